@@ -1,0 +1,331 @@
+//! The options of every tool, in one place so that `--help`, man pages, completions and tests speak of the same thing.
+
+use super::roots::{FileRoot, HeapRoot, SnapRoot};
+use clap::{Args, Parser, ValueEnum};
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Where a tool's records go, and whether they end with an end record.
+#[derive(Args, Clone, Debug)]
+pub struct Out {
+    /// Write to FILE, which appears only when all is written; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// For tools that start a stream.
+#[derive(Args, Clone, Debug)]
+pub struct NoEnd {
+    /// Leave the end record off
+    #[arg(long)]
+    pub no_end: bool,
+}
+
+/// How many files are worked on at once.
+#[derive(Args, Clone, Debug)]
+pub struct Jobs {
+    /// Work on N files at once [default: the number of processors, at least 2]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+}
+
+impl Jobs {
+    /// The number to use.
+    pub fn get(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
+        self.jobs.map_or_else(processors, NonZeroUsize::get)
+    }
+}
+
+/// The types of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TypeLetter {
+    /// Regular files
+    F,
+    /// Symbolic links
+    L,
+    /// Folders
+    D,
+}
+
+/// List a folder as records, one a line, in order of name
+#[derive(Parser, Debug)]
+#[command(name = "snap-scan", version)]
+pub struct Scan {
+    /// The folder to list, instead of the file root
+    #[arg(value_name = "ROOT", conflicts_with = "file_root")]
+    pub root: Option<OsString>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// List these types only: f (files), l (links), d (folders)
+    #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f,l,d")]
+    pub types: Vec<TypeLetter>,
+    /// Leave out what matches GLOB (as a line of .gitignore has it), a folder with all in it
+    #[arg(short, long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Leave out what matches a line of FILE
+    #[arg(long, value_name = "FILE")]
+    pub exclude_from: Vec<PathBuf>,
+    /// List only what matches GLOB, or lies in a folder that does; excludes are stronger
+    #[arg(short, long, value_name = "GLOB")]
+    pub include: Vec<String>,
+    /// Obey files of this NAME in every folder, as git obeys .gitignore
+    #[arg(long, value_name = "NAME")]
+    pub ignore_file: Vec<OsString>,
+    /// List only the names in FILE, one a line, taken literally; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["exclude", "exclude_from", "include", "ignore_file", "one_file_system"])]
+    pub files_from: Option<PathBuf>,
+    /// Names in --files-from end with NUL, not with a newline
+    #[arg(short = '0', long, requires = "files_from")]
+    pub null: bool,
+    /// Do not go into folders on other file systems
+    #[arg(short = 'x', long)]
+    pub one_file_system: bool,
+    /// Record extended attributes and ACLs
+    #[arg(long)]
+    pub xattrs: bool,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
+
+/// Store contents that the heap lacks, and put md5 into the records
+#[derive(Parser, Debug)]
+#[command(name = "snap-heapify", version)]
+pub struct Heapify {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Take md5 over from this snapshot where nothing changed [default: the latest of the snap root]
+    #[arg(short, long, value_name = "SNAPSHOT", conflicts_with = "no_base")]
+    pub base: Option<OsString>,
+    /// Read every file anew
+    #[arg(long)]
+    pub no_base: bool,
+    /// Compute md5, store nothing; no heap is needed
+    #[arg(short, long)]
+    pub no_store: bool,
+    /// Inflate and check every object that is there already, and store bad ones anew
+    #[arg(long, conflicts_with = "no_store")]
+    pub verify_existing: bool,
+    /// How hard to compress: 0 (not at all) to 12
+    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(i32).range(0..=12))]
+    pub level: i32,
+    /// Keep the list of objects in FILE, as the Python tool does; what it says is checked
+    #[arg(long, value_name = "FILE")]
+    pub heap_cache_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub jobs: Jobs,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// Publish a stream of records as a snapshot, whole or not at all
+#[derive(Parser, Debug)]
+#[command(name = "snap-write", version)]
+pub struct Write {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Put a label on the snapshot; may be repeated
+    #[arg(short, long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// The host to name in the snapshot [default: this one]
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// The snapshot saves the state before a restore: "latest" passes it over
+    #[arg(long)]
+    pub before_restore: bool,
+    /// Publish also when records failed; the snapshot says how many are missing
+    #[arg(short, long)]
+    pub partial: bool,
+    /// Accept a stream without an end record
+    #[arg(long)]
+    pub unterminated: bool,
+    /// Do all but publish
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// List the snapshots, newest first
+#[derive(Parser, Debug)]
+#[command(name = "snap-list", version)]
+pub struct List {
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// At most N [default: all]
+    #[arg(short, long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Pass over the first N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// Newest first (desc) or oldest first (asc)
+    #[arg(long, value_enum, default_value_t = Order::Desc)]
+    pub order: Order,
+    /// A JSON object a line: path, time, root, host, tags, counts
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// The order of a listing of snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// Newest first
+    Desc,
+    /// Oldest first
+    Asc,
+}
+
+/// Print the records of a snapshot
+#[derive(Parser, Debug)]
+#[command(name = "snap-read", version)]
+pub struct Read {
+    /// latest, latest~N, @TIME, or a path
+    #[arg(value_name = "SNAPSHOT", default_value = "latest")]
+    pub snapshot: OsString,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
+
+/// Compare two snapshots or streams: older left, newer right
+#[derive(Parser, Debug)]
+#[command(name = "snap-diff", version)]
+pub struct Diff {
+    /// latest, latest~N, @TIME, a path, or - for records on standard input
+    #[arg(value_name = "LEFT", default_value = "latest~1")]
+    pub left: OsString,
+    /// The same
+    #[arg(value_name = "RIGHT", default_value = "latest")]
+    pub right: OsString,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// How to show the differences
+    #[arg(short, long, value_enum, default_value_t = Format::Jsonl)]
+    pub format: Format,
+    /// Only count them; the same as --format stat
+    #[arg(long, conflicts_with = "format")]
+    pub stat: bool,
+    /// Show these rows only [default: all but equal]
+    #[arg(short, long, value_enum, value_delimiter = ',', value_name = "STATUS")]
+    pub status: Vec<StatusArg>,
+    /// Compare mode, owner and times too
+    #[arg(short, long)]
+    pub metadata: bool,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
+
+/// How `snap-diff` shows differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Rows for programs, an object a line
+    Jsonl,
+    /// A table for people
+    Table,
+    /// The names, each with a sign in front: - + ! =
+    Names,
+    /// Counts and sizes
+    Stat,
+}
+
+/// The statuses of rows, in the words of the Python tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum StatusArg {
+    /// Only on the left: gone since
+    OnlyLeft,
+    /// Only on the right: new
+    OnlyRight,
+    /// On both sides, not the same
+    Different,
+    /// The same on both sides
+    Equal,
+}
+
+/// Make files as the records say
+#[derive(Parser, Debug)]
+#[command(name = "snap-restore", version)]
+pub struct Restore {
+    /// Read records, or rows of snap-diff, from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Delete what the records do not have
+    #[arg(long)]
+    pub delete: bool,
+    /// With --delete: also when the records are filtered
+    #[arg(long, requires = "delete")]
+    pub delete_excluded: bool,
+    /// Print what would be done and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Read files that are there to see whether they changed, whatever their time
+    #[arg(short, long)]
+    pub checksum: bool,
+    /// Bring the owner and group back
+    #[arg(long)]
+    pub owner: bool,
+    /// Bring recorded extended attributes and ACLs back
+    #[arg(long)]
+    pub xattrs: bool,
+    /// Which side of rows of snap-diff to restore
+    #[arg(long, value_enum, default_value_t = Side::Right)]
+    pub side: Side,
+    #[command(flatten)]
+    pub jobs: Jobs,
+    /// Pass the records on to FILE as the files are now; - is standard output
+    #[arg(short, long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub output: Option<PathBuf>,
+}
+
+/// A side of a row of `snap-diff`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    /// The older one
+    Left,
+    /// The newer one
+    Right,
+}
+
+/// Print the contents of the records
+#[derive(Parser, Debug)]
+#[command(name = "snap-cat", version)]
+pub struct Cat {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    /// Write to FILE, which appears only when all is written; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}

@@ -1,0 +1,64 @@
+//! Messages to people: one line each on stderr, with the tool's name in front.
+
+use crate::error::printable;
+use crate::monitor::Monitor;
+use crate::name::Name;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The stderr of a tool. Counts the records that failed, for the exit status.
+pub struct Console {
+    tool: String,
+    quiet: AtomicBool,
+    failures: AtomicU64,
+}
+
+impl Console {
+    /// A console for the tool of that name.
+    pub fn new(tool: &str) -> Console {
+        Console { tool: tool.to_string(), quiet: AtomicBool::new(false), failures: AtomicU64::new(0) }
+    }
+
+    /// Leaves out notes (not warnings, not failures).
+    pub fn set_quiet(&self, quiet: bool) {
+        self.quiet.store(quiet, Ordering::Relaxed);
+    }
+
+    /// How many records failed so far.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// What stopped the tool.
+    pub fn error(&self, message: &str) {
+        self.line(message);
+    }
+
+    /// What to do about it.
+    pub fn hint(&self, message: &str) {
+        self.line(message);
+    }
+
+    /// Nobody may be there to read it; then there is nothing to do about it either.
+    fn line(&self, message: &str) {
+        let line = format!("{}: {message}\n", self.tool);
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+impl Monitor for Console {
+    fn failure(&self, name: &Name, reason: &str) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.line(&format!("{}: {reason}", printable(name.as_bytes())));
+    }
+
+    fn warn(&self, message: &str) {
+        self.line(&format!("warning: {message}"));
+    }
+
+    fn note(&self, message: &str) {
+        if !self.quiet.load(Ordering::Relaxed) {
+            self.line(message);
+        }
+    }
+}

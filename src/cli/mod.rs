@@ -1,0 +1,74 @@
+//! What all tools share at the command line: messages, exit statuses, roots, input and output.
+
+pub mod args;
+mod console;
+mod io;
+mod roots;
+
+pub use console::Console;
+pub use io::{Output, records_in};
+pub use roots::{FileRoot, HeapRoot, SnapRoot};
+
+use crate::error::{Error, Result};
+use clap::error::{ContextKind, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// How a tool ended, if nothing stopped it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Status 0: all done, or nothing found.
+    Done,
+    /// Status 1: a negative answer, such as differences found.
+    Negative,
+}
+
+/// Runs a tool: parses its options, works, and turns whatever happened into messages and an exit status. Records that failed
+/// (as the console counted them) make status 1, errors status 2.
+pub fn run<A: CommandFactory + FromArgMatches>(work: impl FnOnce(A, Arc<Console>) -> Result<Outcome>) -> ExitCode {
+    let command = A::command();
+    let console = Arc::new(Console::new(command.get_name()));
+    let args = match A::command().try_get_matches().and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
+        Ok(args) => args,
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            // A pager that was closed is no trouble.
+            let _ = e.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(e) => {
+            console.error(&usage_message(&e));
+            console.hint(&format!("'{} --help' tells more", command.get_name()));
+            return ExitCode::from(2);
+        }
+    };
+    finish(&console, work(args, console.clone()))
+}
+
+/// The exit status for what happened, after the message about it.
+pub fn finish(console: &Console, result: Result<Outcome>) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) if console.failures() == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        Err(e) => {
+            console.error(&e.to_string());
+            if let Some(help) = e.help() {
+                console.hint(help);
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// clap's message in one line.
+fn usage_message(e: &clap::Error) -> String {
+    let text = e.render().to_string();
+    let first: Vec<&str> = text.lines().take_while(|l| !l.trim().is_empty()).map(str::trim).collect();
+    let message = first.join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    match e.get(ContextKind::SuggestedArg) {
+        Some(suggestion) => format!("{message}; did you mean '{suggestion}'?"),
+        None => message.to_string(),
+    }
+}

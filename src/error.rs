@@ -1,0 +1,145 @@
+//! What can stop a tool. A failure of a single record is not an [`Error`] but a record of type `error` (see
+//! [`crate::record::Record::failure`]), so that a source file that can't be read and a store that can't be written never mix.
+
+use std::fmt;
+use std::io;
+
+/// The result of everything that can stop a tool.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a tool has to stop. All of them mean exit status 2 except [`Error::ReaderGone`].
+#[derive(Debug)]
+pub enum Error {
+    /// A line of the input is not a record that can be worked with.
+    Input {
+        /// Where the line came from: `standard input`, a path or a URL.
+        from: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// The name of the record, raw bytes, where one could be made out.
+        name: Option<Vec<u8>>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An operation of the system failed.
+    Io {
+        /// What was being done, and to what: `open heap/ab`.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The work can't be done as asked.
+    Refused {
+        /// Why not, in one line.
+        reason: String,
+        /// What to do about it, in one line.
+        help: Option<String>,
+    },
+    /// Whoever reads our output went away. No error to anybody; the tool ends in silence.
+    ReaderGone,
+}
+
+impl Error {
+    /// A refusal with nothing to advise.
+    pub fn refused(reason: impl Into<String>) -> Error {
+        Error::Refused { reason: reason.into(), help: None }
+    }
+
+    /// A refusal that says what to do.
+    pub fn advise(reason: impl Into<String>, help: impl Into<String>) -> Error {
+        Error::Refused { reason: reason.into(), help: Some(help.into()) }
+    }
+
+    /// An error of the system while doing `what`.
+    pub fn io(what: impl Into<String>, source: io::Error) -> Error {
+        Error::Io { what: what.into(), source }
+    }
+
+    /// What to do about it, where there is something to say.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Error::Refused { help, .. } => help.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Input { from, line, name: Some(name), reason } => {
+                write!(f, "{from}: line {line}: {}: {reason}", printable(name))
+            }
+            Error::Input { from, line, name: None, reason } => write!(f, "{from}: line {line}: {reason}"),
+            Error::Io { what, source } => write!(f, "{what}: {}", reason(source)),
+            Error::Refused { reason, .. } => f.write_str(reason),
+            Error::ReaderGone => f.write_str("the reader of the output went away"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What the system said, without Rust's `(os error 2)` behind it.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(at) => text[..at].to_string(),
+        None => text,
+    }
+}
+
+/// Names the operation that failed: `File::open(p).or_failed(|| format!("open {p}"))`.
+pub trait OrFailed<T> {
+    /// Turns the system's error into an [`Error::Io`] that says what was being done.
+    fn or_failed(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> OrFailed<T> for std::result::Result<T, E> {
+    fn or_failed(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|e| Error::io(what(), e.into()))
+    }
+}
+
+/// A name as a person may see it on a terminal: control characters and bytes that are not UTF-8 as `\x1b`, a backslash
+/// doubled, everything else as it is. One line, whatever the name holds.
+pub fn printable(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\t' => out.push_str("\\t"),
+                '\r' => out.push_str("\\r"),
+                c if is_hostile(c) => out.extend(c.escape_unicode()),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// Control characters, line and paragraph separators, and the marks that turn the direction of text.
+fn is_hostile(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_harmless_line() {
+        assert_eq!(printable(b"a\nb\x1b[31m\xff\\ \xe2\x80\xae"), "a\\nb\\u{1b}[31m\\xff\\\\ \\u{202e}");
+    }
+
+    #[test]
+    fn the_system_speaks_without_numbers() {
+        let e = Error::io("open x", io::Error::from_raw_os_error(2));
+        assert_eq!(e.to_string(), "open x: No such file or directory");
+    }
+}

@@ -1,0 +1,121 @@
+//! From the keys of a JSON object to the typed fields of a record, and what is wrong with them.
+
+use crate::name::Name;
+use crate::record::{Fields, Kind, Md5, Sha256};
+use crate::text::{self, Object};
+use crate::time::Time;
+
+/// The name, the kind and the typed fields of an object whose `name` is `wtf8`.
+///
+/// # Errors
+/// The reason in words, starting with the key where it is about one.
+pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), String> {
+    let mut fields = Fields::default();
+    let mut kind = None;
+    let (mut name_bytes, mut destination_bytes, mut change) = (None, None, false);
+    for (key, raw) in object.entries() {
+        if raw == "null" {
+            continue;
+        }
+        match key {
+            "type" => kind = Some(kind_of(&string(key, raw)?)),
+            "size" => fields.size = Some(whole(key, raw)?),
+            "stored_size" => fields.stored_size = Some(whole(key, raw)?),
+            "md5" => fields.md5 = Some(Md5::parse(&string(key, raw)?).ok_or_else(|| not_hex(key, 32, raw))?),
+            "sha256" => fields.sha256 = Some(Sha256::parse(&string(key, raw)?).ok_or_else(|| not_hex(key, 64, raw))?),
+            "mtime" => fields.mtime = raw.parse().ok(),
+            "created" => fields.created = raw.parse().ok(),
+            "modified" => fields.modified = Time::parse_rfc3339(&string(key, raw)?),
+            "mode" => fields.mode = Some(small(key, raw)?),
+            "uid" => fields.uid = Some(small(key, raw)?),
+            "gid" => fields.gid = Some(small(key, raw)?),
+            "ino" => fields.ino = Some(whole(key, raw)?),
+            "dev" => fields.dev = Some(whole(key, raw)?),
+            "nlink" => fields.nlink = Some(whole(key, raw)?),
+            "racy" => fields.racy = truth(key, raw)?,
+            "sparse" => fields.sparse = truth(key, raw)?,
+            "etag" => fields.etag = Some(string(key, raw)?),
+            "destination" => fields.destination = Some(text::decode(raw).ok_or_else(|| not_string(key, raw))?),
+            "name_bytes" => name_bytes = Some(base64(key, raw)?),
+            "destination_bytes" => destination_bytes = Some(base64(key, raw)?),
+            "status" => change = true,
+            _ => {}
+        }
+    }
+    let kind = kind.unwrap_or(if change { Kind::Change } else { Kind::File });
+    let name = Name::new(identity("name", wtf8, name_bytes)?);
+    if kind != Kind::End {
+        name.check()?;
+    }
+    if let Some(wtf8) = fields.destination.take() {
+        fields.destination = Some(identity("destination", &wtf8, destination_bytes)?);
+    }
+    if kind == Kind::Link && fields.destination.as_deref().is_none_or(|d| d.is_empty() || d.contains(&0)) {
+        return Err("destination: a link needs one, not empty and without NUL".to_string());
+    }
+    Ok((name, kind, fields))
+}
+
+fn kind_of(text: &str) -> Kind {
+    match text {
+        "file" => Kind::File,
+        "link" => Kind::Link,
+        "directory" => Kind::Directory,
+        "error" => Kind::Error,
+        "end" => Kind::End,
+        _ => Kind::Other,
+    }
+}
+
+/// The bytes that a string stands for; those of its `_bytes` key where there is one, which then has to match the string.
+fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+    let own = text::unescape(wtf8);
+    match (own, bytes) {
+        (Some(own), None) => Ok(own),
+        (Some(own), Some(bytes)) if own == bytes => Ok(bytes),
+        (_, Some(bytes)) if text::is_replaced(wtf8, &bytes) => Ok(bytes),
+        (_, Some(_)) => Err(format!("{key}_bytes: is not {key}; whoever changes {key} has to change or delete both")),
+        (None, None) => Err(format!("{key}: holds a lone surrogate that stands for no byte")),
+    }
+}
+
+fn string(key: &str, raw: &str) -> Result<String, String> {
+    if !raw.starts_with('"') {
+        return Err(not_string(key, raw));
+    }
+    match raw.contains('\\') {
+        true => serde_json::from_str(raw).map_err(|_| not_string(key, raw)),
+        false => Ok(raw[1..raw.len() - 1].to_string()),
+    }
+}
+
+fn base64(key: &str, raw: &str) -> Result<Vec<u8>, String> {
+    text::from_base64(&string(key, raw)?).ok_or_else(|| format!("{key}: expected base64, got {}", text::excerpt(raw)))
+}
+
+/// A whole number, also in the form that jq gives to large ones (`1e+18`, `10737418240.0`).
+fn whole(key: &str, raw: &str) -> Result<u64, String> {
+    if let Ok(n) = raw.parse::<u64>() {
+        return Ok(n);
+    }
+    match raw.parse::<f64>() {
+        Ok(n) if n >= 0.0 && n.fract() == 0.0 && n < 18_446_744_073_709_551_616.0 => Ok(n as u64),
+        _ => Err(format!("{key}: expected a whole number, got {}", text::excerpt(raw))),
+    }
+}
+
+fn small(key: &str, raw: &str) -> Result<u32, String> {
+    u32::try_from(whole(key, raw)?).map_err(|_| format!("{key}: {raw} is out of range"))
+}
+
+fn truth(key: &str, raw: &str) -> Result<bool, String> {
+    raw.parse().map_err(|_| format!("{key}: expected true or false, got {}", text::excerpt(raw)))
+}
+
+fn not_string(key: &str, raw: &str) -> String {
+    format!("{key}: expected a string, got {}", text::excerpt(raw))
+}
+
+fn not_hex(key: &str, digits: usize, raw: &str) -> String {
+    format!("{key}: expected {digits} lower-case hex digits, got {}", text::excerpt(raw))
+}

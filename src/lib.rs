@@ -1,0 +1,13 @@
+//! Snapshooter: back up and restore a folder with a pipeline of small filters.
+
+pub mod cli;
+pub mod error;
+pub mod fields;
+pub mod monitor;
+pub mod name;
+pub mod record;
+pub mod rootdir;
+pub mod storage;
+pub mod stream;
+pub mod text;
+pub mod time;

@@ -1,0 +1,78 @@
+//! A folder that nothing gets out of: files below it are reached through open descriptors, never through a symbolic link.
+
+use crate::error::{OrFailed, Result};
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// An open folder, the root of all names that are given to it.
+pub struct RootDir {
+    fd: OwnedFd,
+}
+
+impl RootDir {
+    /// Opens a folder. A symbolic link to a folder is followed here, and only here.
+    ///
+    /// # Errors
+    /// If there is none, or it is no folder.
+    pub fn open(path: &Path) -> Result<RootDir> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let shown = || crate::error::printable(path.as_os_str().as_encoded_bytes());
+        let fd = fs::open(path, flags, Mode::empty()).or_failed(shown)?;
+        Ok(RootDir { fd })
+    }
+
+    /// The folder itself.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Opens what is below the folder by that name: never through a link, never blocking (a fifo), never out of the folder.
+    ///
+    /// # Errors
+    /// What the system says; ELOOP where a link is in the way.
+    pub fn open_at(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        loop {
+            match fs::openat2(&self.fd, name, flags, Mode::empty(), resolve) {
+                Ok(fd) => return Ok(fd),
+                // A rename somewhere above came in between.
+                Err(Errno::AGAIN | Errno::INTR) => continue,
+                Err(Errno::NOSYS) => return self.open_by_parts(name, flags),
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// The same where the kernel has no `openat2` (before Linux 5.6): part by part.
+    fn open_by_parts(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+        let mut at: Option<OwnedFd> = None;
+        let mut parts = name.split(|b| *b == b'/').peekable();
+        while let Some(part) = parts.next() {
+            if part.is_empty() || part == b".." || part == b"." {
+                return Err(Errno::XDEV.into());
+            }
+            let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let flags = if parts.peek().is_some() { step } else { flags };
+            at = Some(fs::openat(at.as_ref().unwrap_or(&self.fd), part, flags, Mode::empty())?);
+        }
+        at.ok_or_else(|| Errno::NOENT.into())
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// What the system says, or that it is no regular file.
+    pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
+        let fd = self.open_at(name, OFlags::RDONLY)?;
+        let kind = fs::FileType::from_raw_mode(fs::fstat(&fd)?.st_mode);
+        match kind {
+            fs::FileType::RegularFile => Ok(File::from(fd)),
+            _ => Err(io::Error::other("it is no regular file any more")),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! JSON text: the keys of one object with their values as they came, strings that hold lone surrogates, hex and base64.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// One JSON object: its keys and the text of their values, in the order they came.
+pub struct Object<'a> {
+    entries: Vec<(Cow<'a, str>, &'a str)>,
+}
+
+impl<'a> Object<'a> {
+    /// Reads one object and nothing behind it.
+    ///
+    /// # Errors
+    /// The reason in words: not UTF-8, not JSON, no object, a key twice.
+    pub fn parse(line: &'a [u8]) -> Result<Object<'a>, String> {
+        let text = std::str::from_utf8(line).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))?;
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let object = Object::deserialize(&mut reader).and_then(|object| reader.end().map(|()| object));
+        let object = object.map_err(|e| match e.is_data() && !e.to_string().contains("key ") {
+            true => format!("not a JSON object: {}", excerpt(text)),
+            false => format!("not JSON: {}", without_line(&e.to_string())),
+        })?;
+        object.no_key_twice()?;
+        Ok(object)
+    }
+
+    /// The text of a key's value.
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| *v)
+    }
+
+    /// Keys and the text of their values.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.entries.iter().map(|(k, v)| (k.as_ref(), *v))
+    }
+
+    /// The object's text with some keys set or (with `None`) taken out, the others as they came.
+    pub fn edited(&self, changes: &[(&str, Option<String>)]) -> String {
+        let mut entries: Vec<(&str, &str)> = Vec::with_capacity(self.entries.len() + changes.len());
+        for (key, value) in self.entries() {
+            match changes.iter().find(|(k, _)| *k == key) {
+                None => entries.push((key, value)),
+                Some((_, Some(new))) => entries.push((key, new)),
+                Some((_, None)) => {}
+            }
+        }
+        for (key, value) in changes {
+            if let (Some(value), None) = (value, self.get(key)) {
+                let at = entries.iter().position(|(k, _)| k > key).unwrap_or(entries.len());
+                entries.insert(at, (key, value));
+            }
+        }
+        let mut out = String::with_capacity(entries.iter().map(|(k, v)| k.len() + v.len() + 4).sum::<usize>() + 2);
+        for (key, value) in entries {
+            out.push(if out.is_empty() { '{' } else { ',' });
+            push_string(&mut out, key.as_bytes());
+            out.push(':');
+            out.push_str(value);
+        }
+        if out.is_empty() {
+            out.push('{');
+        }
+        out.push('}');
+        out
+    }
+
+    /// Two readers of one text must not see two things, so a key may stand only once.
+    fn no_key_twice(&self) -> Result<(), String> {
+        let mut keys: Vec<&str> = self.entries.iter().map(|(k, _)| k.as_ref()).collect();
+        keys.sort_unstable();
+        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("the key {:?} stands twice", pair[0])),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<'de>, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Object<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
+                let mut entries = Vec::with_capacity(20);
+                while let Some(Key(key)) = map.next_key()? {
+                    entries.push((key, map.next_value::<&RawValue>()?.get()));
+                }
+                Ok(Object { entries })
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+/// A key, borrowed from the text where it has no escapes.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key<'de>, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(key.to_string())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// The value of a JSON string as WTF-8: UTF-8 but for lone surrogates, which are three bytes each. None if it is no string.
+pub fn decode(raw: &str) -> Option<Vec<u8>> {
+    struct Bytes(Vec<u8>);
+    impl<'de> Deserialize<'de> for Bytes {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+            struct Any;
+            impl Visitor<'_> for Any {
+                type Value = Bytes;
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a string")
+                }
+                fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                    Ok(Bytes(bytes.to_vec()))
+                }
+            }
+            deserializer.deserialize_bytes(Any)
+        }
+    }
+    if !raw.starts_with('"') {
+        return None;
+    }
+    if !raw.contains('\\') {
+        return Some(raw.as_bytes()[1..raw.len() - 1].to_vec());
+    }
+    serde_json::from_str::<Bytes>(raw).ok().map(|b| b.0)
+}
+
+/// The bytes that a string stands for: itself, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
+/// `surrogateescape`). None if it holds another lone surrogate.
+pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
+    if std::str::from_utf8(wtf8).is_ok() {
+        return Some(wtf8.to_vec());
+    }
+    let mut out = Vec::with_capacity(wtf8.len());
+    let mut rest = wtf8;
+    while let Some(&first) = rest.first() {
+        // In WTF-8 only surrogates start with ED A0..BF; U+DC80..U+DCFF are ED B2 80 .. ED B3 BF.
+        match rest {
+            [0xED, b @ 0xB2..=0xB3, c, ..] => {
+                out.push(((b & 0x03) << 6) | (c & 0x3F));
+                rest = &rest[3..];
+            }
+            [0xED, 0xA0..=0xBF, ..] => return None,
+            _ => {
+                out.push(first);
+                rest = &rest[1..];
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Whether `wtf8` is what is left of `bytes` after a tool like jq put U+FFFD where bytes were not UTF-8.
+pub fn is_replaced(wtf8: &[u8], bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(wtf8) else { return false };
+    let each = crate::name::units(bytes).map(|u| char::from_u32(u).unwrap_or('\u{fffd}'));
+    text.chars().eq(each) || text == String::from_utf8_lossy(bytes)
+}
+
+/// Appends a JSON string: bytes that are not UTF-8 as `\udcNN`, control characters escaped, the rest as it is.
+pub fn push_string(out: &mut String, bytes: &[u8]) {
+    out.push('"');
+    for chunk in bytes.utf8_chunks() {
+        let mut plain = chunk.valid();
+        while let Some(at) = plain.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\' || b == 0x7f) {
+            out.push_str(&plain[..at]);
+            match plain.as_bytes()[at] {
+                b'"' => out.push_str("\\\""),
+                b'\\' => out.push_str("\\\\"),
+                b'\n' => out.push_str("\\n"),
+                b'\r' => out.push_str("\\r"),
+                b'\t' => out.push_str("\\t"),
+                b => out.push_str(&format!("\\u{b:04x}")),
+            }
+            plain = &plain[at + 1..];
+        }
+        out.push_str(plain);
+        for b in chunk.invalid() {
+            out.push_str(&format!("\\udc{b:02x}"));
+        }
+    }
+    out.push('"');
+}
+
+/// A JSON string of these bytes.
+pub fn json_string(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 2);
+    push_string(&mut out, bytes);
+    out
+}
+
+/// Appends `,"key":"base64"` where the bytes are not UTF-8, else nothing.
+pub fn push_bytes_key(out: &mut String, key: &str, bytes: &[u8]) {
+    if std::str::from_utf8(bytes).is_err() {
+        out.push_str(",\"");
+        out.push_str(key);
+        out.push_str("\":\"");
+        STANDARD.encode_string(bytes, out);
+        out.push('"');
+    }
+}
+
+/// Reads base64 with padding.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
+}
+
+/// Base64 with padding.
+pub fn to_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Reads exactly `2 * N` lower-case hex digits.
+pub fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let hex = hex.as_bytes();
+    if hex.len() != 2 * N {
+        return None;
+    }
+    let mut out = [0; N];
+    for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(out)
+}
+
+/// Writes bytes as lower-case hex.
+pub fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let mut out = [0u8; 64];
+    for (pair, b) in out.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = b"0123456789abcdef"[usize::from(b >> 4)];
+        pair[1] = b"0123456789abcdef"[usize::from(b & 15)];
+    }
+    f.write_str(std::str::from_utf8(&out[..bytes.len() * 2]).map_err(|_| fmt::Error)?)
+}
+
+/// The start of a text, for messages: one line of at most 40 characters.
+pub fn excerpt(text: &str) -> String {
+    let shown: String = text.chars().take(40).collect();
+    let dots = if shown.len() < text.len() { "…" } else { "" };
+    crate::error::printable(shown.as_bytes()) + dots
+}
+
+/// serde_json counts lines within the one line that it is given: keep the column only.
+fn without_line(message: &str) -> String {
+    message.replace(" at line 1 column ", " at column ").replace(" at line 1, column ", " at column ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_go_there_and_back() {
+        for bytes in [&b"plain"[..], b"q\"b\\n\nt\tc\x01\x7f", "ünï😀\u{2028}".as_bytes(), b"bad\xff\xfe/\xe9", b"\xed\xa0\x80"] {
+            let json = json_string(bytes);
+            assert_eq!(unescape(&decode(&json).unwrap()).as_deref(), Some(bytes), "{json}");
+        }
+        assert_eq!(json_string(b"bad\xff\x7f"), "\"bad\\udcff\\u007f\"");
+        assert_eq!(unescape(&decode("\"\\ud800\"").unwrap()), None);
+        assert_eq!(decode("\"\\ud83d\\ude00\"").unwrap(), "😀".as_bytes());
+    }
+
+    #[test]
+    fn keys_with_escapes_and_duplicates() {
+        let o = Object::parse(br#"{"a\u0062": 1}"#).unwrap();
+        assert_eq!(o.get("ab"), Some("1"));
+        assert!(Object::parse(br#"{"ab":1,"a\u0062":2}"#).is_err());
+        assert!(Object::parse(b"{} x").is_err());
+        assert_eq!(Object::parse(b"{}").unwrap().edited(&[]), "{}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Times: nanoseconds as the file system has them, the double that the Python tool writes, and RFC 3339.
+
+use chrono::{DateTime, Datelike, Local, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
+use std::fmt::Write;
+
+/// A moment: seconds since 1970 and nanoseconds (0..1e9) after that second, as `stat` gives them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Time {
+    /// Whole seconds since 1970-01-01T00:00:00Z; negative before.
+    pub sec: i64,
+    /// Nanoseconds after `sec`, 0 to 999,999,999.
+    pub nsec: u32,
+}
+
+impl Time {
+    /// The present, by the system's clock.
+    pub fn now() -> Time {
+        Utc::now().into()
+    }
+
+    /// The number that CPython puts into `st_mtime`: `sec + 1e-9 * nsec` in double precision.
+    pub fn as_double(self) -> f64 {
+        self.sec as f64 + 1e-9 * f64::from(self.nsec)
+    }
+
+    /// The moment nearest to a double; about 240 ns off today, which is all that the double holds.
+    pub fn from_double(t: f64) -> Time {
+        let sec = t.floor();
+        let nsec = ((t - sec) * 1e9).round() as u32;
+        match nsec {
+            1_000_000_000.. => Time { sec: sec as i64 + 1, nsec: 0 },
+            _ => Time { sec: sec as i64, nsec },
+        }
+    }
+
+    /// This moment, so many seconds earlier.
+    pub fn minus_seconds(self, seconds: i64) -> Time {
+        Time { sec: self.sec - seconds, ..self }
+    }
+
+    /// RFC 3339 in UTC, always with nine digits so that text order is time order. None outside the years 0 to 9999.
+    pub fn rfc3339(self) -> Option<String> {
+        let t = DateTime::from_timestamp(self.sec, self.nsec)?;
+        if !(0..=9999).contains(&t.year()) {
+            return None;
+        }
+        let mut out = String::with_capacity(30);
+        let (y, mo, d, h, mi, s) = (t.year(), t.month(), t.day(), t.hour(), t.minute(), t.second());
+        write!(out, "{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{:09}Z", self.nsec).ok()?;
+        Some(out)
+    }
+
+    /// Reads RFC 3339, with any number of digits and any offset.
+    pub fn parse_rfc3339(text: &str) -> Option<Time> {
+        DateTime::parse_from_rfc3339(text).ok().map(|t| t.with_timezone(&Utc).into())
+    }
+}
+
+impl From<DateTime<Utc>> for Time {
+    fn from(t: DateTime<Utc>) -> Time {
+        // A leap second has 1e9 or more nanoseconds in chrono.
+        Time { sec: t.timestamp(), nsec: t.timestamp_subsec_nanos().min(999_999_999) }
+    }
+}
+
+/// Reads a time that a person wrote: RFC 3339, the same without an offset (local time), with a blank for the `T`, without
+/// seconds, or a date alone (its first moment, local time). As the Python tool's `--latest` has it.
+pub fn parse_human(text: &str) -> Option<Time> {
+    let with_t = match text.as_bytes().get(10) {
+        Some(b' ') => format!("{}T{}", &text[..10], &text[11..]),
+        _ => text.to_string(),
+    };
+    if let Ok(t) = DateTime::parse_from_rfc3339(&with_t) {
+        return Some(t.with_timezone(&Utc).into());
+    }
+    for format in ["%Y-%m-%dT%H:%M%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y%m%dT%H%M%S%.f%#z"] {
+        if let Ok(t) = DateTime::parse_from_str(&with_t, format) {
+            return Some(t.with_timezone(&Utc).into());
+        }
+    }
+    if let Some(utc) = with_t.strip_suffix(['Z', 'z']) {
+        return parse_naive(utc).map(|t| t.and_utc().into());
+    }
+    let naive = parse_naive(&with_t)?;
+    // Where the clocks were put back an hour comes twice: the earlier. Where they were put forward it is missing: the
+    // moment of the change, which is the same an hour later.
+    let local = Local.from_local_datetime(&naive).earliest();
+    let local = local.or_else(|| Local.from_local_datetime(&(naive + chrono::Duration::hours(1))).earliest())?;
+    Some(local.with_timezone(&Utc).into())
+}
+
+fn parse_naive(text: &str) -> Option<NaiveDateTime> {
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y%m%dT%H%M%S%.f", "%Y%m%dT%H%M"];
+    for format in formats {
+        if let Ok(t) = NaiveDateTime::parse_from_str(text, format) {
+            return Some(t);
+        }
+    }
+    for format in ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"] {
+        if let Ok(d) = NaiveDate::parse_from_str(text, format) {
+            return d.and_hms_opt(0, 0, 0);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_are_those_of_cpython() {
+        for (sec, nsec, double) in [
+            (1_700_000_000, 0, 1_700_000_000.0),
+            (1_700_000_000, 1, 1_700_000_000.0),
+            (1_700_000_000, 123_456_789, 1_700_000_000.123_456_7),
+            (0, 1, 1e-9),
+            (-1, 999_999_999, -9.999_999_717_180_685e-10),
+            (-315_360_000, 500_000_000, -315_359_999.5),
+        ] {
+            assert_eq!(Time { sec, nsec }.as_double().to_bits(), f64::to_bits(double));
+        }
+    }
+
+    #[test]
+    fn rfc3339_is_exact_and_sorts() {
+        let t = Time { sec: 1_700_000_000, nsec: 123_456_789 };
+        assert_eq!(t.rfc3339().as_deref(), Some("2023-11-14T22:13:20.123456789Z"));
+        assert_eq!(Time::parse_rfc3339("2023-11-14T23:13:20.123456789+01:00"), Some(t));
+        assert_eq!(Time { sec: 1 << 50, nsec: 0 }.rfc3339(), None);
+    }
+
+    #[test]
+    fn people_write_times_in_many_ways() {
+        let want = Some(Time { sec: 1_795_409_340, nsec: 0 });
+        for text in ["2026-11-23T04:49:00Z", "2026-11-23 05:49:00+01:00", "2026-11-23T05:49+01:00", "20261123T044900Z", "2026-11-23T04:49Z"] {
+            assert_eq!(parse_human(text), want, "{text}");
+        }
+        assert!(parse_human("2026-11-23").is_some() && parse_human("2026-W48-2").is_some());
+        for text in ["yesterday", "", "2026-13-01", "12345"] {
+            assert_eq!(parse_human(text), None, "{text}");
+        }
+    }
+}

@@ -236,7 +236,8 @@ impl<R: BufRead> GzipReader<R> {
         match header.lengths {
             Some((member, content)) if member <= MEMBER_LIMIT && content <= MEMBER_LIMIT => {
                 let mut whole = header.bytes;
-                let rest = (member as usize).checked_sub(whole.len()).ok_or_else(|| invalid("a gzip member of a wrong length"))?;
+                let rest =
+                    (member as usize).checked_sub(whole.len()).ok_or_else(|| invalid("a gzip member of a wrong length"))?;
                 let got = input.by_ref().take(rest as u64).read_to_end(&mut whole)?;
                 if got < rest {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off"));

@@ -135,3 +135,30 @@ fn push_xattrs(out: &mut String, xattrs: &[(Vec<u8>, Vec<u8>)]) {
     }
     out.push('}');
 }
+
+/// The keys of a file's or folder's record that `stat` gives, for a record that is older than the file.
+pub fn changes(stat: &Stat) -> Vec<(&'static str, Option<String>)> {
+    let double = |t: Time| {
+        let mut out = String::new();
+        push_double(&mut out, t.as_double());
+        Some(out)
+    };
+    let file = kind(stat) == Some(Kind::File);
+    let sparse = file && (stat.st_blocks as u64).saturating_mul(512) < stat.st_size as u64;
+    let mut changes = vec![
+        ("created", double(changed(stat))),
+        ("dev", (file && stat.st_nlink > 1).then(|| stat.st_dev.to_string())),
+        ("gid", Some(stat.st_gid.to_string())),
+        ("ino", Some(stat.st_ino.to_string())),
+        ("mode", Some(stat.st_mode.to_string())),
+        ("modified", modified(stat).rfc3339().map(|t| format!("\"{t}\""))),
+        ("mtime", double(modified(stat))),
+        ("nlink", Some(stat.st_nlink.to_string())),
+        ("sparse", sparse.then(|| "true".to_string())),
+        ("uid", Some(stat.st_uid.to_string())),
+    ];
+    if file {
+        changes.push(("size", Some(stat.st_size.to_string())));
+    }
+    changes
+}

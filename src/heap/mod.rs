@@ -2,11 +2,13 @@
 //!
 //! New objects are staged in `temp` and get their names in [`Heap::commit`], after they are on disk.
 
+mod cache;
 mod object;
 mod stage;
 
+pub use cache::Cache;
 pub use object::Health;
-pub use stage::{StoreError, Stored};
+pub use stage::{StoreError, Stored, digest};
 
 use crate::content::Content;
 use crate::error::{Error, OrFailed, Result};

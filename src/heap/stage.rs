@@ -94,9 +94,9 @@ impl Heap {
     /// ones are read and hashed. Whether it is new shows only at its end; then the temp is dropped.
     fn store_large(&self, head: Vec<u8>, source: &mut (impl Read + Send), inspect: bool) -> Result<Stored, StoreError> {
         let (temp_name, mut temp) = self.temp_file()?;
-        let written = self.write_pieces(&mut temp, head, source).and_then(|(md5, sha256, size)| {
-            Ok((md5, sha256, size, self.existing(&md5, sha256, size, inspect)?))
-        });
+        let written = self
+            .write_pieces(&mut temp, head, source)
+            .and_then(|(md5, sha256, size)| Ok((md5, sha256, size, self.existing(&md5, sha256, size, inspect)?)));
         let (md5, sha256, size, existing) = match written {
             Ok(all) => all,
             Err(e) => {
@@ -120,7 +120,12 @@ impl Heap {
         Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
     }
 
-    fn write_pieces(&self, temp: &mut File, head: Vec<u8>, source: &mut (impl Read + Send)) -> Result<(Md5, Sha256, u64), StoreError> {
+    fn write_pieces(
+        &self,
+        temp: &mut File,
+        head: Vec<u8>,
+        source: &mut (impl Read + Send),
+    ) -> Result<(Md5, Sha256, u64), StoreError> {
         let blank = object::comment(Sha256([0; 32]));
         let level = self.level;
         let mut digests = Digests::default();

@@ -82,30 +82,28 @@ pub fn scan_names(
 fn ended(records: Records, shared: Arc<Shared>) -> impl Iterator<Item = Result<Record>> + Send {
     let mut tally = Tally::default();
     let mut records = Some(records);
-    std::iter::from_fn(move || {
-        match records.as_mut()?.next() {
-            Some(Ok(record)) => {
-                tally.pass(&record);
-                Some(Ok(record))
-            }
-            Some(Err(e)) => {
-                records = None;
-                Some(Err(e))
-            }
-            None => {
-                records = None;
-                let seen = shared.lock();
-                seen.tell(&*shared.monitor);
-                let end = End {
-                    records: tally.records,
-                    errors: tally.passed,
-                    filtered: seen.filtered,
-                    types: shared.options.types(),
-                    root: Some(shared.shown_root.clone()),
-                    ..End::default()
-                };
-                Some(Ok(end.record()))
-            }
+    std::iter::from_fn(move || match records.as_mut()?.next() {
+        Some(Ok(record)) => {
+            tally.pass(&record);
+            Some(Ok(record))
+        }
+        Some(Err(e)) => {
+            records = None;
+            Some(Err(e))
+        }
+        None => {
+            records = None;
+            let seen = shared.lock();
+            seen.tell(&*shared.monitor);
+            let end = End {
+                records: tally.records,
+                errors: tally.passed,
+                filtered: seen.filtered,
+                types: shared.options.types(),
+                root: Some(shared.shown_root.clone()),
+                ..End::default()
+            };
+            Some(Ok(end.record()))
         }
     })
 }

@@ -39,17 +39,15 @@ impl<R: BufRead> Names<R> {
             if name.is_empty() {
                 continue;
             }
-            let error = |reason: String| Error::Input {
-                from: self.from.clone(),
-                line: self.line,
-                name: Some(name.clone()),
-                reason,
-            };
+            let error =
+                |reason: String| Error::Input { from: self.from.clone(), line: self.line, name: Some(name.clone()), reason };
             if name.len() as u64 >= NAME_LIMIT {
                 return Err(error(format!("a name of more than {NAME_LIMIT} bytes")));
             }
             let checked = Name::new(&name[..]);
-            checked.check().map_err(|e| error(format!("{e}; names are taken literally, from the root on, as find -printf '%P\\n' has them")))?;
+            checked.check().map_err(|e| {
+                error(format!("{e}; names are taken literally, from the root on, as find -printf '%P\\n' has them"))
+            })?;
             if name.split(|b| *b == b'/').any(<[u8]>::is_empty) {
                 return Err(error("the name has an empty part".to_string()));
             }

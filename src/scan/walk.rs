@@ -229,9 +229,14 @@ mod tests {
     fn entries_are_in_order_of_whole_names() {
         for odd in [&b"z"[..], b"\xff"] {
             let mut entries = Entries::default();
-            for (name, turn) in
-                [(&b"d"[..], Turn::Descend), (b"d-x", Turn::Emit), (b"d", Turn::Emit), (b"d0", Turn::Emit), (b"d.", Turn::Emit), (odd, Turn::Emit)]
-            {
+            for (name, turn) in [
+                (&b"d"[..], Turn::Descend),
+                (b"d-x", Turn::Emit),
+                (b"d", Turn::Emit),
+                (b"d0", Turn::Emit),
+                (b"d.", Turn::Emit),
+                (odd, Turn::Emit),
+            ] {
                 entries.push(name, turn);
             }
             entries.sort();

@@ -79,7 +79,10 @@ pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
     let text = spec.to_str().unwrap_or_default();
     let (skip, until) = if let Some(time) = text.strip_prefix('@') {
         let time = time::parse_human(time).ok_or_else(|| {
-            Error::advise(format!("{shown}: not a time"), "times look like @2026-11-23, @2026-11-23T04:49 or @2026-11-23T04:49:00Z")
+            Error::advise(
+                format!("{shown}: not a time"),
+                "times look like @2026-11-23, @2026-11-23T04:49 or @2026-11-23T04:49:00Z",
+            )
         })?;
         (0, Some(time))
     } else if text == "latest" {
@@ -98,7 +101,8 @@ pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
             )),
         };
     };
-    let root = root.ok_or_else(|| Error::advise(format!("{shown}: no snap root given"), "give --snap-root ROOT or set SNAP_ROOT"))?;
+    let root =
+        root.ok_or_else(|| Error::advise(format!("{shown}: no snap root given"), "give --snap-root ROOT or set SNAP_ROOT"))?;
     list(root)?
         .into_iter()
         .filter(|f| until.is_none_or(|t| f.time <= t))
@@ -106,6 +110,26 @@ pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
         .nth(skip)
         .map(|f| f.path)
         .ok_or_else(|| Error::refused(format!("no snapshot {shown} in {root}")))
+}
+
+/// What `snap-list --json` says of a snapshot: one JSON object with `path`, `time`, the file's `stored_size`, and the keys of
+/// its label. Snapshots of the Python tool have no label.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn describe(found: &Found) -> Result<String> {
+    let label = label(&found.path)?;
+    let size = std::fs::metadata(&found.path).or_failed(|| format!("snapshot {}", found.path.display()))?.len();
+    let mut out = String::from("{\"path\":");
+    crate::text::push_string(&mut out, found.path.as_os_str().as_bytes());
+    out.push_str(&format!(",\"stored_size\":{size},\"time\":\"{}\"", found.time.rfc3339().unwrap_or_default()));
+    if let Some(label) = label {
+        let label = serde_json::to_string(&label).unwrap_or_default();
+        out.push(',');
+        out.push_str(label.strip_prefix('{').and_then(|l| l.strip_suffix('}')).unwrap_or_default());
+    }
+    out.push('}');
+    Ok(out)
 }
 
 /// One whose label can't be read is damaged, which whoever reads it will say.
@@ -158,7 +182,14 @@ mod tests {
         let path = path_for(time).unwrap();
         assert_eq!(path, Path::new("2026/11/2026-11-23_04-49-00_086601Z.jsonl.gz"));
         assert_eq!(time_of(path.file_name().unwrap()), Some(time));
-        for bad in ["zzz.jsonl.gz", "2026-11-23_04-49-00_86601Z.jsonl.gz", "2026-11-23_04-49-00_086601Z.jsonl", "2026-13-23_04-49-00_086601Z.jsonl.gz", "2026-11-23_04-49-00_086601Z.jsonl.gz.tmp", "2026-11-23_04-49-60_086601Z.jsonl.gz"] {
+        for bad in [
+            "zzz.jsonl.gz",
+            "2026-11-23_04-49-00_86601Z.jsonl.gz",
+            "2026-11-23_04-49-00_086601Z.jsonl",
+            "2026-13-23_04-49-00_086601Z.jsonl.gz",
+            "2026-11-23_04-49-00_086601Z.jsonl.gz.tmp",
+            "2026-11-23_04-49-60_086601Z.jsonl.gz",
+        ] {
             assert_eq!(time_of(OsStr::new(bad)), None, "{bad}");
         }
     }

@@ -1,0 +1,267 @@
+//! One file or link: left alone, put right, or made anew beside its name and then renamed.
+
+use super::Context;
+use super::meta::{Meta, fresh};
+use crate::content::Content;
+use crate::error::{Error, reason};
+use crate::record::{Kind, Md5, Record};
+use crate::rootdir::{Folder, Temp};
+use md5::Digest;
+use rustix::fs::{FileType, Stat};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// A record and the open folder that its name is in.
+pub struct Target {
+    pub record: Record,
+    pub folder: Arc<Folder>,
+}
+
+impl Target {
+    pub fn leaf(&self) -> &[u8] {
+        crate::rootdir::split(self.record.name().as_bytes()).1
+    }
+}
+
+/// How it went.
+pub enum Made {
+    /// It is there now; as the file system has it, if that was asked for. Some of its metadata may not be right: the reason.
+    Done(Option<Record>, Result<(), String>),
+    /// It is not there.
+    Failed(String),
+    /// A folder that is not empty is in its place.
+    Blocked,
+    /// The disk is full, or the like: no other file will fare better.
+    Fatal(Error),
+}
+
+impl From<io::Error> for Made {
+    fn from(e: io::Error) -> Made {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match e.kind() {
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Made::Fatal(Error::io("write", e)),
+            _ => Made::Failed(reason(&e)),
+        }
+    }
+}
+
+/// What is under the name and has to go.
+enum There {
+    Nothing,
+    File,
+    Folder,
+}
+
+/// Makes a file or link as its record says.
+pub fn make(target: &Target, context: &Context) -> Made {
+    let made = match target.record.kind() {
+        Kind::Link => link(target, context),
+        _ => file(target, context),
+    };
+    match made.unwrap_or_else(|e| e) {
+        Made::Fatal(Error::Io { source, .. }) => {
+            Made::Fatal(Error::io(format!("write {}", target.record.name().printable()), source))
+        }
+        made => made,
+    }
+}
+
+fn file(target: &Target, context: &Context) -> Result<Made, Made> {
+    let (record, folder, leaf) = (&target.record, &target.folder, target.leaf());
+    let meta = Meta::of(record, context);
+    let there = folder.lstat(leaf)?;
+    if let Some(stat) = there.as_ref().filter(|s| is(s, FileType::RegularFile)) {
+        let differs = meta.differs(record, stat);
+        // What has several names may have one that is not ours to change: it is replaced, never changed.
+        if same_content(target, stat, context)? && !(differs && stat.st_nlink > 1) {
+            if !differs {
+                return Ok(Made::Done(context.report.then(|| fresh(record, stat)), Ok(())));
+            }
+            let (fd, _) = folder.open_own(leaf)?;
+            let set = meta.set(&fd, context);
+            return Ok(Made::Done(report(record, context, || Ok(rustix::fs::fstat(&fd)?))?, set));
+        }
+    }
+    let there = in_the_way(folder, leaf, there.as_ref(), context)?;
+    let content = (context.source)(record).map_err(Made::Failed)?;
+    let temp = Temp::new(folder, !matches!(there, There::Nothing))?;
+    write(temp.file(), content, record.fields().sparse)?;
+    let set = meta.or_mode(0o666 & !context.umask).set(temp.file(), context);
+    make_way(folder, leaf, &there)?;
+    let file = temp.publish(leaf)?;
+    Ok(Made::Done(report(record, context, || Ok(rustix::fs::fstat(&file)?))?, set))
+}
+
+fn link(target: &Target, context: &Context) -> Result<Made, Made> {
+    let (record, folder, leaf) = (&target.record, &target.folder, target.leaf());
+    let meta = Meta::of(record, context);
+    let Some(destination) = record.fields().destination.as_deref() else {
+        return Err(Made::Failed("the link has no target".into()));
+    };
+    if record.fields().md5.is_some_and(|md5| md5 != Md5(md5::Md5::digest(destination).into())) {
+        return Err(Made::Failed("its target is not what its md5 says".into()));
+    }
+    let mut there = folder.lstat(leaf)?;
+    let same = there.as_ref().is_some_and(|s| is(s, FileType::Symlink)) && folder.read_link(leaf)? == destination;
+    let several_names = there.as_ref().is_some_and(|s| s.st_nlink > 1);
+    let stat = match there.take().filter(|s| same && !(several_names && differs(&meta, record, s))) {
+        Some(stat) => stat,
+        None => {
+            let there = in_the_way(folder, leaf, folder.lstat(leaf)?.as_ref(), context)?;
+            make_way(folder, leaf, &there)?;
+            folder.symlink(destination, leaf, matches!(there, There::File))?;
+            folder.lstat(leaf)?.ok_or_else(|| Made::Failed("it was removed at once".into()))?
+        }
+    };
+    let mut set = Ok(());
+    if meta.owner_differs(&stat) {
+        set = folder.set_link_owner(leaf, meta.uid, meta.gid).map_err(|e| format!("can't set the owner: {}", reason(&e)));
+    }
+    if let Some(time) = meta.time.filter(|_| !record.has_time(super::meta::time_of(&stat))) {
+        set = set.and(folder.set_link_time(leaf, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
+    }
+    let now = report(record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
+    Ok(Made::Done(now, set))
+}
+
+/// A link's mode means nothing.
+fn differs(meta: &Meta, record: &Record, stat: &Stat) -> bool {
+    meta.owner_differs(stat) || !record.has_time(super::meta::time_of(stat))
+}
+
+/// Makes a file another name of one that was restored before.
+pub fn hard_link(target: &Target, first: (&Folder, &[u8]), context: &Context) -> Made {
+    let work = || -> Result<Made, Made> {
+        let (folder, leaf) = (&target.folder, target.leaf());
+        let origin = first.0.lstat(first.1)?.filter(|s| is(s, FileType::RegularFile));
+        let origin = origin.ok_or_else(|| Made::Failed("the file that it is another name of is gone".into()))?;
+        let there = folder.lstat(leaf)?;
+        if there.as_ref().is_none_or(|s| (s.st_dev, s.st_ino) != (origin.st_dev, origin.st_ino)) {
+            let there = in_the_way(folder, leaf, there.as_ref(), context)?;
+            make_way(folder, leaf, &there)?;
+            folder.link(leaf, first.0, first.1, matches!(there, There::File))?;
+        }
+        let now = report(&target.record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
+        Ok(Made::Done(now, Ok(())))
+    };
+    match work().unwrap_or_else(|e| e) {
+        // Another file system, too many links: then it becomes a file of its own.
+        Made::Failed(_) => make(target, context),
+        made => made,
+    }
+}
+
+fn report(record: &Record, context: &Context, stat: impl FnOnce() -> io::Result<Stat>) -> Result<Option<Record>, Made> {
+    if context.report { Ok(Some(fresh(record, &stat()?))) } else { Ok(None) }
+}
+
+/// Whether a regular file has the content of its record: by size and time, or by reading it.
+pub fn same_content(target: &Target, stat: &Stat, context: &Context) -> io::Result<bool> {
+    let fields = target.record.fields();
+    if fields.size.is_some_and(|size| size != stat.st_size as u64) {
+        return Ok(false);
+    }
+    if !context.checksum && fields.size.is_some() && target.record.modified().is_some() {
+        return Ok(target.record.has_time(super::meta::time_of(stat)));
+    }
+    let Some(md5) = fields.md5 else { return Ok(false) };
+    let mut file = target.folder.open_file(target.leaf())?;
+    let (mut digest, mut buffer) = (md5::Md5::new(), vec![0; 1 << 17]);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(md5 == Md5(digest.finalize().into())),
+            Ok(n) => digest.update(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+pub fn is(stat: &Stat, kind: FileType) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == kind
+}
+
+/// What is to be replaced. A folder that is not empty, or is a root that is not to be touched, stays.
+fn in_the_way(folder: &Folder, leaf: &[u8], stat: Option<&Stat>, context: &Context) -> Result<There, Made> {
+    match stat {
+        None => Ok(There::Nothing),
+        Some(stat) if !is(stat, FileType::Directory) => Ok(There::File),
+        Some(stat) if context.keeps(stat) => Err(Made::Failed("the heap or the snapshots are in its place".into())),
+        Some(_) => match folder.open_own(leaf).and_then(|(fd, _)| Folder::of(fd).is_empty())? {
+            true => Ok(There::Folder),
+            false => Err(Made::Blocked),
+        },
+    }
+}
+
+fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Made> {
+    match there {
+        There::Folder => folder.remove_folder(leaf).map_err(|e| match e.kind() {
+            io::ErrorKind::DirectoryNotEmpty => Made::Blocked,
+            _ => e.into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a content.
+fn write(file: &File, content: Content, sparse: bool) -> Result<(), Made> {
+    let mut out = Writer { file, at: 0, sparse };
+    match content {
+        Content::Whole(bytes) => out.put(&bytes)?,
+        Content::Stream(mut input) => {
+            let mut buffer = vec![0; 1 << 18];
+            loop {
+                // Filled as far as it goes, so that holes keep to whole blocks.
+                let mut filled = 0;
+                while filled < buffer.len() {
+                    match input.read(&mut buffer[filled..]) {
+                        Ok(0) => break,
+                        Ok(n) => filled += n,
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => return Err(Made::Failed(reason(&e))),
+                    }
+                }
+                out.put(&buffer[..filled])?;
+                if filled < buffer.len() {
+                    break;
+                }
+            }
+        }
+    }
+    if sparse { Ok(file.set_len(out.at)?) } else { Ok(()) }
+}
+
+struct Writer<'a> {
+    file: &'a File,
+    at: u64,
+    sparse: bool,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        /// Holes are made of whole blocks of the file system.
+        const BLOCK: usize = 4096;
+        if !self.sparse {
+            let mut file = self.file;
+            self.at += bytes.len() as u64;
+            return file.write_all(bytes);
+        }
+        // Data in a row goes out in one piece.
+        let mut data = 0..0;
+        for block in bytes.chunks(BLOCK) {
+            let end = data.end + block.len();
+            if block.len() == BLOCK && block.iter().all(|b| *b == 0) {
+                self.file.write_all_at(&bytes[data.clone()], self.at + data.start as u64)?;
+                data = end..end;
+            } else {
+                data.end = end;
+            }
+        }
+        self.file.write_all_at(&bytes[data.clone()], self.at + data.start as u64)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -8,12 +8,12 @@ use crate::stream::{Records, write_error};
 use std::io::{self, Read, Write};
 
 /// Writes the content of every file record, in the order of the stream. A content that is not right is a failure of its
-/// record; of a small one nothing is written then, of a large one what came before the damage was found.
+/// record; of a small one nothing is written then, of a large one what came before the damage was found. Says how many failed.
 ///
 /// # Errors
 /// Those of the input and of writing.
-pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn Monitor) -> Result<()> {
-    let mut skipped = 0u64;
+pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn Monitor) -> Result<u64> {
+    let (mut skipped, mut failed) = (0u64, 0);
     for record in input {
         let record = record?;
         match record.kind() {
@@ -24,20 +24,20 @@ pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn M
                 continue;
             }
         }
-        match source(&record) {
-            Ok(Content::Whole(bytes)) => out.write_all(&bytes).map_err(write_error)?,
-            Ok(Content::Stream(content)) => {
-                if let Err(why) = copy(content, out)? {
-                    monitor.failure(record.name(), &why);
-                }
-            }
-            Err(why) => monitor.failure(record.name(), &why),
+        let copied = match source(&record) {
+            Ok(Content::Whole(bytes)) => out.write_all(&bytes).map(Ok).map_err(write_error)?,
+            Ok(Content::Stream(content)) => copy(content, out)?,
+            Err(why) => Err(why),
+        };
+        if let Err(why) = copied {
+            failed += 1;
+            monitor.failure(record.name(), &why);
         }
     }
     if skipped > 0 {
         monitor.note(&format!("{skipped} records of links, folders and others have no content and are left out"));
     }
-    Ok(())
+    Ok(failed)
 }
 
 /// What goes wrong in reading is the record's failure, what goes wrong in writing stops everything.

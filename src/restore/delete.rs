@@ -151,13 +151,8 @@ impl Walk<'_, '_> {
                 here = None;
                 let makes_room = makes_room || replaced.pop_if(|r| *r == leaf).is_some();
                 let filled = self.folder(&path, makes_room)?;
-                if extra.pop_if(|e| *e == leaf).is_none() {
-                    stays = true;
-                } else if filled || !(makes_room || self.deleter.is_wanted(kind)) {
-                    stays = true;
-                } else {
-                    stays |= !self.remove(&mut here, name, &path, kind);
-                }
+                let goes = extra.pop_if(|e| *e == leaf).is_some() && !filled && (makes_room || self.deleter.is_wanted(kind));
+                stays |= !(goes && self.remove(&mut here, name, &path, kind));
                 continue;
             }
             match self.recorded(&Name::new(path.clone()))? {

@@ -2,7 +2,7 @@
 
 use super::delete::{Deleted, Deleter};
 use super::file::{Target, is, same_content};
-use super::meta::{Meta, time_of};
+use super::meta::Meta;
 use super::plan::{Chosen, HardLinks, Names, chosen};
 use super::{Context, Options};
 use crate::error::{Result, reason};
@@ -61,7 +61,7 @@ impl Dry {
         match action {
             Ok(None) => {}
             Ok(Some((action, to))) => {
-                self.rows.push_back(row(action, record.name(), type_word(record.kind()), record.fields().size, to))
+                self.rows.push_back(row(action, record.name(), crate::stat::type_word(record.kind()), record.fields().size, to))
             }
             Err(reason) => self.fail(record.name(), &reason),
         }
@@ -105,7 +105,7 @@ impl Dry {
             }
         };
         let differs = match record.kind() {
-            Kind::Link => meta.owner_differs(&stat) || !record.has_time(time_of(&stat)),
+            Kind::Link => meta.owner_differs(&stat) || !record.has_time(crate::stat::modified(&stat)),
             _ => meta.differs(record, &stat),
         };
         Ok(match (same, differs) {
@@ -190,14 +190,6 @@ impl Iterator for Dry {
                 }
             }
         }
-    }
-}
-
-fn type_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Link => "link",
-        Kind::Directory => "directory",
-        _ => "file",
     }
 }
 

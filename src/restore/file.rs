@@ -25,11 +25,17 @@ impl Target {
     }
 }
 
-/// How it went.
-pub enum Made {
-    /// It is there now; as the file system has it, if that was asked for. Some of its metadata may not be right: the reason.
-    Done(Option<Record>, Result<(), String>),
-    /// It is not there.
+/// A file or link that is there now.
+pub struct Made {
+    /// Its record as the file system has it, if that was asked for.
+    pub now: Option<Box<Record>>,
+    /// What of its metadata could not be set, and why.
+    pub set: Result<(), String>,
+}
+
+/// Why a file or link is not there.
+pub enum Trouble {
+    /// A failure of this one record.
     Failed(String),
     /// A folder that is not empty is in its place.
     Blocked,
@@ -37,12 +43,12 @@ pub enum Made {
     Fatal(Error),
 }
 
-impl From<io::Error> for Made {
-    fn from(e: io::Error) -> Made {
+impl From<io::Error> for Trouble {
+    fn from(e: io::Error) -> Trouble {
         use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match e.kind() {
-            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Made::Fatal(Error::io("write", e)),
-            _ => Made::Failed(reason(&e)),
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Trouble::Fatal(Error::io("write", e)),
+            _ => Trouble::Failed(reason(&e)),
         }
     }
 }
@@ -55,20 +61,20 @@ enum There {
 }
 
 /// Makes a file or link as its record says.
-pub fn make(target: &Target, context: &Context) -> Made {
+pub fn make(target: &Target, context: &Context) -> Result<Made, Trouble> {
     let made = match target.record.kind() {
         Kind::Link => link(target, context),
         _ => file(target, context),
     };
-    match made.unwrap_or_else(|e| e) {
-        Made::Fatal(Error::Io { source, .. }) => {
-            Made::Fatal(Error::io(format!("write {}", target.record.name().printable()), source))
+    made.map_err(|trouble| match trouble {
+        Trouble::Fatal(Error::Io { source, .. }) => {
+            Trouble::Fatal(Error::io(format!("write {}", target.record.name().printable()), source))
         }
-        made => made,
-    }
+        trouble => trouble,
+    })
 }
 
-fn file(target: &Target, context: &Context) -> Result<Made, Made> {
+fn file(target: &Target, context: &Context) -> Result<Made, Trouble> {
     let (record, folder, leaf) = (&target.record, &target.folder, target.leaf());
     let meta = Meta::of(record, context);
     let there = folder.lstat(leaf)?;
@@ -77,31 +83,31 @@ fn file(target: &Target, context: &Context) -> Result<Made, Made> {
         // What has several names may have one that is not ours to change: it is replaced, never changed.
         if same_content(target, stat, context)? && !(differs && stat.st_nlink > 1) {
             if !differs {
-                return Ok(Made::Done(context.report.then(|| fresh(record, stat)), Ok(())));
+                return Ok(Made { now: context.report.then(|| Box::new(fresh(record, stat))), set: Ok(()) });
             }
             let (fd, _) = folder.open_own(leaf)?;
             let set = meta.set(&fd, context);
-            return Ok(Made::Done(report(record, context, || Ok(rustix::fs::fstat(&fd)?))?, set));
+            return Ok(Made { now: report(record, context, || Ok(rustix::fs::fstat(&fd)?))?, set });
         }
     }
     let there = in_the_way(folder, leaf, there.as_ref(), context)?;
-    let content = (context.source)(record).map_err(Made::Failed)?;
-    let temp = Temp::new(folder, !matches!(there, There::Nothing))?;
+    let content = (context.source)(record).map_err(Trouble::Failed)?;
+    let mut temp = Temp::new(folder, !matches!(there, There::Nothing))?;
     write(temp.file(), content, record.fields().sparse)?;
     let set = meta.or_mode(0o666 & !context.umask).set(temp.file(), context);
     make_way(folder, leaf, &there)?;
-    let file = temp.publish(leaf)?;
-    Ok(Made::Done(report(record, context, || Ok(rustix::fs::fstat(&file)?))?, set))
+    temp.publish(leaf)?;
+    Ok(Made { now: report(record, context, || Ok(rustix::fs::fstat(temp.file())?))?, set })
 }
 
-fn link(target: &Target, context: &Context) -> Result<Made, Made> {
+fn link(target: &Target, context: &Context) -> Result<Made, Trouble> {
     let (record, folder, leaf) = (&target.record, &target.folder, target.leaf());
     let meta = Meta::of(record, context);
     let Some(destination) = record.fields().destination.as_deref() else {
-        return Err(Made::Failed("the link has no target".into()));
+        return Err(Trouble::Failed("the link has no target".into()));
     };
     if record.fields().md5.is_some_and(|md5| md5 != Md5(md5::Md5::digest(destination).into())) {
-        return Err(Made::Failed("its target is not what its md5 says".into()));
+        return Err(Trouble::Failed("its target is not what its md5 says".into()));
     }
     let mut there = folder.lstat(leaf)?;
     let same = there.as_ref().is_some_and(|s| is(s, FileType::Symlink)) && folder.read_link(leaf)? == destination;
@@ -112,31 +118,31 @@ fn link(target: &Target, context: &Context) -> Result<Made, Made> {
             let there = in_the_way(folder, leaf, folder.lstat(leaf)?.as_ref(), context)?;
             make_way(folder, leaf, &there)?;
             folder.symlink(destination, leaf, matches!(there, There::File))?;
-            folder.lstat(leaf)?.ok_or_else(|| Made::Failed("it was removed at once".into()))?
+            folder.lstat(leaf)?.ok_or_else(|| Trouble::Failed("it was removed at once".into()))?
         }
     };
     let mut set = Ok(());
     if meta.owner_differs(&stat) {
         set = folder.set_link_owner(leaf, meta.uid, meta.gid).map_err(|e| format!("can't set the owner: {}", reason(&e)));
     }
-    if let Some(time) = meta.time.filter(|_| !record.has_time(super::meta::time_of(&stat))) {
+    if let Some(time) = meta.time.filter(|_| !record.has_time(crate::stat::modified(&stat))) {
         set = set.and(folder.set_link_time(leaf, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
     }
     let now = report(record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
-    Ok(Made::Done(now, set))
+    Ok(Made { now, set })
 }
 
 /// A link's mode means nothing.
 fn differs(meta: &Meta, record: &Record, stat: &Stat) -> bool {
-    meta.owner_differs(stat) || !record.has_time(super::meta::time_of(stat))
+    meta.owner_differs(stat) || !record.has_time(crate::stat::modified(stat))
 }
 
 /// Makes a file another name of one that was restored before.
-pub fn hard_link(target: &Target, first: (&Folder, &[u8]), context: &Context) -> Made {
-    let work = || -> Result<Made, Made> {
+pub fn hard_link(target: &Target, first: (&Folder, &[u8]), context: &Context) -> Result<Made, Trouble> {
+    let work = || -> Result<Made, Trouble> {
         let (folder, leaf) = (&target.folder, target.leaf());
         let origin = first.0.lstat(first.1)?.filter(|s| is(s, FileType::RegularFile));
-        let origin = origin.ok_or_else(|| Made::Failed("the file that it is another name of is gone".into()))?;
+        let origin = origin.ok_or_else(|| Trouble::Failed("the file that it is another name of is gone".into()))?;
         let there = folder.lstat(leaf)?;
         if there.as_ref().is_none_or(|s| (s.st_dev, s.st_ino) != (origin.st_dev, origin.st_ino)) {
             let there = in_the_way(folder, leaf, there.as_ref(), context)?;
@@ -144,17 +150,17 @@ pub fn hard_link(target: &Target, first: (&Folder, &[u8]), context: &Context) ->
             folder.link(leaf, first.0, first.1, matches!(there, There::File))?;
         }
         let now = report(&target.record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
-        Ok(Made::Done(now, Ok(())))
+        Ok(Made { now, set: Ok(()) })
     };
-    match work().unwrap_or_else(|e| e) {
+    match work() {
         // Another file system, too many links: then it becomes a file of its own.
-        Made::Failed(_) => make(target, context),
+        Err(Trouble::Failed(_)) => make(target, context),
         made => made,
     }
 }
 
-fn report(record: &Record, context: &Context, stat: impl FnOnce() -> io::Result<Stat>) -> Result<Option<Record>, Made> {
-    if context.report { Ok(Some(fresh(record, &stat()?))) } else { Ok(None) }
+fn report(record: &Record, context: &Context, stat: impl FnOnce() -> io::Result<Stat>) -> Result<Option<Box<Record>>, Trouble> {
+    if context.report { Ok(Some(Box::new(fresh(record, &stat()?)))) } else { Ok(None) }
 }
 
 /// Whether a regular file has the content of its record: by size and time, or by reading it.
@@ -164,7 +170,7 @@ pub fn same_content(target: &Target, stat: &Stat, context: &Context) -> io::Resu
         return Ok(false);
     }
     if !context.checksum && fields.size.is_some() && target.record.modified().is_some() {
-        return Ok(target.record.has_time(super::meta::time_of(stat)));
+        return Ok(target.record.has_time(crate::stat::modified(stat)));
     }
     let Some(md5) = fields.md5 else { return Ok(false) };
     let mut file = target.folder.open_file(target.leaf())?;
@@ -184,22 +190,22 @@ pub fn is(stat: &Stat, kind: FileType) -> bool {
 }
 
 /// What is to be replaced. A folder that is not empty, or is a root that is not to be touched, stays.
-fn in_the_way(folder: &Folder, leaf: &[u8], stat: Option<&Stat>, context: &Context) -> Result<There, Made> {
+fn in_the_way(folder: &Folder, leaf: &[u8], stat: Option<&Stat>, context: &Context) -> Result<There, Trouble> {
     match stat {
         None => Ok(There::Nothing),
         Some(stat) if !is(stat, FileType::Directory) => Ok(There::File),
-        Some(stat) if context.keeps(stat) => Err(Made::Failed("the heap or the snapshots are in its place".into())),
+        Some(stat) if context.keeps(stat) => Err(Trouble::Failed("the heap or the snapshots are in its place".into())),
         Some(_) => match folder.open_own(leaf).and_then(|(fd, _)| Folder::of(fd).is_empty())? {
             true => Ok(There::Folder),
-            false => Err(Made::Blocked),
+            false => Err(Trouble::Blocked),
         },
     }
 }
 
-fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Made> {
+fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Trouble> {
     match there {
         There::Folder => folder.remove_folder(leaf).map_err(|e| match e.kind() {
-            io::ErrorKind::DirectoryNotEmpty => Made::Blocked,
+            io::ErrorKind::DirectoryNotEmpty => Trouble::Blocked,
             _ => e.into(),
         }),
         _ => Ok(()),
@@ -207,7 +213,7 @@ fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Made> {
 }
 
 /// Writes a content.
-fn write(file: &File, content: Content, sparse: bool) -> Result<(), Made> {
+fn write(file: &File, content: Content, sparse: bool) -> Result<(), Trouble> {
     let mut out = Writer { file, at: 0, sparse };
     match content {
         Content::Whole(bytes) => out.put(&bytes)?,
@@ -221,7 +227,7 @@ fn write(file: &File, content: Content, sparse: bool) -> Result<(), Made> {
                         Ok(0) => break,
                         Ok(n) => filled += n,
                         Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                        Err(e) => return Err(Made::Failed(reason(&e))),
+                        Err(e) => return Err(Trouble::Failed(reason(&e))),
                     }
                 }
                 out.put(&buffer[..filled])?;

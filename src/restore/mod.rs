@@ -20,7 +20,7 @@ use crate::rootdir::{RootDir, split};
 use crate::sort::{BUDGET, Spool};
 use crate::stream::{End, Records, Tally};
 use delete::{Deleted, Deleter};
-use file::{Made, Target};
+use file::{Made, Target, Trouble};
 use finish::{Finisher, Loosened};
 use plan::{Chosen, Planner, Step};
 use rustix::fs::Stat;
@@ -55,6 +55,8 @@ pub struct Options {
     pub checksum: bool,
     /// Bring owner and group back.
     pub owner: bool,
+    /// Bring extended attributes and ACLs of files and folders back. What has others keeps them.
+    pub xattrs: bool,
     /// Which side of rows of `snap-diff` to restore.
     pub side: Side,
     /// How many files to work on at once.
@@ -72,6 +74,7 @@ struct Context {
     monitor: Arc<dyn Monitor>,
     checksum: bool,
     owner: bool,
+    xattrs: bool,
     report: bool,
     dry_run: bool,
     side: Side,
@@ -97,6 +100,7 @@ impl Context {
             monitor,
             checksum: options.checksum,
             owner: options.owner,
+            xattrs: options.xattrs,
             report: options.report,
             dry_run: options.dry_run,
             side: options.side,
@@ -194,7 +198,7 @@ fn note_gone(context: &Context, gone: u64) {
 
 /// A step that was taken.
 enum Done {
-    Made(Target, Made),
+    Made(Target, Result<Made, Trouble>),
     Step(Step),
 }
 
@@ -284,7 +288,7 @@ impl Restoring {
         }
     }
 
-    fn hard_link(&self, target: &Target, first: &Name) -> Made {
+    fn hard_link(&self, target: &Target, first: &Name) -> Result<Made, Trouble> {
         let (parent, leaf) = split(first.as_bytes());
         match self.context.root.folder(parent) {
             Ok(folder) if !self.lost.contains(first) => file::hard_link(target, (&folder, leaf), &self.context),
@@ -292,33 +296,23 @@ impl Restoring {
         }
     }
 
-    fn made(&mut self, record: Record, made: Made) {
-        match made {
-            Made::Done(now, Ok(())) => {
+    fn made(&mut self, record: Record, made: Result<Made, Trouble>) {
+        let trouble = match made {
+            Ok(Made { now, set: Ok(()) }) => {
                 self.tally.records += 1;
-                self.queue.push_back(Ok(now.unwrap_or(record)));
+                return self.queue.push_back(Ok(now.map_or(record, |now| *now)));
             }
-            Made::Done(_, Err(reason)) => self.fail(record.name(), &reason),
-            Made::Failed(reason) => {
-                self.lose(&record);
-                self.fail(record.name(), &reason);
-            }
-            Made::Blocked if self.options.delete => {
-                self.lose(&record);
-                self.blocked.push(record);
-            }
-            Made::Blocked => {
-                self.lose(&record);
-                self.fail(record.name(), BLOCKED);
-            }
-            Made::Fatal(e) => self.stop(e),
-        }
-    }
-
-    /// Other names of this file have to be made without it.
-    fn lose(&mut self, record: &Record) {
+            Ok(Made { set: Err(reason), .. }) => return self.fail(record.name(), &reason),
+            Err(trouble) => trouble,
+        };
         if record.fields().nlink.is_some_and(|n| n > 1) {
             self.lost.insert(record.name().clone());
+        }
+        match trouble {
+            Trouble::Failed(reason) => self.fail(record.name(), &reason),
+            Trouble::Blocked if self.options.delete => self.blocked.push(record),
+            Trouble::Blocked => self.fail(record.name(), BLOCKED),
+            Trouble::Fatal(e) => self.stop(e),
         }
     }
 
@@ -331,12 +325,15 @@ impl Restoring {
                 self.context.monitor.warn(&format!("nothing is deleted, because {} records failed", self.tally.own));
             }
             for record in std::mem::take(&mut self.blocked) {
-                let folder = plan::enter_by_parts(&self.context, split(record.name().as_bytes()).0).map(Arc::new);
-                match folder.map(|folder| Target { record: record.clone(), folder }).map(|t| file::make(&t, &self.context)) {
-                    Ok(Made::Blocked) => self.fail(record.name(), "a folder that is not empty is in its place"),
-                    Ok(Made::Fatal(e)) => return Err(e),
-                    Ok(made) => self.made(record, made),
-                    Err(e) => self.fail(record.name(), &crate::error::reason(&e)),
+                let parent = split(record.name().as_bytes()).0;
+                let made = match plan::enter_by_parts(&self.context, parent) {
+                    Ok(folder) => file::make(&Target { record: record.clone(), folder: Arc::new(folder) }, &self.context),
+                    Err(e) => Err(e.into()),
+                };
+                match made {
+                    Err(Trouble::Blocked) => self.fail(record.name(), "a folder that is not empty is in its place"),
+                    Err(Trouble::Fatal(e)) => return Err(e),
+                    made => self.made(record, made),
                 }
             }
             self.finish_all()?;

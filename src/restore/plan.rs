@@ -1,7 +1,7 @@
 //! What is to be done with each record, found in order: names that can't be restored, folders (made here, before anything that
 //! goes into them), and files that are another name of an earlier one.
 
-use super::file::{Made, Target, is};
+use super::file::{Target, Trouble, is};
 use super::finish::is_past;
 use super::{Context, Side};
 use crate::error::{Error, Result};
@@ -59,8 +59,8 @@ impl Planner {
             return Step::Fail(record, reason);
         }
         match self.place(&record) {
-            Err(Made::Fatal(e)) => Step::Fatal(e),
-            Err(Made::Failed(reason)) => Step::Fail(record, reason),
+            Err(Trouble::Fatal(e)) => Step::Fatal(e),
+            Err(Trouble::Failed(reason)) => Step::Fail(record, reason),
             Err(_) | Ok(None) => Step::Folder(record),
             Ok(Some(folder)) => match self.links.first_of(&record) {
                 Some(first) => Step::HardLink(Target { record, folder }, first),
@@ -70,7 +70,7 @@ impl Planner {
     }
 
     /// The folder that a file goes into; None for a folder, which is made.
-    fn place(&mut self, record: &Record) -> Result<Option<Arc<Folder>>, Made> {
+    fn place(&mut self, record: &Record) -> Result<Option<Arc<Folder>>, Trouble> {
         let name = record.name().as_bytes();
         let (parent, leaf) = split(name);
         let folder = self.enter(parent)?;

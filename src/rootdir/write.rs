@@ -224,11 +224,11 @@ impl Temp {
     }
 
     /// Gives the file its name, in place of what has it (but not of a folder).
-    pub fn publish(mut self, leaf: &[u8]) -> io::Result<File> {
+    pub fn publish(&mut self, leaf: &[u8]) -> io::Result<()> {
         if self.name.is_none() {
             let link = |name: &[u8]| fs::linkat(CWD, proc_name(&self.file), &self.folder.fd, name, AtFlags::SYMLINK_FOLLOW);
             match link(leaf) {
-                Ok(()) => return Ok(self.file.try_clone()?),
+                Ok(()) => return Ok(()),
                 // Somebody else made something there in the meantime.
                 Err(Errno::EXIST) => self.name = Some(with_temp_name(link)?.1),
                 Err(e) => return Err(e.into()),
@@ -238,7 +238,7 @@ impl Temp {
             fs::renameat(&self.folder.fd, name.as_slice(), &self.folder.fd, leaf)?;
             self.name = None;
         }
-        self.file.try_clone()
+        Ok(())
     }
 }
 

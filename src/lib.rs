@@ -23,6 +23,7 @@
 //! And [`cli`]: options, messages, exit statuses, input and output.
 
 pub mod base;
+pub mod cat;
 pub mod cleanup;
 pub mod cli;
 pub mod codec;
@@ -35,6 +36,7 @@ pub mod monitor;
 pub mod name;
 pub mod parallel;
 pub mod record;
+pub mod restore;
 pub mod rootdir;
 pub mod scan;
 pub mod snapshot;

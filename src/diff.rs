@@ -58,6 +58,7 @@ pub struct Options {
 
 /// A row of the comparison.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
 pub enum Row {
     /// What became of a name; one side at least is there.
     Change(Status, Option<Record>, Option<Record>),

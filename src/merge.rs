@@ -16,6 +16,7 @@ pub enum Side {
 
 /// What stands under the next name.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
 pub enum Pair {
     /// Only the left stream has the name.
     Left(Record),

@@ -95,7 +95,15 @@ fn lines_that_are_no_records() {
         ("{\"name\":\"a\\u0000b\"}\n", "NUL"),
         ("{\"name\":\"l\",\"type\":\"link\"}\n", "l: destination"),
     ];
-    let tools = ["snap-heapify", "snap-write", "snap-restore", "snap-restore --delete", "snap-cat", "snap-diff latest -", "snap-diff - latest"];
+    let tools = [
+        "snap-heapify",
+        "snap-write",
+        "snap-restore",
+        "snap-restore --delete",
+        "snap-cat",
+        "snap-diff latest -",
+        "snap-diff - latest",
+    ];
     let table: Vec<(&str, &str, &str)> = tools.iter().flat_map(|t| lines.iter().map(move |(l, p)| (*t, *l, *p))).collect();
     all_refused(&world, &table);
 }
@@ -219,7 +227,8 @@ fn a_snapshot_of_ours_that_was_cut_off_between_members() {
     let world = world();
     let snapshot = world.files_below("snap").pop().unwrap();
     let bytes = fs::read(&snapshot).unwrap();
-    let starts: Vec<usize> = (1..bytes.len().saturating_sub(4)).filter(|i| bytes[*i..].starts_with(&[0x1f, 0x8b, 0x08])).collect();
+    let starts: Vec<usize> =
+        (1..bytes.len().saturating_sub(4)).filter(|i| bytes[*i..].starts_with(&[0x1f, 0x8b, 0x08])).collect();
     assert!(!starts.is_empty(), "more members than one");
     for at in starts {
         fs::write(&snapshot, &bytes[..at]).unwrap();
@@ -244,7 +253,11 @@ fn an_output_that_can_not_be_written() {
     let world = world();
     all_refused(
         &world,
-        &[("snap-scan -o nowhere/list", "", "nowhere/list"), ("snap-read -o files", "", "files"), ("snap-diff -o nowhere/x", "", "")],
+        &[
+            ("snap-scan -o nowhere/list", "", "nowhere/list"),
+            ("snap-read -o files", "", "files"),
+            ("snap-diff -o nowhere/x", "", ""),
+        ],
     );
     for tool in ["snap-scan", "snap-read", "snap-diff latest latest --status equal", "snap-list"] {
         let done = world.sh(&format!("{tool} > /dev/full")).status(2).complains("No space left");

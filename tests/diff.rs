@@ -22,9 +22,15 @@ fn snapshots_are_compared_by_content() {
     world.sh("snap-diff latest latest --format names").ok().silent().says("");
     world.sh("snap-diff -m --format names | grep -x '! B'").code();
     // Rows hold both records as they are in the snapshots.
-    world.sh("snap-diff | jq -c 'select(.name == \"a.txt\") | .status, .left.md5 != .right.md5'").status(1).says("\"different\"\ntrue\n");
+    world
+        .sh("snap-diff | jq -c 'select(.name == \"a.txt\") | .status, .left.md5 != .right.md5'")
+        .status(1)
+        .says("\"different\"\ntrue\n");
     world.sh("snap-diff > diff.jsonl; snap-read latest | grep -F '\"name\":\"a.txt\"' > record; grep -qF \"$(cat record)\" diff.jsonl").ok();
-    world.sh("jq -c 'select(.type == \"end\")' diff.jsonl").ok().says("{\"diff\":true,\"errors\":0,\"name\":\"\",\"records\":6,\"type\":\"end\"}\n");
+    world
+        .sh("jq -c 'select(.type == \"end\")' diff.jsonl")
+        .ok()
+        .says("{\"diff\":true,\"errors\":0,\"name\":\"\",\"records\":6,\"type\":\"end\"}\n");
 }
 
 #[test]
@@ -56,7 +62,8 @@ fn failed_records_are_trouble() {
     world.sh("snap-scan > list; rm files/B").ok();
     let done = world.sh("(snap-heapify --no-base < list 2> /dev/null; true) | snap-diff latest - > rows").status(2);
     assert_eq!(done.err().lines().count(), 1, "{done}");
-    world.sh("jq -c 'select(.type == \"error\" or .type == \"end\") | [.name, .type, .errors]' rows")
+    world
+        .sh("jq -c 'select(.type == \"error\" or .type == \"end\") | [.name, .type, .errors]' rows")
         .ok()
         .says("[\"B\",\"error\",null]\n[\"\",\"end\",1]\n");
 }
@@ -73,7 +80,10 @@ fn people_are_shown_tables_and_counts() {
     let names: Vec<String> = lines[1..].iter().map(|l| l.chars().skip(at).collect()).collect();
     let expected = ["a.txt", "a0", "added", "added/new.txt", "empty", "link -> B", "pipe|and\\nnewline\\u{1b}[31m"];
     assert_eq!(names, expected, "{table}");
-    assert!(lines[1].starts_with("different ") && lines[1].contains("6 B→14 B") && lines[1].contains("2023-11-14 22:15:00"), "{table}");
+    assert!(
+        lines[1].starts_with("different ") && lines[1].contains("6 B→14 B") && lines[1].contains("2023-11-14 22:15:00"),
+        "{table}"
+    );
     let stat = world.sh("snap-diff latest~2 latest --stat").status(1).silent();
     let stat: Vec<Vec<String>> = stat.lines().iter().map(|l| l.split_whitespace().map(str::to_string).collect()).collect();
     let counts: Vec<(&str, &str)> = stat.iter().map(|l| (l[0].as_str(), l[1].as_str())).collect();

@@ -193,11 +193,13 @@ fn a_history_of_both_stays_restorable() {
     assert_eq!(world.sh("snap-list").ok().lines(), listed);
     assert_eq!(world.py("list-snapshots").ok().lines(), listed);
     for (at, (snapshot, state)) in states.iter().enumerate() {
-        let files: BTreeMap<_, _> = state.iter().filter(|(_, e)| e.kind == "file").map(|(n, e)| (n.clone(), e.content.clone())).collect();
+        let files: BTreeMap<_, _> =
+            state.iter().filter(|(_, e)| e.kind == "file").map(|(n, e)| (n.clone(), e.content.clone())).collect();
         world.sh(&format!("snap-read '{}' | snap-restore --file-root ours{at}", snapshot.display())).ok();
         assert!(contents(&world.path(format!("ours{at}"))) == files, "{}", snapshot.display());
         world.set("FILE_ROOT", world.path(format!("python{at}")));
-        let arguments = format!("restore-snapshot --path '{}' --no-save-snapshot-before --no-save-snapshot-after", snapshot.display());
+        let arguments =
+            format!("restore-snapshot --path '{}' --no-save-snapshot-before --no-save-snapshot-after", snapshot.display());
         world.py(&arguments).ok();
         assert!(contents(&world.path(format!("python{at}"))) == files, "{}", snapshot.display());
     }
@@ -224,7 +226,10 @@ fn restores_exactly(world: &World, snapshot: &str, table: &str) {
     let expected = expected(table);
     assert_eq!(restored.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     let md5s = world.sh(&format!("snap-read {snapshot} | jq -c 'select(.type == \"file\") | .md5'")).ok().lines();
-    assert_eq!(md5s.iter().collect::<BTreeSet<_>>(), expected.values().map(|e| format!("\"{}\"", e.md5)).collect::<BTreeSet<_>>().iter().collect());
+    assert_eq!(
+        md5s.iter().collect::<BTreeSet<_>>(),
+        expected.values().map(|e| format!("\"{}\"", e.md5)).collect::<BTreeSet<_>>().iter().collect()
+    );
     for (name, entry) in restored {
         let expected = &expected[&name];
         let mtime = entry.mtime.0 as f64 + 1e-9 * entry.mtime.1 as f64;
@@ -260,7 +265,8 @@ fn what_python_saves_after_a_restore_is_read_though_it_is_not_in_order() {
     assert_eq!(world.sh("snap-list").ok().lines().len(), 2);
     world.sh("snap-read latest~1 | jq -r .type").ok().says("end\n");
     world.sh("snap-read latest | snap-restore --file-root back").ok();
-    let md5s = |entries: BTreeMap<Vec<u8>, Vec<u8>>| entries.into_iter().map(|(n, c)| (n, md5_of(&c))).collect::<BTreeMap<_, _>>();
+    let md5s =
+        |entries: BTreeMap<Vec<u8>, Vec<u8>>| entries.into_iter().map(|(n, c)| (n, md5_of(&c))).collect::<BTreeMap<_, _>>();
     let expected: BTreeMap<_, _> = expected("python-local/expected-files.tsv").into_iter().map(|(n, e)| (n, e.md5)).collect();
     assert_eq!(md5s(contents(&world.path("back"))), expected);
     let lines = world.sh("snap-diff latest~1 latest --format names").status(1).lines();
@@ -277,7 +283,9 @@ fn names_that_are_odd_come_back_byte_for_byte() {
     // jq has no lone surrogates: name_bytes carries the names through.
     world.sh("snap-read | jq -c . | snap-restore --file-root jq").ok().silent();
     same_files(&world.path("files"), &world.path("jq"));
-    let bytes = world.sh("snap-read | jq -r 'select(.name_bytes) | .name_bytes' | while read -r b; do echo \"$b\" | base64 -d; echo; done").ok();
+    let bytes = world
+        .sh("snap-read | jq -r 'select(.name_bytes) | .name_bytes' | while read -r b; do echo \"$b\" | base64 -d; echo; done")
+        .ok();
     let mut names: Vec<&[u8]> = bytes.bytes().split(|b| *b == b'\n').filter(|n| !n.is_empty()).collect();
     names.sort_unstable();
     assert_eq!(names, [&b"bad\xff/in"[..], b"latin1_\xe9.txt", b"\xff\xfe"]);
@@ -288,8 +296,7 @@ fn a_repository_that_python_made_of_azure_blobs_is_restored() {
     for (root, count) in [("python-azure", 19), ("python-azure/azure-written", 19)] {
         let world = world_of(&format!("{root}/heap"), &format!("{root}/snap"));
         world.sh("snap-read latest | snap-restore --file-root back").ok();
-        let md5s: BTreeMap<Vec<u8>, String> =
-            contents(&world.path("back")).into_iter().map(|(n, c)| (n, md5_of(&c))).collect();
+        let md5s: BTreeMap<Vec<u8>, String> = contents(&world.path("back")).into_iter().map(|(n, c)| (n, md5_of(&c))).collect();
         assert_eq!(md5s.len(), count);
         let recorded = world.sh("snap-read latest | jq -r 'select(.type == \"file\") | \"\\(.md5) \\(.name)\"'").ok();
         let recorded: BTreeMap<Vec<u8>, String> =

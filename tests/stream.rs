@@ -23,7 +23,8 @@ fn many_files() -> World {
 fn a_stream_ends_with_its_end_record() {
     let world = World::with(Tree::Files);
     let end = |done: Done| done.ok().silent().lines().pop().unwrap_or_default();
-    let scanned = end(world.sh("snap-scan > list.jsonl; jq -cS 'select(.type == \"end\") | {errors, name, records, type}' list.jsonl"));
+    let scanned =
+        end(world.sh("snap-scan > list.jsonl; jq -cS 'select(.type == \"end\") | {errors, name, records, type}' list.jsonl"));
     let lines = world.sh("wc -l < list.jsonl").ok().out().trim().parse::<u64>().unwrap() - 1;
     assert_eq!(scanned, format!("{{\"errors\":0,\"name\":\"\",\"records\":{lines},\"type\":\"end\"}}"));
     let end_of = "jq -cS 'select(.type == \"end\") | {errors, name, records, type}'";
@@ -155,7 +156,10 @@ fn what_a_tool_does_not_know_passes_byte_for_byte() {
         assert!(row.starts_with(&format!("{{\"left\":{record},\"name\":")), "{row}");
     }
     // A record that a tool does change keeps what it does not know.
-    world.sh("jq -c 'del(.md5)' odd.jsonl | snap-heapify --no-base | grep -c x-mine").ok().says(&format!("{}\n", records.lines().count()));
+    world
+        .sh("jq -c 'del(.md5)' odd.jsonl | snap-heapify --no-base | grep -c x-mine")
+        .ok()
+        .says(&format!("{}\n", records.lines().count()));
 }
 
 #[test]

@@ -14,6 +14,8 @@
 //! - [`scan`] a folder into records; [`stat`] from what the file system says to a record
 //! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot
 //! - [`write`] a stream into a snapshot
+//! - [`diff`] what two streams differ in; [`merge`] two streams in lock step
+//! - [`restore`] records into a folder; [`cat`] contents to a writer
 //!
 //! What lies on disk:
 //! - [`heap`] contents by md5; [`content`] a content on its way out; [`codec`] gzip and digests
@@ -28,10 +30,12 @@ pub mod cleanup;
 pub mod cli;
 pub mod codec;
 pub mod content;
+pub mod diff;
 pub mod error;
 pub mod fields;
 pub mod heap;
 pub mod heapify;
+pub mod merge;
 pub mod monitor;
 pub mod name;
 pub mod parallel;

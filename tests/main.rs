@@ -1,3 +1,7 @@
-//! Tests of the binaries.
+//! The tools as a user meets them: the built binaries, in folders of their own, with nothing of the caller's environment.
 
-fn main() {}
+mod bad_input;
+mod diff;
+mod interop;
+mod stream;
+mod util;

@@ -22,13 +22,15 @@
 //! - [`snapshot`] naming, choosing, reading and publishing
 //! - [`storage`] where roots lie; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
 //!
-//! And [`cli`]: options, messages, exit statuses, input and output.
+//! And [`cli`]: options, messages, exit statuses, input and output; [`commands`] the stages chained in one process, as the
+//! commands of the Python tool.
 
 pub mod base;
 pub mod cat;
 pub mod cleanup;
 pub mod cli;
 pub mod codec;
+pub mod commands;
 pub mod content;
 pub mod diff;
 pub mod error;

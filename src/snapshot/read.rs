@@ -48,6 +48,14 @@ pub fn label(path: &Path) -> Result<Option<Label>> {
     Ok(header.comment.and_then(|c| Label::parse(&c)))
 }
 
+/// The types of records that a snapshot covers, None for all. Those of the Python tool, which have no label, cover files only.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn types(path: &Path) -> Result<Option<Vec<String>>> {
+    Ok(label(path)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
+}
+
 /// Inflates all of a snapshot and looks at its end, without looking at the records. Gives its label.
 ///
 /// # Errors

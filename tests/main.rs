@@ -3,5 +3,6 @@
 mod bad_input;
 mod diff;
 mod interop;
+mod seed;
 mod stream;
 mod util;

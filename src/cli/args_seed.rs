@@ -11,7 +11,12 @@ use std::path::PathBuf;
 
 /// Back up and restore a folder: the command line of the Python tool of the same name
 #[derive(Parser, Debug)]
-#[command(name = "snapshooter", version, after_help = "Options stand before or behind the command. snapshooter(1) tells more.")]
+#[command(
+    name = "snapshooter",
+    version,
+    args_override_self = true,
+    after_help = "Options stand before or behind the command. snapshooter(1) tells more."
+)]
 pub struct Snapshooter {
     #[command(flatten)]
     pub global: Global,
@@ -150,6 +155,9 @@ pub struct Restore {
     /// Delete also when the snapshot was made with excludes
     #[arg(long)]
     pub delete_excluded: bool,
+    /// Read files that are there to see whether they changed, whatever their time
+    #[arg(short, long)]
+    pub checksum: bool,
     /// Go on when the state before can't be saved whole
     #[arg(short, long)]
     pub partial: bool,

@@ -159,6 +159,7 @@ pub fn planned(args: Restore) -> Plan {
         no_after: args.no_save_snapshot_after,
         no_delete: args.no_delete,
         delete_excluded: args.delete_excluded,
+        checksum: args.checksum,
         partial: args.partial,
         dry_run: args.dry_run,
     }

@@ -29,6 +29,8 @@ pub struct Plan {
     pub no_delete: bool,
     /// Delete also when the snapshot was made with excludes.
     pub delete_excluded: bool,
+    /// Read files that are there instead of trusting their size and time.
+    pub checksum: bool,
     /// Go on when the state before can't be saved whole.
     pub partial: bool,
     /// Give out what would be done, and do nothing.
@@ -108,6 +110,7 @@ fn options(setup: &Setup, plan: &Plan) -> Options {
     Options {
         delete: !plan.no_delete,
         delete_excluded: plan.delete_excluded,
+        checksum: plan.checksum,
         report: true,
         jobs: setup.restore_jobs,
         keep: vec![setup.heap.path().to_path_buf(), setup.snap.path().to_path_buf()],

@@ -93,7 +93,20 @@ pub fn read(path: &Path, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let ours = label.is_some();
     let reader = Reader::new(&shown, gzip);
     let records = Box::new(Reading { reader, shown, label, count: 0, done: false });
-    if ours { Ok(records) } else { sort::ordered(records, monitor) }
+    if ours { Ok(records) } else { Ok(counted(sort::ordered(records, monitor)?)) }
+}
+
+/// The end record says how many records there are, a name that came twice counted once.
+fn counted(records: Records) -> Records {
+    let mut count = 0_u64;
+    Box::new(records.map(move |record| {
+        let record = record?;
+        if record.kind() == Kind::End {
+            return Ok(record.with(&[("records", Some(count.to_string()))]));
+        }
+        count += 1;
+        Ok(record)
+    }))
 }
 
 struct Reading {

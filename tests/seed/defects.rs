@@ -44,7 +44,7 @@ fn b03_a_snapshot_that_is_cut_off_blocks_nothing_and_deletes_nothing() {
     "#;
     let [python, ours] = both(cut, "1 2\n", "0 3\n");
     python.complains("Aborted");
-    ours.complains("WARNING  snapshooter - passed over as a base: ").complains("cut off");
+    ours.complains("WARNING  snapshooter - passed over as a base: ").complains("is damaged");
     let empty = "echo 1 > f/a; $SN make-snapshot > /dev/null; : > $(latest); $SN restore-snapshot; echo $? $(ls f)";
     both(empty, "0\n", "1 a\n")[1].err().contains("is damaged").then_some(()).expect("the reason");
     let cut = "echo 1 > f/a; $SN make-snapshot > /dev/null; head -c 70 $(latest) > t; cat t > $(latest); $SN restore-snapshot; echo $? $(ls f)";
@@ -137,16 +137,10 @@ fn b08_a_wrong_md5_that_a_storage_claims_is_refused_every_time() {
 fn b09_a_heap_cache_of_another_heap_leaves_nothing_out() {
     let script = r#"
         echo 1 > f/a; $SN --heap-cache-file c make-snapshot > /dev/null; mkdir h2
-        $SN --heap-root h2 --snap-root s2 --heap-cache-file c make-snapshot > /dev/null; echo $? $(find h2 -name '*.gz' | wc -l)
+        $SN --heap-root h2 --snap-root s2 --heap-cache-file c make-snapshot > /dev/null; echo $? $(find h2 -path 'h2/??/*' | wc -l)
         rm h/??/*; $SN --heap-cache-file c make-snapshot > /dev/null; rm f/a; $SN restore-snapshot; echo $? $(ls f)
     "#;
-    both(script, "0 0\n1\n", "0 1\n0\n");
-    // The last restores the state without a, which is the latest: the one before is what has it.
-    let mended = r#"
-        echo 1 > f/a; $SN --heap-cache-file c make-snapshot > /dev/null; rm h/??/*
-        $SN --heap-cache-file c make-snapshot > /dev/null; rm f/a; $SN restore-snapshot; echo $? $(ls f)
-    "#;
-    both(mended, "1\n", "0 a\n");
+    both(script, "0 0\n1\n", "0 1\n0 a\n");
 }
 
 #[test]
@@ -273,9 +267,8 @@ fn b18_times_work_more_is_told_and_tables_hold() {
         .says("0 1\n");
     both(&format!("{two} $SN list-snapshots --limit 1 | tail -n 1 | grep -c '^\\.\\.\\.$'"), "0\n", "1\n");
 
-    let help = "$SN compare-snapshots --help | tr -s ' \\n' ' ' | grep -o 'efault[^.]*different'; echo $?";
-    assert!(run(Tool::Python, help).ok().out().ends_with("0\n"));
-    run(Tool::Ours, help).says("1\n");
+    let help = "COLUMNS=300 $SN compare-snapshots --help | grep -o \"Default is 'different'\"; echo $?";
+    both(help, "Default is 'different'\n0\n", "1\n");
     let rows = r#"
         touch f/a 'f/p|q' $'f/new\nline'; $SN make-snapshot > /dev/null; $SN compare-snapshots > table
         wc -l < table; grep -v '\\|' table | awk -F '|' '{print NF}' | sort -u | wc -l; sed 's/\\|//g' table | awk -F '|' '{print NF}' | sort -u | wc -l

@@ -98,7 +98,8 @@ fn opens(world: &World, trace: &str) -> Vec<String> {
         result.contains(&root) && !line.contains("O_DIRECTORY") && !line.contains("O_PATH")
     };
     assert!(text.lines().any(|l| l.contains("open")), "strace wrote nothing");
-    text.lines().filter(opened).map(str::to_string).collect()
+    // A file whose time is in the future may change without showing it, and so is read each time.
+    text.lines().filter(opened).filter(|l| !l.contains("y2300")).map(str::to_string).collect()
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn each_compares_the_others_snapshots() {
         let row = |l: &String| l.contains(name) && l.contains(status);
         assert!(table.lines().iter().any(row), "{name}: {status}{table}");
     }
-    assert!(!table.out().contains("random.bin"), "{table}");
+    table.complains("{'different': 1, 'equal': 29, 'only_left': 1, 'only_right': 1}");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn killing_any_stage_in_mid_stream_publishes_nothing() {
         if victim == "scan" {
             let written = |line: &str| line.strip_prefix("wchar: ").and_then(|n| n.parse::<u64>().ok());
             let io = || fs::read_to_string(format!("/proc/{}/io", pid())).unwrap_or_default();
-            wait_for("the pipe to be full", || io().lines().find_map(written).is_some_and(|n| n >= 65_536));
+            wait_for("the pipe to be full", || io().lines().find_map(written).is_some_and(|n| n >= 60_000));
         }
         world.sh(&format!("kill -KILL {}", pid())).ok();
         wait_for("the stage to be dead", || {

@@ -302,7 +302,7 @@ fn a_repository_that_python_made_of_azure_blobs_is_restored() {
         assert_eq!(md5s.len(), count);
         let recorded = world.sh("snap-read latest | jq -r 'select(.type == \"file\") | \"\\(.md5) \\(.name)\"'").ok();
         let recorded: BTreeMap<Vec<u8>, String> =
-            recorded.lines().iter().map(|l| (l[33..].as_bytes().to_vec(), l[..32].to_string())).collect();
+            recorded.lines().iter().map(|l| (l.as_bytes()[33..].to_vec(), l[..32].to_string())).collect();
         assert_eq!(md5s, recorded, "{root}");
     }
 }

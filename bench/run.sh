@@ -30,7 +30,7 @@ folder=$(cd "$folder" && pwd)
 programs=(snapshooter)
 for program in restic rustic borg; do
     if command -v $program >/dev/null; then
-        programs+=($program)
+        programs+=("$program")
     fi
 done
 if [ -x "$python" ]; then

@@ -323,14 +323,16 @@ fn binaries() -> &'static Path {
 
 /// A folder with `files`, two snapshots of it, and changes since. Made once; every example gets a copy.
 fn prepared() -> &'static Path {
-    static PLACE: OnceLock<TempDir> = OnceLock::new();
-    let place = PLACE.get_or_init(|| {
-        let place = TempDir::new().unwrap();
-        let run = shell(place.path()).args(["-c", PREPARE]).output().unwrap();
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        // Not a TempDir: nobody drops what is static.
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs-prepared");
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(&place).unwrap();
+        let run = shell(&place).args(["-c", PREPARE]).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
         place
-    });
-    place.path()
+    })
 }
 
 const PREPARE: &str = r#"

@@ -101,13 +101,11 @@ mod tests {
     #[test]
     fn order_is_that_of_the_python_tool() {
         // The order that the Python tool was seen to write.
-        let names: Vec<Vec<u8>> = [
-            " lead", "-dash", ".hidden", "A", "a b", "a-b", "a.txt", "a/b", "a0", "日本",
-        ]
-        .iter()
-        .map(|s| s.as_bytes().to_vec())
-        .chain([b"\xff\xfe".to_vec(), "\u{f8ff}_pua".into(), "\u{feff}bom".into(), "😀.txt".into()])
-        .collect();
+        let names: Vec<Vec<u8>> = [" lead", "-dash", ".hidden", "A", "a b", "a-b", "a.txt", "a/b", "a0", "日本"]
+            .iter()
+            .map(|s| s.as_bytes().to_vec())
+            .chain([b"\xff\xfe".to_vec(), "\u{f8ff}_pua".into(), "\u{feff}bom".into(), "😀.txt".into()])
+            .collect();
         let mut sorted: Vec<Name> = names.iter().rev().map(|n| Name::new(n.clone())).collect();
         sorted.sort();
         assert_eq!(sorted.iter().map(|n| n.as_bytes().to_vec()).collect::<Vec<_>>(), names);

@@ -132,7 +132,9 @@ impl Record {
     pub fn parse_owned(line: Vec<u8>) -> Result<Record, (Option<Vec<u8>>, String)> {
         let object = Object::parse(&line).map_err(|reason| (None, reason))?;
         let name = match object.get("name") {
-            Some(raw) => text::decode(raw).ok_or_else(|| (None, format!("name: expected a string, got {}", text::excerpt(raw))))?,
+            Some(raw) => {
+                text::decode(raw).ok_or_else(|| (None, format!("name: expected a string, got {}", text::excerpt(raw))))?
+            }
             None => return Err((None, "no \"name\"".to_string())),
         };
         let (name, kind, fields) = match crate::fields::typed(&object, &name) {
@@ -281,7 +283,9 @@ mod tests {
 
     #[test]
     fn exact_times_count_only_where_they_agree_with_the_double() {
-        let r = |m: &str| Record::parse(format!("{{\"name\":\"a\",\"mtime\":1700000000.5,\"modified\":\"{m}\"}}").as_bytes()).unwrap();
+        let r = |m: &str| {
+            Record::parse(format!("{{\"name\":\"a\",\"mtime\":1700000000.5,\"modified\":\"{m}\"}}").as_bytes()).unwrap()
+        };
         assert_eq!(r("2023-11-14T22:13:20.500000001Z").modified().unwrap().nsec, 500_000_001);
         assert_eq!(r("2023-11-14T22:13:21.5Z").modified().unwrap(), Time { sec: 1_700_000_000, nsec: 500_000_000 });
     }

@@ -26,6 +26,11 @@ impl<R: BufRead> Reader<R> {
         Reader { from: from.into(), input, line: 0, ended: false, failed: false }
     }
 
+    /// What the lines are read from.
+    pub fn get_ref(&self) -> &R {
+        &self.input
+    }
+
     fn error(&self, name: Option<Vec<u8>>, reason: impl Into<String>) -> Error {
         Error::Input { from: self.from.clone(), line: self.line, name, reason: reason.into() }
     }

@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn strings_go_there_and_back() {
-        for bytes in [&b"plain"[..], b"q\"b\\n\nt\tc\x01\x7f", "ünï😀\u{2028}".as_bytes(), b"bad\xff\xfe/\xe9", b"\xed\xa0\x80"] {
+        for bytes in [&b"plain"[..], b"q\"b\\n\nt\tc\x01\x7f", "ünï😀\u{2028}".as_bytes(), b"bad\xff\xfe/\xe9", b"\xed\xa0\x80"]
+        {
             let json = json_string(bytes);
             assert_eq!(unescape(&decode(&json).unwrap()).as_deref(), Some(bytes), "{json}");
         }

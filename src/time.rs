@@ -133,7 +133,13 @@ mod tests {
     #[test]
     fn people_write_times_in_many_ways() {
         let want = Some(Time { sec: 1_795_409_340, nsec: 0 });
-        for text in ["2026-11-23T04:49:00Z", "2026-11-23 05:49:00+01:00", "2026-11-23T05:49+01:00", "20261123T044900Z", "2026-11-23T04:49Z"] {
+        for text in [
+            "2026-11-23T04:49:00Z",
+            "2026-11-23 05:49:00+01:00",
+            "2026-11-23T05:49+01:00",
+            "20261123T044900Z",
+            "2026-11-23T04:49Z",
+        ] {
             assert_eq!(parse_human(text), want, "{text}");
         }
         assert!(parse_human("2026-11-23").is_some() && parse_human("2026-W48-2").is_some());

@@ -1,5 +1,7 @@
 //! The options of every tool, in one place so that `--help`, man pages, completions and tests speak of the same thing.
 
+#![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
+
 use super::roots::{FileRoot, HeapRoot, SnapRoot};
 use clap::{Args, Parser, ValueEnum};
 use std::ffi::OsString;

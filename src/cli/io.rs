@@ -1,7 +1,7 @@
 //! Where records come from and go to: standard input and output, or files.
 
 use crate::error::{Error, OrFailed, Result};
-use crate::record::Record;
+use crate::record::{Kind, Record};
 use crate::stream::{self, Reader, Records};
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,14 @@ pub fn records_in(file: Option<&Path>) -> Result<Records> {
             }
             Ok(Box::new(Reader::new("standard input", BufReader::with_capacity(1 << 16, io::stdin()))))
         }
+    }
+}
+
+/// Leaves the end record off, if asked to.
+pub fn without_end(records: Records, no_end: bool) -> Records {
+    match no_end {
+        true => Box::new(records.filter(|r| !matches!(r, Ok(r) if r.kind() == Kind::End))),
+        false => records,
     }
 }
 

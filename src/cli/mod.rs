@@ -6,7 +6,7 @@ mod io;
 mod roots;
 
 pub use console::Console;
-pub use io::{Output, records_in};
+pub use io::{Output, records_in, without_end};
 pub use roots::{FileRoot, HeapRoot, SnapRoot};
 
 use crate::error::{Error, Result};

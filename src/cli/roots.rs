@@ -30,10 +30,7 @@ macro_rules! root {
             /// If none is given, or what is given is no root.
             pub fn require(&self) -> Result<Location> {
                 self.get()?.ok_or_else(|| {
-                    Error::advise(
-                        concat!("no ", $what, " given"),
-                        concat!("give --", $flag, " ROOT or set ", $env),
-                    )
+                    Error::advise(concat!("no ", $what, " given"), concat!("give --", $flag, " ROOT or set ", $env))
                 })
             }
 

@@ -25,7 +25,9 @@ impl Location {
         let Some((scheme, rest)) = scheme_of(bytes) else { return Ok(Location { path: root.into() }) };
         match scheme {
             b"file" | b"local" if rest.starts_with(b"/") => Ok(Location { path: OsStr::from_bytes(rest).into() }),
-            b"file" | b"local" => Err(Error::refused(format!("{option}: {}: the path after :// has to be absolute", printable(bytes)))),
+            b"file" | b"local" => {
+                Err(Error::refused(format!("{option}: {}: the path after :// has to be absolute", printable(bytes))))
+            }
             _ => Err(Error::advise(
                 format!("{option}: no storage has the scheme {}://", printable(scheme)),
                 "storages are a path or file:///PATH; a folder of that name is ./NAME",
@@ -40,9 +42,7 @@ impl Location {
 
     /// The absolute path, for the record of what was backed up. Does not need to exist.
     pub fn absolute(&self) -> PathBuf {
-        std::fs::canonicalize(&self.path)
-            .or_else(|_| std::path::absolute(&self.path))
-            .unwrap_or_else(|_| self.path.clone())
+        std::fs::canonicalize(&self.path).or_else(|_| std::path::absolute(&self.path)).unwrap_or_else(|_| self.path.clone())
     }
 }
 

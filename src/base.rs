@@ -1,0 +1,141 @@
+//! The base: an earlier snapshot that md5 are taken over from where nothing changed, in lock step with the records.
+
+use crate::error::{Error, Result};
+use crate::monitor::Monitor;
+use crate::name::Name;
+use crate::record::{Kind, Record};
+use crate::snapshot;
+use crate::sort;
+use crate::stream::Records;
+use crate::time::Time;
+use std::cmp::Ordering;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A snapshot to compare with.
+pub struct Base {
+    path: PathBuf,
+    /// Nothing that changed later than this counts as unchanged: a change in the same tick of the clock would be missed. For
+    /// snapshots of other tools, which do not mark such records themselves.
+    limit: Option<Time>,
+    monitor: Arc<dyn Monitor>,
+    records: Option<Records>,
+    next: Option<Record>,
+}
+
+impl Base {
+    /// Opens a snapshot as a base.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn open(path: PathBuf, monitor: Arc<dyn Monitor>) -> Result<Base> {
+        let ours = snapshot::label(&path)?.is_some();
+        let time = path.file_name().and_then(snapshot::time_of);
+        let limit = time.filter(|_| !ours).map(|t| t.minus_seconds(1));
+        let mut base = Base { path, limit, monitor, records: None, next: None };
+        base.restart()?;
+        Ok(base)
+    }
+
+    /// Starts from the first record again.
+    fn restart(&mut self) -> Result<()> {
+        self.records = Some(snapshot::read(&self.path, self.monitor.clone())?);
+        self.advance();
+        Ok(())
+    }
+
+    /// A base that turns out to be damaged is none from there on; what it would have told is read from the files.
+    fn advance(&mut self) {
+        self.next = match self.records.as_mut().and_then(Iterator::next) {
+            Some(Ok(record)) if record.kind() != Kind::End => Some(record),
+            Some(Err(e)) => {
+                self.monitor.warn(&format!("no base from here on: {e}"));
+                None
+            }
+            _ => None,
+        };
+        if self.next.is_none() {
+            self.records = None;
+        }
+    }
+
+    /// The record of that name. Names have to come in order.
+    fn find(&mut self, name: &Name) -> Option<Record> {
+        while let Some(next) = &self.next {
+            match next.name().cmp(name) {
+                Ordering::Less => self.advance(),
+                Ordering::Equal => return self.next.take().inspect(|_| self.advance()),
+                Ordering::Greater => return None,
+            }
+        }
+        None
+    }
+
+    /// Whether a file is what it was: same size, time of change of content and inode, inode number; or the same etag. And the
+    /// base has an md5 and was not made in the instant of the change.
+    fn vouches(&self, base: &Record, record: &Record) -> bool {
+        let (old, new) = (base.fields(), record.fields());
+        if base.kind() != Kind::File || old.md5.is_none() || old.racy || old.size.is_none() || old.size != new.size {
+            return false;
+        }
+        if let (Some(old), Some(new)) = (&old.etag, &new.etag) {
+            return old.trim_matches('"') == new.trim_matches('"');
+        }
+        let late = |t: Option<f64>| self.limit.is_some_and(|limit| t.is_some_and(|t| t >= limit.as_double()));
+        let times = old.mtime.is_some() && old.mtime == new.mtime && old.created.is_some() && old.created == new.created;
+        let exact = match (old.modified, new.modified) {
+            (Some(old), Some(new)) => old == new,
+            _ => true,
+        };
+        times && exact && old.ino.is_some() && old.ino == new.ino && !late(old.mtime) && !late(old.created)
+    }
+}
+
+/// Each record with the base's record of it, where the file did not change.
+pub struct Matched {
+    input: Option<Records>,
+    base: Option<Base>,
+    monitor: Arc<dyn Monitor>,
+    last: Option<Name>,
+    sorted: bool,
+}
+
+impl Matched {
+    /// Matches a stream with a base. Records may come in any order: from the first that does not follow the one before it,
+    /// the rest is sorted, and the base is read a second time.
+    pub fn new(input: Records, base: Option<Base>, monitor: Arc<dyn Monitor>) -> Matched {
+        Matched { input: Some(input), base, monitor, last: None, sorted: false }
+    }
+
+    fn match_up(&mut self, record: Record) -> Result<(Record, Option<Record>)> {
+        let Some(base) = self.base.as_mut() else { return Ok((record, None)) };
+        if !record.is_entry() {
+            return Ok((record, None));
+        }
+        if !self.sorted && self.last.as_ref().is_some_and(|last| last > record.name()) {
+            self.sorted = true;
+            base.restart()?;
+            let rest = self.input.take().into_iter().flatten();
+            let mut sorted = sort::ordered(Box::new(std::iter::once(Ok(record)).chain(rest)), self.monitor.clone())?;
+            let first = sorted.next();
+            self.input = Some(sorted);
+            self.last = None;
+            return match first {
+                Some(first) => self.match_up(first?),
+                None => Err(Error::refused("the records went away while they were sorted")),
+            };
+        }
+        let found = base.find(record.name()).filter(|old| base.vouches(old, &record));
+        self.last = Some(record.name().clone());
+        Ok((record, found))
+    }
+}
+
+impl Iterator for Matched {
+    type Item = Result<(Record, Option<Record>)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.input.as_mut()?.next()?;
+        Some(record.and_then(|r| self.match_up(r)))
+    }
+}

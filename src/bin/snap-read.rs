@@ -1,0 +1,20 @@
+//! `snap-read`: prints the records of a snapshot.
+
+use snapshooter::cli::args::Read;
+use snapshooter::cli::{self, Console, Outcome, Output};
+use snapshooter::error::Result;
+use snapshooter::snapshot;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    cli::run(work)
+}
+
+fn work(args: Read, console: Arc<Console>) -> Result<Outcome> {
+    let path = snapshot::choose(args.snap.get()?.as_ref(), &args.snapshot)?;
+    let records = snapshot::read(&path, console)?;
+    let output = Output::new(args.out.output.as_deref())?;
+    output.write_all(cli::without_end(records, args.no_end.no_end))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,53 @@
+//! `snap-write`: publishes a stream as a snapshot.
+
+use snapshooter::cli::args::Write as Args;
+use snapshooter::cli::{self, Console, Outcome};
+use snapshooter::error::{Result, printable};
+use snapshooter::monitor::Monitor;
+use snapshooter::snapshot::Label;
+use snapshooter::stream;
+use snapshooter::time::Time;
+use snapshooter::write::{self, Options};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    cli::run(work)
+}
+
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+    let started = Time::now();
+    let input = cli::records_in(args.input.as_deref())?;
+    let root = args.snap.require()?;
+    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    // The option says it, else the end record knows what was scanned, else the variable.
+    let file_root = args.file.get()?.filter(|_| args.file.is_explicit());
+    let label = Label {
+        host: Some(args.host.unwrap_or_else(host)),
+        root: file_root.map(|r| r.absolute().to_string_lossy().into_owned()),
+        tags: args.tag,
+        before_restore: args.before_restore,
+        ..Label::default()
+    };
+    let options = Options { label, partial: args.partial, unterminated: args.unterminated, dry_run: args.dry_run };
+    let written = write::write(input, &root, started, options, console.clone())?;
+    match written.path {
+        Some(path) => {
+            let mut out = std::io::stdout().lock();
+            let line = [path.as_os_str().as_bytes(), b"\n"].concat();
+            // The snapshot is there; whoever asked may have gone.
+            out.write_all(&line).and_then(|()| out.flush()).map_err(stream::write_error)?;
+        }
+        None => console.note(&format!(
+            "{} records would be published in {}",
+            written.records,
+            printable(root.path().as_os_str().as_bytes())
+        )),
+    }
+    if written.errors > 0 {
+        console.warn(&format!("{} records that failed are missing in the snapshot", written.errors));
+    }
+    Ok(Outcome::Done)
+}

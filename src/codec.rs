@@ -1,0 +1,354 @@
+//! Contents and their digests, and gzip: members made and read whole by libdeflate, whatever else is gzip by flate2.
+
+use crate::record::{Md5, Sha256};
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use sha2::Digest;
+use std::cell::RefCell;
+use std::io::{self, BufRead, Cursor, Read};
+
+/// Both digests of a content, fed piece by piece.
+#[derive(Clone, Default)]
+pub struct Digests {
+    md5: md5::Md5,
+    sha256: sha2::Sha256,
+    len: u64,
+}
+
+impl Digests {
+    /// Takes the next bytes in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.sha256.update(bytes);
+        self.len += bytes.len() as u64;
+    }
+
+    /// The digests of all that was taken in, and its length in bytes.
+    pub fn finish(self) -> (Md5, Sha256, u64) {
+        (Md5(self.md5.finalize().into()), Sha256(self.sha256.finalize().into()), self.len)
+    }
+
+    /// The digests of one piece.
+    pub fn of(bytes: &[u8]) -> (Md5, Sha256) {
+        let mut digests = Digests::default();
+        digests.update(bytes);
+        let (md5, sha256, _) = digests.finish();
+        (md5, sha256)
+    }
+}
+
+/// The md5 alone.
+pub fn md5_of(bytes: &[u8]) -> Md5 {
+    Md5(md5::Md5::digest(bytes).into())
+}
+
+/// The length of a gzip member's header without extra field, name and comment, and of its trailer.
+const PLAIN_HEADER: usize = 10;
+const TRAILER: usize = 8;
+
+/// How a gzip member starts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Header {
+    /// The comment, without the NUL that ends it.
+    pub comment: Option<Vec<u8>>,
+    /// From our extra field `SN`: the length of the whole member and of its content.
+    pub lengths: Option<(u32, u32)>,
+    /// The header as it came.
+    pub bytes: Vec<u8>,
+}
+
+/// Makes one gzip member of a content.
+///
+/// The header has no time and no name, so that equal contents make equal members. `comment` must not hold NUL. With `sized`,
+/// an extra field `SN` holds the member's and the content's length, both little-endian u32: readers can take the member whole
+/// and skip from one to the next.
+pub fn member(content: &[u8], level: i32, comment: Option<&str>, sized: bool) -> Vec<u8> {
+    let comment = comment.map(str::as_bytes).unwrap_or_default();
+    let flags = if sized { 4 } else { 0 } | if comment.is_empty() { 0 } else { 16 };
+    let mut out = vec![0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 255];
+    if sized {
+        out.extend_from_slice(&[12, 0, b'S', b'N', 8, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(&(content.len() as u32).to_le_bytes());
+    }
+    if !comment.is_empty() {
+        out.extend_from_slice(comment);
+        out.push(0);
+    }
+    let start = out.len();
+    with_compressor(if is_dense(content) { 0 } else { level }, |c| {
+        out.resize(start + c.deflate_compress_bound(content.len()) + TRAILER, 0);
+        // The bound was asked for, so there is room.
+        let n = c.deflate_compress(content, &mut out[start..]).expect("deflate within its own bound");
+        out.truncate(start + n);
+    });
+    out.extend_from_slice(&libdeflater::crc32(content).to_le_bytes());
+    out.extend_from_slice(&(content.len() as u32).to_le_bytes());
+    if sized {
+        let len = (out.len() as u32).to_le_bytes();
+        out[PLAIN_HEADER + 6..PLAIN_HEADER + 10].copy_from_slice(&len);
+    }
+    out.shrink_to_fit();
+    out
+}
+
+/// Whether a content is compressed already, judged by a sample: squeezing it would cost time and save nothing.
+fn is_dense(content: &[u8]) -> bool {
+    const SAMPLE: usize = 16 << 10;
+    if content.len() < 4 * SAMPLE {
+        return false;
+    }
+    let at = content.len() / 2;
+    let sample = &content[at..at + SAMPLE];
+    with_compressor(1, |c| {
+        let mut out = vec![0; c.deflate_compress_bound(SAMPLE)];
+        c.deflate_compress(sample, &mut out).is_ok_and(|n| n > SAMPLE / 100 * 98)
+    })
+}
+
+/// A compressor has large tables: one a thread and level.
+fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor) -> T) -> T {
+    thread_local! {
+        static KEPT: RefCell<Vec<(i32, Compressor)>> = const { RefCell::new(Vec::new()) };
+    }
+    KEPT.with_borrow_mut(|kept| {
+        let at = kept.iter().position(|(l, _)| *l == level).unwrap_or_else(|| {
+            kept.push((level, Compressor::new(CompressionLvl::new(level).unwrap_or_default())));
+            kept.len() - 1
+        });
+        work(&mut kept[at].1)
+    })
+}
+
+/// Inflates a file that is one gzip member, whole, if its content has `size` bytes. None if it is anything else, which a
+/// [`GzipReader`] then has to look at.
+pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
+    thread_local! {
+        static KEPT: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+    }
+    let header = read_header(&mut &*gzip).ok()??.bytes.len();
+    let end = gzip.len().checked_sub(TRAILER).filter(|end| *end >= header)?;
+    let number = |at: usize| u32::from_le_bytes([gzip[at], gzip[at + 1], gzip[at + 2], gzip[at + 3]]);
+    let mut content = vec![0; size];
+    let n = KEPT.with_borrow_mut(|d| d.deflate_decompress(&gzip[header..end], &mut content)).ok()?;
+    // A second member or garbage behind the first would show here: the last eight bytes would not be this content's.
+    (n == size && number(end) == libdeflater::crc32(&content) && number(end + 4) == size as u32).then_some(content)
+}
+
+/// Reads a member's header; None at the end of the input.
+///
+/// # Errors
+/// `InvalidData` where it is not gzip, `UnexpectedEof` where it is cut off.
+pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
+    const COMMENT_LIMIT: usize = 1 << 20;
+    if input.fill_buf()?.is_empty() {
+        return Ok(None);
+    }
+    let mut header = Header { bytes: vec![0; PLAIN_HEADER], ..Header::default() };
+    input.read_exact(&mut header.bytes)?;
+    if header.bytes[..3] != [0x1f, 0x8b, 8] {
+        return Err(invalid("not gzip, or garbage behind it"));
+    }
+    let flags = header.bytes[3];
+    if flags & 4 != 0 {
+        let mut len = [0; 2];
+        input.read_exact(&mut len)?;
+        let mut extra = vec![0; usize::from(u16::from_le_bytes(len))];
+        input.read_exact(&mut extra)?;
+        if let [b'S', b'N', 8, 0, m0, m1, m2, m3, c0, c1, c2, c3] = extra[..] {
+            header.lengths = Some((u32::from_le_bytes([m0, m1, m2, m3]), u32::from_le_bytes([c0, c1, c2, c3])));
+        }
+        header.bytes.extend_from_slice(&len);
+        header.bytes.extend_from_slice(&extra);
+    }
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            let mut text = Vec::new();
+            input.by_ref().take(COMMENT_LIMIT as u64).read_until(0, &mut text)?;
+            if text.last() != Some(&0) {
+                return Err(invalid("a gzip header without an end"));
+            }
+            header.bytes.extend_from_slice(&text);
+            if flag == 16 {
+                text.pop();
+                header.comment = Some(text);
+            }
+        }
+    }
+    if flags & 2 != 0 {
+        let mut crc = [0; 2];
+        input.read_exact(&mut crc)?;
+        header.bytes.extend_from_slice(&crc);
+    }
+    Ok(Some(header))
+}
+
+fn invalid(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+/// Reads a gzip file of any number of members. Garbage behind the last member is an error, and so is a cut anywhere.
+pub struct GzipReader<R> {
+    state: State<R>,
+    content: Vec<u8>,
+    at: usize,
+    first: Option<Vec<u8>>,
+    last: Option<Vec<u8>>,
+}
+
+/// Members of ours are read whole; from the first member without our extra field on, flate2 reads the rest.
+enum State<R> {
+    Members(R),
+    Stream(Box<flate2::bufread::MultiGzDecoder<io::Chain<Cursor<Vec<u8>>, R>>>),
+    Done,
+}
+
+/// The largest member that is taken whole, in bytes. Ours have at most a sixteenth of it.
+const MEMBER_LIMIT: u32 = 16 << 20;
+
+impl<R: BufRead> GzipReader<R> {
+    /// Starts to read; the first member's header is read at once.
+    ///
+    /// # Errors
+    /// If the input is empty, not gzip or can't be read.
+    pub fn new(mut input: R) -> io::Result<GzipReader<R>> {
+        let Some(header) = read_header(&mut input)? else { return Err(invalid("it is empty, not gzip")) };
+        let first = header.comment.clone();
+        let mut reader = GzipReader { state: State::Members(input), content: Vec::new(), at: 0, last: None, first };
+        reader.enter(header)?;
+        Ok(reader)
+    }
+
+    /// The comment of the first member.
+    pub fn first_comment(&self) -> Option<&[u8]> {
+        self.first.as_deref()
+    }
+
+    /// The comment of the last of our members, once all is read; None if anything else stands last.
+    pub fn last_comment(&self) -> Option<&[u8]> {
+        self.last.as_deref()
+    }
+
+    /// Takes in the member whose header was read.
+    fn enter(&mut self, header: Header) -> io::Result<()> {
+        self.content.clear();
+        self.at = 0;
+        self.last = None;
+        let State::Members(mut input) = std::mem::replace(&mut self.state, State::Done) else { return Ok(()) };
+        match header.lengths {
+            Some((member, content)) if member <= MEMBER_LIMIT && content <= MEMBER_LIMIT => {
+                let mut whole = header.bytes;
+                let rest =
+                    (member as usize).checked_sub(whole.len()).ok_or_else(|| invalid("a gzip member of a wrong length"))?;
+                let got = input.by_ref().take(rest as u64).read_to_end(&mut whole)?;
+                if got < rest {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off"));
+                }
+                self.content = inflate_whole(&whole, content as usize).ok_or_else(|| invalid("a damaged gzip member"))?;
+                self.last = header.comment;
+                self.state = State::Members(input);
+            }
+            _ => {
+                let whole = Cursor::new(header.bytes).chain(input);
+                self.state = State::Stream(Box::new(flate2::bufread::MultiGzDecoder::new(whole)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> BufRead for GzipReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.content.len() {
+            match &mut self.state {
+                State::Members(input) => match read_header(input)? {
+                    Some(header) => self.enter(header)?,
+                    None => {
+                        self.state = State::Done;
+                        break;
+                    }
+                },
+                State::Stream(decoder) => {
+                    self.content.resize(64 << 10, 0);
+                    self.at = 0;
+                    let n = decoder.read(&mut self.content)?;
+                    self.content.truncate(n);
+                    if n == 0 {
+                        self.state = State::Done;
+                    }
+                }
+                State::Done => break,
+            }
+        }
+        Ok(&self.content[self.at..])
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.at += n;
+    }
+}
+
+impl<R: BufRead> Read for GzipReader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.fill_buf()?.read(out)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(gzip: &[u8]) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        GzipReader::new(gzip).and_then(|mut r| r.read_to_end(&mut out)).map(|_| out)
+    }
+
+    #[test]
+    fn members_come_back_and_carry_their_comments() {
+        let mut file = member(b"hello ", 6, Some("{\"a\":1}"), true);
+        file.extend(member(b"world", 6, None, true));
+        file.extend(member(b"", 6, Some("end"), true));
+        assert_eq!(read(&file).unwrap(), b"hello world");
+        let mut reader = GzipReader::new(&file[..]).unwrap();
+        assert_eq!(reader.first_comment(), Some(&b"{\"a\":1}"[..]));
+        io::copy(&mut reader, &mut io::sink()).unwrap();
+        assert_eq!(reader.last_comment(), Some(&b"end"[..]));
+        let mut flate = String::new();
+        flate2::read::MultiGzDecoder::new(&file[..]).read_to_string(&mut flate).unwrap();
+        assert_eq!(flate, "hello world");
+    }
+
+    #[test]
+    fn cuts_flips_and_garbage_are_found() {
+        let content: Vec<u8> = (0..20_000u32).flat_map(|i| (i % 251).to_le_bytes()).collect();
+        for sized in [true, false] {
+            let good = member(&content, 4, Some("c"), sized);
+            assert_eq!(read(&good).unwrap(), content);
+            assert_eq!(inflate_whole(&good, content.len()).unwrap(), content);
+            for cut in [0, 5, 12, good.len() / 2, good.len() - 1] {
+                assert!(read(&good[..cut]).is_err(), "cut at {cut}");
+                assert!(inflate_whole(&good[..cut], content.len()).is_none());
+            }
+            let mut garbage = good.clone();
+            garbage.extend_from_slice(b"garbage");
+            assert!(read(&garbage).is_err());
+            assert!(inflate_whole(&garbage, content.len()).is_none());
+            let mut flipped = good.clone();
+            flipped[good.len() / 2] ^= 4;
+            assert!(read(&flipped).is_err());
+        }
+    }
+
+    #[test]
+    fn dense_content_is_stored() {
+        let mut x = 1u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (x >> 33) as u8
+        })
+        .take(1 << 18)
+        .collect();
+        assert!(is_dense(&noise) && !is_dense(&vec![7; 1 << 18]));
+        assert_eq!(read(&member(&noise, 4, None, false)).unwrap(), noise);
+    }
+}

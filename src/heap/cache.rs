@@ -1,0 +1,71 @@
+//! The list of objects that the Python tool keeps with `--heap-cache-file`: one md5 a line.
+//!
+//! It is kept up for that tool. What it says is never believed here: an object counts as present when the heap has it.
+
+use crate::error::{OrFailed, Result};
+use crate::record::Md5;
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A heap cache file.
+pub struct Cache {
+    path: PathBuf,
+    known: Mutex<(HashSet<Md5>, bool)>,
+}
+
+impl Cache {
+    /// Reads the file; one that is not there yet is empty. Lines that are no md5 (the Python tool's temp names) are dropped.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn load(path: &Path) -> Result<Cache> {
+        let what = || format!("heap cache file {}", path.display());
+        let mut known = HashSet::new();
+        match std::fs::File::open(path) {
+            Ok(file) => {
+                for line in BufReader::new(file).split(b'\n') {
+                    let line = line.or_failed(what)?;
+                    known.extend(std::str::from_utf8(&line).ok().and_then(Md5::parse));
+                }
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e).or_failed(what),
+        }
+        Ok(Cache { path: path.to_path_buf(), known: Mutex::new((known, false)) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (HashSet<Md5>, bool)> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what the heap was seen to have, or not to have.
+    pub fn note(&self, md5: Md5, present: bool) {
+        let mut known = self.lock();
+        let changed = if present { known.0.insert(md5) } else { known.0.remove(&md5) };
+        known.1 |= changed;
+    }
+
+    /// Writes the file anew, in one step, if anything changed.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn save(&self) -> Result<()> {
+        let known = self.lock();
+        if !known.1 {
+            return Ok(());
+        }
+        let what = || format!("heap cache file {}", self.path.display());
+        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let temp = tempfile::NamedTempFile::new_in(folder).or_failed(what)?;
+        let mut out = std::io::BufWriter::new(&temp);
+        for md5 in &known.0 {
+            writeln!(out, "{md5}").or_failed(what)?;
+        }
+        out.flush().or_failed(what)?;
+        drop(out);
+        temp.persist(&self.path).map_err(|e| e.error).or_failed(what)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! A heap object: is it whole, and what is in it.
+
+use crate::codec::{self, Digests, GzipReader};
+use crate::content::Content;
+use crate::heap::WHOLE_LIMIT;
+use crate::record::{Md5, Sha256};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+
+/// The content's bytes in each member of an object that has several.
+pub(super) const PIECE: usize = 1 << 20;
+
+/// What became of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// There is none.
+    Missing,
+    /// It is there and is not the content.
+    Bad,
+    /// It is what it should be, as far as was looked.
+    Good {
+        /// Its size in bytes.
+        stored_size: u64,
+        /// The sha256 that it names, or that was computed.
+        sha256: Option<Sha256>,
+    },
+}
+
+/// What a content has to be.
+#[derive(Clone, Copy)]
+pub(super) struct Expected {
+    pub md5: Md5,
+    pub sha256: Option<Sha256>,
+    pub size: Option<u64>,
+}
+
+impl Expected {
+    /// Compares with what was read.
+    fn check(&self, digests: Digests, named: Option<Sha256>) -> Result<Sha256, String> {
+        let (md5, sha256, len) = digests.finish();
+        if self.size.is_some_and(|size| size != len) {
+            return Err(format!("its content has {len} bytes, not {}", self.size.unwrap_or_default()));
+        }
+        if md5 != self.md5 {
+            return Err(format!("its content has the md5 {md5}"));
+        }
+        match self.sha256.or(named) {
+            Some(expected) if expected != sha256 => Err(format!("its content has the right md5 and the wrong sha256 {sha256}")),
+            _ => Ok(sha256),
+        }
+    }
+}
+
+/// The sha256 that an object's header comment names.
+fn named_sha256(comment: Option<&[u8]>) -> Option<Sha256> {
+    #[derive(serde::Deserialize)]
+    struct Comment {
+        sha256: String,
+    }
+    Sha256::parse(&serde_json::from_slice::<Comment>(comment?).ok()?.sha256)
+}
+
+/// The header comment of an object. Always the same length.
+pub(super) fn comment(sha256: Sha256) -> String {
+    format!("{{\"sha256\":\"{sha256}\"}}")
+}
+
+/// Looks at both ends of an object: the start has to be gzip, the end has to name the size of the content, or of the last
+/// piece of it where the object is in pieces.
+pub(super) fn glance(file: File, size: Option<u64>) -> io::Result<Health> {
+    let stored_size = file.metadata()?.len();
+    let Ok(Some(header)) = codec::read_header(&mut BufReader::with_capacity(256, &file)) else { return Ok(Health::Bad) };
+    let mut trailer = [0; 4];
+    if stored_size < 18 || file.read_exact_at(&mut trailer, stored_size - 4).is_err() {
+        return Ok(Health::Bad);
+    }
+    let last = u64::from(u32::from_le_bytes(trailer));
+    let fits = match (size, header.lengths) {
+        (None, _) => true,
+        (Some(size), None) => last == size & 0xffff_ffff,
+        (Some(size), Some((_, first))) => {
+            let piece = u64::from(first).max(1);
+            last == if size % piece == 0 && size > 0 { piece } else { size % piece }
+        }
+    };
+    Ok(if fits { Health::Good { stored_size, sha256: named_sha256(header.comment.as_deref()) } } else { Health::Bad })
+}
+
+/// Inflates all of an object.
+pub(super) fn inspect(file: File, expected: Expected) -> io::Result<Health> {
+    let stored_size = file.metadata()?.len();
+    let Ok(mut reader) = GzipReader::new(BufReader::with_capacity(64 << 10, file)) else { return Ok(Health::Bad) };
+    let named = named_sha256(reader.first_comment());
+    let mut digests = Digests::default();
+    let mut piece = vec![0; 64 << 10];
+    let mut len = 0;
+    loop {
+        match reader.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => digests.update(&piece[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            // The disk can't be read: that is no matter of what was stored there.
+            Err(e) if e.raw_os_error().is_some() => return Err(e),
+            Err(_) => return Ok(Health::Bad),
+        }
+        len += piece.len() as u64;
+        if expected.size.is_some_and(|size| len > size + 2 * piece.len() as u64) {
+            return Ok(Health::Bad);
+        }
+    }
+    match expected.check(digests, named) {
+        Ok(sha256) => Ok(Health::Good { stored_size, sha256: Some(sha256) }),
+        Err(_) => Ok(Health::Bad),
+    }
+}
+
+/// The content of an object.
+pub(super) fn content(mut file: File, expected: Expected) -> Result<Content, String> {
+    let stored_size = file.metadata().map_err(|e| crate::error::reason(&e))?.len();
+    // A gzip member can't be larger than its content by more than its headers.
+    if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT && stored_size <= 2 * WHOLE_LIMIT) {
+        let gzip = super::read_up_to(&mut file, 2 * WHOLE_LIMIT, stored_size).map_err(|e| crate::error::reason(&e))?;
+        if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
+            let mut digests = Digests::default();
+            digests.update(&content);
+            let header = codec::read_header(&mut &gzip[..]).ok().flatten();
+            expected.check(digests, named_sha256(header.and_then(|h| h.comment).as_deref()))?;
+            return Ok(Content::Whole(content));
+        }
+        // Several members, another writer's, or damaged: read it piece by piece, which tells what is wrong.
+        let mut content = Vec::new();
+        let mut stream = Verifying::new(&gzip[..], expected).map_err(|e| explain(&e))?;
+        stream.read_to_end(&mut content).map_err(|e| explain(&e))?;
+        return Ok(Content::Whole(content));
+    }
+    let stream = Verifying::new(BufReader::with_capacity(64 << 10, file), expected).map_err(|e| explain(&e))?;
+    Ok(Content::Stream(Box::new(stream)))
+}
+
+/// What is wrong with an object that can't be inflated.
+fn explain(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::UnexpectedEof => "it is cut off".to_string(),
+        _ => crate::error::reason(e),
+    }
+}
+
+/// Reads a content and compares it with what it has to be when it ends; never gives more than it should have.
+struct Verifying<R> {
+    reader: GzipReader<R>,
+    named: Option<Sha256>,
+    digests: Option<Digests>,
+    left: Option<u64>,
+    expected: Expected,
+}
+
+impl<R: io::BufRead> Verifying<R> {
+    fn new(input: R, expected: Expected) -> io::Result<Verifying<R>> {
+        let reader = GzipReader::new(input)?;
+        let named = named_sha256(reader.first_comment());
+        Ok(Verifying { reader, named, digests: Some(Digests::default()), left: expected.size, expected })
+    }
+}
+
+impl<R: io::BufRead> Read for Verifying<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let bad = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let n = self.reader.read(out).map_err(|e| bad(explain(&e)))?;
+        if let (Some(left), Some(size)) = (self.left.as_mut(), self.expected.size) {
+            *left = left.checked_sub(n as u64).ok_or_else(|| bad(format!("its content has more than {size} bytes")))?;
+        }
+        match (n, self.digests.take()) {
+            (0, Some(digests)) => self.expected.check(digests, self.named).map(|_| 0).map_err(bad),
+            (_, Some(mut digests)) => {
+                digests.update(&out[..n]);
+                self.digests = Some(digests);
+                Ok(n)
+            }
+            (_, None) => Ok(n),
+        }
+    }
+}

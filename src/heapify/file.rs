@@ -1,0 +1,155 @@
+//! One file on its way into the heap.
+
+use super::Done;
+use crate::error::{Error, Result};
+use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
+use crate::monitor::Monitor;
+use crate::record::{Kind, Md5, Record};
+use crate::rootdir::RootDir;
+use crate::stat;
+use crate::time::Time;
+use rustix::fs::{self, Stat};
+use std::io;
+use std::sync::Arc;
+
+pub(super) struct Worker {
+    pub root: RootDir,
+    pub heap: Option<Arc<Heap>>,
+    pub verify_existing: bool,
+    pub cache: Option<Arc<Cache>>,
+    pub monitor: Arc<dyn Monitor>,
+}
+
+/// Why a file has no content to record.
+enum Trouble {
+    /// This file.
+    Reason(String),
+    /// Everything.
+    Fatal(Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(e: io::Error) -> Trouble {
+        Trouble::Reason(crate::error::reason(&e))
+    }
+}
+
+impl Worker {
+    /// Puts the md5 into a file's record; others go on as they came. `base` is the record of the same file, unchanged.
+    pub fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
+        if record.kind() != Kind::File {
+            return Ok(match record.kind() {
+                Kind::Change => {
+                    return Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable())));
+                }
+                _ => Done::Passed(record),
+            });
+        }
+        let fields = record.fields();
+        if let Some(md5) = fields.md5 {
+            let there = self.confirm(md5, fields.size, fields.stored_size)?;
+            if self.heap.is_none() || there.is_some() {
+                return Ok(Done::Passed(record));
+            }
+        } else if let Some(base) = base {
+            let old = base.fields();
+            if let Some(md5) = old.md5 {
+                let stored_size = self.confirm(md5, old.size, old.stored_size)?;
+                if self.heap.is_none() || stored_size.is_some() {
+                    let sha256 = old.sha256.map(|s| format!("\"{s}\""));
+                    let stored_size = stored_size.or(old.stored_size).map(|n| n.to_string());
+                    let mut changes = vec![("md5", Some(format!("\"{md5}\"")))];
+                    changes.extend(sha256.map(|s| ("sha256", Some(s))));
+                    changes.extend(stored_size.map(|n| ("stored_size", Some(n))));
+                    return Ok(Done::Kept(record.with(&changes), 0));
+                }
+            }
+        }
+        match self.read(&record) {
+            Ok(done) => Ok(done),
+            Err(Trouble::Fatal(e)) => Err(e),
+            Err(Trouble::Reason(reason)) => {
+                self.monitor.failure(record.name(), &reason);
+                Ok(Done::Failed(Record::failure(record.name(), &reason)))
+            }
+        }
+    }
+
+    /// The size of the stored object, if it is there and what it should be: `stored_size` says what it was when last seen.
+    fn confirm(&self, md5: Md5, size: Option<u64>, stored_size: Option<u64>) -> Result<Option<u64>> {
+        let Some(heap) = &self.heap else { return Ok(None) };
+        let good = |health| match health {
+            Health::Good { stored_size, .. } => Some(stored_size),
+            Health::Missing | Health::Bad => None,
+        };
+        let found = if self.verify_existing {
+            good(heap.inspect(&md5, size)?)
+        } else {
+            match (heap.stored_size(&md5)?, stored_size) {
+                (None, _) => None,
+                (Some(now), Some(then)) if now == then => Some(now),
+                // Nobody said how large it was: its end tells. Where that does not fit, or it was of another size, all of it.
+                (Some(now), None) if matches!(heap.glance(&md5, size)?, Health::Good { .. }) => Some(now),
+                (Some(_), _) => good(heap.inspect(&md5, size)?),
+            }
+        };
+        if let Some(cache) = &self.cache {
+            cache.note(md5, found.is_some());
+        }
+        Ok(found)
+    }
+
+    /// Reads a file, stores it, and makes its record. One that changes meanwhile is read once more.
+    fn read(&self, record: &Record) -> Result<Done, Trouble> {
+        for _ in 0..2 {
+            let mut file = self.root.open_file(record.name().as_bytes())?;
+            let before = fs::fstat(&file).map_err(io::Error::from)?;
+            let started = Time::now();
+            let stored = match &self.heap {
+                None => heap::digest(&mut file)?,
+                Some(heap) => match heap.store(&mut file, before.st_size as u64, self.verify_existing) {
+                    Ok(stored) => stored,
+                    Err(StoreError::Source(e)) => return Err(e.into()),
+                    Err(StoreError::Collision(reason)) => return Err(Trouble::Reason(reason)),
+                    Err(StoreError::Heap(e)) => return Err(Trouble::Fatal(e)),
+                },
+            };
+            let after = fs::fstat(&file).map_err(io::Error::from)?;
+            if same(&before, &after) && stored.size == after.st_size as u64 {
+                if let Some(cache) = self.cache.as_ref().filter(|_| self.heap.is_some()) {
+                    cache.note(stored.md5, true);
+                }
+                return self.finish(record, &stored, &after, started);
+            }
+        }
+        Err(Trouble::Reason("it changes while it is read".to_string()))
+    }
+
+    fn finish(&self, record: &Record, stored: &Stored, now: &Stat, read_at: Time) -> Result<Done, Trouble> {
+        let fields = record.fields();
+        if let Some(claimed) = fields.md5.filter(|md5| *md5 != stored.md5) {
+            return Err(Trouble::Reason(format!("its content has the md5 {}, the record says {claimed}", stored.md5)));
+        }
+        // The file may have changed since it was listed: content and metadata have to be of one moment.
+        let listed = fields.size.is_none_or(|s| s == stored.size)
+            && record.has_time(stat::modified(now))
+            && fields.created.is_none_or(|c| c == stat::changed(now).as_double())
+            && fields.ino.is_none_or(|i| i == now.st_ino);
+        let mut changes = if listed { Vec::new() } else { stat::changes(now) };
+        changes.push(("md5", Some(format!("\"{}\"", stored.md5))));
+        changes.push(("sha256", Some(format!("\"{}\"", stored.sha256))));
+        if fields.size.is_none() && listed {
+            changes.push(("size", Some(stored.size.to_string())));
+        }
+        // A change in the same tick of the clock would not show: such a record is no base. A second is more than any tick.
+        let limit = read_at.minus_seconds(1);
+        let racy = stat::modified(now) > limit || stat::changed(now) > limit;
+        changes.push(("racy", racy.then(|| "true".to_string())));
+        changes.push(("stored_size", stored.stored_size.map(|n| n.to_string())));
+        Ok(Done::Kept(record.with(&changes), stored.stored_size.unwrap_or(0)))
+    }
+}
+
+fn same(a: &Stat, b: &Stat) -> bool {
+    (a.st_size, stat::modified(a), stat::changed(a)) == (b.st_size, stat::modified(b), stat::changed(b))
+}

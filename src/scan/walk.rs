@@ -1,0 +1,250 @@
+//! The walk: a folder's entries in memory at a time, one folder a level, all reached through open descriptors.
+
+use super::{Shared, filter, stat_at};
+use crate::error::{OrFailed, Result};
+use crate::name::{self, Name};
+use crate::record::{Kind, Record};
+use ignore::gitignore::Gitignore;
+use rustix::fs::{self, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::cmp::Ordering;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+pub(super) struct Walk {
+    shared: Arc<Shared>,
+    levels: Vec<Level>,
+}
+
+/// A folder that is being listed.
+struct Level {
+    fd: OwnedFd,
+    /// Its name and a `/`; empty for the root.
+    prefix: Vec<u8>,
+    entries: Entries,
+    next: usize,
+    rules: Option<Gitignore>,
+    /// An include names it or a folder above it.
+    included: bool,
+}
+
+/// What to do with an entry when its turn comes. A folder has two turns: its record at `d`, what is in it at `d/`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Emit,
+    Descend,
+}
+
+/// The entries of a folder, packed: a million names take little more than their bytes.
+#[derive(Default)]
+struct Entries {
+    names: Vec<u8>,
+    turns: Vec<(u32, u16, Turn)>,
+}
+
+impl Entries {
+    fn push(&mut self, name: &[u8], turn: Turn) {
+        self.turns.push((self.names.len() as u32, name.len() as u16, turn));
+        self.names.extend_from_slice(name);
+    }
+
+    fn get(&self, at: usize) -> Option<(&[u8], Turn)> {
+        let (start, len, turn) = *self.turns.get(at)?;
+        Some((&self.names[start as usize..start as usize + usize::from(len)], turn))
+    }
+
+    /// Sorts so that the walk comes out in order of whole names: what is in `d` at `d/`, behind `d-x`.
+    fn sort(&mut self) {
+        let Entries { names, turns } = self;
+        let name = |e: &(u32, u16, Turn)| (&names[e.0 as usize..e.0 as usize + usize::from(e.1)], e.2 == Turn::Descend);
+        if std::str::from_utf8(names).is_ok() {
+            turns.sort_unstable_by(|a, b| compare(name(a), name(b)));
+        } else {
+            turns.sort_unstable_by(|a, b| {
+                let whole = |(n, slash): (&[u8], bool)| [n, if slash { b"/" } else { b"" }].concat();
+                name::compare(&whole(name(a)), &whole(name(b)))
+            });
+        }
+        turns.shrink_to_fit();
+        names.shrink_to_fit();
+    }
+}
+
+/// Compares two names, each perhaps with a `/` behind it, by their bytes.
+fn compare((a, a_slash): (&[u8], bool), (b, b_slash): (&[u8], bool)) -> Ordering {
+    let shared = a.len().min(b.len());
+    let next = |n: &[u8], slash: bool| n.get(shared).copied().or(slash.then_some(b'/'));
+    a[..shared].cmp(&b[..shared]).then_with(|| next(a, a_slash).cmp(&next(b, b_slash))).then_with(|| a.len().cmp(&b.len()))
+}
+
+impl Walk {
+    pub(super) fn new(shared: Arc<Shared>) -> Result<Walk> {
+        let fd = shared.root.fd().try_clone_to_owned().or_failed(|| shared.shown_root.clone())?;
+        let included = !shared.options.filter.has_includes();
+        let mut walk = Walk { shared, levels: Vec::new() };
+        let level = walk.list(fd, Vec::new(), included).or_failed(|| format!("list {}", walk.shared.shown_root))?;
+        walk.levels.push(level);
+        Ok(walk)
+    }
+
+    /// Reads a folder's entries.
+    fn list(&self, fd: OwnedFd, prefix: Vec<u8>, included: bool) -> io::Result<Level> {
+        let mut entries = Entries::default();
+        let mut rules = None;
+        for entry in Dir::read_from(&fd)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            entries.push(name, Turn::Emit);
+            let file_type = match entry.file_type() {
+                FileType::Unknown => stat_at(fd.as_fd(), name).map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode)),
+                known => known,
+            };
+            if file_type == FileType::Directory {
+                entries.push(name, Turn::Descend);
+            } else if self.shared.options.filter.ignore_files.iter().any(|n| n.as_encoded_bytes() == name) {
+                let folder = prefix.strip_suffix(b"/").unwrap_or(&prefix);
+                rules = filter::ignore_rules(folder, &self.read_ignore_file(&fd, name)?).or(rules);
+            }
+        }
+        entries.sort();
+        Ok(Level { fd, prefix, entries, next: 0, rules, included })
+    }
+
+    fn read_ignore_file(&self, folder: &OwnedFd, name: &[u8]) -> io::Result<Vec<u8>> {
+        const LIMIT: u64 = 1 << 20;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut text = Vec::new();
+        match fs::openat(folder, name, flags, Mode::empty()) {
+            Ok(fd) => std::fs::File::from(fd).take(LIMIT).read_to_end(&mut text)?,
+            // A link: git does not follow those either.
+            Err(Errno::LOOP) => 0,
+            Err(e) => return Err(e.into()),
+        };
+        Ok(text)
+    }
+
+    /// Whether the filters leave this path out.
+    fn is_filtered(&self, path: &[u8], folder: bool) -> bool {
+        let rules = self.levels.iter().rev().filter_map(|l| l.rules.as_ref());
+        self.shared.options.filter.excludes(path, folder) || filter::ignored(rules, path, folder)
+    }
+
+    /// The record of an entry, if it has one that is wanted.
+    fn emit(&self, level: &Level, part: &[u8], path: Vec<u8>) -> Option<Record> {
+        let stat = match stat_at(level.fd.as_fd(), part) {
+            Ok(stat) => stat,
+            // It went away after the folder was listed: the scan is as of now.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+            Err(e) => return Some(self.shared.failure(&Name::new(path), "look at it", &e)),
+        };
+        let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        if folder && self.shared.left_out(&stat).is_some() {
+            return None;
+        }
+        if self.is_filtered(&path, folder) || !(level.included || self.shared.options.filter.includes(&path, folder)) {
+            self.shared.lock().filtered = true;
+            return None;
+        }
+        self.shared.record(level.fd.as_fd(), part, Name::new(path), &stat)
+    }
+
+    /// Goes into a folder. A record only where that failed.
+    fn descend(&mut self, part: &[u8], path: Vec<u8>) -> Option<Record> {
+        if self.is_filtered(&path, true) {
+            self.shared.lock().filtered = true;
+            return None;
+        }
+        let level = self.levels.last()?;
+        let included = level.included || self.shared.options.filter.includes(&path, true);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = fs::openat(&level.fd, part, flags, Mode::empty()).and_then(|fd| fs::fstat(&fd).map(|stat| (fd, stat)));
+        let (fd, stat) = match opened {
+            Ok(opened) => opened,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return None,
+            Err(e) => return Some(self.shared.failure(&Name::new(path), "open the folder", &e.into())),
+        };
+        if let Some(what) = self.shared.left_out(&stat) {
+            let name = crate::error::printable(&path);
+            self.shared.monitor.note(&format!("{name}: left out, it is the {what}"));
+            return None;
+        }
+        if self.shared.options.one_file_system && stat.st_dev != self.shared.device {
+            return None;
+        }
+        let mut prefix = path;
+        prefix.push(b'/');
+        match self.list(fd, prefix.clone(), included) {
+            Ok(level) => {
+                self.levels.push(level);
+                None
+            }
+            Err(e) => {
+                prefix.pop();
+                Some(self.shared.failure(&Name::new(prefix), "list the folder", &e))
+            }
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        loop {
+            let level = self.levels.last_mut()?;
+            let Some((part, turn)) = level.entries.get(level.next) else {
+                self.levels.pop();
+                continue;
+            };
+            let path = [&level.prefix[..], part].concat();
+            level.next += 1;
+            let record = match turn {
+                Turn::Descend => {
+                    let part = part.to_vec();
+                    self.descend(&part, path)
+                }
+                Turn::Emit => {
+                    let level = self.levels.last()?;
+                    let (part, _) = level.entries.get(level.next - 1)?;
+                    self.emit(level, part, path)
+                }
+            };
+            if let Some(record) = record {
+                debug_assert!(record.kind() != Kind::End);
+                return Some(Ok(record));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_in_order_of_whole_names() {
+        for odd in [&b"z"[..], b"\xff"] {
+            let mut entries = Entries::default();
+            for (name, turn) in [
+                (&b"d"[..], Turn::Descend),
+                (b"d-x", Turn::Emit),
+                (b"d", Turn::Emit),
+                (b"d0", Turn::Emit),
+                (b"d.", Turn::Emit),
+                (odd, Turn::Emit),
+            ] {
+                entries.push(name, turn);
+            }
+            entries.sort();
+            let got: Vec<_> = (0..6).filter_map(|i| entries.get(i)).map(|(n, t)| (n.to_vec(), t == Turn::Descend)).collect();
+            let want = [("d", false), ("d-x", false), ("d.", false), ("d", true), ("d0", false)];
+            for (got, want) in got.iter().zip(want) {
+                assert_eq!((&got.0[..], got.1), (want.0.as_bytes(), want.1));
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Snapshots: how they are named, chosen, read and published.
+
+mod label;
+mod publish;
+mod read;
+
+pub use label::{Label, Totals};
+pub use publish::Publisher;
+pub use read::{check, label, read};
+
+use crate::error::{Error, OrFailed, Result, printable};
+use crate::storage::Location;
+use crate::time::{self, Time};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use std::cmp::Reverse;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
+
+const SUFFIX: &str = ".jsonl.gz";
+const NAME_FORMAT: &str = "%Y-%m-%d_%H-%M-%S_%6fZ";
+
+/// A snapshot in a snap root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is: the snap root as it was given, and the path below it.
+    pub path: PathBuf,
+    /// When it was made, to the microsecond.
+    pub time: Time,
+}
+
+/// The path below the snap root of a snapshot of that time: `YYYY/MM/YYYY-MM-DD_HH-MM-SS_ffffffZ.jsonl.gz`, UTC.
+pub fn path_for(time: Time) -> Option<PathBuf> {
+    let utc = DateTime::<Utc>::from_timestamp(time.sec, time.nsec)?;
+    Some(PathBuf::from(format!("{}/{}{SUFFIX}", utc.format("%Y/%m"), utc.format(NAME_FORMAT))))
+}
+
+/// The time that a snapshot's file name says; None where it is no such name, to the letter.
+pub fn time_of(file_name: &OsStr) -> Option<Time> {
+    let stem = file_name.to_str()?.strip_suffix(SUFFIX)?;
+    let format = "%Y-%m-%d_%H-%M-%S_%fZ";
+    let time = NaiveDateTime::parse_from_str(stem, format).ok()?.and_utc();
+    // chrono reads fewer digits too, and takes them for nanoseconds: only what we would write counts.
+    let micros = stem.get(20..26)?.parse::<u32>().ok()?;
+    let time = Time { sec: time.timestamp(), nsec: micros * 1000 };
+    (path_for(time)?.file_name()? == file_name).then_some(time)
+}
+
+/// All snapshots below a snap root, newest first. Files of any other name are none.
+///
+/// # Errors
+/// If the root is not there or a folder of it can't be listed.
+pub fn list(root: &Location) -> Result<Vec<Found>> {
+    let folder = std::fs::metadata(root.path()).or_failed(|| format!("snap root {root}"))?;
+    if !folder.is_dir() {
+        return Err(Error::refused(format!("snap root {root}: it is no folder")));
+    }
+    let mut found = Vec::new();
+    for entry in WalkDir::new(root.path()).min_depth(3).max_depth(3).follow_root_links(true) {
+        let entry = entry.map_err(|e| Error::refused(format!("list the snap root {root}: {e}")))?;
+        let Some(time) = time_of(entry.file_name()) else { continue };
+        let place = path_for(time).is_some_and(|path| root.path().join(path) == entry.path());
+        if place && entry.file_type().is_file() {
+            found.push(Found { path: entry.into_path(), time });
+        }
+    }
+    found.sort_by_key(|f| Reverse(f.time));
+    Ok(found)
+}
+
+/// The snapshot that a person means: `latest`, `latest~N`, `@TIME` (the latest at or before), or a path, as it stands or below
+/// the snap root. Safety copies from before a restore are passed over, unless a path names one.
+///
+/// # Errors
+/// If there is none, or a word is misspelt.
+pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
+    let shown = printable(spec.as_bytes());
+    let text = spec.to_str().unwrap_or_default();
+    let (skip, until) = if let Some(time) = text.strip_prefix('@') {
+        let time = time::parse_human(time).ok_or_else(|| {
+            Error::advise(
+                format!("{shown}: not a time"),
+                "times look like @2026-11-23, @2026-11-23T04:49 or @2026-11-23T04:49:00Z",
+            )
+        })?;
+        (0, Some(time))
+    } else if text == "latest" {
+        (0, None)
+    } else if let Some(n) = text.strip_prefix("latest~") {
+        (n.parse().map_err(|_| Error::refused(format!("{shown}: expected a number behind the ~")))?, None)
+    } else {
+        let below = root.map(|r| r.path().join(spec)).filter(|p| p.exists());
+        let path = PathBuf::from(spec);
+        return match (path.exists(), below) {
+            (false, Some(below)) => Ok(below),
+            (true, _) => Ok(path),
+            (false, None) => Err(Error::advise(
+                format!("no snapshot {shown}"),
+                "a snapshot is latest, latest~N, @TIME or a path; snap-list lists them",
+            )),
+        };
+    };
+    let root =
+        root.ok_or_else(|| Error::advise(format!("{shown}: no snap root given"), "give --snap-root ROOT or set SNAP_ROOT"))?;
+    list(root)?
+        .into_iter()
+        .filter(|f| until.is_none_or(|t| f.time <= t))
+        .filter(|f| !is_safety_copy(&f.path))
+        .nth(skip)
+        .map(|f| f.path)
+        .ok_or_else(|| Error::refused(format!("no snapshot {shown} in {root}")))
+}
+
+/// What `snap-list --json` says of a snapshot: one JSON object with `path`, `time`, the file's `stored_size`, and the keys of
+/// its label. Snapshots of the Python tool have no label.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn describe(found: &Found) -> Result<String> {
+    let label = label(&found.path)?;
+    let size = std::fs::metadata(&found.path).or_failed(|| format!("snapshot {}", found.path.display()))?.len();
+    let mut out = String::from("{\"path\":");
+    crate::text::push_string(&mut out, found.path.as_os_str().as_bytes());
+    out.push_str(&format!(",\"stored_size\":{size},\"time\":\"{}\"", found.time.rfc3339().unwrap_or_default()));
+    if let Some(label) = label {
+        let label = serde_json::to_string(&label).unwrap_or_default();
+        out.push(',');
+        out.push_str(label.strip_prefix('{').and_then(|l| l.strip_suffix('}')).unwrap_or_default());
+    }
+    out.push('}');
+    Ok(out)
+}
+
+/// One whose label can't be read is damaged, which whoever reads it will say.
+fn is_safety_copy(path: &Path) -> bool {
+    label(path).ok().flatten().is_some_and(|l| l.before_restore)
+}
+
+/// The snapshot to take md5 over from: the latest of the same file root, else the latest that does not say of which root it
+/// is. Damaged ones are passed over, each with a word to `warn`. None where there is none, or no snap root yet.
+///
+/// # Errors
+/// If the snap root can't be listed.
+pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Result<Option<Found>> {
+    if !root.path().exists() {
+        return Ok(None);
+    }
+    let mut unlabelled = None;
+    for found in list(root)? {
+        let of = match label(&found.path) {
+            Ok(label) if label.as_ref().is_some_and(|l| l.before_restore) => continue,
+            Ok(label) => label.and_then(|l| l.root),
+            Err(e) => {
+                warn(&format!("passed over as a base: {e}"));
+                continue;
+            }
+        };
+        let fits = match of {
+            Some(of) => of == file_root,
+            None => unlabelled.is_none(),
+        };
+        if !fits {
+            continue;
+        }
+        match check(&found.path) {
+            Err(e) => warn(&format!("passed over as a base: {e}")),
+            Ok(Some(Label { root: Some(_), .. })) => return Ok(Some(found)),
+            Ok(_) => unlabelled = Some(found),
+        }
+    }
+    Ok(unlabelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_times_to_the_letter() {
+        let time = Time { sec: 1_795_409_340, nsec: 86_601_000 };
+        let path = path_for(time).unwrap();
+        assert_eq!(path, Path::new("2026/11/2026-11-23_04-49-00_086601Z.jsonl.gz"));
+        assert_eq!(time_of(path.file_name().unwrap()), Some(time));
+        for bad in [
+            "zzz.jsonl.gz",
+            "2026-11-23_04-49-00_86601Z.jsonl.gz",
+            "2026-11-23_04-49-00_086601Z.jsonl",
+            "2026-13-23_04-49-00_086601Z.jsonl.gz",
+            "2026-11-23_04-49-00_086601Z.jsonl.gz.tmp",
+            "2026-11-23_04-49-60_086601Z.jsonl.gz",
+        ] {
+            assert_eq!(time_of(OsStr::new(bad)), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Reading snapshots, ours and those of the Python tool.
+
+use super::label::{Label, Totals};
+use crate::codec::{self, GzipReader};
+use crate::error::{Error, OrFailed, Result};
+use crate::monitor::Monitor;
+use crate::record::{Kind, Record};
+use crate::sort;
+use crate::stream::{End, Reader, Records};
+use crate::text;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+fn shown(path: &Path) -> String {
+    crate::error::printable(path.as_os_str().as_encoded_bytes())
+}
+
+fn damaged(path: &str, reason: &str) -> Error {
+    Error::refused(format!("snapshot {path} is damaged: {reason}"))
+}
+
+/// The damage that an error of reading tells of. A disk that can't be read is another matter.
+fn explain(path: &str, e: std::io::Error) -> Error {
+    match e.kind() {
+        _ if e.raw_os_error().is_some() => Error::io(path, e),
+        std::io::ErrorKind::UnexpectedEof => damaged(path, "it is cut off"),
+        _ => damaged(path, &crate::error::reason(&e)),
+    }
+}
+
+fn open(path: &Path) -> Result<BufReader<File>> {
+    let file = File::open(path).or_failed(|| format!("snapshot {}", shown(path)))?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(Error::refused(format!("snapshot {}: it is a folder", shown(path))));
+    }
+    Ok(BufReader::with_capacity(64 << 10, file))
+}
+
+/// The label of a snapshot; None where it has none, as those of the Python tool.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn label(path: &Path) -> Result<Option<Label>> {
+    let header = codec::read_header(&mut open(path)?).map_err(|e| explain(&shown(path), e))?;
+    let header = header.ok_or_else(|| damaged(&shown(path), "it is empty"))?;
+    Ok(header.comment.and_then(|c| Label::parse(&c)))
+}
+
+/// Inflates all of a snapshot and looks at its end, without looking at the records. Gives its label.
+///
+/// # Errors
+/// If it is damaged or can't be read.
+pub fn check(path: &Path) -> Result<Option<Label>> {
+    let shown = shown(path);
+    let mut gzip = GzipReader::new(open(path)?).map_err(|e| explain(&shown, e))?;
+    let label = gzip.first_comment().and_then(Label::parse);
+    loop {
+        match gzip.fill_buf().map_err(|e| explain(&shown, e))?.len() {
+            0 => break,
+            n => gzip.consume(n),
+        }
+    }
+    if label.is_some() {
+        totals(&shown, gzip.last_comment())?;
+    }
+    Ok(label)
+}
+
+fn totals(path: &str, comment: Option<&[u8]>) -> Result<Totals> {
+    let totals = comment.and_then(|c| serde_json::from_slice(c).ok());
+    totals.ok_or_else(|| damaged(path, "its end is missing"))
+}
+
+/// The records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` where their names need it,
+/// and are sorted where they are not.
+///
+/// # Errors
+/// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
+pub fn read(path: &Path, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let shown = shown(path);
+    let gzip = GzipReader::new(open(path)?).map_err(|e| explain(&shown, e))?;
+    let label = gzip.first_comment().and_then(Label::parse);
+    let ours = label.is_some();
+    let reader = Reader::new(&shown, gzip);
+    let records = Box::new(Reading { reader, shown, label, count: 0, done: false });
+    if ours { Ok(records) } else { sort::ordered(records, monitor) }
+}
+
+struct Reading {
+    reader: Reader<GzipReader<BufReader<File>>>,
+    shown: String,
+    label: Option<Label>,
+    count: u64,
+    done: bool,
+}
+
+impl Reading {
+    /// The end record, once all records were read and are as many as they should be.
+    fn end(&self) -> Result<Record> {
+        let mut end = End { records: self.count, ..End::default() };
+        match &self.label {
+            // The Python tool records files only.
+            None => end.types = Some(vec!["file".to_string()]),
+            Some(label) => {
+                let totals = totals(&self.shown, self.reader.get_ref().last_comment())?;
+                if totals.records != self.count {
+                    let reason = format!("it has {} records, not {}", self.count, totals.records);
+                    return Err(damaged(&self.shown, &reason));
+                }
+                end.errors = totals.errors;
+                end.filtered = label.filtered;
+                end.types.clone_from(&label.types);
+                end.root.clone_from(&label.root);
+            }
+        }
+        Ok(end.record())
+    }
+}
+
+impl Iterator for Reading {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        if self.done {
+            return None;
+        }
+        match self.reader.next() {
+            Some(Ok(record)) if record.is_entry() => {
+                self.count += 1;
+                Some(Ok(with_bytes(record)))
+            }
+            Some(Ok(record)) => {
+                self.done = true;
+                Some(Err(damaged(&self.shown, &format!("{:?} is no record of a file", record.text().escape_ascii().to_string()))))
+            }
+            Some(Err(Error::Io { source, .. })) => {
+                self.done = true;
+                Some(Err(explain(&self.shown, source)))
+            }
+            Some(Err(e)) => {
+                self.done = true;
+                Some(Err(e))
+            }
+            None => {
+                self.done = true;
+                Some(self.end())
+            }
+        }
+    }
+}
+
+/// Adds `name_bytes` and `destination_bytes` where they are needed and missing, as in what the Python tool wrote.
+fn with_bytes(record: Record) -> Record {
+    let mut changes = Vec::new();
+    let quoted = |bytes: &[u8]| Some(format!("\"{}\"", text::to_base64(bytes)));
+    if !record.name().is_utf8() && record.raw("name_bytes").is_none() {
+        changes.push(("name_bytes", quoted(record.name().as_bytes())));
+    }
+    if let Some(target) = record.fields().destination.as_ref().filter(|t| std::str::from_utf8(t).is_err()) {
+        if record.kind() == Kind::Link && record.raw("destination_bytes").is_none() {
+            changes.push(("destination_bytes", quoted(target)));
+        }
+    }
+    if changes.is_empty() { record } else { record.with(&changes) }
+}

@@ -1,0 +1,397 @@
+//! Puts a stream in order in bounded memory: sorted runs in one unnamed temporary file, merged. Input that is in order
+//! already is one single run, so that it is only spooled. The whole input is read and checked before the first record comes out.
+
+use crate::error::{Error, OrFailed, Result};
+use crate::monitor::Monitor;
+use crate::name::Name;
+use crate::record::{Kind, Record};
+use crate::stream::Records;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// How many bytes of records ([`Record::footprint`]) are held in memory.
+pub const BUDGET: usize = 16 << 20;
+
+/// The records in order of their names. Error records are sorted along; the end record, if there is one, stays the last.
+///
+/// The same name twice is kept once, with a warning, where both say the same: same type and md5, two folders, or the same text.
+///
+/// # Errors
+/// Those of the input; a name that stands for two different things; no place for the temporary file.
+pub fn ordered(input: Records, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    Ok(Spool::collect(input, BUDGET, &*monitor)?.read())
+}
+
+/// A whole stream, in order, in memory or in a temporary file. It can be read more than once.
+#[derive(Clone)]
+pub struct Spool {
+    held: Held,
+    end: Option<Record>,
+    counts: Counts,
+}
+
+/// What came in, duplicates and all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files, links, folders and others.
+    pub entries: u64,
+    /// Rows of `snap-diff`.
+    pub changes: u64,
+    /// Error records.
+    pub errors: u64,
+}
+
+#[derive(Clone)]
+enum Held {
+    Memory(Arc<Vec<Record>>),
+    File(Arc<File>, Run),
+}
+
+impl Spool {
+    /// Reads all of a stream, holding about `budget` bytes of it in memory. Same errors as [`ordered`].
+    pub fn collect(input: Records, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
+        let mut sorter =
+            Sorter { budget, monitor, records: Vec::new(), size: 0, in_order: true, file: None, runs: Vec::new(), last: None };
+        let (mut end, mut counts) = (None, Counts::default());
+        for record in input {
+            let record = record?;
+            match record.kind() {
+                _ if end.is_some() => {
+                    return Err(Error::refused(format!("{}: a record after the end record", record.name().printable())));
+                }
+                Kind::End => {
+                    end = Some(record);
+                    continue;
+                }
+                Kind::Error => counts.errors += 1,
+                Kind::Change => counts.changes += 1,
+                _ => counts.entries += 1,
+            }
+            sorter.push(record)?;
+        }
+        Ok(Spool { held: sorter.finish()?, end, counts })
+    }
+
+    /// The end record, if the stream had one.
+    pub fn end(&self) -> Option<&Record> {
+        self.end.as_ref()
+    }
+
+    /// How many records came in.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The records in order, then the end record.
+    pub fn read(&self) -> Records {
+        let end = self.end.clone().map(Ok);
+        match &self.held {
+            Held::Memory(records) => {
+                let records = records.clone();
+                Box::new((0..records.len()).map(move |i| Ok(records[i].clone())).chain(end))
+            }
+            Held::File(file, run) => Box::new(RunReader::new(file.clone(), *run, 1 << 18).chain(end)),
+        }
+    }
+}
+
+/// Sorted records from `start` to `end` of the temporary file, each behind its length.
+#[derive(Clone, Copy)]
+struct Run {
+    start: u64,
+    end: u64,
+}
+
+struct Sorter<'a> {
+    budget: usize,
+    monitor: &'a dyn Monitor,
+    records: Vec<Record>,
+    size: usize,
+    in_order: bool,
+    file: Option<BufWriter<File>>,
+    runs: Vec<(Run, Unique<'a>)>,
+    /// The last name of the last run.
+    last: Option<Name>,
+}
+
+impl Sorter<'_> {
+    fn push(&mut self, record: Record) -> Result<()> {
+        self.in_order = self.in_order && self.records.last().is_none_or(|last| last.name() <= record.name());
+        self.size += record.footprint();
+        self.records.push(record);
+        if self.size > self.budget { self.spill() } else { Ok(()) }
+    }
+
+    /// Sorts what is in memory. Of equal names the earlier stays the earlier.
+    fn sort(&mut self) {
+        if !self.in_order {
+            self.records.sort_by(|a, b| a.name().cmp(b.name()));
+        }
+        (self.in_order, self.size) = (true, 0);
+    }
+
+    /// Writes what is in memory to the file: onto the last run where that keeps it in order, else as a new run.
+    fn spill(&mut self) -> Result<()> {
+        self.sort();
+        let Some(first) = self.records.first() else { return Ok(()) };
+        let start = self.runs.last().map_or(0, |(run, _)| run.end);
+        if self.last.as_ref().is_none_or(|last| last > first.name()) {
+            self.runs.push((Run { start, end: start }, Unique::new(self.monitor)));
+        }
+        self.last = self.records.last().map(|r| r.name().clone());
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(BufWriter::with_capacity(1 << 16, temporary()?)),
+        };
+        if let Some((run, unique)) = self.runs.last_mut() {
+            for record in self.records.drain(..) {
+                if unique.accept(&record)? {
+                    run.end += append(file, &record)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Held> {
+        if self.runs.is_empty() {
+            self.sort();
+            let (mut unique, mut failed) = (Unique::new(self.monitor), Ok(()));
+            self.records.retain(|record| match unique.accept(record) {
+                Ok(keep) => keep,
+                Err(e) => {
+                    failed = Err(e);
+                    true
+                }
+            });
+            return failed.map(|()| Held::Memory(Arc::new(self.records)));
+        }
+        self.spill()?;
+        let Some(file) = self.file.take() else { return Ok(Held::Memory(Arc::default())) };
+        let file = Arc::new(file.into_inner().map_err(|e| e.into_error()).or_failed(writing)?);
+        let runs: Vec<Run> = self.runs.iter().map(|(run, _)| *run).collect();
+        match runs[..] {
+            [run] => Ok(Held::File(file, run)),
+            _ => self.merged(&file, &runs),
+        }
+    }
+
+    /// Several runs as one, in a new file.
+    fn merged(&self, file: &Arc<File>, runs: &[Run]) -> Result<Held> {
+        let buffer = (self.budget / runs.len()).clamp(1 << 12, 1 << 18);
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        for (number, run) in runs.iter().enumerate() {
+            let mut rest = RunReader::new(file.clone(), *run, buffer);
+            if let Some(record) = rest.next().transpose()? {
+                heads.push(Head { record, number, rest });
+            }
+        }
+        let mut out = BufWriter::with_capacity(1 << 16, temporary()?);
+        let (mut unique, mut end) = (Unique::new(self.monitor), 0);
+        while let Some(mut head) = heads.pop() {
+            if unique.accept(&head.record)? {
+                end += append(&mut out, &head.record)?;
+            }
+            if let Some(record) = head.rest.next().transpose()? {
+                head.record = record;
+                heads.push(head);
+            }
+        }
+        let out = out.into_inner().map_err(|e| e.into_error()).or_failed(writing)?;
+        Ok(Held::File(Arc::new(out), Run { start: 0, end }))
+    }
+}
+
+/// A run's next record. The greatest of a heap is the first by name, of equal names the one from the earlier run.
+struct Head {
+    record: Record,
+    number: usize,
+    rest: RunReader,
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Head) -> Ordering {
+        other.record.name().cmp(self.record.name()).then(other.number.cmp(&self.number))
+    }
+}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Head) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Head) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Head {}
+
+/// Looks at records in order and finds names that come twice.
+struct Unique<'a> {
+    monitor: &'a dyn Monitor,
+    /// The last record that was no error record.
+    entry: Option<Record>,
+}
+
+impl<'a> Unique<'a> {
+    fn new(monitor: &'a dyn Monitor) -> Unique<'a> {
+        Unique { monitor, entry: None }
+    }
+
+    /// Whether to keep the record.
+    fn accept(&mut self, record: &Record) -> Result<bool> {
+        if record.kind() == Kind::Error {
+            return Ok(true);
+        }
+        if let Some(last) = self.entry.as_ref().filter(|last| last.name() == record.name()) {
+            if !same(last, record) {
+                let name = record.name().printable();
+                return Err(Error::refused(format!("{name}: this name stands for two different things in the input")));
+            }
+            self.monitor
+                .warn(&format!("{}: this name came twice with the same content, once is kept", record.name().printable()));
+            return Ok(false);
+        }
+        self.entry = Some(record.clone());
+        Ok(true)
+    }
+}
+
+fn same(a: &Record, b: &Record) -> bool {
+    let said = |r: &Record| r.fields().md5;
+    a.text() == b.text() || a.kind() == b.kind() && (a.kind() == Kind::Directory || said(a).is_some() && said(a) == said(b))
+}
+
+fn temporary() -> Result<File> {
+    tempfile::tempfile().or_failed(writing)
+}
+
+fn writing() -> String {
+    let folder = std::env::temp_dir();
+    format!("keep records in a temporary file in {}", crate::error::printable(folder.as_os_str().as_encoded_bytes()))
+}
+
+/// Writes a record behind its length, and says how many bytes that were.
+fn append(file: &mut impl Write, record: &Record) -> Result<u64> {
+    let text = record.text();
+    let length = u32::try_from(text.len())
+        .map_err(|_| Error::refused(format!("{}: the record is too long", record.name().printable())))?;
+    file.write_all(&length.to_le_bytes()).and_then(|()| file.write_all(text)).or_failed(writing)?;
+    Ok(u64::from(length) + 4)
+}
+
+/// Reads a run by positions, so that many can share one file.
+struct RunReader {
+    input: std::io::BufReader<At>,
+}
+
+struct At {
+    file: Arc<File>,
+    run: Run,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let most = usize::try_from(self.run.end - self.run.start).unwrap_or(usize::MAX).min(buffer.len());
+        let n = self.file.read_at(&mut buffer[..most], self.run.start)?;
+        self.run.start += n as u64;
+        Ok(n)
+    }
+}
+
+impl RunReader {
+    fn new(file: Arc<File>, run: Run, buffer: usize) -> RunReader {
+        RunReader { input: std::io::BufReader::with_capacity(buffer, At { file, run }) }
+    }
+
+    fn next_record(&mut self) -> std::io::Result<Option<Record>> {
+        use std::io::{BufRead, Error, ErrorKind};
+        if self.input.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let mut length = [0; 4];
+        self.input.read_exact(&mut length)?;
+        let mut text = vec![0; u32::from_le_bytes(length) as usize];
+        self.input.read_exact(&mut text)?;
+        Record::parse_owned(text).map(Some).map_err(|(_, reason)| Error::new(ErrorKind::InvalidData, reason))
+    }
+}
+
+impl Iterator for RunReader {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        self.next_record().or_failed(|| format!("{}, and read it again", writing())).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::Recorder;
+    use proptest::prelude::*;
+
+    fn file(name: &str, md5: u8) -> Record {
+        let mut line = String::from("{\"name\":");
+        crate::text::push_string(&mut line, name.as_bytes());
+        line.push_str(&format!(",\"md5\":\"{md5:032x}\"}}"));
+        Record::parse(line.as_bytes()).unwrap()
+    }
+
+    fn collect(records: Vec<Record>, budget: usize) -> (Result<Spool>, Vec<String>) {
+        let monitor = Recorder::default();
+        let spool = Spool::collect(Box::new(records.into_iter().map(Ok)), budget, &monitor);
+        (spool, monitor.heard())
+    }
+
+    fn names(spool: &Spool) -> Vec<String> {
+        spool.read().map(|r| r.unwrap().name().printable()).collect()
+    }
+
+    #[test]
+    fn duplicates_are_kept_once_or_refused() {
+        for budget in [0, 1 << 20] {
+            let (spool, heard) = collect(vec![file("b", 1), file("a", 1), file("b", 1)], budget);
+            assert_eq!(names(&spool.unwrap()), ["a", "b"]);
+            assert_eq!(heard, ["b: this name came twice with the same content, once is kept"]);
+            let (spool, _) = collect(vec![file("b", 1), file("a", 1), file("b", 2)], budget);
+            assert_eq!(spool.err().unwrap().to_string(), "b: this name stands for two different things in the input");
+        }
+    }
+
+    #[test]
+    fn errors_are_sorted_along_and_the_end_is_last() {
+        let end = Record::parse(br#"{"name":"","type":"end","records":2}"#).unwrap();
+        let failure = Record::failure(&Name::new(&b"b"[..]), "bad");
+        for budget in [0, 1 << 20] {
+            let records = vec![file("c", 1), failure.clone(), failure.clone(), file("b", 1), file("a", 3), end.clone()];
+            let (spool, heard) = collect(records, budget);
+            let spool = spool.unwrap();
+            assert_eq!(names(&spool), ["a", "b", "b", "b", "c", ""]);
+            assert_eq!(names(&spool), ["a", "b", "b", "b", "c", ""]);
+            assert_eq!(spool.counts(), Counts { entries: 3, errors: 2, changes: 0 });
+            assert!(heard.is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_any_budget(names in prop::collection::vec("[a-c/\u{e9}\u{1f600}-]{1,5}", 0..60), budget in 0usize..8000) {
+            let records: Vec<Record> = names.iter().map(|n| file(n, 7)).collect();
+            let mut expected: Vec<Name> = records.iter().map(|r| r.name().clone()).collect();
+            expected.sort();
+            expected.dedup();
+            let (spool, heard) = collect(records.clone(), budget);
+            let out: Vec<Record> = spool.unwrap().read().map(Result::unwrap).collect();
+            prop_assert_eq!(out.iter().map(|r| r.name().clone()).collect::<Vec<_>>(), expected);
+            prop_assert_eq!(heard.len() + out.len(), records.len());
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! From what the file system says of a file to its record, with the Python tool's keys and values.
+
+use crate::codec;
+use crate::name::Name;
+use crate::record::{Fields, Kind, Record};
+use crate::text;
+use crate::time::Time;
+use rustix::fs::{FileType, Stat};
+use std::fmt::Write;
+
+/// What has a place in a record beyond `stat`.
+#[derive(Default)]
+pub struct Extra<'a> {
+    /// A link's target.
+    pub destination: Option<&'a [u8]>,
+    /// Names and values of extended attributes, in order of name.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The kind of record for a file, None for what is not recorded: sockets, fifos, devices.
+pub fn kind(stat: &Stat) -> Option<Kind> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Some(Kind::File),
+        FileType::Symlink => Some(Kind::Link),
+        FileType::Directory => Some(Kind::Directory),
+        _ => None,
+    }
+}
+
+/// Time of the last change of the content.
+pub fn modified(stat: &Stat) -> Time {
+    Time { sec: stat.st_mtime, nsec: stat.st_mtime_nsec as u32 }
+}
+
+/// Time of the last change of the inode.
+pub fn changed(stat: &Stat) -> Time {
+    Time { sec: stat.st_ctime, nsec: stat.st_ctime_nsec as u32 }
+}
+
+/// The record of a file, link or folder. Keys in order, compact.
+pub fn record(name: Name, kind: Kind, stat: &Stat, extra: &Extra<'_>) -> Record {
+    let (modified, created) = (modified(stat), changed(stat).as_double());
+    let mut fields = Fields {
+        mtime: Some(modified.as_double()),
+        created: Some(created),
+        mode: Some(stat.st_mode),
+        uid: Some(stat.st_uid),
+        gid: Some(stat.st_gid),
+        ino: Some(stat.st_ino),
+        nlink: Some(stat.st_nlink),
+        ..Fields::default()
+    };
+    let mut out = String::with_capacity(320 + 2 * name.as_bytes().len());
+    out.push_str("{\"created\":");
+    push_double(&mut out, created);
+    if let Some(target) = extra.destination {
+        out.push_str(",\"destination\":");
+        text::push_string(&mut out, target);
+        text::push_bytes_key(&mut out, "destination_bytes", target);
+        fields.destination = Some(target.to_vec());
+        fields.size = Some(target.len() as u64);
+        fields.md5 = Some(codec::md5_of(target));
+    }
+    if kind == Kind::File {
+        fields.size = Some(stat.st_size as u64);
+        fields.sparse = (stat.st_blocks as u64).saturating_mul(512) < stat.st_size as u64;
+        if stat.st_nlink > 1 {
+            fields.dev = Some(stat.st_dev);
+            push(&mut out, format_args!(",\"dev\":{}", stat.st_dev));
+        }
+    }
+    push(&mut out, format_args!(",\"gid\":{},\"ino\":{},\"islink\":{}", stat.st_gid, stat.st_ino, kind == Kind::Link));
+    if let Some(md5) = fields.md5 {
+        push(&mut out, format_args!(",\"md5\":\"{md5}\""));
+    }
+    push(&mut out, format_args!(",\"mode\":{}", stat.st_mode));
+    if let Some(exact) = modified.rfc3339() {
+        fields.modified = Some(modified);
+        push(&mut out, format_args!(",\"modified\":\"{exact}\""));
+    }
+    out.push_str(",\"mtime\":");
+    push_double(&mut out, modified.as_double());
+    out.push_str(",\"name\":");
+    text::push_string(&mut out, name.as_bytes());
+    if !name.is_utf8() {
+        text::push_bytes_key(&mut out, "name_bytes", name.as_bytes());
+    }
+    push(&mut out, format_args!(",\"nlink\":{}", stat.st_nlink));
+    if let Some(size) = fields.size {
+        push(&mut out, format_args!(",\"size\":{size}"));
+    }
+    if fields.sparse {
+        out.push_str(",\"sparse\":true");
+    }
+    push(&mut out, format_args!(",\"type\":\"{}\",\"uid\":{}", type_word(kind), stat.st_uid));
+    push_xattrs(&mut out, &extra.xattrs);
+    out.push('}');
+    Record::from_parts(name, kind, fields, out.into_bytes())
+}
+
+/// The word for a kind in `type`.
+pub fn type_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Link => "link",
+        Kind::Directory => "directory",
+        _ => "file",
+    }
+}
+
+/// A double as JSON; the shortest text that reads back as the same.
+pub fn push_double(out: &mut String, value: f64) {
+    match value.fract() == 0.0 && value.abs() < 1e15 {
+        true => push(out, format_args!("{value:.1}")),
+        false => out.push_str(&serde_json::to_string(&value).unwrap_or_default()),
+    }
+}
+
+fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing to a String can't fail.
+    let _ = out.write_fmt(what);
+}
+
+/// `,"xattrs":{"user.name":"base64", …}`; nothing where there are none.
+fn push_xattrs(out: &mut String, xattrs: &[(Vec<u8>, Vec<u8>)]) {
+    if xattrs.is_empty() {
+        return;
+    }
+    out.push_str(",\"xattrs\":{");
+    for (i, (name, value)) in xattrs.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        text::push_string(out, name);
+        push(out, format_args!(":\"{}\"", text::to_base64(value)));
+    }
+    out.push('}');
+}
+
+/// The keys of a file's or folder's record that `stat` gives, for a record that is older than the file.
+pub fn changes(stat: &Stat) -> Vec<(&'static str, Option<String>)> {
+    let double = |t: Time| {
+        let mut out = String::new();
+        push_double(&mut out, t.as_double());
+        Some(out)
+    };
+    let file = kind(stat) == Some(Kind::File);
+    let sparse = file && (stat.st_blocks as u64).saturating_mul(512) < stat.st_size as u64;
+    let mut changes = vec![
+        ("created", double(changed(stat))),
+        ("dev", (file && stat.st_nlink > 1).then(|| stat.st_dev.to_string())),
+        ("gid", Some(stat.st_gid.to_string())),
+        ("ino", Some(stat.st_ino.to_string())),
+        ("mode", Some(stat.st_mode.to_string())),
+        ("modified", modified(stat).rfc3339().map(|t| format!("\"{t}\""))),
+        ("mtime", double(modified(stat))),
+        ("nlink", Some(stat.st_nlink.to_string())),
+        ("sparse", sparse.then(|| "true".to_string())),
+        ("uid", Some(stat.st_uid.to_string())),
+    ];
+    if file {
+        changes.push(("size", Some(stat.st_size.to_string())));
+    }
+    changes
+}

@@ -1,0 +1,97 @@
+//! `snap-write`: a stream becomes a snapshot, whole or not at all.
+
+use crate::error::{Error, Result};
+use crate::monitor::Monitor;
+use crate::record::{Kind, Record};
+use crate::snapshot::{Label, Publisher};
+use crate::sort::{self, Spool};
+use crate::storage::Location;
+use crate::stream::{End, Records};
+use crate::time::Time;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What to publish and under which conditions.
+#[derive(Default)]
+pub struct Options {
+    /// What the snapshot says of itself. What the end record knows of `types`, `filtered` and (where it is none) `root` is added.
+    pub label: Label,
+    /// Publish also when records failed.
+    pub partial: bool,
+    /// Accept a stream without an end record.
+    pub unterminated: bool,
+    /// Do all but publish.
+    pub dry_run: bool,
+}
+
+/// What was published.
+#[derive(Debug)]
+pub struct Written {
+    /// Where it is; None after a dry run.
+    pub path: Option<PathBuf>,
+    /// Records in it.
+    pub records: u64,
+    /// Records that failed and are missing in it.
+    pub errors: u64,
+}
+
+/// Publishes a stream as a snapshot of the time `started`.
+///
+/// # Errors
+/// If the stream is not whole, has failures, or has files without md5, unless that was asked for; if a record is no file; if
+/// the snap root can't be written. Nothing is then published.
+pub fn write(input: Records, root: &Location, started: Time, options: Options, monitor: Arc<dyn Monitor>) -> Result<Written> {
+    let checked = input.map(|record| record.and_then(check));
+    // Nothing is written before all of the input was seen.
+    let spool = Spool::collect(Box::new(checked), sort::BUDGET, &*monitor)?;
+    let end = match spool.end() {
+        Some(end) => End::of(end),
+        None if options.unterminated => End::default(),
+        None => {
+            return Err(Error::advise(
+                "the records have no end record: whoever wrote them did not finish",
+                "let filters pass it (jq 'select(.type == \"end\" or ...)'), or accept the records as they are with --unterminated",
+            ));
+        }
+    };
+    if end.diff {
+        return Err(Error::refused("these are rows of snap-diff, not files"));
+    }
+    let errors = spool.counts().errors.max(end.errors);
+    if errors > 0 && !options.partial {
+        let records = if errors == 1 { "1 record" } else { &format!("{errors} records") };
+        return Err(Error::advise(
+            format!("{records} failed before, so the snapshot would not be whole"),
+            "mend the cause and run again, or publish the rest with --partial",
+        ));
+    }
+    let mut label = Label { v: 1, types: end.types, filtered: end.filtered, ..options.label };
+    label.root = label.root.or(end.root);
+    if options.dry_run {
+        let records = spool.read().try_fold(0, |n, record| Ok(n + u64::from(record?.is_entry())))?;
+        return Ok(Written { path: None, records, errors });
+    }
+    let mut publisher = Publisher::new(root, started, &label)?;
+    let mut records = 0;
+    for record in spool.read() {
+        let record = record?;
+        if record.is_entry() {
+            publisher.push(&record)?;
+            records += 1;
+        }
+    }
+    Ok(Written { path: Some(publisher.finish(errors)?), records, errors })
+}
+
+/// Only what can be restored has a place in a snapshot.
+fn check(record: Record) -> Result<Record> {
+    let name = || record.name().printable();
+    match record.kind() {
+        Kind::Change => Err(Error::refused(format!("{}: a row of snap-diff, not a file", name()))),
+        Kind::File if record.fields().md5.is_none() => Err(Error::advise(
+            format!("{}: the record has no md5", name()),
+            "snap-heapify stores contents and puts md5 into the records",
+        )),
+        _ => Ok(record),
+    }
+}

@@ -35,7 +35,7 @@ run 'export FILE_ROOT=$PWD/work HEAP_ROOT=$PWD/heap SNAP_ROOT=$PWD/snap'
 say "Back up: list the folder, store the contents, publish the snapshot."
 run 'snap-scan | snap-heapify | snap-write'
 run 'snap-list'
-run 'snap-read | jq -c "{type, name, size, md5}" | head -n 5'
+run "snap-read | jq -c 'select(.name | startswith(\"src/bin/\")) | {type, name, size, md5}'"
 run 'du -sh work heap snap'
 
 say "Change something, and back up again: only what changed is read and stored."

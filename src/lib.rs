@@ -1,18 +1,46 @@
 //! Snapshooter: back up and restore a folder with a pipeline of small filters.
+//!
+//! The map. A stage is a function from an iterator of records to an iterator of records; a tool is reader, stage, writer. The
+//! library never prints and never exits: it tells a [`monitor::Monitor`], and errors are values.
+//!
+//! Records and streams:
+//! - [`record`] a record: known fields typed, the rest kept as it came; [`fields`] from JSON keys to the typed fields
+//! - [`name`] the name of a record and the order of names; [`time`] nanoseconds, Python's doubles, RFC 3339; [`text`] JSON text
+//! - [`stream`] reading and writing lines, and the end record; [`sort`] order in bounded memory
+//! - [`parallel`] many items at once, results in order
+//! - [`error`] what can stop a tool; [`monitor`] what a stage tells while it works
+//!
+//! Stages, one per tool:
+//! - [`scan`] a folder into records; [`stat`] from what the file system says to a record
+//! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot
+//! - [`write`] a stream into a snapshot
+//! - [`diff`] what two streams differ in; [`merge`] two streams in lock step
+//! - [`restore`] records into a folder; [`cat`] contents to a writer
+//!
+//! What lies on disk:
+//! - [`heap`] contents by md5; [`content`] a content on its way out; [`codec`] gzip and digests
+//! - [`snapshot`] naming, choosing, reading and publishing
+//! - [`storage`] where roots lie; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
+//!
+//! And [`cli`]: options, messages, exit statuses, input and output.
 
 pub mod base;
+pub mod cat;
 pub mod cleanup;
 pub mod cli;
 pub mod codec;
 pub mod content;
+pub mod diff;
 pub mod error;
 pub mod fields;
 pub mod heap;
 pub mod heapify;
+pub mod merge;
 pub mod monitor;
 pub mod name;
 pub mod parallel;
 pub mod record;
+pub mod restore;
 pub mod rootdir;
 pub mod scan;
 pub mod snapshot;

@@ -8,6 +8,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+mod write;
+
+pub use write::{Folder, Listing, Temp, split, timestamps};
+
 /// An open folder, the root of all names that are given to it.
 pub struct RootDir {
     fd: OwnedFd,
@@ -35,7 +39,9 @@ impl RootDir {
     /// # Errors
     /// What the system says; ELOOP where a link is in the way.
     pub fn open_at(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        // A descriptor that only stands for a place takes no other flags.
+        let harmless = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | harmless;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         loop {
             match fs::openat2(&self.fd, name, flags, Mode::empty(), resolve) {
@@ -53,7 +59,7 @@ impl RootDir {
         let mut at: Option<OwnedFd> = None;
         let mut parts = name.split(|b| *b == b'/').peekable();
         while let Some(part) = parts.next() {
-            if part.is_empty() || part == b".." || part == b"." {
+            if part.is_empty() || part == b".." || (part == b"." && name != b".") {
                 return Err(Errno::XDEV.into());
             }
             let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -61,6 +67,20 @@ impl RootDir {
             at = Some(fs::openat(at.as_ref().unwrap_or(&self.fd), part, flags, Mode::empty())?);
         }
         at.ok_or_else(|| Errno::NOENT.into())
+    }
+
+    /// Opens the folder of that name; the root itself for an empty name.
+    ///
+    /// # Errors
+    /// What the system says; ENOTDIR or ELOOP where something that is no folder is in the way.
+    pub fn folder(&self, name: &[u8]) -> io::Result<Folder> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        self.open_at(if name.is_empty() { b"." } else { name }, flags).map(Folder::of)
+    }
+
+    /// Whether there is a folder of that name.
+    pub fn is_folder(&self, name: &[u8]) -> bool {
+        self.open_at(name, OFlags::PATH | OFlags::DIRECTORY).is_ok()
     }
 
     /// Opens a regular file for reading.

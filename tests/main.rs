@@ -1,1 +1,7 @@
-fn main() {}
+//! The tools as a user meets them: the built binaries, in folders of their own, with nothing of the caller's environment.
+
+mod bad_input;
+mod diff;
+mod interop;
+mod stream;
+mod util;

@@ -55,6 +55,7 @@ impl Output {
                 let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(folder);
                 let temp = temp.or_failed(|| format!("write {}", path.display()))?;
+                crate::cleanup::register(temp.path());
                 To::File(Box::new(BufWriter::with_capacity(1 << 16, temp)), path.to_path_buf())
             }
             _ => To::Stdout(Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()))),

@@ -1,4 +1,4 @@
-//! What all tools share at the command line: messages, exit statuses, roots, input and output.
+//! What all tools share at the command line: messages, exit statuses, signals, roots, input and output.
 
 pub mod args;
 mod console;
@@ -42,7 +42,21 @@ pub fn run<A: CommandFactory + FromArgMatches>(work: impl FnOnce(A, Arc<Console>
             return ExitCode::from(2);
         }
     };
+    clean_up_on_signals();
     finish(&console, work(args, console.clone()))
+}
+
+/// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number.
+fn clean_up_on_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    // Where there can be no handler the signals just kill, as if there were none.
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            crate::cleanup::run();
+            std::process::exit(128 + signal);
+        }
+    });
 }
 
 /// The exit status for what happened, after the message about it.

@@ -25,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
 /// A content up to so many bytes is worked on in memory, whole; larger ones go through piece by piece.
-pub const WHOLE_LIMIT: u64 = 4 << 20;
+pub const WHOLE_LIMIT: u64 = 2 << 20;
 
 /// An open heap.
 pub struct Heap {

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 /// The content's bytes in each member of an object that has several.
-pub(super) const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 512 << 10;
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -158,10 +158,9 @@ fn with_bytes(record: Record) -> Record {
     if !record.name().is_utf8() && record.raw("name_bytes").is_none() {
         changes.push(("name_bytes", quoted(record.name().as_bytes())));
     }
-    if let Some(target) = record.fields().destination.as_ref().filter(|t| std::str::from_utf8(t).is_err()) {
-        if record.kind() == Kind::Link && record.raw("destination_bytes").is_none() {
-            changes.push(("destination_bytes", quoted(target)));
-        }
+    let target = record.fields().destination.as_ref().filter(|t| std::str::from_utf8(t).is_err());
+    if let Some(target) = target.filter(|_| record.kind() == Kind::Link && record.raw("destination_bytes").is_none()) {
+        changes.push(("destination_bytes", quoted(target)));
     }
     if changes.is_empty() { record } else { record.with(&changes) }
 }

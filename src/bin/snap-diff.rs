@@ -1,0 +1,79 @@
+//! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
+
+use snapshooter::cli::args::{self, Format, StatusArg};
+use snapshooter::cli::{Console, Outcome, Output, records_in, run};
+use snapshooter::diff::{Options, Shower, Status, Style, diff};
+use snapshooter::error::{Error, Result};
+use snapshooter::snapshot;
+use snapshooter::sort::{BUDGET, Spool};
+use snapshooter::storage::Location;
+use snapshooter::stream::{End, Records};
+use std::ffi::OsStr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    run(work)
+}
+
+fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {
+    if args.left == "-" && args.right == "-" {
+        return Err(Error::advise("standard input can be one side only", "give a snapshot or a file for the other"));
+    }
+    let style = style(&args);
+    let statuses = statuses(&args, style);
+    let root = args.snap.get()?;
+    let (left, left_types) = side(root.as_ref(), &args.left, &console)?;
+    let (right, right_types) = side(root.as_ref(), &args.right, &console)?;
+    let options = Options { metadata: args.metadata, statuses: statuses.clone(), types: [left_types, right_types] };
+
+    let mut out = Output::new(args.out.output.as_deref())?;
+    let mut rows = diff(left, right, options, console);
+    let mut show = Shower::new(style, !args.no_end.no_end);
+    for row in rows.by_ref() {
+        show.row(out.writer(), row?)?;
+    }
+    show.finish(out.writer(), &rows, &statuses)?;
+    out.finish()?;
+    match (rows.errors(), rows.found()) {
+        (0, false) => Ok(Outcome::Done),
+        (0, true) => Ok(Outcome::Negative),
+        (1, _) => Err(Error::refused("1 record failed, so the comparison is not whole")),
+        (n, _) => Err(Error::refused(format!("{n} records failed, so the comparison is not whole"))),
+    }
+}
+
+/// The records of a side in order, and their types where it is known that not all were asked for. Snapshots are in order as
+/// they are read; what comes on standard input may not be.
+fn side(root: Option<&Location>, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
+    if spec == "-" {
+        let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
+        return Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)));
+    }
+    let path = snapshot::choose(root, spec)?;
+    // The Python tool, which writes no label, records files only.
+    let types = snapshot::label(&path)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types);
+    Ok((snapshot::read(&path, console.clone())?, types))
+}
+
+fn style(args: &args::Diff) -> Style {
+    match args.format {
+        _ if args.stat => Style::Stat,
+        Format::Jsonl => Style::Records,
+        Format::Table => Style::Table,
+        Format::Names => Style::Names,
+        Format::Stat => Style::Stat,
+    }
+}
+
+/// Those asked for; else all but equal, which is worth a line of counts and nothing more.
+fn statuses(args: &args::Diff, style: Style) -> Vec<Status> {
+    let asked = |status: &Status| match status {
+        Status::OnlyLeft => args.status.contains(&StatusArg::OnlyLeft),
+        Status::OnlyRight => args.status.contains(&StatusArg::OnlyRight),
+        Status::Different => args.status.contains(&StatusArg::Different),
+        Status::Equal => args.status.contains(&StatusArg::Equal),
+    };
+    let usual = |status: &Status| style == Style::Stat || *status != Status::Equal;
+    Status::ALL.into_iter().filter(|s| if args.status.is_empty() { usual(s) } else { asked(s) }).collect()
+}

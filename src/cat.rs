@@ -1,0 +1,79 @@
+//! The contents of file records, one after the other.
+
+use crate::content::{Content, Source};
+use crate::error::{Result, reason};
+use crate::monitor::Monitor;
+use crate::record::Kind;
+use crate::stream::{Records, write_error};
+use std::io::{self, Read, Write};
+
+/// Writes the content of every file record, in the order of the stream. A content that is not right is a failure of its
+/// record; of a small one nothing is written then, of a large one what came before the damage was found. Says how many failed.
+///
+/// # Errors
+/// Those of the input and of writing.
+pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn Monitor) -> Result<u64> {
+    let (mut skipped, mut failed) = (0u64, 0);
+    for record in input {
+        let record = record?;
+        match record.kind() {
+            Kind::File => {}
+            Kind::Error | Kind::End => continue,
+            _ => {
+                skipped += 1;
+                continue;
+            }
+        }
+        let copied = match source(&record) {
+            Ok(Content::Whole(bytes)) => out.write_all(&bytes).map(Ok).map_err(write_error)?,
+            Ok(Content::Stream(content)) => copy(content, out)?,
+            Err(why) => Err(why),
+        };
+        if let Err(why) = copied {
+            failed += 1;
+            monitor.failure(record.name(), &why);
+        }
+    }
+    if skipped > 0 {
+        monitor.note(&format!("{skipped} records of links, folders and others have no content and are left out"));
+    }
+    Ok(failed)
+}
+
+/// What goes wrong in reading is the record's failure, what goes wrong in writing stops everything.
+fn copy(mut content: impl Read, out: &mut dyn Write) -> Result<Result<(), String>> {
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(Ok(())),
+            Ok(n) => out.write_all(&buffer[..n]).map_err(write_error)?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Ok(Err(reason(&e))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::Recorder;
+    use crate::record::Record;
+    use std::sync::Arc;
+
+    #[test]
+    fn files_in_the_order_of_the_stream_and_the_bad_ones_told() {
+        let lines =
+            [r#"{"name":"b"}"#, r#"{"name":"a"}"#, r#"{"name":"l","type":"link","destination":"b"}"#, r#"{"name":"bad"}"#];
+        let input: Vec<_> = lines.iter().map(|l| Ok(Record::parse(l.as_bytes()).unwrap())).collect();
+        let source: Source = Arc::new(|r: &Record| match r.name().as_bytes() {
+            b"bad" => Err("not there".to_string()),
+            b"b" => Ok(Content::Stream(Box::new(io::Cursor::new(b"large")))),
+            name => Ok(Content::Whole(name.to_vec())),
+        });
+        let (mut out, monitor) = (Vec::new(), Recorder::default());
+        cat(Box::new(input.into_iter()), &source, &mut out, &monitor).unwrap();
+        assert_eq!(out, b"largea");
+        assert_eq!(monitor.heard()[0], "bad: not there");
+        assert!(monitor.heard()[1].starts_with("1 records of links"));
+    }
+}

@@ -1,0 +1,343 @@
+//! Comparing two streams of records: what is only on the left, only on the right, different, or equal.
+
+mod show;
+
+pub use show::{Shower, Style};
+
+use crate::error::{Error, Result};
+use crate::merge::{Merge, Pair, Side};
+use crate::monitor::Monitor;
+use crate::name::Name;
+use crate::record::{Fields, Kind, Record};
+use crate::stream::{End, Records};
+use crate::text;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// What became of a name from left to right, in the words of the Python tool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Only on the left: gone since.
+    OnlyLeft,
+    /// Only on the right: new.
+    OnlyRight,
+    /// On both sides, not the same.
+    Different,
+    /// The same on both sides.
+    Equal,
+}
+
+impl Status {
+    /// All of them, in the order in which people are shown them.
+    pub const ALL: [Status; 4] = [Status::OnlyLeft, Status::OnlyRight, Status::Different, Status::Equal];
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Status::OnlyLeft => "only_left",
+            Status::OnlyRight => "only_right",
+            Status::Different => "different",
+            Status::Equal => "equal",
+        })
+    }
+}
+
+/// How to compare, and what to put out.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Compare mode, owner and times too.
+    pub metadata: bool,
+    /// Put out rows of these statuses only. Counted are all.
+    pub statuses: Vec<Status>,
+    /// The types of records that the left and the right side hold, where it is known that not all were asked for. Only types
+    /// that both cover are compared: a snapshot of files alone does not say that folders are gone.
+    pub types: [Option<Vec<String>>; 2],
+}
+
+/// A row of the comparison.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
+pub enum Row {
+    /// What became of a name; one side at least is there.
+    Change(Status, Option<Record>, Option<Record>),
+    /// An error record of a side, or one for what could not be compared.
+    Failure(Record),
+    /// The end record; there is one if both sides had one.
+    End(Record),
+}
+
+impl Row {
+    /// The row as a record: the sides as they came, byte for byte.
+    pub fn into_record(self) -> Record {
+        match self {
+            Row::Failure(record) | Row::End(record) => record,
+            Row::Change(status, left, right) => change(status, left.as_ref(), right.as_ref()),
+        }
+    }
+}
+
+fn change(status: Status, left: Option<&Record>, right: Option<&Record>) -> Record {
+    let side = |r: Option<&Record>| r.map_or(&b"null"[..], Record::text).to_vec();
+    let name = left.or(right).map_or_else(|| Name::new(&b""[..]), |r| r.name().clone());
+    let mut middle = String::from(",\"name\":");
+    text::push_string(&mut middle, name.as_bytes());
+    text::push_bytes_key(&mut middle, "name_bytes", name.as_bytes());
+    let tail = format!(",\"status\":\"{status}\"}}");
+    let text = [b"{\"left\":", &side(left)[..], middle.as_bytes(), b",\"right\":", &side(right), tail.as_bytes()].concat();
+    Record::from_parts(name, Kind::Change, Fields::default(), text)
+}
+
+/// How many rows of a status there are, and the bytes of their files on either side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of the files on the left.
+    pub left: u64,
+    /// Bytes of the files on the right.
+    pub right: u64,
+}
+
+/// The comparison, row by row. What it counted can be asked for at any time, and is all at its end.
+pub struct Diff {
+    pairs: Merge<Records, Records>,
+    options: Options,
+    monitor: Arc<dyn Monitor>,
+    sides: [Seen; 2],
+    own: u64,
+    put_out: u64,
+    counts: [Count; 4],
+    closed: bool,
+}
+
+/// What was seen of a side beside its entries.
+#[derive(Default)]
+struct Seen {
+    errors: u64,
+    end: Option<End>,
+    failed: BTreeSet<Name>,
+}
+
+/// How many failed names are kept to look rows up in. More come only of streams with errors out of place or in masses.
+const FAILED_LIMIT: usize = 4096;
+
+/// Compares two streams that are in order (see [`crate::sort`]).
+///
+/// Files are the same if their md5 is (and their sha256, where both have one), links if their targets are, folders if both are
+/// folders. An error record comes for a file without md5 that would have to be compared.
+pub fn diff(left: Records, right: Records, options: Options, monitor: Arc<dyn Monitor>) -> Diff {
+    let covered = covered(&options.types);
+    let pairs = Merge::new(only(left, covered.clone()), only(right, covered));
+    let sides = [Seen::default(), Seen::default()];
+    Diff { pairs, options, monitor, sides, own: 0, put_out: 0, counts: [Count::default(); 4], closed: false }
+}
+
+/// The types that both sides cover; None if that is all.
+fn covered(types: &[Option<Vec<String>>; 2]) -> Option<Vec<String>> {
+    match types {
+        [Some(left), Some(right)] => Some(left.iter().filter(|t| right.contains(t)).cloned().collect()),
+        [Some(types), None] | [None, Some(types)] => Some(types.clone()),
+        [None, None] => None,
+    }
+}
+
+/// Leaves out entries of other types.
+fn only(records: Records, types: Option<Vec<String>>) -> Records {
+    let Some(types) = types else { return records };
+    let stays = move |record: &Record| {
+        let word = match record.kind() {
+            Kind::File => "file",
+            Kind::Link => "link",
+            Kind::Directory => "directory",
+            Kind::Other => return false,
+            Kind::Error | Kind::End | Kind::Change => return true,
+        };
+        types.iter().any(|t| t == word)
+    };
+    Box::new(records.filter(move |r| r.as_ref().map_or(true, &stays)))
+}
+
+impl Diff {
+    /// How many rows of that status there were so far, put out or not.
+    pub fn count(&self, status: Status) -> Count {
+        self.counts[status as usize]
+    }
+
+    /// Whether anything differs so far.
+    pub fn found(&self) -> bool {
+        Status::ALL.iter().any(|s| *s != Status::Equal && self.count(*s).rows > 0)
+    }
+
+    /// How many records failed so far: on the sides, by what their end records say, and here.
+    pub fn errors(&self) -> u64 {
+        let stated = |seen: &Seen| seen.end.as_ref().map_or(0, |end| end.errors).max(seen.errors);
+        self.sides.iter().map(stated).sum::<u64>() + self.own
+    }
+
+    /// The rows as records.
+    pub fn records(self) -> Records {
+        Box::new(self.map(|row| row.map(Row::into_record)))
+    }
+
+    fn next_row(&mut self) -> Result<Option<Row>> {
+        while let Some(pair) = self.pairs.next().transpose()? {
+            let row = match pair {
+                Pair::Aside(side, record) => self.beside(side, record),
+                Pair::Both(left, right) => Some(self.compare(left, right)?),
+                Pair::Left(left) => self.alone(Side::Left, left)?,
+                Pair::Right(right) => self.alone(Side::Right, right)?,
+            };
+            match row {
+                Some(Row::Change(status, left, right)) => {
+                    self.tally(status, left.as_ref(), right.as_ref());
+                    if self.options.statuses.contains(&status) {
+                        self.put_out += 1;
+                        return Ok(Some(Row::Change(status, left, right)));
+                    }
+                }
+                Some(row) => return Ok(Some(row)),
+                None => {}
+            }
+        }
+        Ok(self.close())
+    }
+
+    fn beside(&mut self, side: Side, record: Record) -> Option<Row> {
+        let seen = &mut self.sides[side as usize];
+        if record.kind() == Kind::End {
+            seen.end = Some(End::of(&record));
+            return None;
+        }
+        seen.errors += 1;
+        if seen.failed.len() < FAILED_LIMIT {
+            seen.failed.insert(record.name().clone());
+        }
+        Some(Row::Failure(record))
+    }
+
+    /// A name on one side only. Where it failed on the other, or a folder above it did, nobody knows whether it is there: its
+    /// error record stands for it.
+    fn alone(&mut self, side: Side, record: Record) -> Result<Option<Row>> {
+        is_entry(&record)?;
+        let other = match side {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        };
+        if self.sides[other as usize].has_failed(record.name()) {
+            return Ok(None);
+        }
+        Ok(Some(match side {
+            Side::Left => Row::Change(Status::OnlyLeft, Some(record), None),
+            Side::Right => Row::Change(Status::OnlyRight, None, Some(record)),
+        }))
+    }
+
+    fn compare(&mut self, left: Record, right: Record) -> Result<Row> {
+        is_entry(&left)?;
+        is_entry(&right)?;
+        let files = left.kind() == Kind::File && right.kind() == Kind::File;
+        if files && (left.fields().md5.is_none() || right.fields().md5.is_none()) {
+            let reason = "has no md5; run snap-heapify first";
+            self.monitor.failure(left.name(), reason);
+            self.own += 1;
+            return Ok(Row::Failure(Record::failure(left.name(), reason)));
+        }
+        let same = same_content(&left, &right) && (!self.options.metadata || same_metadata(&left, &right));
+        let status = if same { Status::Equal } else { Status::Different };
+        Ok(Row::Change(status, Some(left), Some(right)))
+    }
+
+    fn tally(&mut self, status: Status, left: Option<&Record>, right: Option<&Record>) {
+        let bytes = |r: Option<&Record>| r.filter(|r| r.kind() == Kind::File).and_then(|r| r.fields().size).unwrap_or(0);
+        let count = &mut self.counts[status as usize];
+        count.rows += 1;
+        count.left = count.left.saturating_add(bytes(left));
+        count.right = count.right.saturating_add(bytes(right));
+    }
+
+    /// The end record, once, if both sides had one.
+    fn close(&mut self) -> Option<Row> {
+        if std::mem::replace(&mut self.closed, true) {
+            return None;
+        }
+        let [Some(left), Some(right)] = [&self.sides[0].end, &self.sides[1].end] else { return None };
+        let end = End {
+            records: self.put_out,
+            errors: self.errors(),
+            filtered: left.filtered || right.filtered,
+            diff: true,
+            types: covered(&self.options.types),
+            root: None,
+        };
+        Some(Row::End(end.record()))
+    }
+}
+
+impl Iterator for Diff {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        let next = self.next_row();
+        // Whoever asks again after an error must not be told that the stream is whole.
+        self.closed |= next.is_err();
+        next.transpose()
+    }
+}
+
+impl Seen {
+    /// Whether the name or a folder above it failed. Names are asked for in order, and those that are behind are forgotten.
+    fn has_failed(&mut self, name: &Name) -> bool {
+        while let Some(first) = self.failed.first() {
+            // All names in a folder stand before the folder's own name with the character behind `/` added.
+            if Name::new([first.as_bytes(), b"0"].concat()) > *name {
+                break;
+            }
+            self.failed.pop_first();
+        }
+        let bytes = name.as_bytes();
+        let mut above = bytes.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| &bytes[..at]);
+        !self.failed.is_empty() && (self.failed.contains(name) || above.any(|folder| self.failed.contains(&Name::new(folder))))
+    }
+}
+
+fn is_entry(record: &Record) -> Result<()> {
+    match record.is_entry() {
+        true => Ok(()),
+        false => Err(Error::refused(format!("{}: is a row of snap-diff, not a file, link or folder", record.name().printable()))),
+    }
+}
+
+fn same_content(left: &Record, right: &Record) -> bool {
+    let (l, r) = (left.fields(), right.fields());
+    left.kind() == right.kind()
+        && match left.kind() {
+            Kind::File => l.md5 == r.md5 && same_if_known(l.sha256, r.sha256),
+            Kind::Link => l.destination == r.destination,
+            Kind::Other => left.raw("type") == right.raw("type"),
+            _ => true,
+        }
+}
+
+fn same_metadata(left: &Record, right: &Record) -> bool {
+    let (l, r) = (left.fields(), right.fields());
+    same_if_known(l.mode, r.mode) && same_if_known(l.uid, r.uid) && same_if_known(l.gid, r.gid) && same_time(left, right)
+}
+
+/// Storages know different things: what one side does not say is no difference.
+fn same_if_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
+    left.is_none() || right.is_none() || left == right
+}
+
+/// Times are compared as exactly as both sides know them: the Python tool has no more than a double.
+fn same_time(left: &Record, right: &Record) -> bool {
+    let (Some(l), Some(r)) = (left.modified(), right.modified()) else { return true };
+    match left.fields().modified == Some(l) && right.fields().modified == Some(r) {
+        true => l == r,
+        false => left.fields().mtime.unwrap_or(l.as_double()) == right.fields().mtime.unwrap_or(r.as_double()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Rows of a comparison as people see them: a table, names with signs, or counts.
+
+use super::{Count, Diff, Row, Status};
+use crate::error::{Result, printable};
+use crate::record::{Kind, Record};
+use crate::stream;
+use crate::time::Time;
+use chrono::{DateTime, Local};
+use std::io::Write;
+
+/// How rows are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// A record a line.
+    Records,
+    /// A table, with a line of headings.
+    Table,
+    /// Names, each with a sign in front: `-` only left, `+` only right, `!` different, `=` equal.
+    Names,
+    /// Counts and sizes, a line a status; nothing until the end.
+    Stat,
+}
+
+/// Shows rows one by one, so that memory does not grow with their number.
+pub struct Shower {
+    style: Style,
+    end: bool,
+    head: bool,
+}
+
+impl Shower {
+    /// Shows rows in that style; as records with the end record only if `end`.
+    pub fn new(style: Style, end: bool) -> Shower {
+        Shower { style, end, head: true }
+    }
+
+    /// Shows a row.
+    ///
+    /// # Errors
+    /// As [`stream::write`].
+    pub fn row(&mut self, out: &mut dyn Write, row: Row) -> Result<()> {
+        let line = match (self.style, row) {
+            (Style::Records, Row::End(_)) if !self.end => return Ok(()),
+            (Style::Records, row) => return stream::write(out, &row.into_record()),
+            (Style::Table, row) => table(row, std::mem::take(&mut self.head)),
+            (Style::Names, row) => names(row),
+            (Style::Stat, _) => None,
+        };
+        match line {
+            Some(line) => out.write_all(line.as_bytes()).map_err(stream::write_error),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows what can be said at the end only: counts of these statuses.
+    ///
+    /// # Errors
+    /// As [`stream::write`].
+    pub fn finish(&self, out: &mut dyn Write, diff: &Diff, statuses: &[Status]) -> Result<()> {
+        if self.style != Style::Stat {
+            return Ok(());
+        }
+        for status in statuses {
+            let line = stat(*status, diff.count(*status));
+            out.write_all(line.as_bytes()).map_err(stream::write_error)?;
+        }
+        Ok(())
+    }
+}
+
+fn names(row: Row) -> Option<String> {
+    let Row::Change(status, left, right) = row else { return None };
+    let sign = match status {
+        Status::OnlyLeft => '-',
+        Status::OnlyRight => '+',
+        Status::Different => '!',
+        Status::Equal => '=',
+    };
+    let name = right.or(left)?.name().printable();
+    Some(format!("{sign} {name}\n"))
+}
+
+/// Widths are fixed, and the name, which has none, comes last: so the table needs no look at rows to come.
+fn table(row: Row, head: bool) -> Option<String> {
+    let line = match row {
+        Row::End(_) => return None,
+        Row::Failure(record) => {
+            let reason = record.string("error").unwrap_or_default();
+            columns("error", "", "", "", &format!("{}: {}", record.name().printable(), printable(reason.as_bytes())))
+        }
+        Row::Change(status, left, right) => {
+            let (l, r) = (left.as_ref(), right.as_ref());
+            let newest = r.or(l)?;
+            let time = newest.modified().and_then(local_time).unwrap_or_default();
+            let mut name = newest.name().printable();
+            if let (Kind::Link, Some(target)) = (newest.kind(), &newest.fields().destination) {
+                name = format!("{name} -> {}", printable(target));
+            }
+            columns(&status.to_string(), &both(l, r, word), &both(l, r, size), &time, &name)
+        }
+    };
+    match head {
+        true => Some(columns("STATUS", "TYPE", "SIZE", "MODIFIED", "NAME") + &line),
+        false => Some(line),
+    }
+}
+
+fn columns(status: &str, kind: &str, size: &str, time: &str, name: &str) -> String {
+    format!("{status:<10}  {kind:<9}  {size:>21}  {time:<19}  {name}\n")
+}
+
+/// What both sides say, once where it is the same: `file→link`.
+fn both(left: Option<&Record>, right: Option<&Record>, what: impl Fn(&Record) -> String) -> String {
+    match (left.map(&what), right.map(&what)) {
+        (Some(l), Some(r)) if l != r => format!("{}→{}", l, r),
+        (Some(one), _) | (None, Some(one)) => one,
+        (None, None) => String::new(),
+    }
+}
+
+fn word(record: &Record) -> String {
+    match record.kind() {
+        Kind::File => "file",
+        Kind::Link => "link",
+        Kind::Directory => "dir",
+        _ => "other",
+    }
+    .to_string()
+}
+
+fn size(record: &Record) -> String {
+    match (record.kind(), record.fields().size) {
+        (Kind::File, Some(bytes)) => readable(bytes),
+        (Kind::File, None) => "?".to_string(),
+        _ => "-".to_string(),
+    }
+}
+
+fn local_time(time: Time) -> Option<String> {
+    let utc = DateTime::from_timestamp(time.sec, time.nsec)?;
+    Some(utc.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+fn stat(status: Status, count: Count) -> String {
+    let bytes = match status {
+        Status::OnlyLeft | Status::Equal => readable(count.left),
+        Status::OnlyRight => readable(count.right),
+        Status::Different => format!("{} → {}", readable(count.left), readable(count.right)),
+    };
+    format!("{status:<10}  {:>10}  {bytes}\n", count.rows)
+}
+
+/// A number of bytes in units that people read: `999 B`, `1.2 KiB`.
+fn readable(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter();
+    let mut unit = "B";
+    // 1023.95 would show as 1024.0.
+    while value >= 1023.95 {
+        let Some(next) = units.next() else { break };
+        (value, unit) = (value / 1024.0, next);
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ => format!("{value:.1} {unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_readable() {
+        let shown: Vec<String> = [0, 1023, 1024, 1_048_524, 1_048_576, u64::MAX].into_iter().map(readable).collect();
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1023.9 KiB", "1.0 MiB", "16.0 EiB"]);
+    }
+}

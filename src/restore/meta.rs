@@ -1,0 +1,168 @@
+//! Mode, owner and time of files and folders: what a record asks for, and setting it through open descriptors.
+
+use super::Context;
+use crate::record::{Kind, Record};
+use crate::rootdir::timestamps;
+use crate::stat::{self, modified};
+use crate::text::{self, Object};
+use crate::time::Time;
+use rustix::fs::{self, Gid, Mode, Stat, Uid, XattrFlags};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::Ordering;
+
+const SETUID: u32 = 0o4000;
+const SETGID: u32 = 0o2000;
+
+/// What a record asks for. `None` stays as it is.
+#[derive(Clone)]
+pub struct Meta {
+    pub mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    /// The owner that the record knows, whether or not it is to be restored.
+    known: (Option<u32>, Option<u32>),
+    pub time: Option<Time>,
+    /// Names and values of extended attributes, ACLs among them.
+    xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Meta {
+    pub fn of(record: &Record, context: &Context) -> Meta {
+        let f = record.fields();
+        let xattrs = if context.xattrs { xattrs_of(record) } else { Vec::new() };
+        let (uid, gid) = if context.owner { (f.uid, f.gid) } else { (None, None) };
+        Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known: (f.uid, f.gid), time: record.modified(), xattrs }
+    }
+
+    /// The same, with a mode for a record that has none.
+    pub fn or_mode(self, mode: u32) -> Meta {
+        Meta { mode: self.mode.or(Some(mode)), ..self }
+    }
+
+    pub fn owner_differs(&self, stat: &Stat) -> bool {
+        self.uid.is_some_and(|u| u != stat.st_uid) || self.gid.is_some_and(|g| g != stat.st_gid)
+    }
+
+    /// The mode for a file of that owner. A program that runs as its owner must not come to run as somebody else.
+    fn mode_for(&self, uid: u32, gid: u32) -> Option<u32> {
+        let mut mode = self.mode?;
+        if self.known.0 != Some(uid) {
+            mode &= !SETUID;
+        }
+        if self.known.1 != Some(gid) {
+            mode &= !SETGID;
+        }
+        Some(mode)
+    }
+
+    /// Whether something that is there has another mode, owner or time.
+    pub fn differs(&self, record: &Record, stat: &Stat) -> bool {
+        let uid = self.uid.unwrap_or(stat.st_uid);
+        let gid = self.gid.unwrap_or(stat.st_gid);
+        self.owner_differs(stat)
+            || self.mode_for(uid, gid).is_some_and(|m| m != stat.st_mode & 0o7777)
+            || !record.has_time(modified(stat))
+            || !self.xattrs.is_empty()
+    }
+
+    /// Sets what differs. The owner first, because changing it clears bits of the mode; the time last.
+    ///
+    /// # Errors
+    /// What could not be done, in words; all the rest is done.
+    pub fn set(&self, fd: impl AsFd, context: &Context) -> Result<(), String> {
+        let mut failed = Ok(());
+        let mut done = |what: &str, result: io::Result<()>| {
+            if let (Err(e), Ok(())) = (result, &failed) {
+                failed = Err(format!("can't set the {what}: {}", crate::error::reason(&e)));
+            }
+        };
+        let stat = match fs::fstat(&fd) {
+            Ok(stat) => stat,
+            Err(e) => return Err(crate::error::reason(&e.into())),
+        };
+        let (mut uid, mut gid, mut mode) = (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777);
+        if self.owner_differs(&stat) {
+            let result = fs::fchown(&fd, self.uid.map(Uid::from_raw), self.gid.map(Gid::from_raw));
+            if result.is_ok() {
+                (uid, gid) = (self.uid.unwrap_or(uid), self.gid.unwrap_or(gid));
+                mode &= !(SETUID | SETGID);
+            }
+            done("owner", result.map_err(Into::into));
+        }
+        // After the owner, whose change takes capabilities away, and before the mode, which an ACL changes too.
+        for (name, value) in &self.xattrs {
+            done("extended attributes", set_xattr(fd.as_fd(), name, value));
+        }
+        if !self.xattrs.is_empty() {
+            mode = fs::fstat(&fd).map_or(mode, |now| now.st_mode & 0o7777);
+        }
+        if let Some(wanted) = self.mode_for(uid, gid) {
+            if Some(wanted) != self.mode && !context.stripped.swap(true, Ordering::Relaxed) {
+                context.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
+            }
+            if wanted != mode {
+                done("mode", fs::fchmod(&fd, Mode::from_raw_mode(wanted)).map_err(Into::into));
+            }
+        }
+        if let Some(time) = self.time.filter(|t| *t != modified(&stat)) {
+            done("time", fs::futimens(&fd, &timestamps(time)).map_err(Into::into));
+        }
+        failed
+    }
+}
+
+/// The extended attributes of a record: `{"user.name":"base64", …}`.
+fn xattrs_of(record: &Record) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let Some(raw) = record.raw("xattrs") else { return Vec::new() };
+    let Ok(object) = Object::parse(raw.as_bytes()) else { return Vec::new() };
+    let value = |raw: &str| text::from_base64(&serde_json::from_str::<String>(raw).ok()?);
+    object.entries().filter_map(|(name, raw)| Some((name.as_bytes().to_vec(), value(raw)?))).collect()
+}
+
+fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
+    let mut there = vec![0; value.len()];
+    if fs::fgetxattr(fd, name, &mut there).is_ok_and(|length| length == value.len() && there == value) {
+        return Ok(());
+    }
+    Ok(fs::fsetxattr(fd, name, value, XattrFlags::empty())?)
+}
+
+/// The record with what the file system says now.
+pub fn fresh(record: &Record, stat: &Stat) -> Record {
+    let time = modified(stat);
+    let double = |t: Time| {
+        let mut out = String::new();
+        stat::push_double(&mut out, t.as_double());
+        Some(out)
+    };
+    record.with(&[
+        ("created", double(stat::changed(stat))),
+        ("dev", (stat.st_nlink > 1 && record.kind() == Kind::File).then(|| stat.st_dev.to_string())),
+        ("gid", Some(stat.st_gid.to_string())),
+        ("ino", Some(stat.st_ino.to_string())),
+        ("mode", Some(stat.st_mode.to_string())),
+        ("modified", time.rfc3339().map(|t| format!("\"{t}\""))),
+        ("mtime", double(time)),
+        ("nlink", Some(stat.st_nlink.to_string())),
+        ("uid", Some(stat.st_uid.to_string())),
+    ])
+}
+
+/// The same for a folder: as it will be when all is done in it. Its `created` and number of links are not known before.
+pub fn fresh_folder(record: &Record, stat: &Stat, context: &Context) -> Record {
+    let meta = Meta::of(record, context);
+    let (uid, gid) = (meta.uid.unwrap_or(stat.st_uid), meta.gid.unwrap_or(stat.st_gid));
+    let mode = match meta.mode_for(uid, gid) {
+        Some(mode) => stat.st_mode & !0o7777 | mode,
+        None => stat.st_mode,
+    };
+    record.with(&[
+        ("created", None),
+        ("gid", Some(gid.to_string())),
+        ("ino", Some(stat.st_ino.to_string())),
+        ("mode", Some(mode.to_string())),
+        ("nlink", None),
+        ("uid", Some(uid.to_string())),
+    ])
+}

@@ -1,0 +1,412 @@
+//! Makes files as the records say: folders first to last in one thread, contents in several, and the folders' own modes and
+//! times when everything in them is done. Never outside the root, never through a link.
+
+mod delete;
+mod dry;
+mod file;
+mod finish;
+mod meta;
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use crate::content::Source;
+use crate::error::{Error, OrFailed, Result, printable};
+use crate::monitor::Monitor;
+use crate::name::Name;
+use crate::parallel::ordered_map;
+use crate::record::{Kind, Record};
+use crate::rootdir::{RootDir, split};
+use crate::sort::{BUDGET, Spool};
+use crate::stream::{End, Records, Tally};
+use delete::{Deleted, Deleter};
+use file::{Made, Target, Trouble};
+use finish::{Finisher, Loosened};
+use plan::{Chosen, Planner, Step};
+use rustix::fs::Stat;
+use std::collections::{HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+const BLOCKED: &str = "a folder that is not empty is in its place; --delete removes it";
+
+/// A side of a row of `snap-diff`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The older one.
+    Left,
+    /// The newer one.
+    #[default]
+    Right,
+}
+
+/// How to restore.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Delete what the records do not have.
+    pub delete: bool,
+    /// Also when the records are filtered.
+    pub delete_excluded: bool,
+    /// Change nothing; give out rows with an `action` each: `create`, `replace` (another content or type), `change` (mode, owner
+    /// or time only), `link` (another name of the file `to`), `delete`. What is as it should be has none.
+    pub dry_run: bool,
+    /// Read files that are there instead of trusting their size and time.
+    pub checksum: bool,
+    /// Bring owner and group back.
+    pub owner: bool,
+    /// Bring extended attributes and ACLs of files and folders back. What has others keeps them.
+    pub xattrs: bool,
+    /// Which side of rows of `snap-diff` to restore.
+    pub side: Side,
+    /// How many files to work on at once.
+    pub jobs: usize,
+    /// Give out the records as the files are now. Otherwise they come as they went in, which is quicker.
+    pub report: bool,
+    /// Folders that are never deleted: the heap root and the snap root.
+    pub keep: Vec<PathBuf>,
+}
+
+/// What all parts of a restore share.
+struct Context {
+    root: RootDir,
+    source: Source,
+    monitor: Arc<dyn Monitor>,
+    checksum: bool,
+    owner: bool,
+    xattrs: bool,
+    report: bool,
+    dry_run: bool,
+    side: Side,
+    euid: u32,
+    umask: u32,
+    /// Device and inode of what is never deleted.
+    keep: Vec<(u64, u64)>,
+    loosened: Loosened,
+    /// It was told once that set-user-id is left off.
+    stripped: AtomicBool,
+}
+
+impl Context {
+    fn new(root: RootDir, source: Source, options: &Options, monitor: Arc<dyn Monitor>) -> Context {
+        use std::os::unix::fs::MetadataExt;
+        let both = |p: &PathBuf| [p.metadata(), p.symlink_metadata()];
+        let keep = options.keep.iter().flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
+        let mask = rustix::process::umask(rustix::fs::Mode::empty());
+        rustix::process::umask(mask);
+        Context {
+            root,
+            source,
+            monitor,
+            checksum: options.checksum,
+            owner: options.owner,
+            xattrs: options.xattrs,
+            report: options.report,
+            dry_run: options.dry_run,
+            side: options.side,
+            euid: rustix::process::geteuid().as_raw(),
+            umask: mask.as_raw_mode(),
+            keep,
+            loosened: Loosened::default(),
+            stripped: AtomicBool::new(false),
+        }
+    }
+
+    fn keeps(&self, stat: &Stat) -> bool {
+        self.keep.contains(&(stat.st_dev, stat.st_ino))
+    }
+}
+
+/// Restores records, or rows of `snap-diff`, to a folder, which is made if it is missing. The input is read whole and checked
+/// before anything is changed; the work is done as the result is read, which gives out the records (see [`Options::report`] and
+/// [`Options::dry_run`]), a record of type `error` for each that failed, and an end record if the input had one.
+///
+/// # Errors
+/// Those of the input; rows and records mixed; a root that is no folder; with [`Options::delete`], a stream that may not be whole.
+pub fn restore(input: Records, root: &Path, source: Source, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let spool = Spool::collect(input, BUDGET, &*monitor)?;
+    if options.delete && !is_rows(&spool)? {
+        delete::allowed(&spool, options.delete_excluded)?;
+    }
+    let rows = is_rows(&spool)?;
+    let dir = open_root(root, options.dry_run)?;
+    let context = Arc::new(Context::new(dir, source, &options, monitor));
+    if options.dry_run {
+        return Ok(Box::new(dry::Dry::new(context, spool, options)));
+    }
+    let (jobs, worker, mut planner) = (options.jobs.max(1), context.clone(), Planner::new(context.clone()));
+    let steps = spool.read().map(move |record| planner.step(record));
+    let work = ordered_map(steps, jobs, jobs * 32, move |step| match step {
+        Step::Make(target) => {
+            let made = file::make(&target, &worker);
+            Done::Made(target, made)
+        }
+        step => Done::Step(step),
+    });
+    let finisher = Finisher::new(context.clone());
+    Ok(Box::new(Restoring {
+        context,
+        spool,
+        options,
+        rows,
+        work: Some(Box::new(work)),
+        finisher,
+        blocked: Vec::new(),
+        lost: HashSet::new(),
+        queue: VecDeque::new(),
+        tally: Tally::default(),
+        end: None,
+        gone: 0,
+    }))
+}
+
+/// Opens the root; makes it first where it is missing. In a dry run an empty folder that is gone already stands in for it.
+fn open_root(root: &Path, dry_run: bool) -> Result<RootDir> {
+    let shown = || format!("file root {}", printable(root.as_os_str().as_encoded_bytes()));
+    if dry_run && matches!(root.symlink_metadata(), Err(e) if e.kind() == std::io::ErrorKind::NotFound) {
+        return RootDir::open(tempfile::tempdir().or_failed(shown)?.path());
+    }
+    if !dry_run {
+        match std::fs::create_dir_all(root) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => made.or_failed(shown)?,
+        }
+    }
+    RootDir::open(root).map_err(|e| match e {
+        Error::Io { source, .. } => Error::io(shown(), source),
+        e => e,
+    })
+}
+
+/// Whether these are rows of `snap-diff`.
+fn is_rows(spool: &Spool) -> Result<bool> {
+    let counts = spool.counts();
+    match (counts.changes > 0, counts.entries > 0) {
+        (true, true) => Err(Error::refused("the input mixes records and rows of snap-diff")),
+        (false, false) => Ok(spool.end().is_some_and(|end| End::of(end).diff)),
+        (rows, _) => Ok(rows),
+    }
+}
+
+fn note_gone(context: &Context, gone: u64) {
+    if gone > 0 {
+        context
+            .monitor
+            .note(&format!("{gone} names that the rows do not have on this side are left alone; --delete deletes them"));
+    }
+}
+
+/// A step that was taken.
+enum Done {
+    Made(Target, Result<Made, Trouble>),
+    Step(Step),
+}
+
+struct Restoring {
+    context: Arc<Context>,
+    spool: Spool,
+    options: Options,
+    rows: bool,
+    work: Option<Box<dyn Iterator<Item = Done> + Send>>,
+    finisher: Finisher,
+    /// Files and links that a folder has to make room for.
+    blocked: Vec<Record>,
+    /// Files with several names that could not be made.
+    lost: HashSet<Name>,
+    queue: VecDeque<Result<Record>>,
+    tally: Tally,
+    end: Option<Record>,
+    gone: u64,
+}
+
+impl Restoring {
+    fn fail(&mut self, name: &Name, reason: &str) {
+        self.tally.own += 1;
+        self.context.monitor.failure(name, reason);
+        self.queue.push_back(Ok(Record::failure(name, reason)));
+    }
+
+    fn stop(&mut self, e: Error) {
+        self.work = None;
+        self.queue.push_back(Err(e));
+    }
+
+    fn take(&mut self, done: Done) {
+        match done {
+            Done::Made(target, made) => {
+                self.finish_before(target.record.name());
+                self.made(target.record, made);
+            }
+            Done::Step(Step::Make(target)) => {
+                let made = file::make(&target, &self.context);
+                self.made(target.record, made);
+            }
+            Done::Step(Step::Pass(record)) if record.kind() == Kind::End => self.end = Some(record),
+            Done::Step(Step::Pass(record)) => {
+                self.tally.pass(&record);
+                self.queue.push_back(Ok(record));
+            }
+            Done::Step(Step::Fail(record, reason)) => {
+                self.finish_before(record.name());
+                self.fail(record.name(), &reason);
+            }
+            Done::Step(Step::Folder(record)) => self.folder(record),
+            Done::Step(Step::HardLink(target, first)) => {
+                self.finish_before(target.record.name());
+                let made = self.hard_link(&target, &first);
+                self.made(target.record, made);
+            }
+            Done::Step(Step::Gone) => self.gone += 1,
+            Done::Step(Step::Fatal(e)) => self.stop(e),
+        }
+    }
+
+    /// With `delete`, folders are finished at the very end, because deleting changes their times.
+    fn finish_before(&mut self, name: &Name) {
+        if !self.options.delete {
+            let unfinished = self.finisher.advance(name);
+            self.unfinished(unfinished);
+        }
+    }
+
+    fn unfinished(&mut self, folders: Vec<finish::Unfinished>) {
+        for (record, reason) in folders {
+            self.fail(record.name(), &reason);
+        }
+    }
+
+    fn folder(&mut self, record: Record) {
+        self.finish_before(record.name());
+        self.tally.records += 1;
+        let now = match self.context.report.then(|| self.context.root.folder(record.name().as_bytes()).and_then(|f| f.stat())) {
+            Some(Ok(stat)) => meta::fresh_folder(&record, &stat, &self.context),
+            _ => record.clone(),
+        };
+        self.queue.push_back(Ok(now));
+        if !self.options.delete {
+            self.finisher.push(record);
+        }
+    }
+
+    fn hard_link(&self, target: &Target, first: &Name) -> Result<Made, Trouble> {
+        let (parent, leaf) = split(first.as_bytes());
+        match self.context.root.folder(parent) {
+            Ok(folder) if !self.lost.contains(first) => file::hard_link(target, (&folder, leaf), &self.context),
+            _ => file::make(target, &self.context),
+        }
+    }
+
+    fn made(&mut self, record: Record, made: Result<Made, Trouble>) {
+        let trouble = match made {
+            Ok(Made { now, set: Ok(()) }) => {
+                self.tally.records += 1;
+                return self.queue.push_back(Ok(now.map_or(record, |now| *now)));
+            }
+            Ok(Made { set: Err(reason), .. }) => return self.fail(record.name(), &reason),
+            Err(trouble) => trouble,
+        };
+        if record.fields().nlink.is_some_and(|n| n > 1) {
+            self.lost.insert(record.name().clone());
+        }
+        match trouble {
+            Trouble::Failed(reason) => self.fail(record.name(), &reason),
+            Trouble::Blocked if self.options.delete => self.blocked.push(record),
+            Trouble::Blocked => self.fail(record.name(), BLOCKED),
+            Trouble::Fatal(e) => self.stop(e),
+        }
+    }
+
+    /// What comes after all records: deleting, what had to wait for it, and the folders.
+    fn conclude(&mut self) -> Result<()> {
+        if self.options.delete {
+            if self.tally.own == 0 {
+                self.delete()?;
+            } else {
+                self.context.monitor.warn(&format!("nothing is deleted, because {} records failed", self.tally.own));
+            }
+            for record in std::mem::take(&mut self.blocked) {
+                let parent = split(record.name().as_bytes()).0;
+                let made = match plan::enter_by_parts(&self.context, parent) {
+                    Ok(folder) => file::make(&Target { record: record.clone(), folder: Arc::new(folder) }, &self.context),
+                    Err(e) => Err(e.into()),
+                };
+                match made {
+                    Err(Trouble::Blocked) => self.fail(record.name(), "a folder that is not empty is in its place"),
+                    Err(Trouble::Fatal(e)) => return Err(e),
+                    made => self.made(record, made),
+                }
+            }
+            self.finish_all()?;
+        } else {
+            note_gone(&self.context, self.gone);
+        }
+        let unfinished = self.finisher.close();
+        self.unfinished(unfinished);
+        if let Some(end) = self.end.take() {
+            let mut end = self.tally.close(&end);
+            if self.rows {
+                end = end.with(&[("diff", None), ("filtered", Some("true".to_string()))]);
+            }
+            self.queue.push_back(Ok(end));
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self) -> Result<()> {
+        let mut failed = Vec::new();
+        let mut report = |d: Deleted| failed.extend(d.result.err().map(|reason| (d.name, reason)));
+        let types = self.spool.end().and_then(|end| End::of(end).types);
+        let mut deleter = Deleter { context: &self.context, types, dry_run: false, report: &mut report, special: 0 };
+        if self.rows {
+            deleter.rows(&self.spool)?
+        } else {
+            deleter.extras(&self.spool)?
+        }
+        let special = deleter.special;
+        if special > 0 {
+            self.context.monitor.note(&format!("{special} sockets, fifos or devices are left alone"));
+        }
+        for (name, reason) in failed {
+            self.fail(&name, &reason);
+        }
+        Ok(())
+    }
+
+    /// Finishes the folders of all records, in their order.
+    fn finish_all(&mut self) -> Result<()> {
+        for record in self.spool.read() {
+            let Chosen::Record(record) = plan::chosen(record?, self.options.side) else { continue };
+            if record.is_entry() {
+                let unfinished = self.finisher.advance(record.name());
+                self.unfinished(unfinished);
+            }
+            // One that could not be made was told already.
+            if record.kind() == Kind::Directory && self.context.root.is_folder(record.name().as_bytes()) {
+                self.finisher.push(record);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Restoring {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        loop {
+            if let Some(record) = self.queue.pop_front() {
+                return Some(record);
+            }
+            match self.work.as_mut()?.next() {
+                Some(done) => self.take(done),
+                None => {
+                    self.work = None;
+                    if let Err(e) = self.conclude() {
+                        self.queue.push_back(Err(e));
+                    }
+                    return self.queue.pop_front();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What can be done to the names right in an open folder. A name is one part of a path, and a symbolic link of that name is
+//! itself what is looked at, changed or removed, never what it points to.
+
+use crate::time::Time;
+use rustix::fs::{self, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+/// The folder's part of a name and the last part: `a/b` and `c` of `a/b/c`, nothing and `a` of `a`.
+pub fn split(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|b| *b == b'/') {
+        Some(at) => (&name[..at], &name[at + 1..]),
+        None => (b"", name),
+    }
+}
+
+/// An open folder.
+pub struct Folder {
+    fd: OwnedFd,
+}
+
+impl Folder {
+    /// The folder of a descriptor that is open for reading.
+    pub fn of(fd: OwnedFd) -> Folder {
+        Folder { fd }
+    }
+
+    /// The folder itself.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// What the system knows about the folder itself.
+    pub fn stat(&self) -> io::Result<Stat> {
+        Ok(fs::fstat(&self.fd)?)
+    }
+
+    /// What the system knows about a name; None where there is nothing of that name.
+    pub fn lstat(&self, leaf: &[u8]) -> io::Result<Option<Stat>> {
+        match fs::statat(&self.fd, leaf, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn open(&self, leaf: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(fs::openat(&self.fd, leaf, flags, Mode::empty())?)
+    }
+
+    /// Opens a folder in this one.
+    pub fn folder(&self, leaf: &[u8]) -> io::Result<Folder> {
+        self.open(leaf, OFlags::RDONLY | OFlags::DIRECTORY).map(Folder::of)
+    }
+
+    /// Opens a regular file or a folder, for its metadata and for reading. One of ours that we may not read is made readable
+    /// first; its mode is what it was in the [`Stat`] that comes along.
+    pub fn open_own(&self, leaf: &[u8]) -> io::Result<(OwnedFd, Stat)> {
+        match self.open(leaf, OFlags::RDONLY) {
+            Ok(fd) => {
+                let stat = fs::fstat(&fd)?;
+                only_plain(&stat)?;
+                Ok((fd, stat))
+            }
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                let path = self.open(leaf, OFlags::PATH)?;
+                let stat = fs::fstat(&path)?;
+                only_plain(&stat)?;
+                // A descriptor that only stands for a place can't be changed through, but its name in /proc is that very file.
+                let name = proc_name(&path);
+                fs::chmodat(CWD, &name, Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o700), AtFlags::empty())?;
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+                Ok((fs::open(&name, flags, Mode::empty())?, stat))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Opens a regular file for reading.
+    pub fn open_file(&self, leaf: &[u8]) -> io::Result<File> {
+        let (fd, stat) = self.open_own(leaf)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(File::from(fd)),
+            _ => Err(io::Error::other("it is no regular file any more")),
+        }
+    }
+
+    /// The target of a symbolic link.
+    pub fn read_link(&self, leaf: &[u8]) -> io::Result<Vec<u8>> {
+        Ok(fs::readlinkat(&self.fd, leaf, Vec::new())?.into_bytes())
+    }
+
+    /// Makes a folder, with that mode less the umask.
+    pub fn make_folder(&self, leaf: &[u8], mode: u32) -> io::Result<()> {
+        Ok(fs::mkdirat(&self.fd, leaf, Mode::from_raw_mode(mode))?)
+    }
+
+    /// Removes what is no folder.
+    pub fn unlink(&self, leaf: &[u8]) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.fd, leaf, AtFlags::empty())?)
+    }
+
+    /// Removes an empty folder.
+    pub fn remove_folder(&self, leaf: &[u8]) -> io::Result<()> {
+        Ok(fs::unlinkat(&self.fd, leaf, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Makes a symbolic link, in place of what is no folder if `replace`.
+    pub fn symlink(&self, target: &[u8], leaf: &[u8], replace: bool) -> io::Result<()> {
+        self.put(leaf, replace, |name| fs::symlinkat(target, &self.fd, name))
+    }
+
+    /// Makes `leaf` another name of the file `other` in another folder, in place of what is no folder if `replace`.
+    pub fn link(&self, leaf: &[u8], from: &Folder, other: &[u8], replace: bool) -> io::Result<()> {
+        self.put(leaf, replace, |name| fs::linkat(&from.fd, other, &self.fd, name, AtFlags::empty()))
+    }
+
+    /// Makes something under its name or, to replace what is there in one step, under a temporary one first.
+    fn put(&self, leaf: &[u8], replace: bool, make: impl Fn(&[u8]) -> rustix::io::Result<()>) -> io::Result<()> {
+        if !replace {
+            return Ok(make(leaf)?);
+        }
+        let ((), temp) = with_temp_name(&make)?;
+        let renamed = fs::renameat(&self.fd, temp.as_slice(), &self.fd, leaf);
+        // Renaming one name of a file to another of its names does nothing and leaves both; after any other success it is gone.
+        let _ = fs::unlinkat(&self.fd, temp.as_slice(), AtFlags::empty());
+        Ok(renamed?)
+    }
+
+    /// Sets the time of the last change of a symbolic link (or whatever has that name).
+    pub fn set_link_time(&self, leaf: &[u8], time: Time) -> io::Result<()> {
+        Ok(fs::utimensat(&self.fd, leaf, &timestamps(time), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Sets the owner of a symbolic link (or whatever has that name).
+    pub fn set_link_owner(&self, leaf: &[u8], uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+        Ok(fs::chownat(&self.fd, leaf, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Whether nothing is in this folder.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        for entry in fs::Dir::read_from(&self.fd)? {
+            if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is in this folder.
+    pub fn list(&self) -> io::Result<Listing> {
+        let mut listing = Listing::default();
+        for entry in fs::Dir::read_from(&self.fd)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                let kind = match entry.file_type() {
+                    // Some file systems do not say.
+                    FileType::Unknown => self.lstat(name)?.map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode)),
+                    kind => kind,
+                };
+                listing.push(name, kind);
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// The entries of a folder. A folder may hold millions: their names stand in one piece of memory.
+#[derive(Default)]
+pub struct Listing {
+    names: Vec<u8>,
+    entries: Vec<(usize, u16, FileType)>,
+}
+
+impl Listing {
+    fn push(&mut self, name: &[u8], kind: FileType) {
+        // A name has at most 255 bytes.
+        self.entries.push((self.names.len(), name.len() as u16, kind));
+        self.names.extend_from_slice(name);
+    }
+
+    /// Names and types, as the system gave them.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], FileType)> {
+        self.entries.iter().map(|(at, length, kind)| (&self.names[*at..*at + usize::from(*length)], *kind))
+    }
+}
+
+/// A new file that has no name yet, or only a temporary one (`.snap-restore-….tmp`) where the file system can't do without.
+/// It is gone if it is dropped before it gets its name.
+pub struct Temp {
+    file: File,
+    folder: Arc<Folder>,
+    name: Option<Vec<u8>>,
+}
+
+impl Temp {
+    /// A new file in a folder, readable by its owner alone. `named` where it is going to replace something: a file without a
+    /// name can't.
+    pub fn new(folder: &Arc<Folder>, named: bool) -> io::Result<Temp> {
+        let mode = Mode::from_raw_mode(0o600);
+        if !named {
+            match fs::openat(&folder.fd, ".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
+                Ok(fd) => return Ok(Temp { file: File::from(fd), folder: folder.clone(), name: None }),
+                // Not on this file system, or an old kernel.
+                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let (fd, name) = with_temp_name(|name| fs::openat(&folder.fd, name, flags, mode))?;
+        Ok(Temp { file: File::from(fd), folder: folder.clone(), name: Some(name) })
+    }
+
+    /// The file, to write to.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives the file its name, in place of what has it (but not of a folder).
+    pub fn publish(&mut self, leaf: &[u8]) -> io::Result<()> {
+        if self.name.is_none() {
+            let link = |name: &[u8]| fs::linkat(CWD, proc_name(&self.file), &self.folder.fd, name, AtFlags::SYMLINK_FOLLOW);
+            match link(leaf) {
+                Ok(()) => return Ok(()),
+                // Somebody else made something there in the meantime.
+                Err(Errno::EXIST) => self.name = Some(with_temp_name(link)?.1),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        if let Some(name) = &self.name {
+            fs::renameat(&self.folder.fd, name.as_slice(), &self.folder.fd, leaf)?;
+            self.name = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            // Nothing more can be done about it.
+            let _ = fs::unlinkat(&self.folder.fd, name.as_slice(), AtFlags::empty());
+        }
+    }
+}
+
+/// The time of the last change alone; that of the last access stays.
+pub fn timestamps(time: Time) -> Timestamps {
+    let omit = Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT };
+    Timestamps { last_access: omit, last_modification: Timespec { tv_sec: time.sec, tv_nsec: time.nsec.into() } }
+}
+
+fn proc_name(fd: &impl AsRawFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// Opening a device can do things, so none is kept open.
+fn only_plain(stat: &Stat) -> io::Result<()> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile | FileType::Directory => Ok(()),
+        _ => Err(io::Error::other("it is no regular file any more")),
+    }
+}
+
+/// Makes something under a temporary name that nothing has.
+fn with_temp_name<T>(make: impl Fn(&[u8]) -> rustix::io::Result<T>) -> rustix::io::Result<(T, Vec<u8>)> {
+    loop {
+        // The standard library's only source of randomness: every state has keys of its own.
+        let random = RandomState::new().hash_one(std::process::id());
+        let name = format!(".snap-restore-{random:016x}.tmp").into_bytes();
+        match make(&name) {
+            Ok(made) => return Ok((made, name)),
+            Err(Errno::EXIST) => continue,
+            Err(e) => return Err(e),
+        }
+    }
+}

@@ -3,7 +3,8 @@
 //!
 //! Examples are the `sh` and `make` blocks of README.md and the literal displays in the EXAMPLES of man pages. Each runs in
 //! a folder of its own with two snapshots made and the three roots exported, and has to end with status 0. Another status
-//! is stated as ```` ```sh status=1 ```` or, before `.Bd`, as `.\" status 1`.
+//! is stated as ```` ```sh status=1 ```` or, before `.Bd`, as `.\" status 1`. In the README a line `<!-- then: TEST -->` below an
+//! example is a shell command that has to succeed afterwards, with the example's output in the file `$out`.
 
 use clap::{Arg, Command as Tool, CommandFactory};
 use snapshooter::cli::args;
@@ -211,6 +212,7 @@ struct Example {
     script: String,
     makefile: bool,
     status: i32,
+    then: String,
 }
 
 fn readme_examples() -> Vec<Example> {
@@ -225,11 +227,22 @@ fn readme_examples() -> Vec<Example> {
                 if inside == Some(true) {
                     let status = status.parse().unwrap_or_else(|_| panic!("README.md:{}: {info}", at + 1));
                     let place = format!("README.md:{}", at + 1);
-                    found.push(Example { place, script: String::new(), makefile: language == "make", status });
+                    found.push(Example {
+                        place,
+                        script: String::new(),
+                        makefile: language == "make",
+                        status,
+                        then: String::new(),
+                    });
                 }
             }
             (None, Some(true)) => push_line(&mut found, line),
-            (None, _) => {}
+            (None, _) => {
+                let then = line.strip_prefix("<!-- then: ").and_then(|l| l.strip_suffix(" -->"));
+                if let (Some(then), Some(example)) = (then, found.last_mut()) {
+                    example.then = then.to_string();
+                }
+            }
         }
     }
     found
@@ -245,7 +258,7 @@ fn man_examples(page: &Path) -> Vec<Example> {
             status = stated.parse().unwrap_or_else(|_| panic!("{}:{}: {line}", page.display(), at + 1));
         } else if examples && line.starts_with(".Bd -literal") {
             let place = format!("{}:{}", page.file_name().unwrap_or_default().to_string_lossy(), at + 1);
-            found.push(Example { place, script: String::new(), makefile: false, status });
+            found.push(Example { place, script: String::new(), makefile: false, status, then: String::new() });
             (inside, status) = (true, 0);
         } else if line == ".Ed" {
             inside = false;
@@ -293,15 +306,20 @@ fn failure(example: &Example) -> Option<String> {
         command.args(["-c", &example.script]);
     }
     let run = command.output().unwrap();
-    (run.status.code() != Some(example.status)).then(|| {
+    let out = place.path().join(".out");
+    fs::write(&out, &run.stdout).unwrap();
+    let then = shell(place.path()).args(["-c", &example.then]).env("out", &out).output().unwrap();
+    (run.status.code() != Some(example.status) || !then.status.success()).then(|| {
         format!(
-            "{}: {}, not {}\n{}--- stdout\n{}--- stderr\n{}",
+            "{}: {}, not {}\n{}--- stdout\n{}--- stderr\n{}--- then {}: {}\n",
             example.place,
             run.status,
             example.status,
             example.script,
             String::from_utf8_lossy(&run.stdout),
-            String::from_utf8_lossy(&run.stderr)
+            String::from_utf8_lossy(&run.stderr),
+            example.then,
+            then.status
         )
     })
 }

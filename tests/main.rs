@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod diff;
+mod docs;
 mod interop;
 mod seed;
 mod stream;

@@ -1,8 +1,8 @@
 //! `make-snapshot`: scan, heapify, write.
 
-use super::{Setup, count, shown};
+use super::{Setup, shown};
 use crate::base::Base;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, heapify};
 use crate::monitor::Monitor;
@@ -76,7 +76,8 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     }
     let label = label(file_root, options.before_restore);
     let dry_run = options.no_save || options.dry_run;
-    let write_options = write::Options { label, partial: options.partial, unterminated: false, dry_run };
+    let write_options =
+        write::Options { label, partial: options.partial, unterminated: false, dry_run, ..write::Options::default() };
     let written = publish(Box::new(records), setup, started, write_options, &monitor)?;
     Ok(Made { path: written.path, records: written.records })
 }
@@ -105,13 +106,13 @@ pub(super) fn publish(
     monitor: &Arc<dyn Monitor>,
 ) -> Result<write::Written> {
     let written = write(records, &setup.snap, started, options, monitor.clone())?;
-    let records = count(written.records, "record");
+    let records = counted(written.records, "record");
     match &written.path {
         Some(path) => monitor.note(&format!("saved {records} in {}", shown(path))),
         None => monitor.note(&format!("{records}, not saved")),
     }
     if written.errors > 0 {
-        monitor.warn(&format!("{} that failed are missing in the snapshot", count(written.errors, "record")));
+        monitor.warn(&format!("{} that failed are missing in the snapshot", counted(written.errors, "record")));
     }
     Ok(written)
 }

@@ -107,11 +107,6 @@ fn shown(path: &std::path::Path) -> String {
     printable(path.as_os_str().as_bytes())
 }
 
-/// `1 record`, `2 records`.
-fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,9 @@
 //! `restore-snapshot`: saves the state before, restores, deletes what the snapshot does not have, saves the state after.
 
 use super::make::{label, publish};
-use super::{Choice, Make, Setup, count, in_our_words, make, quoted, shown};
+use super::{Choice, Make, Setup, in_our_words, make, quoted, shown};
 use crate::content::Source;
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, counted, printable};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
@@ -171,7 +171,7 @@ fn work(setup: &Setup, plan: &Plan, path: &Path, heap: Heap, monitor: Arc<dyn Mo
         for record in records {
             n += u64::from(record?.is_entry());
         }
-        monitor.note(&format!("{} restored or as they should be", count(n, "record")));
+        monitor.note(&format!("{} restored or as they should be", counted(n, "record")));
     } else {
         let label = label(setup.file.absolute().to_string_lossy().into_owned(), false);
         let options = write::Options { label, ..write::Options::default() };
@@ -182,7 +182,7 @@ fn work(setup: &Setup, plan: &Plan, path: &Path, heap: Heap, monitor: Arc<dyn Mo
         }
     }
     if failures() > 0 {
-        monitor.note(&format!("{} failed: the state after is not saved", count(failures(), "record")));
+        monitor.note(&format!("{} failed: the state after is not saved", counted(failures(), "record")));
         return Ok(Restored::InPart);
     }
     if plan.no_delete && !plan.no_after {

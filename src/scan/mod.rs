@@ -6,7 +6,7 @@ mod walk;
 
 pub use filter::Filter;
 
-use crate::error::{OrFailed, Result};
+use crate::error::{OrFailed, Result, counted};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Kind, Record};
@@ -136,20 +136,20 @@ struct Seen {
 impl Seen {
     fn tell(&self, options: &Options, monitor: &dyn Monitor) {
         let special = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
-        if let Some(words) = counted(&special) {
+        if let Some(words) = listed(&special) {
             monitor.note(&format!("skipped {words}: they have no content"));
         }
         let unwanted = [(self.links, "link"), (self.empty_folders, "empty folder")];
-        if let Some(words) = counted(&unwanted).filter(|_| options.tell_unwanted) {
+        if let Some(words) = listed(&unwanted).filter(|_| options.tell_unwanted) {
             monitor.note(&format!("not recorded: {words}; --type f,l,d records them"));
         }
     }
 }
 
 /// `2 links, 1 empty folder`; None where all counts are zero.
-fn counted(counts: &[(u64, &str)]) -> Option<String> {
+fn listed(counts: &[(u64, &str)]) -> Option<String> {
     let some = counts.iter().filter(|(n, _)| *n > 0);
-    let words: Vec<String> = some.map(|(n, what)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" })).collect();
+    let words: Vec<String> = some.map(|(n, what)| counted(*n, what)).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
 

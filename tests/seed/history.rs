@@ -106,8 +106,7 @@ fn fixtures_that_python_wrote_are_restored_compared_and_continued() {
         trees::put(&world.path("f"), "more", "more\n", 1_700_000_000_000_000_000, 0o644);
         with(&mut world, Tool::Ours, "make-snapshot");
         assert_eq!(with(&mut world, Tool::Ours, "list-snapshots").len(), before + 2, "{snap}");
-        let added =
-            with(&mut world, Tool::Ours, &format!("compare-snapshots --path1 latest~1 --format names --diff-state only_right"));
+        let added = with(&mut world, Tool::Ours, "compare-snapshots --path1 latest~1 --format names --diff-state only_right");
         assert_eq!(added, ["+ more"], "{snap}");
     }
 }
@@ -185,8 +184,8 @@ fn the_commands_of_pythons_readme_run_as_they_stand() {
 
     // Two made, two copied, one restore to a new folder saved after, three of a folder with files before and after.
     let listed = world.sh(list).ok().lines();
-    assert_eq!(listed.len(), 10.min(2 + 2 + 1 + 6) + 1, "{listed:?}");
-    assert_eq!(listed[10], "...");
+    assert_eq!(listed.len(), 10 + 1, "{listed:?}");
+    assert_eq!(listed[10], "...", "of eleven");
     assert!(listed[..10].iter().is_sorted_by(|a, b| a > b) && listed[0].starts_with('/'), "{listed:?}");
     let table = world.sh(compare).ok();
     assert!(table.out().starts_with("| name "), "{table}");

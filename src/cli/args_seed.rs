@@ -15,11 +15,10 @@ use std::path::PathBuf;
     name = "snapshooter",
     version,
     args_override_self = true,
+    disable_help_subcommand = true,
     after_help = "Options stand before or behind the command. snapshooter(1) tells more."
 )]
 pub struct Snapshooter {
-    #[command(flatten)]
-    pub global: Global,
     /// Install completion for SHELL, without one for that of $SHELL
     #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true)]
     pub install_completion: Option<Option<Shell>>,
@@ -28,6 +27,8 @@ pub struct Snapshooter {
     pub show_completion: Option<Option<Shell>>,
     #[command(subcommand)]
     pub command: Option<Command>,
+    #[command(flatten, next_help_heading = "Options of all commands")]
+    pub global: Global,
 }
 
 /// What all commands share. Each option may be given by the environment variable of its name too.

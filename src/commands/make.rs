@@ -3,7 +3,7 @@
 use super::{Setup, shown};
 use crate::base::Base;
 use crate::error::{Error, Result, counted};
-use crate::heap::{Cache, Heap};
+use crate::heap::{self, Cache, Heap};
 use crate::heapify::{self, heapify};
 use crate::monitor::Monitor;
 use crate::record::Kind;
@@ -15,9 +15,6 @@ use crate::time::Time;
 use crate::write::{self, write};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// How hard new contents are compressed, as `snap-heapify` does by default.
-const LEVEL: i32 = 4;
 
 /// How to make a snapshot.
 #[derive(Clone, Debug, Default)]
@@ -55,9 +52,9 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
         Error::Io { source, what } => Error::io(format!("file root {what}"), source),
         e => e,
     })?;
-    let heap = match options.dry_run {
+    let store = match options.dry_run {
         true => None,
-        false => Some(Arc::new(Heap::create(&setup.heap, LEVEL)?)),
+        false => Some(Arc::new(Heap::create(&setup.heap, heap::LEVEL)?)),
     };
     let file_root = setup.file.absolute().to_string_lossy().into_owned();
     let found = snapshot::base(&setup.snap, &file_root, &mut |message| monitor.warn(message))?;
@@ -69,7 +66,7 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     let records = scan(&setup.file, scan_options(setup, options), monitor.clone())?;
     let cache = setup.heap_cache_file.as_deref().filter(|_| !options.dry_run);
     let cache = cache.map(Cache::load).transpose()?.map(Arc::new);
-    let heapify_options = heapify::Options { heap, base, verify_existing: false, cache, jobs: setup.store_jobs };
+    let heapify_options = heapify::Options { heap: store, base, verify_existing: false, cache, jobs: setup.store_jobs };
     let mut records = heapify(records, root, heapify_options, monitor.clone()).peekable();
     if options.before_restore && matches!(records.peek(), Some(Ok(first)) if first.kind() == Kind::End) {
         return Ok(Made::default());

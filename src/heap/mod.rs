@@ -28,6 +28,9 @@ use temp::{TempFile, Temps};
 /// A content up to so many bytes is worked on in memory, whole; larger ones go through piece by piece.
 pub const WHOLE_LIMIT: u64 = 2 << 20;
 
+/// How hard contents are compressed, where nobody says it.
+pub const LEVEL: i32 = 1;
+
 /// An open heap.
 pub struct Heap {
     path: PathBuf,

@@ -133,7 +133,7 @@ impl Seen {
         let counts = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
         let words: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(*n, what)).collect();
         if !words.is_empty() {
-            monitor.note(&format!("skipped {}: they have no content", words.join(", ")));
+            monitor.note(&format!("skipped {}: not recorded", words.join(", ")));
         }
     }
 }

@@ -137,7 +137,7 @@ impl Seen {
     fn tell(&self, options: &Options, monitor: &dyn Monitor) {
         let special = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
         if let Some(words) = listed(&special) {
-            monitor.note(&format!("skipped {words}: they have no content"));
+            monitor.note(&format!("skipped {words}: not recorded"));
         }
         let unwanted = [(self.links, "link"), (self.empty_folders, "empty folder")];
         if let Some(words) = listed(&unwanted).filter(|_| options.tell_unwanted) {

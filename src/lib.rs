@@ -13,7 +13,7 @@
 //! Stages, one per tool:
 //! - [`scan`] a folder into records; [`stat`] from what the file system says to a record
 //! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot
-//! - [`write`] a stream into a snapshot
+//! - [`mod@write`] a stream into a snapshot
 //! - [`diff`] what two streams differ in; [`merge`] two streams in lock step
 //! - [`restore`] records into a folder; [`cat`] contents to a writer
 //!

@@ -31,7 +31,8 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
         before_restore: args.before_restore,
         ..Label::default()
     };
-    let options = Options { label, partial: args.partial, unterminated: args.unterminated, dry_run: args.dry_run };
+    let heap = args.heap.get()?;
+    let options = Options { label, partial: args.partial, unterminated: args.unterminated, dry_run: args.dry_run, heap };
     let written = write::write(input, &root, started, options, console.clone())?;
     match written.path {
         Some(path) => {

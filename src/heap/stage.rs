@@ -171,11 +171,15 @@ impl Heap {
             // Another writer's object, or one whose end does not fit: only its content can tell. Its size may be another's.
             health = self.inspect(md5, None)?;
         }
-        match health {
-            Health::Missing => Ok(Existing::None),
-            Health::Bad => Ok(Existing::Bad),
-            Health::Good { stored_size, sha256: Some(other) } => same(md5, sha256, other, stored_size),
-            Health::Good { stored_size, sha256: None } => Ok(Existing::Good(stored_size)),
+        let existing = match health {
+            Health::Missing => Existing::None,
+            Health::Bad => Existing::Bad,
+            Health::Good { stored_size, sha256: Some(other) } => same(md5, sha256, other, stored_size)?,
+            Health::Good { stored_size, sha256: None } => Existing::Good(stored_size),
+        };
+        match existing {
+            Existing::Good(_) if !self.renew(md5)? => Ok(Existing::None),
+            existing => Ok(existing),
         }
     }
 
@@ -198,7 +202,7 @@ impl Heap {
     }
 
     /// A new file in this process's own folder below `temp`.
-    fn temp_file(&self) -> Result<(String, File)> {
+    pub(super) fn temp_file(&self) -> Result<(String, File)> {
         let what = || format!("write {}/temp", self.shown);
         let mut pending = self.lock();
         if pending.temp_fd.is_none() {
@@ -220,6 +224,14 @@ impl Heap {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = fs::openat(&folder, &name, flags, Mode::from_raw_mode(0o666)).or_failed(what)?;
         Ok((name, File::from(fd)))
+    }
+
+    /// Gives a temp the name of an object, in place of the one that is there.
+    pub(super) fn rename_temp(&self, name: &str, md5: &Md5) -> rustix::io::Result<()> {
+        match &self.lock().temp_fd {
+            Some(folder) => fs::renameat(folder, name, &self.fd, Heap::object_path(md5)),
+            None => Ok(()),
+        }
     }
 
     fn drop_temp(&self, name: &str) {

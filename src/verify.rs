@@ -145,14 +145,14 @@ fn glance(record: &Record, md5: &Md5, heap: &Heap) -> Result<Option<String>> {
 /// Inflates the object and compares size, md5 and sha256.
 fn read(record: &Record, heap: &Heap) -> Result<Option<String>> {
     let mut content = match heap.content(record) {
-        Ok(Content::Whole(_)) => return Ok(None),
+        Ok(Content::Whole(_)) => return heap.header_fault(record),
         Ok(Content::Stream(content)) => content,
         Err(reason) => return Ok(Some(reason)),
     };
     let mut buffer = vec![0; 128 << 10];
     loop {
         match content.read(&mut buffer) {
-            Ok(0) => return Ok(None),
+            Ok(0) => return heap.header_fault(record),
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => {

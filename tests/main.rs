@@ -3,5 +3,6 @@
 mod bad_input;
 mod diff;
 mod interop;
+mod keep;
 mod stream;
 mod util;

@@ -89,6 +89,8 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Condemned {
     entries: Vec<Entry>,
+    /// When the folder of the lists was changed last: a list may have come and gone between two looks.
+    changed: Option<(i64, i64)>,
     lists: Vec<PathBuf>,
 }
 
@@ -110,7 +112,7 @@ impl Condemned {
             // Several lists may speak of one object: the first to condemn it counts.
             entries.sort_unstable_by_key(|e| (e.md5, e.ino, e.stored_size, e.modified, e.condemned));
             entries.dedup_by_key(|e| (e.md5, e.ino, e.stored_size, e.modified));
-            return Ok(Condemned { entries, lists: before.1 });
+            return Ok(Condemned { entries, changed: Some(before.0), lists: before.1 });
         }
         Err(Error::refused(format!("{}: it does not stop changing", printable(folder.as_os_str().as_encoded_bytes()))))
     }
@@ -140,6 +142,11 @@ impl Condemned {
     /// The entry about this very object.
     pub fn find(&self, md5: &Md5, stat: &Stat) -> Option<&Entry> {
         self.of(md5).iter().find(|e| e.is_of(stat))
+    }
+
+    /// Whether this is what another look saw, with nothing that came and went in between.
+    pub fn is_same(&self, other: &Condemned) -> bool {
+        (self.changed, &self.lists) == (other.changed, &other.lists)
     }
 
     /// Writes a list in place of those that this was read from. New entries (those with `condemned` before 1970) get the time

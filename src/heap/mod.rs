@@ -168,6 +168,18 @@ impl Heap {
         self.health(md5, |file| object::glance(file, size))
     }
 
+    /// What is wrong with the header of a record's object, which its content does not show: a reason in words.
+    ///
+    /// # Errors
+    /// If the heap can't be read.
+    pub fn header_fault(&self, record: &Record) -> Result<Option<String>> {
+        let Some(md5) = record.fields().md5 else { return Ok(None) };
+        let what = || self.shown_object(&md5);
+        let Some(file) = self.open_object(&md5).or_failed(what)? else { return Ok(None) };
+        let fault = object::header_fault(&file, record.fields().sha256).or_failed(what)?;
+        Ok(fault.map(|fault| format!("heap object {}: {fault}", Heap::object_path(&md5))))
+    }
+
     /// Whether the object of this md5 is what it should be: inflates all of it.
     ///
     /// # Errors

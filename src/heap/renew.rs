@@ -102,12 +102,12 @@ impl Heap {
         let before = self.condemned();
         self.load_condemned()?;
         let now = self.condemned();
-        let replaced = before.lists() != now.lists();
+        let replaced = !before.is_same(&now);
         if now.is_empty() && !replaced {
             return Ok(());
         }
         used.each(|md5| {
-            // Where no list changed nothing was deleted but what the lists have.
+            // Where the lists are as they were nothing was deleted that they do not have.
             let there = match now.of(&md5).is_empty() {
                 false => self.renew(&md5)?,
                 true => !replaced || self.stat(&md5)?.is_some(),

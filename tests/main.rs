@@ -1,6 +1,7 @@
 //! The tools as a user meets them: the built binaries, in folders of their own, with nothing of the caller's environment.
 
 mod bad_input;
+mod crash;
 mod diff;
 mod interop;
 mod keep;

@@ -241,6 +241,21 @@ fn gc_does_both_at_once_if_nobody_else_is_there() {
 }
 
 #[test]
+fn gc_makes_room_on_a_full_disk() {
+    let world = World::new();
+    if world.sh("unshare -rm true").code() != Some(0) {
+        println!("skipped: no mounts for this user here");
+        return;
+    }
+    let script = "mkdir heap && mount -t tmpfs -o size=4m tmpfs heap && mkdir files && head -c 1000000 /dev/urandom > files/a &&
+        head -c 1000000 /dev/urandom > files/b && snap-scan | snap-heapify | snap-write && rm files/b &&
+        snap-scan | snap-heapify | snap-write && snap-forget --keep-last 1 --delete && snap-gc --delete && snap-gc --delete &&
+        ! cat /dev/zero > heap/filler 2> /dev/null && [ $(df --output=avail heap | tail -1) = 0 ] &&
+        snap-gc --exclusive --delete && [ $(df --output=avail heap | tail -1) -gt 900 ] && snap-read | snap-verify";
+    world.sh(&format!("unshare -rm bash -c '{script}'")).ok();
+}
+
+#[test]
 fn gc_refuses_where_it_can_not_know() {
     let world = World::new();
     world.put("files/a", "a");

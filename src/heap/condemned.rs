@@ -184,8 +184,11 @@ impl Condemned {
     }
 }
 
-/// The lists in the folder and when it was changed last; None where there is no folder.
-fn listing(folder: &Path) -> io::Result<Option<((i64, i64), Vec<PathBuf>)>> {
+/// When a folder was changed last, and the lists in it.
+type Listing = ((i64, i64), Vec<PathBuf>);
+
+/// What the folder holds; None where there is no folder.
+fn listing(folder: &Path) -> io::Result<Option<Listing>> {
     let changed = match fs::metadata(folder) {
         Ok(meta) => (meta.mtime(), meta.mtime_nsec()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -55,7 +55,7 @@ impl Heap {
             return Ok(true);
         }
         // After the change the object is looked at once more: it may have been on its way out already.
-        for _ in 0..100 {
+        for attempt in 0..100 {
             let Some(stat) = self.stat(md5)? else {
                 if aside::put_back(&self.fd, md5).or_failed(|| self.shown_object(md5))? {
                     continue;
@@ -65,7 +65,7 @@ impl Heap {
             if condemned.find(md5, &stat).is_none() {
                 return Ok(true);
             }
-            match self.touch(md5, &stat) {
+            match self.touch(md5, &stat, attempt) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 // Somebody else's file.
                 Err(Errno::PERM | Errno::ACCESS) => self.copy_anew(md5)?,
@@ -75,10 +75,11 @@ impl Heap {
         Err(Error::refused(format!("{}: it does not keep its new time", self.shown_object(md5))))
     }
 
-    /// Sets an object's time of change to now, or later: in any case to another one than it has.
-    fn touch(&self, md5: &Md5, stat: &Stat) -> rustix::io::Result<()> {
+    /// Sets an object's time of change to now, or later: in any case to another one than it has. A file system may round it:
+    /// then the next attempt goes further.
+    fn touch(&self, md5: &Md5, stat: &Stat, attempt: i64) -> rustix::io::Result<()> {
         let (now, old) = (Time::now(), stat::modified(stat));
-        let new = if now > old { now } else { Time { sec: old.sec + 1, nsec: old.nsec } };
+        let new = if now > old && attempt == 0 { now } else { Time { sec: old.sec + 1 + attempt, nsec: old.nsec } };
         let time = Timespec { tv_sec: new.sec, tv_nsec: new.nsec.into() };
         let times = Timestamps { last_access: time, last_modification: time };
         fs::utimensat(&self.fd, Heap::object_path(md5), &times, AtFlags::SYMLINK_NOFOLLOW)

@@ -15,9 +15,9 @@ use std::sync::Arc;
 /// A snapshot to compare with.
 pub struct Base {
     path: PathBuf,
-    /// Nothing that changed later than this counts as unchanged: a change in the same tick of the clock would be missed. For
-    /// snapshots of other tools, which do not mark such records themselves.
-    limit: Option<Time>,
+    /// What changed within the second before the snapshot, or later, does not count as unchanged: a change in the same tick of
+    /// the clock would be missed. For snapshots of other tools, which do not mark such records themselves.
+    limit: Option<(Time, Time)>,
     monitor: Arc<dyn Monitor>,
     records: Option<Records>,
     next: Option<Record>,
@@ -31,7 +31,7 @@ impl Base {
     pub fn open(path: PathBuf, monitor: Arc<dyn Monitor>) -> Result<Base> {
         let ours = snapshot::label(&path)?.is_some();
         let time = path.file_name().and_then(snapshot::time_of);
-        let limit = time.filter(|_| !ours).map(|t| t.minus_seconds(1));
+        let limit = time.filter(|_| !ours).map(|t| (t.minus_seconds(1), t));
         let mut base = Base { path, limit, monitor, records: None, next: None };
         base.restart()?;
         Ok(base)
@@ -81,13 +81,17 @@ impl Base {
         if let (Some(old), Some(new)) = (&old.etag, &new.etag) {
             return old.trim_matches('"') == new.trim_matches('"');
         }
-        let late = |t: Option<f64>| self.limit.is_some_and(|limit| t.is_some_and(|t| t >= limit.as_double()));
+        // An mtime in the future was set by hand; the time of that is `created`.
+        let late = self.limit.is_some_and(|(from, to)| {
+            let (from, to) = (from.as_double(), to.as_double());
+            old.created.is_some_and(|t| t >= from) || old.mtime.is_some_and(|t| t >= from && t <= to)
+        });
         let times = old.mtime.is_some() && old.mtime == new.mtime && old.created.is_some() && old.created == new.created;
         let exact = match (old.modified, new.modified) {
             (Some(old), Some(new)) => old == new,
             _ => true,
         };
-        times && exact && old.ino.is_some() && old.ino == new.ino && !late(old.mtime) && !late(old.created)
+        times && exact && old.ino.is_some() && old.ino == new.ino && !late
     }
 }
 

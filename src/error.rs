@@ -123,6 +123,11 @@ pub fn printable(name: &[u8]) -> String {
     out
 }
 
+/// A count for people: `1 record`, `2 records`.
+pub fn counted(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Control characters, line and paragraph separators, and the marks that turn the direction of text.
 fn is_hostile(c: char) -> bool {
     c.is_control()

@@ -136,6 +136,13 @@ fn push_xattrs(out: &mut String, xattrs: &[(Vec<u8>, Vec<u8>)]) {
     out.push('}');
 }
 
+/// The mode bits that new files go without. The system tells it only by setting it, so there is an instant without one.
+pub fn umask() -> u32 {
+    let mask = rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::process::umask(mask);
+    mask.as_raw_mode()
+}
+
 /// The keys of a file's or folder's record that `stat` gives, for a record that is older than the file.
 pub fn changes(stat: &Stat) -> Vec<(&'static str, Option<String>)> {
     let double = |t: Time| {

@@ -1,6 +1,6 @@
 //! `snap-write`: a stream becomes a snapshot, whole or not at all.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub struct Options {
     /// What the snapshot says of itself. What the end record knows of `types`, `filtered` and (where it is none) `root` is added.
     pub label: Label,
+    /// The root to name where neither the label nor the end record knows it.
+    pub root: Option<String>,
     /// Publish also when records failed.
     pub partial: bool,
     /// Accept a stream without an end record.
@@ -63,14 +65,13 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     }
     let errors = spool.counts().errors.max(end.errors);
     if errors > 0 && !options.partial {
-        let records = if errors == 1 { "1 record" } else { &format!("{errors} records") };
         return Err(Error::advise(
-            format!("{records} failed before, so the snapshot would not be whole"),
+            format!("{} failed before, so the snapshot would not be whole", counted(errors, "record")),
             "mend the cause and run again, or publish the rest with --partial",
         ));
     }
     let mut label = Label { v: 1, types: end.types, filtered: end.filtered, ..options.label };
-    label.root = label.root.or(end.root);
+    label.root = label.root.or(end.root).or(options.root);
     let guard = options.heap.as_ref().map(Guard::new).transpose()?.flatten();
     let mut entries = spool.read().filter(|record| record.as_ref().map_or(true, Record::is_entry)).map(|record| {
         let record = record?;

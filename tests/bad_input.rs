@@ -112,7 +112,11 @@ fn lines_that_are_no_records() {
 fn bytes_that_are_not_utf8_and_names_that_do_not_match_their_bytes() {
     let world = world();
     for tool in ["snap-heapify", "snap-write", "snap-restore", "snap-cat"] {
-        refused(&world, world.run(&[tool], b"{\"name\":\"a\"}\n{\"name\":\"\xff\"}\n"), "line 2: not UTF-8");
+        refused(
+            &world,
+            world.run(&[tool], b"{\"name\":\"d\",\"type\":\"directory\"}\n{\"name\":\"\xff\"}\n"),
+            "line 2: not UTF-8",
+        );
         refused(&world, world.run(&[tool], b"{\"name\":\"a\",\"name_bytes\":\"Li4v\"}\n"), "name_bytes");
         refused(&world, world.run(&[tool], b"{\"name\":\"\\ud800\"}\n"), "surrogate");
     }

@@ -24,11 +24,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().filter_map(|e| Some(e.ok()?.path())).collect()
 }
 
-/// Files in the heap's two levels, objects and temps alike: what a running backup adds to.
+/// Files in the heap, objects and temps alike: what a running backup adds to.
 fn progress(world: &World) -> usize {
-    let temps = entries(&world.path("heap/temp")).iter().map(|p| entries(p).len()).sum::<usize>();
-    let objects = entries(&world.path("heap")).into_iter().filter(|p| !p.ends_with("temp"));
-    temps + objects.map(|p| entries(&p).len()).sum::<usize>()
+    world.files_below("heap").len()
 }
 
 fn snapshots(world: &World) -> BTreeSet<PathBuf> {

@@ -88,44 +88,44 @@ fn same_files(left: &Path, right: &Path) {
     }
 }
 
-/// How many files below the file root were opened, by what strace wrote.
-fn opens(world: &World, trace: &str) -> Vec<String> {
+/// Runs a command under strace and gives its last line of output as a path, and the opens of files below the file root. Each
+/// thread has its trace in a file of its own, so that calls are not cut in two by those of others.
+fn traced(world: &World, command: &str) -> (PathBuf, Vec<String>) {
+    world.sh("rm -rf trace; mkdir trace").ok();
+    let done = world.sh(&format!("strace -ff -y -qq -e trace=open,openat,openat2 -o trace/of {command}")).ok();
     let root = format!("<{}/", world.path("files").display());
-    let text = fs::read(world.path(trace)).expect("what strace wrote");
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let traces = world.files_below("trace").into_iter().map(|path| fs::read(path).expect("what strace wrote"));
+    let text: String = traces.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+    assert!(text.contains("open"), "strace wrote nothing");
     let opened = |line: &&str| {
         let result = line.rsplit(" = ").next().unwrap_or_default();
         result.contains(&root) && !line.contains("O_DIRECTORY") && !line.contains("O_PATH")
     };
-    assert!(text.lines().any(|l| l.contains("open")), "strace wrote nothing");
-    text.lines().filter(opened).map(str::to_string).collect()
+    // A file whose time is in the future may change without showing it, and so is read each time.
+    let opened = text.lines().filter(opened).filter(|l| !l.contains("y2300"));
+    (path_said(&done), opened.map(str::to_string).collect())
 }
 
 #[test]
 fn each_continues_the_others_history_without_reading_unchanged_files() {
-    let trace = |out: &str| format!("strace -f -y -qq -e trace=open,openat,openat2 -o {out}");
+    let ours = format!("bash -c '{BACKUP}'");
+    let theirs = "\"$PY\" --file-root \"$FILE_ROOT\" --heap-root \"$HEAP_ROOT\" --snap-root \"$SNAP_ROOT\" make-snapshot";
     let mut world = World::with(Tree::Files);
     world.settle();
     world.py("make-snapshot").ok();
-
-    let ours = format!("{} bash -c '{BACKUP}'", trace("ours.trace"));
-    let second = path_said(&world.sh(&ours).ok());
-    assert_eq!(opens(&world, "ours.trace"), Vec::<String>::new());
-
-    let roots = "--file-root \"$FILE_ROOT\" --heap-root \"$HEAP_ROOT\" --snap-root \"$SNAP_ROOT\"";
-    let script = format!("{} \"$PY\" {roots} make-snapshot", trace("python.trace"));
-    let third = path_said(&world.sh(&script).ok());
-    assert_eq!(opens(&world, "python.trace"), Vec::<String>::new());
+    let (second, opened) = traced(&world, &ours);
+    assert_eq!(opened, Vec::<String>::new());
+    let (third, opened) = traced(&world, theirs);
+    assert_eq!(opened, Vec::<String>::new());
     python(&mut world, SAME_RECORDS, &format!("'{}' '{}'", third.display(), second.display())).ok().says("31\n");
 
     // The counting itself: a changed file is opened, and only that.
-    trees::put(&world.path("files"), "a.txt", "changed\n", 1_700_000_200_000_000_000, 0o644);
-    world.sh(&ours).ok();
-    let opened = opens(&world, "ours.trace");
-    assert!(opened.len() == 1 && opened[0].contains("a.txt"), "{opened:?}");
-    trees::put(&world.path("files"), "a.txt", "changed again\n", 1_700_000_300_000_000_000, 0o644);
-    world.sh(&script).ok();
-    assert!(opens(&world, "python.trace").iter().all(|l| l.contains("a.txt")));
+    for (command, round) in [(ours.as_str(), 1_i128), (theirs, 2)] {
+        let time = 1_700_000_200_000_000_000 + round * 1_000_000_000;
+        trees::put(&world.path("files"), "a.txt", format!("changed {round}\n"), time, 0o644);
+        let (_, opened) = traced(&world, command);
+        assert!(!opened.is_empty() && opened.iter().all(|l| l.contains("a.txt")), "{opened:?}");
+    }
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn each_compares_the_others_snapshots() {
         let row = |l: &String| l.contains(name) && l.contains(status);
         assert!(table.lines().iter().any(row), "{name}: {status}{table}");
     }
-    assert!(!table.out().contains("random.bin"), "{table}");
+    table.complains("{'different': 1, 'equal': 29, 'only_left': 1, 'only_right': 1}");
 }
 
 #[test]
@@ -255,6 +255,8 @@ fn a_local_repository_of_python_is_listed_read_compared_and_restored() {
     world.sh("snap-diff latest latest").ok().silent();
     world.sh("snap-read latest~1 | jq -r .name | head -n 2").ok().silent().says("-dash\n.config/settings.ini\n");
     restores_exactly(&world, "latest", "python-local/expected-files2.tsv");
+    trees::build(&world.path("files"), Tree::Files2);
+    same_files(&world.path("files"), &world.path("back"));
     restores_exactly(&world, "latest~1", "python-local/expected-files.tsv");
     restores_exactly(&world, "@2026-11-23T05:09:09Z", "python-local/expected-files.tsv");
 }
@@ -300,7 +302,7 @@ fn a_repository_that_python_made_of_azure_blobs_is_restored() {
         assert_eq!(md5s.len(), count);
         let recorded = world.sh("snap-read latest | jq -r 'select(.type == \"file\") | \"\\(.md5) \\(.name)\"'").ok();
         let recorded: BTreeMap<Vec<u8>, String> =
-            recorded.lines().iter().map(|l| (l[33..].as_bytes().to_vec(), l[..32].to_string())).collect();
+            recorded.lines().iter().map(|l| (l.as_bytes()[33..].to_vec(), l[..32].to_string())).collect();
         assert_eq!(md5s, recorded, "{root}");
     }
 }
@@ -311,7 +313,10 @@ fn a_name_twice_counts_once_where_both_say_the_same_and_is_an_error_where_not() 
     let done = world.sh("snap-read latest | snap-restore --file-root back").ok().complains("marker/child");
     assert_eq!(done.err().lines().filter(|l| l.contains("marker/child")).count(), 1, "{done}");
     assert_eq!(contents(&world.path("back")).len(), 20);
-    world.sh("snap-read latest > all.jsonl; jq -c 'if input_line_number == 9 then .md5 = \"d41d8cd98f00b204e9800998ecf8427e\" else . end' all.jsonl > bad.jsonl; ! cmp -s all.jsonl bad.jsonl").ok();
+    let other = r#"s/"md5": "[0-9a-f]*"/"md5": "d41d8cd98f00b204e9800998ecf8427e"/"#;
+    let end = r#"{"name":"","type":"end","records":21,"errors":0}"#;
+    world.sh(&format!("(zcat \"$SNAP_ROOT\"/*/*/*.gz | sed '10{other}'; echo; echo '{end}') > bad.jsonl")).ok();
+    world.sh("grep -c marker/child bad.jsonl").ok().says("2\n");
     for tool in ["snap-restore --file-root bad", "snap-diff - latest", "snap-write --snap-root bad-snap"] {
         world.sh(&format!("{tool} < bad.jsonl")).status(2).complains("marker/child");
     }

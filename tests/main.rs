@@ -3,6 +3,7 @@
 mod bad_input;
 mod crash;
 mod diff;
+mod docs;
 mod interop;
 mod keep;
 mod stream;

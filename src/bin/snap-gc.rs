@@ -2,7 +2,7 @@
 
 use snapshooter::cli::args::Gc;
 use snapshooter::cli::{self, Console, Outcome, Output, SnapRoot};
-use snapshooter::error::Result;
+use snapshooter::error::{Result, counted};
 use snapshooter::gc::{self, Options, Sum};
 use snapshooter::monitor::Monitor;
 use snapshooter::storage::Location;
@@ -34,9 +34,10 @@ fn work(args: Gc, console: Arc<Console>) -> Result<Outcome> {
     let sum = |sum: Sum| format!("{} ({} bytes)", sum.count, sum.bytes);
     let done = if args.delete { "" } else { "would be " };
     console.note(&format!(
-        "{} snapshots, {} objects; {done}condemned {}, {done}deleted {}, condemned before and kept {}",
-        totals.snapshots,
-        sum(totals.objects),
+        "{}, {} ({} bytes); {done}condemned {}, {done}deleted {}, condemned before and kept {}",
+        counted(totals.snapshots, "snapshot"),
+        counted(totals.objects.count, "object"),
+        totals.objects.bytes,
         sum(totals.condemned),
         sum(totals.deleted),
         sum(totals.kept),

@@ -2,7 +2,7 @@
 
 use snapshooter::cli::args::Write as Args;
 use snapshooter::cli::{self, Console, Outcome};
-use snapshooter::error::{Result, printable};
+use snapshooter::error::{Result, counted, printable};
 use snapshooter::monitor::Monitor;
 use snapshooter::snapshot::Label;
 use snapshooter::stream;
@@ -23,16 +23,18 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let root = args.snap.require()?;
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
     // The option says it, else the end record knows what was scanned, else the variable.
-    let file_root = args.file.get()?.filter(|_| args.file.is_explicit());
+    let file_root = args.file.get()?.map(|r| r.absolute().to_string_lossy().into_owned());
+    let explicit = args.file.is_explicit();
     let label = Label {
         host: Some(args.host.unwrap_or_else(host)),
-        root: file_root.map(|r| r.absolute().to_string_lossy().into_owned()),
+        root: file_root.clone().filter(|_| explicit),
         tags: args.tag,
         before_restore: args.before_restore,
         ..Label::default()
     };
     let heap = args.heap.get()?;
-    let options = Options { label, partial: args.partial, unterminated: args.unterminated, dry_run: args.dry_run, heap };
+    let (partial, unterminated, dry_run) = (args.partial, args.unterminated, args.dry_run);
+    let options = Options { label, root: file_root, partial, unterminated, dry_run, heap };
     let written = write::write(input, &root, started, options, console.clone())?;
     match written.path {
         Some(path) => {
@@ -48,7 +50,7 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
         )),
     }
     if written.errors > 0 {
-        console.warn(&format!("{} records that failed are missing in the snapshot", written.errors));
+        console.warn(&format!("{} missing in the snapshot, because of failures", counted(written.errors, "record")));
     }
     Ok(Outcome::Done)
 }

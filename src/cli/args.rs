@@ -123,7 +123,7 @@ pub struct Heapify {
     #[arg(long, conflicts_with = "no_store")]
     pub verify_existing: bool,
     /// How hard to compress: 0 (not at all) to 12
-    #[arg(short, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(i32).range(0..=12))]
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..=12))]
     pub level: i32,
     /// Keep the list of objects in FILE, as the Python tool does; what it says is checked
     #[arg(long, value_name = "FILE")]

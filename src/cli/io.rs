@@ -103,8 +103,6 @@ impl Output {
 
 /// Gives a temporary file the mode that any new file would have: 0666 less the umask.
 fn set_plain_mode(file: &std::fs::File) -> io::Result<()> {
-    let mask = rustix::process::umask(rustix::fs::Mode::empty());
-    rustix::process::umask(mask);
-    let mode = rustix::fs::Mode::from_raw_mode(0o666) & !mask;
+    let mode = rustix::fs::Mode::from_raw_mode(0o666 & !crate::stat::umask());
     rustix::fs::fchmod(file, mode).map_err(Into::into)
 }

@@ -11,6 +11,7 @@ mod renew;
 pub mod roots;
 pub mod small;
 mod stage;
+mod temp;
 
 pub use cache::Cache;
 pub use guard::Guard;
@@ -27,10 +28,10 @@ use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tempfile::TempDir;
+use temp::{TempFile, Temps};
 
 /// A content up to so many bytes is worked on in memory, whole; larger ones go through piece by piece.
 pub const WHOLE_LIMIT: u64 = 2 << 20;
@@ -51,15 +52,13 @@ pub struct Heap {
 /// What was stored and not committed yet.
 #[derive(Default)]
 struct Pending {
-    temp: Option<TempDir>,
-    temp_fd: Option<OwnedFd>,
-    next: u64,
+    temps: Temps,
     staged: HashMap<Md5, Staged>,
 }
 
 /// An object in `temp`.
 struct Staged {
-    temp_name: String,
+    temp: TempFile,
     stored_size: u64,
     sha256: Sha256,
     /// The object that is there is bad and is to be replaced.
@@ -203,22 +202,18 @@ impl Heap {
     /// # Errors
     /// If the heap can't be written. A failed sync is final: what the kernel dropped it would not report a second time.
     pub fn commit(&self) -> Result<()> {
-        let (batch, temp) = {
-            let pending = self.lock();
+        let batch: Vec<(Md5, TempFile, Sha256, bool)> = {
+            let mut pending = self.lock();
             if pending.staged.is_empty() {
                 return Ok(());
             }
+            pending.temps.turn_over();
             // What is staged stays known until it has its name, or another thread would store it again.
-            let batch: Vec<(Md5, String, Sha256, bool)> =
-                pending.staged.iter().map(|(md5, s)| (*md5, s.temp_name.clone(), s.sha256, s.replace)).collect();
-            let temp = pending.temp_fd.as_ref().map(|fd| fd.as_fd().try_clone_to_owned());
-            (batch, temp)
+            pending.staged.iter().map(|(md5, s)| (*md5, s.temp.clone(), s.sha256, s.replace)).collect()
         };
-        let Some(temp) = temp else { return Ok(()) };
-        let temp = temp.or_failed(|| format!("{}/temp", self.shown))?;
         self.sync()?;
-        for (md5, temp_name, sha256, replace) in &batch {
-            self.publish(&temp, temp_name, md5, *sha256, *replace)?;
+        for (md5, temp, sha256, replace) in &batch {
+            self.publish(temp, md5, *sha256, *replace)?;
         }
         self.sync_folders(&batch)?;
         let mut pending = self.lock();
@@ -229,12 +224,12 @@ impl Heap {
     }
 
     /// Gives a staged object its name.
-    fn publish(&self, temp: &OwnedFd, temp_name: &str, md5: &Md5, sha256: Sha256, replace: bool) -> Result<()> {
+    fn publish(&self, temp: &TempFile, md5: &Md5, sha256: Sha256, replace: bool) -> Result<()> {
         let path = Heap::object_path(md5);
         let failed = |e: Errno| Error::io(format!("store {}", self.shown_object(md5)), e.into());
         let rename = |replace: bool| match replace {
-            true => fs::renameat(temp, temp_name, &self.fd, &path),
-            false => fs::renameat_with(temp, temp_name, &self.fd, &path, fs::RenameFlags::NOREPLACE),
+            true => fs::renameat(&temp.folder, &temp.name, &self.fd, &path),
+            false => fs::renameat_with(&temp.folder, &temp.name, &self.fd, &path, fs::RenameFlags::NOREPLACE),
         };
         let mut result = rename(replace);
         if result == Err(Errno::NOENT) {
@@ -250,7 +245,10 @@ impl Heap {
             // Another writer was quicker.
             Err(Errno::EXIST) => match self.inspect(md5, None)? {
                 Health::Good { sha256: Some(other), .. } if other != sha256 => Err(Error::refused(collision(md5))),
-                Health::Good { .. } => fs::unlinkat(temp, temp_name, AtFlags::empty()).map_err(failed),
+                Health::Good { .. } => {
+                    temp.remove();
+                    Ok(())
+                }
                 _ => rename(true).map_err(failed),
             },
             Err(e) => Err(failed(e)),
@@ -269,7 +267,7 @@ impl Heap {
     }
 
     /// Makes the new names last.
-    fn sync_folders(&self, batch: &[(Md5, String, Sha256, bool)]) -> Result<()> {
+    fn sync_folders(&self, batch: &[(Md5, TempFile, Sha256, bool)]) -> Result<()> {
         if !self.sync_each {
             return self.sync();
         }

@@ -89,10 +89,10 @@ impl Heap {
     fn copy_anew(&self, md5: &Md5) -> Result<()> {
         let what = || format!("store {} anew", self.shown_object(md5));
         let Some(mut object) = self.open_object(md5).or_failed(what)? else { return Ok(()) };
-        let (name, mut temp) = self.temp_file()?;
-        std::io::copy(&mut object, &mut temp).or_failed(what)?;
-        temp.sync_all().or_failed(what)?;
-        self.rename_temp(&name, md5).or_failed(what)
+        let (temp, mut file) = self.temp_file()?;
+        std::io::copy(&mut object, &mut file).or_failed(what)?;
+        file.sync_all().or_failed(what)?;
+        fs::renameat(&temp.folder, &temp.name, &self.fd, Heap::object_path(md5)).or_failed(what)
     }
 
     /// Looks at all that a run relied on once more, at its end: what was condemned meanwhile is renewed.

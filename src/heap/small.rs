@@ -38,9 +38,7 @@ pub fn time_of(file: &File) -> io::Result<Time> {
 /// If that fails.
 pub fn publish(temp: NamedTempFile, folder: &Path, name: &str) -> Result<()> {
     let what = || shown(folder);
-    let mask = rustix::process::umask(rustix::fs::Mode::empty());
-    rustix::process::umask(mask);
-    temp.as_file().set_permissions(Permissions::from_mode(0o666 & !mask.bits())).or_failed(what)?;
+    temp.as_file().set_permissions(Permissions::from_mode(0o666 & !crate::stat::umask())).or_failed(what)?;
     temp.as_file().sync_all().or_failed(what)?;
     temp.persist(folder.join(name)).map_err(|e| e.error).or_failed(what)?;
     File::open(folder).and_then(|f| f.sync_all()).or_failed(what)

@@ -1,15 +1,14 @@
 //! Storing a content: read once, hashed, looked up, and only if it is new compressed into `temp`.
 
 use super::object::{self, Health, PIECE};
-use super::{Heap, Pending, Staged, WHOLE_LIMIT, collision, read_up_to};
+use super::temp::{self, TempFile};
+use super::{Heap, Staged, WHOLE_LIMIT, collision, read_up_to};
 use crate::codec::{self, Digests};
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Md5, Sha256};
 use rayon::prelude::*;
-use rustix::fs::{self, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 /// A content that is in the heap, or staged.
@@ -83,46 +82,46 @@ impl Heap {
         };
         let gzip = codec::member(&head, self.level, Some(&object::comment(sha256)), false);
         drop(head);
-        let (temp_name, mut temp) = self.temp_file()?;
+        let (temp, mut file) = self.temp_file()?;
         let what = || format!("write {}/temp", self.shown);
-        temp.write_all(&gzip).or_failed(what)?;
-        self.staged(md5, Staged { temp_name, stored_size: gzip.len() as u64, sha256, replace }, &temp)?;
+        file.write_all(&gzip).or_failed(what)?;
+        self.staged(md5, Staged { temp, stored_size: gzip.len() as u64, sha256, replace }, &file)?;
         Ok(Stored { md5, sha256, size, stored_size: Some(gzip.len() as u64) })
     }
 
     /// Stores a content that is too large for memory: in pieces, each a gzip member, compressed side by side while the next
     /// ones are read and hashed. Whether it is new shows only at its end; then the temp is dropped.
     fn store_large(&self, head: Vec<u8>, source: &mut (impl Read + Send), inspect: bool) -> Result<Stored, StoreError> {
-        let (temp_name, mut temp) = self.temp_file()?;
+        let (temp, mut file) = self.temp_file()?;
         let written = self
-            .write_pieces(&mut temp, head, source)
+            .write_pieces(&mut file, head, source)
             .and_then(|(md5, sha256, size)| Ok((md5, sha256, size, self.existing(&md5, sha256, size, inspect)?)));
         let (md5, sha256, size, existing) = match written {
             Ok(all) => all,
             Err(e) => {
-                self.drop_temp(&temp_name);
+                temp.remove();
                 return Err(e);
             }
         };
         let replace = match existing {
             Existing::Good(stored_size) => {
-                self.drop_temp(&temp_name);
+                temp.remove();
                 return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) });
             }
             Existing::None => false,
             Existing::Bad => true,
         };
         let what = || format!("write {}/temp", self.shown);
-        let stored_size = temp.metadata().or_failed(what)?.len();
+        let stored_size = file.metadata().or_failed(what)?.len();
         // The digest is known only now; its place in the first header was kept.
-        temp.write_all_at(object::comment(sha256).as_bytes(), COMMENT_AT).or_failed(what)?;
-        self.staged(md5, Staged { temp_name, stored_size, sha256, replace }, &temp)?;
+        file.write_all_at(object::comment(sha256).as_bytes(), COMMENT_AT).or_failed(what)?;
+        self.staged(md5, Staged { temp, stored_size, sha256, replace }, &file)?;
         Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
     }
 
     fn write_pieces(
         &self,
-        temp: &mut File,
+        file: &mut File,
         head: Vec<u8>,
         source: &mut (impl Read + Send),
     ) -> Result<(Md5, Sha256, u64), StoreError> {
@@ -152,7 +151,7 @@ impl Heap {
             };
             let (members, next) = rayon::join(compress, read);
             for member in members {
-                temp.write_all(&member).or_failed(|| format!("write {}/temp", self.shown))?;
+                file.write_all(&member).or_failed(|| format!("write {}/temp", self.shown))?;
             }
             (group, digests) = next.map_err(StoreError::Source)?;
             first = false;
@@ -184,9 +183,9 @@ impl Heap {
     }
 
     /// Notes a finished temp. Where another thread staged the same content meanwhile, that one stays.
-    fn staged(&self, md5: Md5, staged: Staged, temp: &File) -> Result<(), StoreError> {
+    fn staged(&self, md5: Md5, staged: Staged, file: &File) -> Result<(), StoreError> {
         if self.sync_each {
-            temp.sync_all().or_failed(|| format!("sync {}/temp", self.shown))?;
+            file.sync_all().or_failed(|| format!("sync {}/temp", self.shown))?;
         }
         let mut pending = self.lock();
         if let Some(other) = pending.staged.get(&md5) {
@@ -194,51 +193,19 @@ impl Heap {
                 return Err(StoreError::Collision(collision(&md5)));
             }
             drop(pending);
-            self.drop_temp(&staged.temp_name);
+            staged.temp.remove();
             return Ok(());
         }
         pending.staged.insert(md5, staged);
         Ok(())
     }
 
-    /// A new file in this process's own folder below `temp`.
-    pub(super) fn temp_file(&self) -> Result<(String, File)> {
+    /// A new file in a folder of this process.
+    pub(super) fn temp_file(&self) -> Result<(TempFile, File)> {
         let what = || format!("write {}/temp", self.shown);
-        let mut pending = self.lock();
-        if pending.temp_fd.is_none() {
-            let folder = self.path.join("temp");
-            std::fs::create_dir_all(&folder).or_failed(what)?;
-            let prefix = format!("snap-{}-", std::process::id());
-            let temp = tempfile::Builder::new().prefix(&prefix).tempdir_in(&folder).or_failed(what)?;
-            crate::cleanup::register(temp.path());
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            pending.temp_fd = Some(fs::open(temp.path(), flags, Mode::empty()).or_failed(what)?);
-            pending.temp = Some(temp);
-        }
-        let Pending { temp_fd: Some(folder), next, .. } = &mut *pending else { unreachable!("it was just made") };
-        *next += 1;
-        // Never a name that could pass for an md5: the Python tool takes the start of any file's name for one.
-        let name = format!("{next}.gz");
-        let folder = folder.as_fd().try_clone_to_owned().or_failed(what)?;
-        drop(pending);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let fd = fs::openat(&folder, &name, flags, Mode::from_raw_mode(0o666)).or_failed(what)?;
-        Ok((name, File::from(fd)))
-    }
-
-    /// Gives a temp the name of an object, in place of the one that is there.
-    pub(super) fn rename_temp(&self, name: &str, md5: &Md5) -> rustix::io::Result<()> {
-        match &self.lock().temp_fd {
-            Some(folder) => fs::renameat(folder, name, &self.fd, Heap::object_path(md5)),
-            None => Ok(()),
-        }
-    }
-
-    fn drop_temp(&self, name: &str) {
-        if let Some(folder) = &self.lock().temp_fd {
-            // If that fails, the whole folder goes when the heap is dropped.
-            let _ = fs::unlinkat(folder, name, fs::AtFlags::empty());
-        }
+        let temp = self.lock().temps.next(&self.path, what)?;
+        let file = temp::create(&temp, what)?;
+        Ok((temp, file))
     }
 }
 

@@ -146,9 +146,10 @@ impl Worker {
         if fields.size.is_none() && listed {
             changes.push(("size", Some(stored.size.to_string())));
         }
-        // A change in the same tick of the clock would not show: such a record is no base. A second is more than any tick.
+        // A change in the same tick of the clock would not show: such a record is no base. A second is more than any tick. An
+        // mtime in the future was set by hand, and the time of that is the ctime.
         let limit = read_at.minus_seconds(1);
-        let racy = stat::modified(now) > limit || stat::changed(now) > limit;
+        let racy = stat::changed(now) > limit || (stat::modified(now) > limit && stat::modified(now) <= read_at);
         changes.push(("racy", racy.then(|| "true".to_string())));
         changes.push(("stored_size", stored.stored_size.map(|n| n.to_string())));
         Ok(Done::Kept(record.with(&changes), stored.stored_size.unwrap_or(0)))

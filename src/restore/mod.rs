@@ -18,6 +18,7 @@ use crate::parallel::ordered_map;
 use crate::record::{Kind, Record};
 use crate::rootdir::{RootDir, split};
 use crate::sort::{BUDGET, Spool};
+use crate::stat;
 use crate::stream::{End, Records, Tally};
 use delete::{Deleted, Deleter};
 use file::{Made, Target, Trouble};
@@ -92,8 +93,6 @@ impl Context {
         use std::os::unix::fs::MetadataExt;
         let both = |p: &PathBuf| [p.metadata(), p.symlink_metadata()];
         let keep = options.keep.iter().flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
-        let mask = rustix::process::umask(rustix::fs::Mode::empty());
-        rustix::process::umask(mask);
         Context {
             root,
             source,
@@ -105,7 +104,7 @@ impl Context {
             dry_run: options.dry_run,
             side: options.side,
             euid: rustix::process::geteuid().as_raw(),
-            umask: mask.as_raw_mode(),
+            umask: stat::umask(),
             keep,
             loosened: Loosened::default(),
             stripped: AtomicBool::new(false),

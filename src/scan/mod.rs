@@ -6,7 +6,7 @@ mod walk;
 
 pub use filter::Filter;
 
-use crate::error::{OrFailed, Result};
+use crate::error::{OrFailed, Result, counted};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Kind, Record};
@@ -131,13 +131,9 @@ struct Seen {
 impl Seen {
     fn tell(&self, monitor: &dyn Monitor) {
         let counts = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
-        let words: Vec<String> = counts
-            .iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, what)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" }))
-            .collect();
+        let words: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(*n, what)).collect();
         if !words.is_empty() {
-            monitor.note(&format!("skipped {}: they have no content", words.join(", ")));
+            monitor.note(&format!("skipped {}: not recorded", words.join(", ")));
         }
     }
 }

@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Label {
-    /// The version of the format: 1.
-    pub v: u32,
+    /// It saves the state before a restore: "latest" passes it over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub before_restore: bool,
+    /// Excludes or a list of names left something out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub filtered: bool,
     /// The machine it was made on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -20,12 +24,8 @@ pub struct Label {
     /// The types of records that were asked for, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
-    /// Excludes or a list of names left something out.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub filtered: bool,
-    /// It saves the state before a restore: "latest" passes it over.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub before_restore: bool,
+    /// The version of the format: 1.
+    pub v: u32,
 }
 
 /// The comment of the last member, which is empty: what the whole snapshot has to hold.

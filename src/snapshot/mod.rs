@@ -112,24 +112,28 @@ pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
         .ok_or_else(|| Error::refused(format!("no snapshot {shown} in {root}")))
 }
 
-/// What `snap-list --json` says of a snapshot: one JSON object with `path`, `time`, the file's `stored_size`, and the keys of
-/// its label. Snapshots of the Python tool have no label.
+/// What `snap-list --json` says of a snapshot: one JSON object, keys in order: those of its label, `path`, `time`, the file's
+/// `stored_size`, and how many `records` it has and how many `errors` are missing in it. Snapshots of the Python tool have
+/// no label and no counts.
 ///
 /// # Errors
-/// If the file can't be read or is not gzip.
+/// If the file can't be read, is not gzip, or its end is missing.
 pub fn describe(found: &Found) -> Result<String> {
-    let label = label(&found.path)?;
     let size = std::fs::metadata(&found.path).or_failed(|| format!("snapshot {}", found.path.display()))?.len();
-    let mut out = String::from("{\"path\":");
-    crate::text::push_string(&mut out, found.path.as_os_str().as_bytes());
-    out.push_str(&format!(",\"stored_size\":{size},\"time\":\"{}\"", found.time.rfc3339().unwrap_or_default()));
-    if let Some(label) = label {
-        let label = serde_json::to_string(&label).unwrap_or_default();
-        out.push(',');
-        out.push_str(label.strip_prefix('{').and_then(|l| l.strip_suffix('}')).unwrap_or_default());
+    let label = label(&found.path)?;
+    let mut more = vec![
+        ("path", Some(crate::text::json_string(found.path.as_os_str().as_bytes()))),
+        ("stored_size", Some(size.to_string())),
+        ("time", found.time.rfc3339().map(|t| format!("\"{t}\""))),
+    ];
+    if label.is_some() {
+        let totals = read::totals_at_end(&found.path)?;
+        more.push(("errors", Some(totals.errors.to_string())));
+        more.push(("records", Some(totals.records.to_string())));
     }
-    out.push('}');
-    Ok(out)
+    let label = label.map_or_else(|| "{}".to_string(), |l| serde_json::to_string(&l).unwrap_or_default());
+    let label = crate::text::Object::parse(label.as_bytes()).map_err(Error::refused)?;
+    Ok(label.edited(&more))
 }
 
 /// One whose label can't be read is damaged, which whoever reads it will say.

@@ -91,9 +91,7 @@ impl Publisher {
         let what = || format!("write a snapshot to {}", self.root);
         let last = codec::member(b"", LEVEL, Some(&ascii(&self.totals)), true);
         self.temp.write_all(&last).or_failed(what)?;
-        let mask = rustix::process::umask(rustix::fs::Mode::empty());
-        rustix::process::umask(mask);
-        let mode = 0o666 & !mask.bits();
+        let mode = 0o666 & !crate::stat::umask();
         self.temp.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).or_failed(what)?;
         self.temp.as_file().sync_all().or_failed(what)?;
         let mut time = self.time;

@@ -9,7 +9,7 @@ use crate::sort;
 use crate::stream::{End, Reader, Records};
 use crate::text;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,6 +71,25 @@ pub fn check(path: &Path) -> Result<Option<Label>> {
 fn totals(path: &str, comment: Option<&[u8]>) -> Result<Totals> {
     let totals = comment.and_then(|c| serde_json::from_slice(c).ok());
     totals.ok_or_else(|| damaged(path, "its end is missing"))
+}
+
+/// What the last member of one of our snapshots says, without reading the others.
+///
+/// # Errors
+/// If it is not there or the file can't be read.
+pub(super) fn totals_at_end(path: &Path) -> Result<Totals> {
+    // A member without content has about 90 bytes.
+    const TAIL: u64 = 1024;
+    let shown = shown(path);
+    let mut file = open(path)?.into_inner();
+    let size = file.metadata().or_failed(|| shown.clone())?.len();
+    let mut tail = Vec::new();
+    let read = file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).and_then(|_| file.read_to_end(&mut tail));
+    read.or_failed(|| shown.clone())?;
+    let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
+    let last = starts.filter_map(|at| Some((at, codec::read_header(&mut &tail[at..]).ok()??)));
+    let last = last.filter(|(at, header)| header.lengths == Some(((tail.len() - at) as u32, 0))).map(|(_, header)| header).next();
+    totals(&shown, last.and_then(|header| header.comment).as_deref())
 }
 
 /// The records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` where their names need it,

@@ -81,10 +81,10 @@ impl World {
         self.done(script.to_string(), command.output().expect("run bash"))
     }
 
-    /// Runs a script of bash in which `$PY` is the Python tool, with the three roots given.
+    /// Runs the Python tool with the three roots given. It wants the heap root to be there.
     pub fn py(&mut self, arguments: &str) -> Done {
         self.set("PY", python_tool());
-        self.sh(&format!("\"$PY\" --file-root \"$FILE_ROOT\" --heap-root \"$HEAP_ROOT\" --snap-root \"$SNAP_ROOT\" {arguments}"))
+        self.sh(&format!("mkdir -p \"$HEAP_ROOT\"; \"$PY\" --file-root \"$FILE_ROOT\" --heap-root \"$HEAP_ROOT\" --snap-root \"$SNAP_ROOT\" {arguments}"))
     }
 
     /// Runs a tool with these arguments, and with these bytes as its standard input.

@@ -1,0 +1,71 @@
+# GNU make. `make help` lists what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.NOTPARALLEL:
+
+# Where cargo builds, whether CARGO_TARGET_DIR or a configuration file moved it or not.
+TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
+SCRIPTS := .ci/run bench/run.sh demo/run.sh tests/setup.sh
+
+BIN := $(DESTDIR)$(PREFIX)/bin
+SHARE := $(DESTDIR)$(PREFIX)/share
+BASH_COMPLETIONS := $(SHARE)/bash-completion/completions
+ZSH_COMPLETIONS := $(SHARE)/zsh/site-functions
+FISH_COMPLETIONS := $(SHARE)/fish/vendor_completions.d
+
+.PHONY: build demo test bench install uninstall clean help
+
+build: ## the tools, optimised (this is what plain `make` does)
+	$(CARGO) build --release --locked
+
+demo: build ## back up, change, compare and restore a real folder, and show every command
+	PATH="$(TARGET)/release:$$PATH" demo/run.sh
+
+test: ## install what the tests need, then formatting, lints, documentation, tests
+	tests/setup.sh
+	shellcheck $(SCRIPTS)
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps
+	$(CARGO) test --locked --doc
+	SNAPSHOOTER_PYTHON_BIN="$(CURDIR)/.venv/bin/snapshooter" $(CARGO) test --locked --tests --no-fail-fast
+
+bench: build ## seconds, side by side with other tools; BENCH_DIR=FOLDER says on what
+	PATH="$(TARGET)/release:$$PATH" bench/run.sh
+
+install: build ## tools, man pages, completions; PREFIX=/usr/local DESTDIR=
+	install -d "$(BIN)" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" "$(FISH_COMPLETIONS)"
+	rm -rf "$(TARGET)/completions"
+	$(CARGO) run --quiet --release --locked --example completions -- "$(TARGET)/completions"
+	target="$(TARGET)"; for tool in $(TOOLS); do \
+	  install -m 755 "$$target/release/$$tool" "$(BIN)/$$tool"; \
+	  install -m 644 "$$target/completions/$$tool.bash" "$(BASH_COMPLETIONS)/$$tool"; \
+	  install -m 644 "$$target/completions/_$$tool" "$(ZSH_COMPLETIONS)/_$$tool"; \
+	  install -m 644 "$$target/completions/$$tool.fish" "$(FISH_COMPLETIONS)/$$tool.fish"; \
+	done
+	for page in man/*.[157]; do \
+	  install -d "$(SHARE)/man/man$${page##*.}"; \
+	  install -m 644 "$$page" "$(SHARE)/man/man$${page##*.}/"; \
+	done
+
+uninstall: ## what install put there; the same PREFIX and DESTDIR
+	for tool in $(TOOLS); do \
+	  rm -f "$(BIN)/$$tool" "$(BASH_COMPLETIONS)/$$tool" "$(ZSH_COMPLETIONS)/_$$tool" "$(FISH_COMPLETIONS)/$$tool.fish"; \
+	done
+	for page in man/*.[157]; do \
+	  rm -f "$(SHARE)/man/man$${page##*.}/$${page##*/}"; \
+	done
+
+clean: ## what was built; the Python tool in .venv, too
+	$(CARGO) clean
+	rm -rf .venv
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12

@@ -1,0 +1,384 @@
+//! What the documents say is so: man pages have the options that the tools have, and every example in README and in the
+//! man pages runs.
+//!
+//! Examples are the `sh` and `make` blocks of README.md and the literal displays in the EXAMPLES of man pages. Each runs in
+//! a folder of its own with two snapshots made and the three roots exported, and has to end with status 0. Another status
+//! is stated as ```` ```sh status=1 ```` or, before `.Bd`, as `.\" status 1`. In the README a line `<!-- then: TEST -->` below an
+//! example is a shell command that has to succeed afterwards, with the example's output in the file `$out`.
+
+use clap::{Arg, Command as Tool, CommandFactory};
+use snapshooter::cli::args;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+fn tools() -> Vec<Tool> {
+    let mut tools = vec![
+        args::Scan::command(),
+        args::Heapify::command(),
+        args::Write::command(),
+        args::List::command(),
+        args::Read::command(),
+        args::Diff::command(),
+        args::Restore::command(),
+        args::Cat::command(),
+        args::Verify::command(),
+        args::Gc::command(),
+        args::Forget::command(),
+    ];
+    tools.iter_mut().for_each(Tool::build);
+    tools
+}
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    let path = project().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn options(tool: &Tool) -> impl Iterator<Item = &Arg> {
+    tool.get_arguments().filter(|a| !a.is_positional() && !a.is_hide_set())
+}
+
+/// An option as the items of a man page spell it: `o , -output file`.
+fn spelled(arg: &Arg) -> String {
+    let short = arg.get_short().map(|c| c.to_string());
+    let long = arg.get_long().map(|l| format!("-{l}"));
+    let flags: Vec<String> = short.into_iter().chain(long).collect();
+    let value = arg.get_action().takes_values().then(|| match arg.get_value_names() {
+        Some([name, ..]) => name.to_lowercase(),
+        _ => arg.get_id().as_str().to_lowercase(),
+    });
+    let value = value.map(|v| format!(" {v}")).unwrap_or_default();
+    format!("{}{value}", flags.join(" , "))
+}
+
+/// The options of a man page, each with the text below it.
+fn documented(page: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in page.lines() {
+        if let Some(item) = line.strip_prefix(".It Fl ") {
+            found.push((item.replace(" Fl ", " ").replace(" Ar ", " "), String::new()));
+        } else if line.starts_with(".Sh ") && !found.is_empty() {
+            break;
+        } else if let Some((_, below)) = found.last_mut() {
+            below.push_str(line);
+            below.push('\n');
+        }
+    }
+    found
+}
+
+#[test]
+fn man_pages_have_the_options_that_the_tools_have() {
+    for tool in tools() {
+        let name = tool.get_name();
+        let page = text(format!("man/{name}.1"));
+        let documented = documented(&page);
+        let theirs: BTreeSet<&str> = documented.iter().map(|(item, _)| item.as_str()).collect();
+        let ours: BTreeSet<String> = options(&tool).map(spelled).collect();
+        let ours: BTreeSet<&str> = ours.iter().map(String::as_str).collect();
+        assert_eq!(theirs, ours, "{name}: man page left, --help right");
+        for arg in options(&tool) {
+            let below = &documented.iter().find(|(item, _)| *item == spelled(arg)).unwrap().1;
+            for value in arg.get_possible_values().iter().filter(|_| arg.get_action().takes_values()) {
+                let words: Vec<&str> = below.split_whitespace().map(|w| w.trim_start_matches('.')).collect();
+                let said = words.windows(2).any(|two| two == ["Cm", value.get_name()]);
+                assert!(said, "{name}.1: {} lacks the value {}", spelled(arg), value.get_name());
+            }
+        }
+        for arg in tool.get_positionals() {
+            let value = arg.get_value_names().unwrap_or_default().first().map(|v| v.to_lowercase()).unwrap_or_default();
+            assert!(page.contains(&format!("Ar {value}")), "{name}.1: no argument {value}");
+        }
+        let about = tool.get_about().map(ToString::to_string).unwrap_or_default().to_lowercase();
+        let said = page.lines().find_map(|l| l.strip_prefix(".Nd ")).unwrap_or_default();
+        assert_eq!(said.to_lowercase(), about, "{name}: man page left, --help right");
+    }
+}
+
+#[test]
+fn help_shows_every_option() {
+    for tool in tools() {
+        let run = Command::new(binaries().join(tool.get_name())).arg("--help").output().unwrap();
+        let help = String::from_utf8(run.stdout).unwrap();
+        assert!(run.status.success(), "{}: {help}", tool.get_name());
+        for arg in options(&tool) {
+            let long = format!("--{}", arg.get_long().unwrap());
+            assert!(help.contains(&long), "{} --help does not say {long}:\n{help}", tool.get_name());
+        }
+    }
+}
+
+#[test]
+fn man_pages_are_clean() {
+    for page in man_pages() {
+        let run = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).output().expect("mandoc is installed");
+        let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success() && said.is_empty(), "{said}");
+    }
+}
+
+#[test]
+fn every_tool_has_its_page_and_its_line_in_the_readme_and_no_other_is_named() {
+    let names: BTreeSet<String> = names_in("src/bin", ".rs");
+    let parsed: BTreeSet<String> = tools().iter().map(|t| t.get_name().to_string()).collect();
+    assert_eq!(parsed, names, "the options left, src/bin right");
+    assert_eq!(names_in("man", ".1"), names, "man pages left, src/bin right");
+    let readme = text("README.md");
+    let overview = text("man/snapshooter.7");
+    for name in &names {
+        assert!(readme.contains(&format!("| `{name}` |")), "README.md: no {name} in the table");
+        assert!(overview.contains(&format!(".It Xr {name} 1")), "snapshooter.7: no {name} in the list");
+    }
+    for word in readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|w| w.starts_with("snap-")) {
+        assert!(word == "snap-records" || names.contains(word), "README.md: there is no {word}");
+    }
+}
+
+fn names_in(folder: &str, suffix: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(project().join(folder)).unwrap();
+    let names = entries.filter_map(|e| e.unwrap().file_name().into_string().ok());
+    names.filter_map(|n| n.strip_suffix(suffix).map(str::to_string)).collect()
+}
+
+#[test]
+fn the_readme_opens_with_what_it_is_and_the_two_commands() {
+    let readme = text("README.md");
+    let opening: String = readme.lines().take(10).collect::<Vec<_>>().join("\n");
+    assert!(readme.lines().nth(2).unwrap_or_default().contains("backs up"), "{opening}");
+    assert!(opening.contains("    make demo") && opening.contains("    make test"), "{opening}");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "doc/design.md", "doc/format.md"] {
+        let content = text(document);
+        for link in content.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !link.starts_with("http") {
+                let target = project().join(document).with_file_name(link);
+                assert!(target.exists(), "{document}: {link} is not there");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_changelog_knows_this_version() {
+    let heading = format!("## {}", env!("CARGO_PKG_VERSION"));
+    assert!(text("CHANGELOG.md").lines().any(|l| l.starts_with(&heading)), "no {heading}");
+}
+
+#[test]
+fn examples_of_the_readme_run() {
+    let examples = readme_examples();
+    assert!(examples.len() >= 20, "only {} found", examples.len());
+    run_all(&examples);
+}
+
+#[test]
+fn examples_of_man_pages_run() {
+    let mut examples = Vec::new();
+    for page in man_pages() {
+        let found = man_examples(&page);
+        assert!(!found.is_empty(), "{}: no examples", page.display());
+        examples.extend(found);
+    }
+    run_all(&examples);
+}
+
+#[test]
+fn the_demo_runs() {
+    let place = TempDir::new().unwrap();
+    let run = shell(place.path()).arg(project().join("demo/run.sh")).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(said.matches("\nthe same\n").count(), 2, "{said}");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "it leaves nothing in TMPDIR");
+}
+
+fn man_pages() -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = fs::read_dir(project().join("man")).unwrap().map(|e| e.unwrap().path()).collect();
+    pages.sort();
+    pages
+}
+
+/// A piece of a document that is to be run.
+struct Example {
+    place: String,
+    script: String,
+    makefile: bool,
+    status: i32,
+    then: String,
+}
+
+fn readme_examples() -> Vec<Example> {
+    let mut found: Vec<Example> = Vec::new();
+    let mut inside = None;
+    for (at, line) in text("README.md").lines().enumerate() {
+        match (line.strip_prefix("```"), inside) {
+            (Some(_), Some(_)) => inside = None,
+            (Some(info), None) => {
+                let (language, status) = info.split_once(" status=").unwrap_or((info, "0"));
+                inside = Some(matches!(language, "sh" | "make"));
+                if inside == Some(true) {
+                    let status = status.parse().unwrap_or_else(|_| panic!("README.md:{}: {info}", at + 1));
+                    let place = format!("README.md:{}", at + 1);
+                    found.push(Example {
+                        place,
+                        script: String::new(),
+                        makefile: language == "make",
+                        status,
+                        then: String::new(),
+                    });
+                }
+            }
+            (None, Some(true)) => push_line(&mut found, line),
+            (None, _) => {
+                let then = line.strip_prefix("<!-- then: ").and_then(|l| l.strip_suffix(" -->"));
+                if let (Some(then), Some(example)) = (then, found.last_mut()) {
+                    example.then = then.to_string();
+                }
+            }
+        }
+    }
+    found
+}
+
+fn man_examples(page: &Path) -> Vec<Example> {
+    let mut found: Vec<Example> = Vec::new();
+    let (mut examples, mut inside, mut status) = (false, false, 0);
+    for (at, line) in text(page).lines().enumerate() {
+        if let Some(section) = line.strip_prefix(".Sh ") {
+            examples = section == "EXAMPLES";
+        } else if let Some(stated) = line.strip_prefix(".\\\" status ") {
+            status = stated.parse().unwrap_or_else(|_| panic!("{}:{}: {line}", page.display(), at + 1));
+        } else if examples && line.starts_with(".Bd -literal") {
+            let place = format!("{}:{}", page.file_name().unwrap_or_default().to_string_lossy(), at + 1);
+            found.push(Example { place, script: String::new(), makefile: false, status, then: String::new() });
+            (inside, status) = (true, 0);
+        } else if line == ".Ed" {
+            inside = false;
+        } else if inside {
+            push_line(&mut found, &unescaped(line));
+        }
+    }
+    found
+}
+
+fn push_line(examples: &mut [Example], line: &str) {
+    if let Some(example) = examples.last_mut() {
+        example.script.push_str(line);
+        example.script.push('\n');
+    }
+}
+
+/// A line of a literal display as the reader of the page sees it.
+fn unescaped(line: &str) -> String {
+    assert!(!line.contains(['\'', '`', '^', '~']), "has to be escaped, or typesetting changes it: {line}");
+    let mut out = line.to_string();
+    for (roff, plain) in
+        [("\\(aq", "'"), ("\\(ga", "`"), ("\\(ha", "^"), ("\\(ti", "~"), ("\\-", "-"), ("\\&", ""), ("\\e", "\\")]
+    {
+        out = out.replace(roff, plain);
+    }
+    out
+}
+
+/// Runs every example and tells all that fail, not only the first.
+fn run_all(examples: &[Example]) {
+    let failed: Vec<String> = examples.iter().filter_map(failure).collect();
+    assert!(failed.is_empty(), "{} of {} examples failed\n\n{}", failed.len(), examples.len(), failed.join("\n"));
+}
+
+fn failure(example: &Example) -> Option<String> {
+    let place = TempDir::new().unwrap();
+    let copied = Command::new("cp").arg("-a").arg(prepared().join(".")).arg(place.path()).status().unwrap();
+    assert!(copied.success());
+    let mut command = shell(place.path());
+    if example.makefile {
+        fs::write(place.path().join("Makefile"), &example.script).unwrap();
+        command.args(["-c", "make"]);
+    } else {
+        command.args(["-c", &example.script]);
+    }
+    let run = command.output().unwrap();
+    let out = place.path().join(".out");
+    fs::write(&out, &run.stdout).unwrap();
+    let then = shell(place.path()).args(["-c", &example.then]).env("out", &out).output().unwrap();
+    (run.status.code() != Some(example.status) || !then.status.success()).then(|| {
+        format!(
+            "{}: {}, not {}\n{}--- stdout\n{}--- stderr\n{}--- then {}: {}\n",
+            example.place,
+            run.status,
+            example.status,
+            example.script,
+            String::from_utf8_lossy(&run.stdout),
+            String::from_utf8_lossy(&run.stderr),
+            example.then,
+            then.status
+        )
+    })
+}
+
+/// bash in a folder, as in a careful script, with the tools of this build, the three roots, and nothing else of our
+/// environment.
+fn shell(folder: &Path) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("bash");
+    command.args(["-e", "-o", "pipefail"]).current_dir(folder).stdin(Stdio::null()).env_clear();
+    command.env("PATH", format!("{}:{path}", binaries().display()));
+    command.envs([("HOME", folder), ("TMPDIR", folder)]).envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
+    command.env("FILE_ROOT", folder.join("files")).env("HEAP_ROOT", folder.join("heap")).env("SNAP_ROOT", folder.join("snap"));
+    command
+}
+
+fn binaries() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_snap-scan")).parent().unwrap()
+}
+
+/// A folder with `files`, two snapshots of it, and changes since. Made once; every example gets a copy.
+fn prepared() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        // Not a TempDir: nobody drops what is static.
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs-prepared");
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(&place).unwrap();
+        let run = shell(&place).args(["-c", PREPARE]).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        place
+    })
+}
+
+const PREPARE: &str = r#"
+mkdir -p files/docs/old files/src files/target files/empty
+cd files
+echo "The report, first version" > docs/report.md
+echo "A plan" > docs/old/plan.md
+echo "A draft" > docs/draft.md
+echo "Notes" > docs/notes.txt
+echo "int main() {}" > src/main.c
+echo "object" > src/main.o
+cp src/main.o target/main.o
+echo "*.tmp" > .gitignore
+ln -s docs/report.md report
+head -c 100000 /dev/zero > picture.raw
+chmod 700 src
+touch -d "3 days ago" docs/old/plan.md
+cd ..
+snap-scan | snap-heapify | snap-write --tag release
+echo "The report, second version" > files/docs/report.md
+rm files/docs/draft.md
+echo "To do" > files/docs/todo.md
+chmod 755 files/src
+snap-scan | snap-heapify | snap-write
+echo "More notes" >> files/docs/notes.txt
+echo "Later" > files/docs/later.md
+"#;

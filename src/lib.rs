@@ -16,6 +16,7 @@
 //! - [`mod@write`] a stream into a snapshot
 //! - [`diff`] what two streams differ in; [`merge`] two streams in lock step
 //! - [`restore`] records into a folder; [`cat`] contents to a writer
+//! - [`verify`] is the heap what the records say; [`forget`] snapshots to drop; [`gc`] objects that nothing refers to
 //!
 //! What lies on disk:
 //! - [`heap`] contents by md5; [`content`] a content on its way out; [`codec`] gzip and digests
@@ -35,6 +36,8 @@ pub mod content;
 pub mod diff;
 pub mod error;
 pub mod fields;
+pub mod forget;
+pub mod gc;
 pub mod heap;
 pub mod heapify;
 pub mod merge;
@@ -52,4 +55,5 @@ pub mod storage;
 pub mod stream;
 pub mod text;
 pub mod time;
+pub mod verify;
 pub mod write;

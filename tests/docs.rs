@@ -25,6 +25,9 @@ fn tools() -> Vec<Tool> {
         args::Diff::command(),
         args::Restore::command(),
         args::Cat::command(),
+        args::Verify::command(),
+        args::Gc::command(),
+        args::Forget::command(),
         args_seed::Snapshooter::command(),
     ];
     tools.iter_mut().for_each(Tool::build);

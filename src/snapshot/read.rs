@@ -4,7 +4,7 @@ use super::label::{Label, Totals};
 use crate::codec::{self, GzipReader};
 use crate::error::{Error, OrFailed, Result};
 use crate::monitor::Monitor;
-use crate::record::{Kind, Record};
+use crate::record::{Kind, Md5, Record};
 use crate::sort;
 use crate::stream::{End, Reader, Records};
 use crate::text;
@@ -126,6 +126,39 @@ fn counted(records: Records) -> Records {
         count += 1;
         Ok(record)
     }))
+}
+
+/// The md5 of everything in a snapshot, or in what stands where snapshots do: error records, end records and the rows of
+/// snap-diff are no reason to refuse here, because whoever asks wants to know what must not be deleted.
+///
+/// # Errors
+/// If the file is damaged or can't be read, or a line is no record.
+pub fn references(path: &Path, take: &mut dyn FnMut(Md5)) -> Result<()> {
+    let shown = shown(path);
+    let gzip = GzipReader::new(open(path)?).map_err(|e| explain(&shown, e))?;
+    let ours = gzip.first_comment().and_then(Label::parse).is_some();
+    let mut reader = Reader::new(&shown, gzip);
+    let mut count = 0;
+    for record in reader.by_ref() {
+        let record = record.map_err(|e| match e {
+            Error::Io { source, .. } => explain(&shown, source),
+            e => e,
+        })?;
+        count += 1;
+        record.fields().md5.into_iter().for_each(&mut *take);
+        for side in ["left", "right"].iter().filter(|_| record.kind() == Kind::Change) {
+            let Some(side) = record.raw(side).filter(|json| json != "null") else { continue };
+            let side = Record::parse_owned(side.into_bytes()).map_err(|(_, reason)| damaged(&shown, &reason))?;
+            side.fields().md5.into_iter().for_each(&mut *take);
+        }
+    }
+    if ours {
+        let totals = totals(&shown, reader.get_ref().last_comment())?;
+        if totals.records != count {
+            return Err(damaged(&shown, &format!("it has {count} records, not {}", totals.records)));
+        }
+    }
+    Ok(())
 }
 
 struct Reading {

@@ -74,7 +74,7 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     let label = label(file_root, options.before_restore);
     let dry_run = options.no_save || options.dry_run;
     let write_options =
-        write::Options { label, partial: options.partial, unterminated: false, dry_run, ..write::Options::default() };
+        write::Options { label, partial: options.partial, heap: Some(setup.heap.clone()), dry_run, ..write::Options::default() };
     let written = publish(Box::new(records), setup, started, write_options, &monitor)?;
     Ok(Made { path: written.path, records: written.records })
 }

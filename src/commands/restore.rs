@@ -174,7 +174,7 @@ fn work(setup: &Setup, plan: &Plan, path: &Path, heap: Heap, monitor: Arc<dyn Mo
         monitor.note(&format!("{} restored or as they should be", counted(n, "record")));
     } else {
         let label = label(setup.file.absolute().to_string_lossy().into_owned(), false);
-        let options = write::Options { label, ..write::Options::default() };
+        let options = write::Options { label, heap: Some(setup.heap.clone()), ..write::Options::default() };
         match publish(records, setup, started, options, &monitor) {
             // Why they failed was said already.
             Err(Error::Refused { .. }) if failures() > 0 => {}

@@ -33,5 +33,8 @@ fn tools() -> Vec<Command> {
         args::Diff::command(),
         args::Restore::command(),
         args::Cat::command(),
+        args::Verify::command(),
+        args::Gc::command(),
+        args::Forget::command(),
     ]
 }

@@ -343,13 +343,20 @@ pub struct Verify {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub heap: HeapRoot,
+    #[command(flatten)]
+    pub how: VerifyHow,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// How to verify.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyHow {
     /// Only look whether objects are there and have the right size, without reading them
     #[arg(short, long)]
     pub quick: bool,
     #[command(flatten)]
     pub jobs: Jobs,
-    #[command(flatten)]
-    pub out: Out,
 }
 
 /// Drop objects that no snapshot refers to
@@ -361,6 +368,15 @@ pub struct Gc {
     /// A snap root whose snapshots use the heap; may be repeated, and has to be for every one [env: SNAP_ROOT]
     #[arg(long, value_name = "ROOT")]
     pub snap_root: Vec<OsString>,
+    #[command(flatten)]
+    pub how: GcHow,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// How to drop objects.
+#[derive(Args, Clone, Debug)]
+pub struct GcHow {
     /// Condemn and delete; without it the plan is printed and nothing done
     #[arg(long)]
     pub delete: bool,
@@ -372,8 +388,6 @@ pub struct Gc {
     pub exclusive: bool,
     #[command(flatten)]
     pub jobs: Jobs,
-    #[command(flatten)]
-    pub out: Out,
 }
 
 /// Choose the snapshots to drop by their age, and drop them
@@ -382,6 +396,15 @@ pub struct Gc {
 pub struct Forget {
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub how: ForgetHow,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// Which snapshots to keep, and what to do with the others.
+#[derive(Args, Clone, Debug)]
+pub struct ForgetHow {
     /// Keep the last N snapshots; here and below N may be "unlimited"
     #[arg(short = 'l', long, value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_last: Option<u64>,
@@ -415,8 +438,6 @@ pub struct Forget {
     /// A JSON object a line for every snapshot: kept or dropped, and why
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub out: Out,
 }
 
 /// What makes snapshots a group.

@@ -8,6 +8,7 @@ mod io;
 pub mod log;
 mod roots;
 pub mod settings;
+pub mod tidy;
 
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
@@ -18,6 +19,24 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// The options of all tools, for completions and for tests of the documents.
+pub fn tools() -> Vec<clap::Command> {
+    vec![
+        args::Scan::command(),
+        args::Heapify::command(),
+        args::Write::command(),
+        args::List::command(),
+        args::Read::command(),
+        args::Diff::command(),
+        args::Restore::command(),
+        args::Cat::command(),
+        args::Verify::command(),
+        args::Forget::command(),
+        args::Gc::command(),
+        args_seed::Snapshooter::command(),
+    ]
+}
 
 /// How a tool ended, if nothing stopped it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

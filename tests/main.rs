@@ -4,6 +4,7 @@ mod bad_input;
 mod crash;
 mod diff;
 mod docs;
+mod fanout;
 mod interop;
 mod keep;
 mod seed;

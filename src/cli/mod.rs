@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod args_seed;
+mod base;
 pub mod completion;
 mod console;
 mod io;
@@ -10,6 +11,7 @@ mod roots;
 pub mod settings;
 pub mod tidy;
 
+pub use base::base;
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
 pub use roots::{FileRoot, HeapRoot, SnapRoot};
@@ -25,6 +27,8 @@ pub fn tools() -> Vec<clap::Command> {
     vec![
         args::Scan::command(),
         args::Heapify::command(),
+        args::Reuse::command(),
+        args::Merge::command(),
         args::Write::command(),
         args::List::command(),
         args::Read::command(),

@@ -177,7 +177,7 @@ impl Tally {
 
     /// The end record of the stage's output, given that of its input: its counts, everything else as it came.
     pub fn close(&self, end: &Record) -> Record {
-        let errors = self.passed.max(End::of(end).errors) + self.own;
+        let errors = self.passed.max(End::of(end).errors).saturating_add(self.own);
         end.with(&[("errors", Some(errors.to_string())), ("records", Some(self.records.to_string()))])
     }
 }

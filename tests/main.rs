@@ -1,8 +1,16 @@
 //! The tools as a user meets them: the built binaries, in folders of their own, with nothing of the caller's environment.
 
 mod bad_input;
+mod bombs;
+mod changing;
+mod collide;
 mod diff;
 mod docs;
+mod hostile;
 mod interop;
+mod measure;
+mod roundtrip;
+mod statuses;
 mod stream;
+mod swapper;
 mod util;

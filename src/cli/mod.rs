@@ -43,6 +43,7 @@ pub fn run<A: CommandFactory + FromArgMatches>(work: impl FnOnce(A, Arc<Console>
         }
     };
     clean_up_on_signals();
+    allow_many_files();
     finish(&console, work(args, console.clone()))
 }
 
@@ -57,6 +58,14 @@ fn clean_up_on_signals() {
             std::process::exit(128 + signal);
         }
     });
+}
+
+/// A deep tree takes an open folder a level: as many as the system lets us have.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is refused the tool works with what there is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// The exit status for what happened, after the message about it.

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Write};
 pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
 
 /// The longest line that is read, in bytes. A record with a 4 KiB name, 64 KiB of attributes and all else has a tenth of it.
-pub const LINE_LIMIT: usize = 16 << 20;
+pub const LINE_LIMIT: usize = 4 << 20;
 
 /// Reads records from JSON Lines: one object a line, blank lines and CRLF accepted, nothing after an end record.
 pub struct Reader<R> {
@@ -190,7 +190,7 @@ pub fn write(out: &mut dyn Write, record: &Record) -> Result<()> {
     out.write_all(record.text()).and_then(|()| out.write_all(b"\n")).map_err(write_error)
 }
 
-/// Writes out what is buffered. Same errors as [`write`].
+/// Writes out what is buffered. Same errors as [`write()`].
 pub fn flush(out: &mut dyn Write) -> Result<()> {
     out.flush().map_err(write_error)
 }

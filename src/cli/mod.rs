@@ -1,9 +1,14 @@
 //! What all tools share at the command line: messages, exit statuses, signals, roots, input and output.
 
 pub mod args;
+pub mod args_seed;
+pub mod completion;
 mod console;
 mod io;
+pub mod log;
 mod roots;
+pub mod settings;
+pub mod tidy;
 
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
@@ -14,6 +19,24 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// The options of all tools, for completions and for tests of the documents.
+pub fn tools() -> Vec<clap::Command> {
+    vec![
+        args::Scan::command(),
+        args::Heapify::command(),
+        args::Write::command(),
+        args::List::command(),
+        args::Read::command(),
+        args::Diff::command(),
+        args::Restore::command(),
+        args::Cat::command(),
+        args::Verify::command(),
+        args::Forget::command(),
+        args::Gc::command(),
+        args_seed::Snapshooter::command(),
+    ]
+}
 
 /// How a tool ended, if nothing stopped it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,24 +50,38 @@ pub enum Outcome {
 /// Runs a tool: parses its options, works, and turns whatever happened into messages and an exit status. Records that failed
 /// (as the console counted them) make status 1, errors status 2.
 pub fn run<A: CommandFactory + FromArgMatches>(work: impl FnOnce(A, Arc<Console>) -> Result<Outcome>) -> ExitCode {
-    let command = A::command();
-    let console = Arc::new(Console::new(command.get_name()));
+    let console = Arc::new(Console::new(A::command().get_name()));
+    match start(&console) {
+        Ok(args) => finish(&console, work(args, console.clone())),
+        Err(status) => status,
+    }
+}
+
+/// Parses the options and sets up what signals do. Where there is nothing to work on the exit status: help, versions, usage.
+///
+/// # Errors
+/// The exit status to end with, everything said already.
+pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A, ExitCode> {
     let args = match A::command().try_get_matches().and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // A pager that was closed is no trouble.
             let _ = e.print();
-            return ExitCode::SUCCESS;
+            return Err(ExitCode::SUCCESS);
         }
         Err(e) => {
             console.error(&usage_message(&e));
-            console.hint(&format!("'{} --help' tells more", command.get_name()));
-            return ExitCode::from(2);
+            console.hint(&format!("'{} --help' tells more", A::command().get_name()));
+            return Err(ExitCode::from(2));
         }
     };
     clean_up_on_signals();
+<<<<<<< HEAD
     allow_many_files();
     finish(&console, work(args, console.clone()))
+=======
+    Ok(args)
+>>>>>>> main
 }
 
 /// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number.

@@ -4,9 +4,9 @@ mod file;
 
 use crate::base::{Base, Matched};
 use crate::error::{Error, Result};
-use crate::heap::{Cache, Heap};
+use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
-use crate::parallel;
+use crate::parallel::{self, Weigh};
 use crate::record::{Kind, Record};
 use crate::rootdir::RootDir;
 use crate::stream::{Records, Tally};
@@ -30,8 +30,12 @@ pub struct Options {
 
 /// Records that go through the workers together: a channel's cost is shared.
 const TASK: usize = 32;
+/// Bytes of records after which a task is closed early.
+const TASK_WEIGHT: usize = 1 << 20;
 /// Records that are held back together until their objects are on disk; as many again are worked on meanwhile.
 const BATCH: usize = 4096;
+/// Bytes of records after which a batch is closed early: three of them are held at once.
+const BATCH_WEIGHT: usize = 16 << 20;
 /// Bytes in the heap after which a batch is closed early, so that an interrupted run loses little.
 const BATCH_BYTES: u64 = 512 << 20;
 
@@ -51,7 +55,8 @@ pub fn heapify(input: Records, root: RootDir, options: Options, monitor: Arc<dyn
         task.into_iter().map(|item| item.and_then(|(record, base)| worker.process(record, base))).collect::<Vec<_>>()
     });
     let (sender, receiver) = bounded(1);
-    let committer = Committer { heap: options.heap, cache: options.cache, tally: Tally::default(), sender };
+    let committer =
+        Committer { heap: options.heap, cache: options.cache, tally: Tally::default(), used: Used::default(), sender };
     let thread = std::thread::spawn(move || committer.run(done));
     Box::new(Committed { batches: Some(receiver), thread: Some(thread), current: Vec::new().into_iter() })
 }
@@ -69,9 +74,11 @@ impl Iterator for Tasks {
 
     fn next(&mut self) -> Option<Task> {
         let mut task = Vec::with_capacity(TASK);
-        while task.len() < TASK && !self.failed {
+        let mut weight = 0;
+        while task.len() < TASK && weight < TASK_WEIGHT && !self.failed {
             let Some(item) = self.records.next() else { break };
             self.failed = item.is_err();
+            weight += item.weight();
             task.push(item);
         }
         (!task.is_empty()).then_some(task)
@@ -93,6 +100,7 @@ struct Committer {
     heap: Option<Arc<Heap>>,
     cache: Option<Arc<Cache>>,
     tally: Tally,
+    used: Used,
     sender: Sender<Result<Vec<Record>>>,
 }
 
@@ -105,17 +113,19 @@ impl Committer {
     }
 
     fn work(&mut self, done: impl Iterator<Item = Vec<Result<Done>>>) -> Result<()> {
-        let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
+        let (mut batch, mut bytes, mut weight) = (Vec::with_capacity(BATCH), 0, 0);
         let mut end = None;
         for item in done.flatten() {
             match item? {
                 Done::Passed(record) if record.kind() == Kind::End => end = Some(record),
                 Done::Passed(record) => {
                     self.tally.pass(&record);
+                    self.rely_on(&record)?;
                     batch.push(record);
                 }
                 Done::Kept(record, stored) => {
                     self.tally.records += 1;
+                    self.rely_on(&record)?;
                     bytes += stored;
                     batch.push(record);
                 }
@@ -124,15 +134,17 @@ impl Committer {
                     batch.push(record);
                 }
             }
-            if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+            weight += batch.last().map_or(0, Record::footprint);
+            if batch.len() >= BATCH || bytes >= BATCH_BYTES || weight >= BATCH_WEIGHT {
                 self.release(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
-                bytes = 0;
+                (bytes, weight) = (0, 0);
             }
         }
         self.release(batch)?;
         if let Some(heap) = &self.heap {
             // Records may speak of objects that another writer put there and did not sync yet.
             heap.sync()?;
+            heap.confirm_used(std::mem::take(&mut self.used))?;
         }
         if let Some(cache) = &self.cache {
             cache.save()?;
@@ -142,6 +154,14 @@ impl Committer {
             self.sender.send(Ok(vec![end])).map_err(|_| Error::ReaderGone)?;
         }
         Ok(())
+    }
+
+    /// Remembers an object that the stream speaks of, for the last look at the end.
+    fn rely_on(&mut self, record: &Record) -> Result<()> {
+        match record.fields().md5.filter(|_| record.kind() == Kind::File && self.heap.is_some()) {
+            Some(md5) => self.used.push(md5),
+            None => Ok(()),
+        }
     }
 
     fn release(&self, batch: Vec<Record>) -> Result<()> {

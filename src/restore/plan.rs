@@ -6,6 +6,7 @@ use super::finish::is_past;
 use super::{Context, Side};
 use crate::error::{Error, Result};
 use crate::name::Name;
+use crate::parallel::Weigh;
 use crate::record::{Kind, Md5, Record};
 use crate::rootdir::{Folder, split};
 use rustix::fs::FileType;
@@ -32,6 +33,16 @@ pub enum Step {
     Gone,
     /// Nothing more can be done.
     Fatal(Error),
+}
+
+impl Weigh for Step {
+    fn weight(&self) -> usize {
+        match self {
+            Step::Pass(record) | Step::Fail(record, _) | Step::Folder(record) => record.footprint(),
+            Step::Make(target) | Step::HardLink(target, _) => target.record.footprint(),
+            Step::Gone | Step::Fatal(_) => 0,
+        }
+    }
 }
 
 /// Turns records into steps.

@@ -21,6 +21,12 @@ pub trait Weigh {
     fn weight(&self) -> usize;
 }
 
+impl Weigh for std::path::PathBuf {
+    fn weight(&self) -> usize {
+        self.as_os_str().len()
+    }
+}
+
 impl<T: Weigh> Weigh for Option<T> {
     fn weight(&self) -> usize {
         self.as_ref().map_or(0, Weigh::weight)
@@ -250,9 +256,9 @@ mod tests {
 
     #[test]
     fn panics_are_passed_on() {
-        let outcome = catch_unwind(|| ordered_map(0..100, 2, 4, |n| assert!(n != 50, "fifty")).count());
+        let outcome = catch_unwind(|| ordered_map(0..100u64, 2, 4, |n| assert!(n != 50, "fifty")).count());
         assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"fifty"));
-        let input = (0..100).inspect(|n| assert!(*n != 30, "thirty"));
+        let input = (0..100u64).inspect(|n| assert!(*n != 30, "thirty"));
         let outcome = catch_unwind(AssertUnwindSafe(|| ordered_map(input, 2, 4, |n| n).count()));
         assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"thirty"));
     }

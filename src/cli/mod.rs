@@ -76,12 +76,8 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A,
         }
     };
     clean_up_on_signals();
-<<<<<<< HEAD
     allow_many_files();
-    finish(&console, work(args, console.clone()))
-=======
     Ok(args)
->>>>>>> main
 }
 
 /// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number.

@@ -80,6 +80,7 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A,
         }
     };
     clean_up_on_signals();
+    allow_many_files();
     Ok(args)
 }
 
@@ -94,6 +95,14 @@ fn clean_up_on_signals() {
             std::process::exit(128 + signal);
         }
     });
+}
+
+/// A deep tree takes an open folder a level: as many as the system lets us have.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is refused the tool works with what there is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// The exit status for what happened, after the message about it.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod diff;
 mod docs;
+mod faults;
 mod interop;
 mod stream;
 mod util;

@@ -2,7 +2,7 @@
 
 use clap::{Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
-use snapshooter::cli::args;
+use snapshooter::cli::{args, args_seed};
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -33,5 +33,6 @@ fn tools() -> Vec<Command> {
         args::Diff::command(),
         args::Restore::command(),
         args::Cat::command(),
+        args_seed::Snapshooter::command(),
     ]
 }

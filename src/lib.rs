@@ -13,26 +13,31 @@
 //! Stages, one per tool:
 //! - [`scan`] a folder into records; [`stat`] from what the file system says to a record
 //! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot
-//! - [`write`] a stream into a snapshot
+//! - [`mod@write`] a stream into a snapshot
 //! - [`diff`] what two streams differ in; [`merge`] two streams in lock step
 //! - [`restore`] records into a folder; [`cat`] contents to a writer
+//! - [`verify`] is the heap what the records say; [`forget`] snapshots to drop; [`gc`] objects that nothing refers to
 //!
 //! What lies on disk:
 //! - [`heap`] contents by md5; [`content`] a content on its way out; [`codec`] gzip and digests
 //! - [`snapshot`] naming, choosing, reading and publishing
 //! - [`storage`] where roots lie; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
 //!
-//! And [`cli`]: options, messages, exit statuses, input and output.
+//! And [`cli`]: options, messages, exit statuses, input and output; [`commands`] the stages chained in one process, as the
+//! commands of the Python tool.
 
 pub mod base;
 pub mod cat;
 pub mod cleanup;
 pub mod cli;
 pub mod codec;
+pub mod commands;
 pub mod content;
 pub mod diff;
 pub mod error;
 pub mod fields;
+pub mod forget;
+pub mod gc;
 pub mod heap;
 pub mod heapify;
 pub mod merge;
@@ -50,4 +55,5 @@ pub mod storage;
 pub mod stream;
 pub mod text;
 pub mod time;
+pub mod verify;
 pub mod write;

@@ -190,7 +190,7 @@ pub fn write(out: &mut dyn Write, record: &Record) -> Result<()> {
     out.write_all(record.text()).and_then(|()| out.write_all(b"\n")).map_err(write_error)
 }
 
-/// Writes out what is buffered. Same errors as [`write`].
+/// Writes out what is buffered. Same errors as [`write()`].
 pub fn flush(out: &mut dyn Write) -> Result<()> {
     out.flush().map_err(write_error)
 }

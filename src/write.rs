@@ -1,6 +1,7 @@
 //! `snap-write`: a stream becomes a snapshot, whole or not at all.
 
 use crate::error::{Error, Result, counted};
+use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
 use crate::snapshot::{Label, Publisher};
@@ -24,6 +25,9 @@ pub struct Options {
     pub unterminated: bool,
     /// Do all but publish.
     pub dry_run: bool,
+    /// The heap that the records refer to, where it is known: it notes the snap root, and objects that `snap-gc` deleted or is
+    /// about to delete are found.
+    pub heap: Option<Location>,
 }
 
 /// What was published.
@@ -68,18 +72,24 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     }
     let mut label = Label { v: 1, types: end.types, filtered: end.filtered, ..options.label };
     label.root = label.root.or(end.root).or(options.root);
+    let guard = options.heap.as_ref().map(Guard::new).transpose()?.flatten();
+    let mut entries = spool.read().filter(|record| record.as_ref().map_or(true, Record::is_entry)).map(|record| {
+        let record = record?;
+        guard.as_ref().map_or(Ok(()), |guard| guard.check(&record))?;
+        Ok(record)
+    });
     if options.dry_run {
-        let records = spool.read().try_fold(0, |n, record| Ok(n + u64::from(record?.is_entry())))?;
+        let records = entries.try_fold(0, |n, record| record.map(|_| n + 1))?;
         return Ok(Written { path: None, records, errors });
     }
     let mut publisher = Publisher::new(root, started, &label)?;
+    if let Some(heap) = &options.heap {
+        roots::note(heap, root)?;
+    }
     let mut records = 0;
-    for record in spool.read() {
-        let record = record?;
-        if record.is_entry() {
-            publisher.push(&record)?;
-            records += 1;
-        }
+    for record in entries {
+        publisher.push(&record?)?;
+        records += 1;
     }
     Ok(Written { path: Some(publisher.finish(errors)?), records, errors })
 }

@@ -7,7 +7,7 @@
 //! example is a shell command that has to succeed afterwards, with the example's output in the file `$out`.
 
 use clap::{Arg, Command as Tool, CommandFactory};
-use snapshooter::cli::args;
+use snapshooter::cli::{args, args_seed};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,10 @@ fn tools() -> Vec<Tool> {
         args::Diff::command(),
         args::Restore::command(),
         args::Cat::command(),
+        args::Verify::command(),
+        args::Gc::command(),
+        args::Forget::command(),
+        args_seed::Snapshooter::command(),
     ];
     tools.iter_mut().for_each(Tool::build);
     tools
@@ -39,8 +43,10 @@ fn text(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// The options of a tool and of its commands, which have those of all commands too.
 fn options(tool: &Tool) -> impl Iterator<Item = &Arg> {
-    tool.get_arguments().filter(|a| !a.is_positional() && !a.is_hide_set())
+    let commands = tool.get_subcommands().flat_map(|c| c.get_arguments());
+    tool.get_arguments().chain(commands).filter(|a| !a.is_positional() && !a.is_hide_set())
 }
 
 /// An option as the items of a man page spell it: `o , -output file`.
@@ -52,7 +58,8 @@ fn spelled(arg: &Arg) -> String {
         Some([name, ..]) => name.to_lowercase(),
         _ => arg.get_id().as_str().to_lowercase(),
     });
-    let value = value.map(|v| format!(" {v}")).unwrap_or_default();
+    let before = if arg.is_require_equals_set() { " Ns Op = Ns" } else { "" };
+    let value = value.map(|v| format!("{before} {v}")).unwrap_or_default();
     format!("{}{value}", flags.join(" , "))
 }
 
@@ -103,9 +110,12 @@ fn man_pages_have_the_options_that_the_tools_have() {
 #[test]
 fn help_shows_every_option() {
     for tool in tools() {
-        let run = Command::new(binaries().join(tool.get_name())).arg("--help").output().unwrap();
-        let help = String::from_utf8(run.stdout).unwrap();
-        assert!(run.status.success(), "{}: {help}", tool.get_name());
+        let mut help = String::new();
+        for command in std::iter::once(None).chain(tool.get_subcommands().map(|c| Some(c.get_name()))) {
+            let run = Command::new(binaries().join(tool.get_name())).args(command).arg("--help").output().unwrap();
+            help.push_str(&String::from_utf8(run.stdout).unwrap());
+            assert!(run.status.success(), "{}: {help}", tool.get_name());
+        }
         for arg in options(&tool) {
             let long = format!("--{}", arg.get_long().unwrap());
             assert!(help.contains(&long), "{} --help does not say {long}:\n{help}", tool.get_name());

@@ -51,9 +51,7 @@ fn side(root: Option<&Location>, spec: &OsStr, console: &Arc<Console>) -> Result
         return Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)));
     }
     let path = snapshot::choose(root, spec)?;
-    // The Python tool, which writes no label, records files only.
-    let types = snapshot::label(&path)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types);
-    Ok((snapshot::read(&path, console.clone())?, types))
+    Ok((snapshot::read(&path, console.clone())?, snapshot::types(&path)?))
 }
 
 fn style(args: &args::Diff) -> Style {

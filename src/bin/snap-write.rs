@@ -32,8 +32,9 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
         before_restore: args.before_restore,
         ..Label::default()
     };
-    let options =
-        Options { label, root: file_root, partial: args.partial, unterminated: args.unterminated, dry_run: args.dry_run };
+    let heap = args.heap.get()?;
+    let (partial, unterminated, dry_run) = (args.partial, args.unterminated, args.dry_run);
+    let options = Options { label, root: file_root, partial, unterminated, dry_run, heap };
     let written = write::write(input, &root, started, options, console.clone())?;
     match written.path {
         Some(path) => {

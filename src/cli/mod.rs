@@ -1,9 +1,13 @@
 //! What all tools share at the command line: messages, exit statuses, signals, roots, input and output.
 
 pub mod args;
+pub mod args_seed;
+pub mod completion;
 mod console;
 mod io;
+pub mod log;
 mod roots;
+pub mod settings;
 
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
@@ -27,23 +31,33 @@ pub enum Outcome {
 /// Runs a tool: parses its options, works, and turns whatever happened into messages and an exit status. Records that failed
 /// (as the console counted them) make status 1, errors status 2.
 pub fn run<A: CommandFactory + FromArgMatches>(work: impl FnOnce(A, Arc<Console>) -> Result<Outcome>) -> ExitCode {
-    let command = A::command();
-    let console = Arc::new(Console::new(command.get_name()));
+    let console = Arc::new(Console::new(A::command().get_name()));
+    match start(&console) {
+        Ok(args) => finish(&console, work(args, console.clone())),
+        Err(status) => status,
+    }
+}
+
+/// Parses the options and sets up what signals do. Where there is nothing to work on the exit status: help, versions, usage.
+///
+/// # Errors
+/// The exit status to end with, everything said already.
+pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A, ExitCode> {
     let args = match A::command().try_get_matches().and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // A pager that was closed is no trouble.
             let _ = e.print();
-            return ExitCode::SUCCESS;
+            return Err(ExitCode::SUCCESS);
         }
         Err(e) => {
             console.error(&usage_message(&e));
-            console.hint(&format!("'{} --help' tells more", command.get_name()));
-            return ExitCode::from(2);
+            console.hint(&format!("'{} --help' tells more", A::command().get_name()));
+            return Err(ExitCode::from(2));
         }
     };
     clean_up_on_signals();
-    finish(&console, work(args, console.clone()))
+    Ok(args)
 }
 
 /// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number. SIGXFSZ

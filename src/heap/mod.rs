@@ -2,13 +2,21 @@
 //!
 //! New objects are staged in `temp` and get their names in [`Heap::commit`], after they are on disk.
 
+pub mod aside;
 mod cache;
+pub mod condemned;
+pub mod guard;
 mod object;
+mod renew;
+pub mod roots;
+pub mod small;
 mod stage;
 mod temp;
 
 pub use cache::Cache;
+pub use guard::Guard;
 pub use object::Health;
+pub use renew::Used;
 pub use stage::{StoreError, Stored, digest};
 
 use crate::content::Content;
@@ -22,11 +30,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use temp::{TempFile, Temps};
 
 /// A content up to so many bytes is worked on in memory, whole; larger ones go through piece by piece.
 pub const WHOLE_LIMIT: u64 = 2 << 20;
+
+/// How hard contents are compressed, where nobody says it.
+pub const LEVEL: i32 = 1;
 
 /// An open heap.
 pub struct Heap {
@@ -37,6 +48,8 @@ pub struct Heap {
     /// The file system does nothing in `syncfs`: each object is synced by itself.
     sync_each: bool,
     pending: Mutex<Pending>,
+    /// What snap-gc condemned, as it was when it was looked up last.
+    condemned: Mutex<Arc<condemned::Condemned>>,
 }
 
 /// What was stored and not committed yet.
@@ -70,7 +83,9 @@ impl Heap {
     /// If that fails.
     pub fn create(root: &Location, level: i32) -> Result<Heap> {
         std::fs::create_dir_all(root.path()).or_failed(|| format!("make the heap root {root}"))?;
-        Heap::new(root, level)
+        let heap = Heap::new(root, level)?;
+        heap.load_condemned()?;
+        Ok(heap)
     }
 
     fn new(root: &Location, level: i32) -> Result<Heap> {
@@ -80,7 +95,8 @@ impl Heap {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::open(root.path(), flags, Mode::empty()).or_failed(what)?;
         let sync_each = fs::fstatfs(&fd).or_failed(what)?.f_type as i64 == FUSE_SUPER_MAGIC;
-        Ok(Heap { path: root.path().to_path_buf(), shown: root.to_string(), fd, level, sync_each, pending: Mutex::default() })
+        let (path, shown) = (root.path().to_path_buf(), root.to_string());
+        Ok(Heap { path, shown, fd, level, sync_each, pending: Mutex::default(), condemned: Mutex::default() })
     }
 
     /// The path of an object below the heap root.
@@ -122,6 +138,14 @@ impl Heap {
         }
     }
 
+    /// Opens what a snap-gc that was interrupted left aside of an object.
+    fn open_aside(&self, md5: &Md5) -> Option<File> {
+        let name = aside::find(&self.fd, md5).ok()?.pop()?;
+        let path = format!("{}/{name}", &Heap::object_path(md5)[..2]);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        fs::openat(&self.fd, path, flags, Mode::empty()).ok().map(File::from)
+    }
+
     /// The content of a file's record: small ones whole and verified, large ones as a stream that is verified at its end.
     /// Both digests are checked, the sha256 that of the record or else the object's own; inflating stops at the record's size.
     ///
@@ -132,7 +156,7 @@ impl Heap {
         let Some(md5) = fields.md5 else { return Err("the record has no md5; snap-heapify puts it in".to_string()) };
         let shown = || format!("heap object {}", Heap::object_path(&md5));
         let file = self.open_object(&md5).map_err(|e| format!("{}: {}", shown(), crate::error::reason(&e)))?;
-        let Some(file) = file else { return Err(format!("{} is missing", shown())) };
+        let Some(file) = file.or_else(|| self.open_aside(&md5)) else { return Err(format!("{} is missing", shown())) };
         let expected = object::Expected { md5, sha256: fields.sha256, size: fields.size };
         object::content(file, expected).map_err(|reason| format!("{}: {reason}", shown()))
     }
@@ -144,6 +168,18 @@ impl Heap {
     /// If the heap can't be read.
     pub fn glance(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
         self.health(md5, |file| object::glance(file, size))
+    }
+
+    /// What is wrong with the header of a record's object, which its content does not show: a reason in words.
+    ///
+    /// # Errors
+    /// If the heap can't be read.
+    pub fn header_fault(&self, record: &Record) -> Result<Option<String>> {
+        let Some(md5) = record.fields().md5 else { return Ok(None) };
+        let what = || self.shown_object(&md5);
+        let Some(file) = self.open_object(&md5).or_failed(what)? else { return Ok(None) };
+        let fault = object::header_fault(&file, record.fields().sha256).or_failed(what)?;
+        Ok(fault.map(|fault| format!("heap object {}: {fault}", Heap::object_path(&md5))))
     }
 
     /// Whether the object of this md5 is what it should be: inflates all of it.

@@ -5,7 +5,7 @@ use crate::content::Content;
 use crate::heap::WHOLE_LIMIT;
 use crate::record::{Md5, Sha256};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::os::unix::fs::FileExt;
 
 /// The content's bytes in each member of an object that has several.
@@ -87,9 +87,29 @@ pub(super) fn glance(file: File, size: Option<u64>) -> io::Result<Health> {
     Ok(if fits { Health::Good { stored_size, sha256: named_sha256(header.comment.as_deref()) } } else { Health::Bad })
 }
 
+/// What is wrong with an object's header, if it is one of ours: damage there does not show in the content. `sha256` is that of
+/// the content, if it is known.
+pub(super) fn header_fault(file: &File, sha256: Option<Sha256>) -> io::Result<Option<&'static str>> {
+    let header = match codec::read_header(&mut BufReader::with_capacity(256, file)) {
+        Ok(Some(header)) => header,
+        Err(e) if e.raw_os_error().is_some() => return Err(e),
+        _ => return Ok(Some("its gzip header is damaged")),
+    };
+    // Only ours have a comment. Other writers put a time and a name of theirs there.
+    let Some(comment) = header.comment else { return Ok(None) };
+    let named = named_sha256(Some(&comment));
+    let plain = header.bytes[3] & !(4 | 16) == 0 && header.bytes[4..10] == [0, 0, 0, 0, 0, 255];
+    let fits = named.is_some_and(|named| sha256.is_none_or(|s| s == named));
+    Ok((!plain || !fits).then_some("its gzip header is damaged"))
+}
+
 /// Inflates all of an object.
-pub(super) fn inspect(file: File, expected: Expected) -> io::Result<Health> {
+pub(super) fn inspect(mut file: File, expected: Expected) -> io::Result<Health> {
     let stored_size = file.metadata()?.len();
+    if header_fault(&file, expected.sha256)?.is_some() {
+        return Ok(Health::Bad);
+    }
+    file.rewind()?;
     let Ok(mut reader) = GzipReader::new(BufReader::with_capacity(64 << 10, file)) else { return Ok(Health::Bad) };
     let named = named_sha256(reader.first_comment());
     let mut digests = Digests::default();

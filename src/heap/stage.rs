@@ -170,11 +170,15 @@ impl Heap {
             // Another writer's object, or one whose end does not fit: only its content can tell. Its size may be another's.
             health = self.inspect(md5, None)?;
         }
-        match health {
-            Health::Missing => Ok(Existing::None),
-            Health::Bad => Ok(Existing::Bad),
-            Health::Good { stored_size, sha256: Some(other) } => same(md5, sha256, other, stored_size),
-            Health::Good { stored_size, sha256: None } => Ok(Existing::Good(stored_size)),
+        let existing = match health {
+            Health::Missing => Existing::None,
+            Health::Bad => Existing::Bad,
+            Health::Good { stored_size, sha256: Some(other) } => same(md5, sha256, other, stored_size)?,
+            Health::Good { stored_size, sha256: None } => Existing::Good(stored_size),
+        };
+        match existing {
+            Existing::Good(_) if !self.renew(md5)? => Ok(Existing::None),
+            existing => Ok(existing),
         }
     }
 
@@ -197,7 +201,7 @@ impl Heap {
     }
 
     /// A new file in a folder of this process.
-    fn temp_file(&self) -> Result<(TempFile, File)> {
+    pub(super) fn temp_file(&self) -> Result<(TempFile, File)> {
         let what = || format!("write {}/temp", self.shown);
         let temp = self.lock().temps.next(&self.path, what)?;
         let file = temp::create(&temp, what)?;

@@ -93,6 +93,11 @@ impl Worker {
                 (Some(_), _) => good(heap.inspect(&md5, size)?),
             }
         };
+        // One that snap-gc is about to delete is made to stay, or is as good as absent.
+        let found = match found {
+            Some(size) if heap.renew(&md5)? => Some(size),
+            _ => None,
+        };
         if let Some(cache) = &self.cache {
             cache.note(md5, found.is_some());
         }

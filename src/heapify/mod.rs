@@ -4,7 +4,7 @@ mod file;
 
 use crate::base::{Base, Matched};
 use crate::error::{Error, Result};
-use crate::heap::{Cache, Heap};
+use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
 use crate::parallel;
 use crate::record::{Kind, Record};
@@ -51,7 +51,8 @@ pub fn heapify(input: Records, root: RootDir, options: Options, monitor: Arc<dyn
         task.into_iter().map(|item| item.and_then(|(record, base)| worker.process(record, base))).collect::<Vec<_>>()
     });
     let (sender, receiver) = bounded(1);
-    let committer = Committer { heap: options.heap, cache: options.cache, tally: Tally::default(), sender };
+    let committer =
+        Committer { heap: options.heap, cache: options.cache, tally: Tally::default(), used: Used::default(), sender };
     let thread = std::thread::spawn(move || committer.run(done));
     Box::new(Committed { batches: Some(receiver), thread: Some(thread), current: Vec::new().into_iter() })
 }
@@ -93,6 +94,7 @@ struct Committer {
     heap: Option<Arc<Heap>>,
     cache: Option<Arc<Cache>>,
     tally: Tally,
+    used: Used,
     sender: Sender<Result<Vec<Record>>>,
 }
 
@@ -112,10 +114,12 @@ impl Committer {
                 Done::Passed(record) if record.kind() == Kind::End => end = Some(record),
                 Done::Passed(record) => {
                     self.tally.pass(&record);
+                    self.rely_on(&record)?;
                     batch.push(record);
                 }
                 Done::Kept(record, stored) => {
                     self.tally.records += 1;
+                    self.rely_on(&record)?;
                     bytes += stored;
                     batch.push(record);
                 }
@@ -133,6 +137,7 @@ impl Committer {
         if let Some(heap) = &self.heap {
             // Records may speak of objects that another writer put there and did not sync yet.
             heap.sync()?;
+            heap.confirm_used(std::mem::take(&mut self.used))?;
         }
         if let Some(cache) = &self.cache {
             cache.save()?;
@@ -142,6 +147,14 @@ impl Committer {
             self.sender.send(Ok(vec![end])).map_err(|_| Error::ReaderGone)?;
         }
         Ok(())
+    }
+
+    /// Remembers an object that the stream speaks of, for the last look at the end.
+    fn rely_on(&mut self, record: &Record) -> Result<()> {
+        match record.fields().md5.filter(|_| record.kind() == Kind::File && self.heap.is_some()) {
+            Some(md5) => self.used.push(md5),
+            None => Ok(()),
+        }
     }
 
     fn release(&self, batch: Vec<Record>) -> Result<()> {

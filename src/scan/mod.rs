@@ -34,6 +34,8 @@ pub struct Options {
     pub xattrs: bool,
     /// Folders to leave out with a note, wherever they lie: the heap root and the snap root, with a word for each.
     pub leave_out: Vec<(PathBuf, &'static str)>,
+    /// Say how many links and empty folders are there and are not of the kinds to list.
+    pub tell_unwanted: bool,
 }
 
 impl Options {
@@ -94,7 +96,7 @@ fn ended(records: Records, shared: Arc<Shared>) -> impl Iterator<Item = Result<R
         None => {
             records = None;
             let seen = shared.lock();
-            seen.tell(&*shared.monitor);
+            seen.tell(&shared.options, &*shared.monitor);
             let end = End {
                 records: tally.records,
                 errors: tally.passed,
@@ -126,16 +128,29 @@ struct Seen {
     sockets: u64,
     fifos: u64,
     devices: u64,
+    /// Not of the kinds to list.
+    links: u64,
+    empty_folders: u64,
 }
 
 impl Seen {
-    fn tell(&self, monitor: &dyn Monitor) {
-        let counts = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
-        let words: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(*n, what)).collect();
-        if !words.is_empty() {
-            monitor.note(&format!("skipped {}: not recorded", words.join(", ")));
+    fn tell(&self, options: &Options, monitor: &dyn Monitor) {
+        let special = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
+        if let Some(words) = listed(&special) {
+            monitor.note(&format!("skipped {words}: not recorded"));
+        }
+        let unwanted = [(self.links, "link"), (self.empty_folders, "empty folder")];
+        if let Some(words) = listed(&unwanted).filter(|_| options.tell_unwanted) {
+            monitor.note(&format!("not recorded: {words}; --type f,l,d records them"));
         }
     }
+}
+
+/// `2 links, 1 empty folder`; None where all counts are zero.
+fn listed(counts: &[(u64, &str)]) -> Option<String> {
+    let some = counts.iter().filter(|(n, _)| *n > 0);
+    let words: Vec<String> = some.map(|(n, what)| counted(*n, what)).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 impl Shared {
@@ -175,6 +190,7 @@ impl Shared {
             return None;
         };
         if !self.options.wants(kind) {
+            self.lock().links += u64::from(kind == Kind::Link);
             return None;
         }
         let mut extra = Extra::default();

@@ -179,6 +179,9 @@ impl Walk {
         prefix.push(b'/');
         match self.list(fd, prefix.clone(), included) {
             Ok(level) => {
+                if level.entries.turns.is_empty() && !self.shared.options.wants(Kind::Directory) {
+                    self.shared.lock().empty_folders += 1;
+                }
                 self.levels.push(level);
                 None
             }

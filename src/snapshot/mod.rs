@@ -6,7 +6,7 @@ mod read;
 
 pub use label::{Label, Totals};
 pub use publish::Publisher;
-pub use read::{check, label, read};
+pub use read::{check, label, read, references, types};
 
 use crate::error::{Error, OrFailed, Result, printable};
 use crate::storage::Location;

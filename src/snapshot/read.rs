@@ -4,7 +4,7 @@ use super::label::{Label, Totals};
 use crate::codec::{self, GzipReader};
 use crate::error::{Error, OrFailed, Result};
 use crate::monitor::Monitor;
-use crate::record::{Kind, Record};
+use crate::record::{Kind, Md5, Record};
 use crate::sort;
 use crate::stream::{End, Reader, Records};
 use crate::text;
@@ -46,6 +46,14 @@ pub fn label(path: &Path) -> Result<Option<Label>> {
     let header = codec::read_header(&mut open(path)?).map_err(|e| explain(&shown(path), e))?;
     let header = header.ok_or_else(|| damaged(&shown(path), "it is empty"))?;
     Ok(header.comment.and_then(|c| Label::parse(&c)))
+}
+
+/// The types of records that a snapshot covers, None for all. Those of the Python tool, which have no label, cover files only.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn types(path: &Path) -> Result<Option<Vec<String>>> {
+    Ok(label(path)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
 }
 
 /// Inflates all of a snapshot and looks at its end, without looking at the records. Gives its label.
@@ -104,7 +112,53 @@ pub fn read(path: &Path, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let ours = label.is_some();
     let reader = Reader::new(&shown, gzip);
     let records = Box::new(Reading { reader, shown, label, count: 0, done: false });
-    if ours { Ok(records) } else { sort::ordered(records, monitor) }
+    if ours { Ok(records) } else { Ok(counted(sort::ordered(records, monitor)?)) }
+}
+
+/// The end record says how many records there are, a name that came twice counted once.
+fn counted(records: Records) -> Records {
+    let mut count = 0_u64;
+    Box::new(records.map(move |record| {
+        let record = record?;
+        if record.kind() == Kind::End {
+            return Ok(record.with(&[("records", Some(count.to_string()))]));
+        }
+        count += 1;
+        Ok(record)
+    }))
+}
+
+/// The md5 of everything in a snapshot, or in what stands where snapshots do: error records, end records and the rows of
+/// snap-diff are no reason to refuse here, because whoever asks wants to know what must not be deleted.
+///
+/// # Errors
+/// If the file is damaged or can't be read, or a line is no record.
+pub fn references(path: &Path, take: &mut dyn FnMut(Md5)) -> Result<()> {
+    let shown = shown(path);
+    let gzip = GzipReader::new(open(path)?).map_err(|e| explain(&shown, e))?;
+    let ours = gzip.first_comment().and_then(Label::parse).is_some();
+    let mut reader = Reader::new(&shown, gzip);
+    let mut count = 0;
+    for record in reader.by_ref() {
+        let record = record.map_err(|e| match e {
+            Error::Io { source, .. } => explain(&shown, source),
+            e => e,
+        })?;
+        count += 1;
+        record.fields().md5.into_iter().for_each(&mut *take);
+        for side in ["left", "right"].iter().filter(|_| record.kind() == Kind::Change) {
+            let Some(side) = record.raw(side).filter(|json| json != "null") else { continue };
+            let side = Record::parse_owned(side.into_bytes()).map_err(|(_, reason)| damaged(&shown, &reason))?;
+            side.fields().md5.into_iter().for_each(&mut *take);
+        }
+    }
+    if ours {
+        let totals = totals(&shown, reader.get_ref().last_comment())?;
+        if totals.records != count {
+            return Err(damaged(&shown, &format!("it has {count} records, not {}", totals.records)));
+        }
+    }
+    Ok(())
 }
 
 struct Reading {

@@ -1,0 +1,111 @@
+//! `snapshooter`: the command line of the Python tool of that name, over the same stages as the filters.
+
+use clap::CommandFactory;
+use snapshooter::cli::args::Order;
+use snapshooter::cli::args_seed::{Command, Snapshooter};
+use snapshooter::cli::log::Log;
+use snapshooter::cli::{self, Console, Output, completion, settings};
+use snapshooter::commands::{self, Choice};
+use snapshooter::error::{Error, Result};
+use snapshooter::snapshot;
+use snapshooter::stream::write_error;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    let console = Console::new("snapshooter");
+    let args: Snapshooter = match cli::start(&console) {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
+    // What is wrong with the options is usage, as it is for the options that clap looks at.
+    let prepared = settings::log_level(&args.global).map(|level| Arc::new(Log::new(level))).and_then(|log| {
+        let work = prepare(args, &log)?;
+        Ok((work, log))
+    });
+    let (work, log) = match prepared {
+        Ok(prepared) => prepared,
+        Err(e) => return cli::finish(&console, Err(e)),
+    };
+    match work() {
+        Ok(true) if log.failures() == 0 => ExitCode::SUCCESS,
+        Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(e) => {
+            log.fatal(&e.to_string());
+            e.help().into_iter().for_each(|help| log.fatal(help));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Work that says whether the answer is a good one.
+type Work = Box<dyn FnOnce() -> Result<bool>>;
+
+fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
+    let (global, log) = (args.global, log.clone());
+    if let Some(given) = args.install_completion {
+        let shell = completion::shell(given)?;
+        return Ok(Box::new(move || {
+            let (path, hint) = completion::install(Snapshooter::command(), shell)?;
+            put(format!("completion for {shell} is in {}; {hint}\n", path.display()).as_bytes())
+        }));
+    }
+    if let Some(given) = args.show_completion {
+        let shell = completion::shell(given)?;
+        return Ok(Box::new(move || put(&completion::script(Snapshooter::command(), shell))));
+    }
+    let Some(command) = args.command else {
+        return Err(Error::advise("no command given", "'snapshooter --help' tells more"));
+    };
+    settings::check_storage_options(&global, &*log)?;
+    let snap = settings::snap_root(&global)?;
+    settings::parallel(&global)?;
+    Ok(match command {
+        Command::MakeSnapshot(args) => {
+            let (setup, make) = (settings::setup(&global)?, settings::making(&args));
+            Box::new(move || {
+                let made = commands::make(&setup, &make, log)?;
+                let path = made.path.as_ref().map_or(&b"None"[..], |path| path.as_os_str().as_bytes());
+                put(&[path, b"\n"].concat())
+            })
+        }
+        Command::RestoreSnapshot(args) => {
+            let (setup, plan) = (settings::setup(&global)?, settings::planned(args));
+            Box::new(move || {
+                let mut out = Output::new(None)?;
+                commands::restore(&setup, &plan, &mut |row| out.write(row), log)?;
+                out.finish().map(|()| true)
+            })
+        }
+        Command::ListSnapshots(args) => Box::new(move || {
+            let (paths, more) = commands::list(&snap, args.order == Order::Asc, args.offset, args.limit)?;
+            let mut text = Vec::new();
+            paths.iter().for_each(|path| text.extend_from_slice(&[path.as_os_str().as_bytes(), b"\n"].concat()));
+            text.extend_from_slice(if more { b"...\n" } else { b"" });
+            put(&text)
+        }),
+        Command::CompareSnapshots(args) => Box::new(move || {
+            let left = Choice { path: args.path1, latest: args.latest1 };
+            let right = Choice { path: args.path2, latest: args.latest2 };
+            let (statuses, shown) = (settings::statuses(&args.diff_state), settings::shown(args.format));
+            let mut out = Output::new(None)?;
+            let found = commands::compare::compare(&snap, [left, right], &statuses, shown, out.writer(), log)?;
+            out.finish().map(|()| !(args.exit_code && found))
+        }),
+        Command::ShowSnapshot(args) => Box::new(move || {
+            let path = Choice { path: args.path, latest: args.latest }.find(&snap)?;
+            let records = snapshot::read(&path, log)?;
+            Output::new(None)?.write_all(cli::without_end(records, args.no_end)).map(|()| true)
+        }),
+    })
+}
+
+/// Writes to standard output; a good answer.
+fn put(text: &[u8]) -> Result<bool> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(write_error)?;
+    Ok(true)
+}

@@ -1,0 +1,245 @@
+//! The options of `snapshooter`: those of the Python tool of that name, and a few more.
+
+#![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
+
+use super::args::{Order, StatusArg, TypeLetter};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Back up and restore a folder: the command line of the Python tool of the same name
+#[derive(Parser, Debug)]
+#[command(
+    name = "snapshooter",
+    version,
+    args_override_self = true,
+    disable_help_subcommand = true,
+    after_help = "Options stand before or behind the command. snapshooter(1) tells more."
+)]
+pub struct Snapshooter {
+    /// Install completion for SHELL, without one for that of $SHELL
+    #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true)]
+    pub install_completion: Option<Option<Shell>>,
+    /// Print the completion script for SHELL, without one for that of $SHELL
+    #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true)]
+    pub show_completion: Option<Option<Shell>>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten, next_help_heading = "Options of all commands")]
+    pub global: Global,
+}
+
+/// What all commands share. Each option may be given by the environment variable of its name too.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// The folder to back up or to restore to [env: FILE_ROOT]
+    #[arg(long, global = true, value_name = "ROOT")]
+    pub file_root: Option<OsString>,
+    /// Where contents are kept [env: HEAP_ROOT]
+    #[arg(long, global = true, value_name = "ROOT")]
+    pub heap_root: Option<OsString>,
+    /// Where snapshots are kept [env: SNAP_ROOT]
+    #[arg(long, global = true, value_name = "ROOT")]
+    pub snap_root: Option<OsString>,
+    /// Options of the file root's storage: a JSON object, or @FILE with one [env: FILE_STORAGE_OPTIONS]
+    #[arg(long, global = true, value_name = "JSON")]
+    pub file_storage_options: Option<OsString>,
+    /// Options of the heap root's storage [env: HEAP_STORAGE_OPTIONS]
+    #[arg(long, global = true, value_name = "JSON")]
+    pub heap_storage_options: Option<OsString>,
+    /// Options of the snap root's storage [env: SNAP_STORAGE_OPTIONS]
+    #[arg(long, global = true, value_name = "JSON")]
+    pub snap_storage_options: Option<OsString>,
+    /// Keep the list of objects in FILE; what it says is checked [env: HEAP_CACHE_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub heap_cache_file: Option<PathBuf>,
+    /// Store at most N files at once [env: PARALLEL_COPY_TO_HEAP] [default: 20]
+    #[arg(long, global = true, value_name = "N")]
+    pub parallel_copy_to_heap: Option<NonZeroUsize>,
+    /// Restore at most N files at once [env: PARALLEL_COPY_TO_FILE] [default: 20]
+    #[arg(long, global = true, value_name = "N")]
+    pub parallel_copy_to_file: Option<NonZeroUsize>,
+    /// Delete at most N files at once [env: PARALLEL_DELETE_IN_FILE] [default: 20]
+    #[arg(long, global = true, value_name = "N")]
+    pub parallel_delete_in_file: Option<NonZeroUsize>,
+    /// List at most N folders at once [env: PARALLEL_LISTING] [default: 20]
+    #[arg(long, global = true, value_name = "N")]
+    pub parallel_listing: Option<NonZeroUsize>,
+    /// List at most N folders of the heap at once [env: PARALLEL_HEAP_LISTING] [default: 20]
+    #[arg(long, global = true, value_name = "N")]
+    pub parallel_heap_listing: Option<NonZeroUsize>,
+    /// How much to say on stderr [env: LOGLEVEL] [default: INFO]
+    #[arg(long, global = true, value_enum, ignore_case = true, value_name = "LEVEL")]
+    pub loglevel: Option<LogLevel>,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub enum LogLevel {
+    /// Only what stopped the command
+    Critical,
+    /// What failed
+    Error,
+    /// What may be wrong, too
+    Warning,
+    /// What is done, too
+    Info,
+    /// The same as INFO
+    Debug,
+    /// What failed and what may be wrong, without time and level
+    None,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    MakeSnapshot(Make),
+    RestoreSnapshot(Restore),
+    ListSnapshots(List),
+    CompareSnapshots(Compare),
+    ShowSnapshot(Show),
+}
+
+/// Save the state of the file root: contents to the heap, a snapshot to the snap root, whose path is printed
+#[derive(Args, Debug)]
+pub struct Make {
+    /// Save the snapshot (the default)
+    #[arg(long, overrides_with = "no_save_snapshot")]
+    pub save_snapshot: bool,
+    /// Store contents only, and print None
+    #[arg(long, overrides_with = "save_snapshot")]
+    pub no_save_snapshot: bool,
+    /// Store what the heap lacks (the default)
+    #[arg(long, overrides_with = "no_download_missing_files")]
+    pub download_missing_files: bool,
+    /// Has no effect: a snapshot of contents that are not there could not be restored
+    #[arg(long, overrides_with = "download_missing_files")]
+    pub no_download_missing_files: bool,
+    /// Record these types: f (files), l (links), d (folders); the Python tool restores snapshots of files alone
+    #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f")]
+    pub types: Vec<TypeLetter>,
+    /// Save the snapshot also when files failed, without them
+    #[arg(short, long)]
+    pub partial: bool,
+    /// Read the files and say what would be saved; write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Make the file root what it was: restore what changed, delete what is not in the snapshot
+#[derive(Args, Debug)]
+pub struct Restore {
+    /// The snapshot to restore
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub path: Option<OsString>,
+    /// The latest snapshot at or before TIME: 2026-11-23T04:49:00, local time unless it says otherwise [default: the latest]
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub latest: Option<String>,
+    /// Save the state before, to be able to go back (the default)
+    #[arg(long, overrides_with = "no_save_snapshot_before")]
+    pub save_snapshot_before: bool,
+    /// Do not
+    #[arg(long, overrides_with = "save_snapshot_before")]
+    pub no_save_snapshot_before: bool,
+    /// Save the state after (the default)
+    #[arg(long, overrides_with = "no_save_snapshot_after")]
+    pub save_snapshot_after: bool,
+    /// Do not
+    #[arg(long, overrides_with = "save_snapshot_after")]
+    pub no_save_snapshot_after: bool,
+    /// Delete nothing
+    #[arg(long, conflicts_with = "delete_excluded")]
+    pub no_delete: bool,
+    /// Delete also when the snapshot was made with excludes
+    #[arg(long)]
+    pub delete_excluded: bool,
+    /// Read files that are there to see whether they changed, whatever their time
+    #[arg(short, long)]
+    pub checksum: bool,
+    /// Go on when the state before can't be saved whole
+    #[arg(short, long)]
+    pub partial: bool,
+    /// Print what would be done, a JSON object a line, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Print the paths of the snapshots
+#[derive(Args, Debug)]
+pub struct List {
+    /// At most N; ... follows if there are more
+    #[arg(short, long, value_name = "N", default_value_t = 10)]
+    pub limit: usize,
+    /// Pass over the first N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// Newest first (desc) or oldest first (asc)
+    #[arg(long, value_enum, default_value_t = Order::Desc)]
+    pub order: Order,
+}
+
+/// Compare two snapshots, 1 left and 2 right; each is the latest unless told otherwise
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// The left snapshot
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub path1: Option<OsString>,
+    /// The left snapshot: the latest at or before TIME
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub latest1: Option<String>,
+    /// The right snapshot
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub path2: Option<OsString>,
+    /// The right snapshot: the latest at or before TIME
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub latest2: Option<String>,
+    /// Show rows of this state only; may be repeated [default: all]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE")]
+    pub diff_state: Vec<StatusArg>,
+    /// How to show the rows
+    #[arg(short, long, value_enum, default_value_t = Format::Markdown)]
+    pub format: Format,
+    /// Exit with 1 if there are differences
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// How `compare-snapshots` shows rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A Markdown table with both sides of every key, as the Python tool has it
+    Markdown,
+    /// Rows for programs, an object a line
+    Jsonl,
+    /// A table for people
+    Table,
+    /// The names, each with a sign in front: - + ! =
+    Names,
+    /// Counts and sizes
+    Stat,
+}
+
+/// Print the records of a snapshot, a JSON object a line
+#[derive(Args, Debug)]
+pub struct Show {
+    /// The snapshot
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub path: Option<OsString>,
+    /// The latest snapshot at or before TIME [default: the latest]
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub latest: Option<String>,
+    /// Leave the end record off
+    #[arg(long)]
+    pub no_end: bool,
+}
+
+/// A time in any of the forms that are read.
+fn when(text: &str) -> Result<String, String> {
+    match crate::time::parse_human(text) {
+        Some(_) => Ok(text.to_string()),
+        None => Err("not a time; times look like 2026-11-23, 2026-11-23T04:49:00 or 2026-11-23T04:49:00Z".to_string()),
+    }
+}

@@ -1,0 +1,58 @@
+//! Completion scripts: printed, or put where a user's shell looks for them.
+
+use crate::error::{Error, OrFailed, Result};
+use clap::Command;
+use clap_complete::{Shell, generate};
+use std::path::{Path, PathBuf};
+
+/// The shell that was named, or else that of `$SHELL`.
+///
+/// # Errors
+/// If `$SHELL` is none that there are scripts for.
+pub fn shell(given: Option<Shell>) -> Result<Shell> {
+    let advice = || Error::advise("$SHELL does not say which shell this is for", "name it, as in --show-completion=bash");
+    given.or_else(Shell::from_env).ok_or_else(advice)
+}
+
+/// The completion script.
+pub fn script(mut command: Command, shell: Shell) -> Vec<u8> {
+    let name = command.get_name().to_string();
+    let mut script = Vec::new();
+    generate(shell, &mut command, name, &mut script);
+    script
+}
+
+/// Writes the script where the user's shell looks for it. Gives the place, and what is left to do.
+///
+/// # Errors
+/// If there is no such place, or it can't be written.
+pub fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
+    let name = command.get_name().to_string();
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = variable("HOME").ok_or_else(|| Error::refused("HOME is not set"))?;
+    let (path, hint) = match shell {
+        Shell::Bash => {
+            let data = variable("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share"));
+            (data.join("bash-completion/completions").join(&name), "it works in new shells that have bash-completion")
+        }
+        Shell::Fish => {
+            let config = variable("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+            (config.join("fish/completions").join(format!("{name}.fish")), "it works in new shells")
+        }
+        Shell::Zsh => (
+            home.join(".zfunc").join(format!("_{name}")),
+            "~/.zshrc needs, before compinit: fpath+=~/.zfunc; and then: autoload -Uz compinit && compinit",
+        ),
+        other => {
+            return Err(Error::advise(
+                format!("no usual place for completion of {other}"),
+                format!("snapshooter --show-completion={other} prints the script"),
+            ));
+        }
+    };
+    let what = || format!("write {}", path.display());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).or_failed(what)?;
+    std::fs::write(&path, script(command, shell)).or_failed(what)?;
+    Ok((path, hint))
+}

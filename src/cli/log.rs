@@ -1,0 +1,58 @@
+//! The stderr of `snapshooter`: lines with time and level, as the Python tool has them.
+
+use super::args_seed::LogLevel;
+use crate::error::printable;
+use crate::monitor::Monitor;
+use crate::name::Name;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Writes log lines up to a level. Counts the records that failed, for the exit status.
+pub struct Log {
+    level: LogLevel,
+    failures: AtomicU64,
+}
+
+impl Log {
+    /// A log of that level.
+    pub fn new(level: LogLevel) -> Log {
+        Log { level, failures: AtomicU64::new(0) }
+    }
+
+    /// How many records failed so far.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// What stopped the command. Said at every level.
+    pub fn fatal(&self, message: &str) {
+        self.line(LogLevel::Critical, "ERROR", message);
+    }
+
+    fn line(&self, level: LogLevel, word: &str, message: &str) {
+        let line = match self.level {
+            LogLevel::None if level <= LogLevel::Warning => format!("snapshooter: {message}\n"),
+            asked if asked >= level && asked != LogLevel::None => {
+                format!("{} {word:<8} snapshooter - {message}\n", chrono::Local::now().format("%H:%M:%S"))
+            }
+            _ => return,
+        };
+        // Nobody may be there to read it; then there is nothing to do about it either.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+impl Monitor for Log {
+    fn failure(&self, name: &Name, reason: &str) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.line(LogLevel::Error, "ERROR", &format!("{}: {reason}", printable(name.as_bytes())));
+    }
+
+    fn warn(&self, message: &str) {
+        self.line(LogLevel::Warning, "WARNING", message);
+    }
+
+    fn note(&self, message: &str) {
+        self.line(LogLevel::Info, "INFO", message);
+    }
+}

@@ -1,0 +1,231 @@
+//! From the options and the environment of `snapshooter` to what its commands work with.
+
+use super::args::{StatusArg, TypeLetter};
+use super::args_seed::{Format, Global, LogLevel, Make, Restore};
+use crate::commands::compare::Shown;
+use crate::commands::{self, Choice, Plan, Setup};
+use crate::diff::{Status, Style};
+use crate::error::{Error, OrFailed, Result, printable};
+use crate::monitor::Monitor;
+use crate::record::Kind;
+use crate::storage::Location;
+use clap::ValueEnum;
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// As many as the Python tool works on at once.
+const PARALLEL: usize = 20;
+
+/// Keys of storage options that mean something, or nothing, for every folder of this machine.
+const LOCAL_KEYS: [&str; 8] = [
+    "auto_mkdir",
+    "asynchronous",
+    "batch_size",
+    "listings_expiry_time",
+    "max_paths",
+    "skip_instance_cache",
+    "use_listings_cache",
+    "loop",
+];
+
+/// A variable that is empty counts as not set.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|v| !v.is_empty())
+}
+
+/// How much to say.
+///
+/// # Errors
+/// If LOGLEVEL is no level.
+pub fn log_level(global: &Global) -> Result<LogLevel> {
+    match (global.loglevel, variable("LOGLEVEL")) {
+        (Some(level), _) => Ok(level),
+        (None, None) => Ok(LogLevel::Info),
+        (None, Some(text)) => LogLevel::from_str(&text.to_string_lossy(), true).map_err(|_| {
+            let shown = printable(text.as_bytes());
+            Error::advise(format!("LOGLEVEL: {shown}: no such level"), "CRITICAL, ERROR, WARNING, INFO, DEBUG or NONE")
+        }),
+    }
+}
+
+/// The file root.
+///
+/// # Errors
+/// If none is given, or what is given is no root; the same for the other two.
+pub fn file_root(global: &Global) -> Result<Location> {
+    root(global.file_root.as_deref(), "--file-root", "FILE_ROOT")
+}
+
+/// The heap root.
+#[expect(clippy::missing_errors_doc, reason = "the same as of the file root")]
+pub fn heap_root(global: &Global) -> Result<Location> {
+    root(global.heap_root.as_deref(), "--heap-root", "HEAP_ROOT")
+}
+
+/// The snap root.
+#[expect(clippy::missing_errors_doc, reason = "the same as of the file root")]
+pub fn snap_root(global: &Global) -> Result<Location> {
+    root(global.snap_root.as_deref(), "--snap-root", "SNAP_ROOT")
+}
+
+fn root(given: Option<&OsStr>, option: &str, name: &str) -> Result<Location> {
+    let missing = || Error::advise(format!("no {option} given"), format!("give {option} ROOT or set {name}"));
+    let text = given.map(OsStr::to_os_string).or_else(|| variable(name)).ok_or_else(missing)?;
+    let location = Location::parse(&spelt_as_path(text), option)?;
+    // Absolute, as it is printed.
+    let absolute = std::path::absolute(location.path()).or_failed(|| option.to_string())?;
+    Location::parse(absolute.as_os_str(), option)
+}
+
+/// What fsspec takes for a folder of this machine beside a path: `file:x`, `file://x`, `local://x`, `~/x`.
+fn spelt_as_path(text: OsString) -> OsString {
+    let mut bytes = text.into_vec();
+    for prefix in [&b"file://"[..], b"local://", b"file:", b"local:"] {
+        if bytes.starts_with(prefix) && bytes.len() > prefix.len() {
+            bytes.drain(..prefix.len());
+            break;
+        }
+    }
+    let home = variable("HOME").filter(|_| bytes == b"~" || bytes.starts_with(b"~/"));
+    if let Some(home) = home {
+        bytes.splice(..1, home.into_vec());
+    }
+    OsString::from_vec(bytes)
+}
+
+/// A number from an option, or else from its variable.
+///
+/// # Errors
+/// If the variable has no number, or 0.
+fn number(given: Option<NonZeroUsize>, name: &str) -> Result<usize> {
+    let Some(text) = given.is_none().then(|| variable(name)).flatten() else {
+        return Ok(given.map_or(PARALLEL, NonZeroUsize::get));
+    };
+    let parsed = text.to_str().and_then(|t| t.trim().parse::<NonZeroUsize>().ok());
+    parsed
+        .map(NonZeroUsize::get)
+        .ok_or_else(|| Error::refused(format!("{name}: {}: expected a number of 1 or more", printable(text.as_bytes()))))
+}
+
+/// How many files to store and to restore at once. The other three numbers are looked at, for what can't be a number; here
+/// one thread lists and deletes.
+///
+/// # Errors
+/// If a variable is no such number.
+pub fn parallel(global: &Global) -> Result<(usize, usize)> {
+    number(global.parallel_delete_in_file, "PARALLEL_DELETE_IN_FILE")?;
+    number(global.parallel_listing, "PARALLEL_LISTING")?;
+    number(global.parallel_heap_listing, "PARALLEL_HEAP_LISTING")?;
+    Ok((
+        number(global.parallel_copy_to_heap, "PARALLEL_COPY_TO_HEAP")?,
+        number(global.parallel_copy_to_file, "PARALLEL_COPY_TO_FILE")?,
+    ))
+}
+
+/// What making and restoring work with.
+///
+/// # Errors
+/// If a root is missing or no root, or a number is none.
+pub fn setup(global: &Global) -> Result<Setup> {
+    let (store_jobs, restore_jobs) = parallel(global)?;
+    let heap_cache_file = global.heap_cache_file.clone().or_else(|| variable("HEAP_CACHE_FILE").map(PathBuf::from));
+    let (file, heap, snap) = (file_root(global)?, heap_root(global)?, snap_root(global)?);
+    Ok(Setup { file, heap, snap, heap_cache_file, store_jobs, restore_jobs })
+}
+
+/// What the options of `make-snapshot` ask for.
+pub fn making(args: &Make) -> commands::Make {
+    let kind = |letter: &TypeLetter| match letter {
+        TypeLetter::F => Kind::File,
+        TypeLetter::L => Kind::Link,
+        TypeLetter::D => Kind::Directory,
+    };
+    commands::Make {
+        kinds: args.types.iter().map(kind).collect(),
+        no_save: args.no_save_snapshot,
+        partial: args.partial,
+        dry_run: args.dry_run,
+        before_restore: false,
+    }
+}
+
+/// What the options of `restore-snapshot` ask for.
+pub fn planned(args: Restore) -> Plan {
+    Plan {
+        choice: Choice { path: args.path, latest: args.latest },
+        no_before: args.no_save_snapshot_before,
+        no_after: args.no_save_snapshot_after,
+        no_delete: args.no_delete,
+        delete_excluded: args.delete_excluded,
+        checksum: args.checksum,
+        partial: args.partial,
+        dry_run: args.dry_run,
+    }
+}
+
+/// The rows that are asked for: all, unless some are named.
+pub fn statuses(asked: &[StatusArg]) -> Vec<Status> {
+    let status = |arg: &StatusArg| match arg {
+        StatusArg::OnlyLeft => Status::OnlyLeft,
+        StatusArg::OnlyRight => Status::OnlyRight,
+        StatusArg::Different => Status::Different,
+        StatusArg::Equal => Status::Equal,
+    };
+    if asked.is_empty() { Status::ALL.to_vec() } else { asked.iter().map(status).collect() }
+}
+
+/// How rows are to be shown.
+pub fn shown(format: Format) -> Shown {
+    match format {
+        Format::Markdown => Shown::Markdown,
+        Format::Jsonl => Shown::Diff(Style::Records),
+        Format::Table => Shown::Diff(Style::Table),
+        Format::Names => Shown::Diff(Style::Names),
+        Format::Stat => Shown::Diff(Style::Stat),
+    }
+}
+
+/// Checks the storage options. Folders of this machine need none: what they say is told to be without effect. Values are
+/// never shown, because they may be secret.
+///
+/// # Errors
+/// If one is no JSON object.
+pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<()> {
+    let options = [
+        (&global.file_storage_options, "--file-storage-options", "FILE_STORAGE_OPTIONS"),
+        (&global.heap_storage_options, "--heap-storage-options", "HEAP_STORAGE_OPTIONS"),
+        (&global.snap_storage_options, "--snap-storage-options", "SNAP_STORAGE_OPTIONS"),
+    ];
+    for (given, option, name) in options {
+        let Some(text) = given.clone().or_else(|| variable(name)) else { continue };
+        let text = match text.as_bytes().strip_prefix(b"@") {
+            Some(path) => {
+                let path = Path::new(OsStr::from_bytes(path));
+                std::fs::read(path).or_failed(|| format!("{option}: {}", printable(path.as_os_str().as_bytes())))?
+            }
+            None => text.into_vec(),
+        };
+        let advice = "as in '{\"auto_mkdir\": true}', or @FILE";
+        let value: serde_json::Value = serde_json::from_slice(&text)
+            .map_err(|e| Error::advise(format!("{option}: not JSON: line {}, column {}", e.line(), e.column()), advice))?;
+        let object = value.as_object().ok_or_else(|| Error::advise(format!("{option}: expected a JSON object"), advice))?;
+        for key in object.keys().filter(|k| !LOCAL_KEYS.contains(&k.as_str())) {
+            monitor.warn(&format!("{option}: {}: has no effect for a folder of this machine", printable(key.as_bytes())));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_folders() {
+        for (text, path) in [("file:x", "x"), ("file:///a/b", "/a/b"), ("local://x", "x"), ("a~/b", "a~/b"), ("file:", "file:")] {
+            assert_eq!(spelt_as_path(text.into()), OsString::from(path), "{text}");
+        }
+    }
+}

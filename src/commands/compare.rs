@@ -1,0 +1,58 @@
+//! `compare-snapshots`: two snapshots side by side.
+
+use super::{Choice, markdown, shown};
+use crate::diff::{Diff, Options, Shower, Status, Style, diff};
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::snapshot;
+use crate::storage::Location;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How to show the rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shown {
+    /// A Markdown table with both sides of every key.
+    Markdown,
+    /// As `snap-diff` shows them.
+    Diff(Style),
+}
+
+/// Compares two snapshots, and says whether they differ.
+///
+/// # Errors
+/// If one is not there or damaged, or the output can't be written.
+pub fn compare(
+    snap: &Location,
+    sides: [Choice; 2],
+    statuses: &[Status],
+    shown_as: Shown,
+    out: &mut dyn Write,
+    monitor: Arc<dyn Monitor>,
+) -> Result<bool> {
+    let [left, right] = [sides[0].find(snap)?, sides[1].find(snap)?];
+    monitor.note(&format!("comparing {} (left) with {} (right)", shown(&left), shown(&right)));
+    let rows = || open([&left, &right], statuses, monitor.clone());
+    let rows = match shown_as {
+        Shown::Markdown => markdown::show(rows, out)?,
+        Shown::Diff(style) => {
+            let (mut rows, mut show) = (rows()?, Shower::new(style, true));
+            for row in rows.by_ref() {
+                show.row(out, row?)?;
+            }
+            show.finish(out, &rows, statuses)?;
+            rows
+        }
+    };
+    let counts = Status::ALL.into_iter().map(|s| format!("{} {s}", Diff::count(&rows, s).rows));
+    monitor.note(&counts.collect::<Vec<_>>().join(", "));
+    Ok(rows.found())
+}
+
+fn open(paths: [&PathBuf; 2], statuses: &[Status], monitor: Arc<dyn Monitor>) -> Result<Diff> {
+    let read = |path: &Path| snapshot::read(path, monitor.clone());
+    let types = [snapshot::types(paths[0])?, snapshot::types(paths[1])?];
+    let options = Options { metadata: false, statuses: statuses.to_vec(), types };
+    Ok(diff(read(paths[0])?, read(paths[1])?, options, monitor))
+}

@@ -1,0 +1,115 @@
+//! `make-snapshot`: scan, heapify, write.
+
+use super::{Setup, shown};
+use crate::base::Base;
+use crate::error::{Error, Result, counted};
+use crate::heap::{self, Cache, Heap};
+use crate::heapify::{self, heapify};
+use crate::monitor::Monitor;
+use crate::record::Kind;
+use crate::rootdir::RootDir;
+use crate::scan::{self, scan};
+use crate::snapshot::{self, Label};
+use crate::stream::Records;
+use crate::time::Time;
+use crate::write::{self, write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How to make a snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Make {
+    /// The kinds to record.
+    pub kinds: Vec<Kind>,
+    /// Store contents, but save no snapshot.
+    pub no_save: bool,
+    /// Save the snapshot also when files failed.
+    pub partial: bool,
+    /// Read, and write nothing.
+    pub dry_run: bool,
+    /// It saves the state before a restore: so labelled, and not saved if there is nothing to save.
+    pub before_restore: bool,
+}
+
+/// What was made.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// The snapshot; None where none was to be saved.
+    pub path: Option<PathBuf>,
+    /// Records in it.
+    pub records: u64,
+}
+
+/// Saves the state of the file root.
+///
+/// # Errors
+/// If the file root is not there, the heap or the snap root can't be written, or files failed and `partial` is not set.
+/// Nothing is then saved.
+pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<Made> {
+    let started = Time::now();
+    // First of all: a file root that is not there is an error, and nothing is made for it.
+    let root = RootDir::open(setup.file.path()).map_err(|e| match e {
+        Error::Io { source, what } => Error::io(format!("file root {what}"), source),
+        e => e,
+    })?;
+    let store = match options.dry_run {
+        true => None,
+        false => Some(Arc::new(Heap::create(&setup.heap, heap::LEVEL)?)),
+    };
+    let file_root = setup.file.absolute().to_string_lossy().into_owned();
+    let found = snapshot::base(&setup.snap, &file_root, &mut |message| monitor.warn(message))?;
+    match &found {
+        Some(found) => monitor.note(&format!("files that did not change since {} are not read", shown(&found.path))),
+        None => monitor.note(&format!("no earlier snapshot in {}: all files are read", setup.snap)),
+    }
+    let base = found.map(|found| Base::open(found.path, monitor.clone())).transpose()?;
+    let records = scan(&setup.file, scan_options(setup, options), monitor.clone())?;
+    let cache = setup.heap_cache_file.as_deref().filter(|_| !options.dry_run);
+    let cache = cache.map(Cache::load).transpose()?.map(Arc::new);
+    let heapify_options = heapify::Options { heap: store, base, verify_existing: false, cache, jobs: setup.store_jobs };
+    let mut records = heapify(records, root, heapify_options, monitor.clone()).peekable();
+    if options.before_restore && matches!(records.peek(), Some(Ok(first)) if first.kind() == Kind::End) {
+        return Ok(Made::default());
+    }
+    let label = label(file_root, options.before_restore);
+    let dry_run = options.no_save || options.dry_run;
+    let write_options =
+        write::Options { label, partial: options.partial, heap: Some(setup.heap.clone()), dry_run, ..write::Options::default() };
+    let written = publish(Box::new(records), setup, started, write_options, &monitor)?;
+    Ok(Made { path: written.path, records: written.records })
+}
+
+fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
+    scan::Options {
+        kinds: options.kinds.clone(),
+        leave_out: vec![(setup.heap.path().to_path_buf(), "heap root"), (setup.snap.path().to_path_buf(), "snap root")],
+        tell_unwanted: true,
+        ..scan::Options::default()
+    }
+}
+
+/// What a snapshot of this machine says of itself.
+pub(super) fn label(file_root: String, before_restore: bool) -> Label {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Label { host: Some(host), root: Some(file_root), before_restore, ..Label::default() }
+}
+
+/// Publishes, and tells what came of it.
+pub(super) fn publish(
+    records: Records,
+    setup: &Setup,
+    started: Time,
+    options: write::Options,
+    monitor: &Arc<dyn Monitor>,
+) -> Result<write::Written> {
+    let written = write(records, &setup.snap, started, options, monitor.clone())?;
+    let records = counted(written.records, "record");
+    match &written.path {
+        Some(path) => monitor.note(&format!("saved {records} in {}", shown(path))),
+        None => monitor.note(&format!("{records}, not saved")),
+    }
+    if written.errors > 0 {
+        monitor.warn(&format!("{} that failed are missing in the snapshot", counted(written.errors, "record")));
+    }
+    Ok(written)
+}

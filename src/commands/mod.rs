@@ -1,0 +1,121 @@
+//! The commands of the Python tool, each the stages chained in one process: make, restore, list, compare and show snapshots.
+
+pub mod compare;
+mod make;
+mod markdown;
+mod restore;
+
+pub use make::{Made, Make, make};
+pub use restore::{Plan, restore};
+
+use crate::error::{Error, Result, printable};
+use crate::snapshot;
+use crate::storage::Location;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What making and restoring work with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The folder to back up or to restore to.
+    pub file: Location,
+    /// Where contents are kept.
+    pub heap: Location,
+    /// Where snapshots are kept.
+    pub snap: Location,
+    /// The list of objects to keep up.
+    pub heap_cache_file: Option<PathBuf>,
+    /// Files to store at once.
+    pub store_jobs: usize,
+    /// Files to restore at once.
+    pub restore_jobs: usize,
+}
+
+/// Which snapshot: a path counts before a time, and without either it is the latest.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// A path, or a word of `snap-read`: `latest~1`.
+    pub path: Option<OsString>,
+    /// At or before this time.
+    pub latest: Option<String>,
+}
+
+impl Choice {
+    /// The snapshot's path.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn find(&self, snap: &Location) -> Result<PathBuf> {
+        let spec = match (&self.path, &self.latest) {
+            (Some(path), _) => path.clone(),
+            (None, Some(time)) => format!("@{time}").into(),
+            (None, None) => "latest".into(),
+        };
+        snapshot::choose(Some(snap), &spec)
+    }
+}
+
+/// The snapshots of a page, newest first or oldest first, and whether more follow. A snap root that is not there yet has none.
+///
+/// # Errors
+/// If the snap root can't be listed.
+pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) -> Result<(Vec<PathBuf>, bool)> {
+    if matches!(snap.path().metadata(), Err(e) if e.kind() == ErrorKind::NotFound) {
+        return Ok((Vec::new(), false));
+    }
+    let mut found = snapshot::list(snap)?;
+    if oldest_first {
+        found.reverse();
+    }
+    let more = found.len() > offset.saturating_add(limit);
+    Ok((found.into_iter().skip(offset).take(limit).map(|f| f.path).collect(), more))
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &OsStr) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(b);
+    let bytes = word.as_bytes();
+    match bytes.iter().all(plain) && !bytes.is_empty() {
+        true => word.to_string_lossy().into_owned(),
+        false if bytes.iter().any(|b| b.is_ascii_control()) || word.to_str().is_none() => {
+            let escaped: String = bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
+            format!("$'{escaped}'")
+        }
+        false => format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")),
+    }
+}
+
+/// An error of a stage, in the words of this command line, which deletes unless told not to.
+fn in_our_words(error: Error) -> Error {
+    match error {
+        Error::Refused { reason, help } => Error::Refused {
+            reason: reason
+                .replace("--delete needs", "deleting needs")
+                .replace("--delete would", "deleting would")
+                .replace("; --delete removes it", ""),
+            help: help.map(|h| {
+                h.replace("leave --delete off", "give --no-delete").replace("add --delete-excluded", "give --delete-excluded")
+            }),
+        },
+        other => other,
+    }
+}
+
+fn shown(path: &std::path::Path) -> String {
+    printable(path.as_os_str().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(quoted(OsStr::new("/a/b-c.gz")), "/a/b-c.gz");
+        assert_eq!(quoted(OsStr::new("it's here")), "'it'\\''s here'");
+        assert_eq!(quoted(OsStr::from_bytes(b"\xff\n'")), "$'\\xff\\n\\''");
+        assert_eq!(quoted(OsStr::new("")), "''");
+    }
+}

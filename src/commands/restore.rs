@@ -1,0 +1,201 @@
+//! `restore-snapshot`: saves the state before, restores, deletes what the snapshot does not have, saves the state after.
+
+use super::make::{label, publish};
+use super::{Choice, Make, Setup, in_our_words, make, quoted, shown};
+use crate::content::Source;
+use crate::error::{Error, Result, counted, printable};
+use crate::heap::Heap;
+use crate::monitor::{Monitor, Recorder};
+use crate::record::{Kind, Record};
+use crate::restore::{self as stage, Options};
+use crate::snapshot;
+use crate::stream::Records;
+use crate::time::Time;
+use crate::write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What to restore and how.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The snapshot.
+    pub choice: Choice,
+    /// Do not save the state before.
+    pub no_before: bool,
+    /// Do not save the state after.
+    pub no_after: bool,
+    /// Delete nothing.
+    pub no_delete: bool,
+    /// Delete also when the snapshot was made with excludes.
+    pub delete_excluded: bool,
+    /// Read files that are there instead of trusting their size and time.
+    pub checksum: bool,
+    /// Go on when the state before can't be saved whole.
+    pub partial: bool,
+    /// Give out what would be done, and do nothing.
+    pub dry_run: bool,
+}
+
+/// Restores a snapshot. In a dry run `show` gets the rows of what would be done.
+///
+/// # Errors
+/// If there is no such snapshot, or it is damaged; if the state before can't be saved. Nothing is then changed. And if the
+/// restore itself is stopped. What fails for single files is told to the monitor; the state after is then not saved.
+pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Result<()>, monitor: Arc<dyn Monitor>) -> Result<()> {
+    let path = plan.choice.find(&setup.snap)?;
+    if plan.dry_run {
+        for row in look(setup, plan, &path, monitor)? {
+            show(&row?)?;
+        }
+        return Ok(());
+    }
+    let heap = Heap::open(&setup.heap)?;
+    monitor.note(&format!("restoring {} to {}", shown(&path), setup.file));
+    let ahead = Ahead::look(setup, plan, &path)?;
+    if !ahead.anything {
+        monitor.note("all files are as in the snapshot: nothing to do, nothing to save");
+        return Ok(());
+    }
+    let mut before = None;
+    if !plan.no_before && setup.file.path().exists() {
+        before = save_before(setup, plan, &path, ahead.links_give_way, monitor.clone())?;
+    }
+    let done = work(setup, plan, &path, heap, monitor.clone());
+    match (&done, &before) {
+        (Ok(Restored::Whole), Some(before)) => monitor.note(&format!("to undo: {}", undo(setup, before))),
+        (_, Some(before)) => monitor.warn(&format!(
+            "not restored whole: running the same again tries the rest, and this brings the state before back: {}",
+            undo(setup, before)
+        )),
+        (Ok(Restored::Whole), None) => {}
+        (_, None) => monitor.warn("not restored whole: running the same again tries the rest"),
+    }
+    done.map(drop)
+}
+
+/// What a look ahead found.
+struct Ahead {
+    /// Something is to be done.
+    anything: bool,
+    /// A link is in the place of a file of the snapshot.
+    links_give_way: bool,
+}
+
+impl Ahead {
+    fn look(setup: &Setup, plan: &Plan, path: &Path) -> Result<Ahead> {
+        let mut ahead = Ahead { anything: false, links_give_way: false };
+        // What it has to say the restore itself will say.
+        for row in look(setup, plan, path, Arc::new(Recorder::default()))? {
+            let row = row?;
+            ahead.anything = true;
+            if !ahead.links_give_way && row.kind() != Kind::Error && row.string("type").as_deref() == Some("file") {
+                let there = setup.file.path().join(std::ffi::OsStr::from_bytes(row.name().as_bytes()));
+                ahead.links_give_way = there.symlink_metadata().is_ok_and(|m| m.is_symlink());
+            }
+        }
+        Ok(ahead)
+    }
+}
+
+/// The rows of what would be done.
+fn look(setup: &Setup, plan: &Plan, path: &Path, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let records = snapshot::read(path, monitor.clone())?;
+    let source: Source = Arc::new(|_| Err("contents are not looked at".to_string()));
+    let options = Options { dry_run: true, ..options(setup, plan) };
+    stage::restore(records, setup.file.path(), source, options, monitor).map_err(in_our_words)
+}
+
+fn options(setup: &Setup, plan: &Plan) -> Options {
+    Options {
+        delete: !plan.no_delete,
+        delete_excluded: plan.delete_excluded,
+        checksum: plan.checksum,
+        report: true,
+        jobs: setup.restore_jobs,
+        keep: vec![setup.heap.path().to_path_buf(), setup.snap.path().to_path_buf()],
+        ..Options::default()
+    }
+}
+
+/// Saves what the restore may change: files, and links and folders where it touches them.
+fn save_before(setup: &Setup, plan: &Plan, path: &Path, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<PathBuf>> {
+    let types = snapshot::types(path)?;
+    let has = |word: &str| types.as_ref().is_none_or(|t| t.iter().any(|t| t == word));
+    let mut kinds = vec![Kind::File];
+    if links || has("link") {
+        kinds.push(Kind::Link);
+    }
+    if has("directory") {
+        kinds.push(Kind::Directory);
+    }
+    let options = Make { kinds, partial: plan.partial, before_restore: true, ..Make::default() };
+    let made = make(setup, &options, monitor.clone()).map_err(|e| match e {
+        Error::Refused { reason, .. } => Error::advise(
+            format!("nothing is restored: the state before can't be saved: {reason}"),
+            "mend the cause, or go on with --partial or --no-save-snapshot-before",
+        ),
+        e => e,
+    })?;
+    if made.path.is_none() {
+        monitor.note("the file root is empty: there is no state before to save");
+    }
+    Ok(made.path)
+}
+
+/// How a restore ended.
+enum Restored {
+    Whole,
+    /// So many records failed.
+    InPart,
+}
+
+fn work(setup: &Setup, plan: &Plan, path: &Path, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
+    let started = Time::now();
+    let records = snapshot::read(path, monitor.clone())?;
+    let source: Source = Arc::new(move |record| heap.content(record));
+    let records =
+        stage::restore(records, setup.file.path(), source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
+    // With extras left in place the records are not the state after: that is found by another look at the folder.
+    let saves = !plan.no_after && !plan.no_delete;
+    let watch = Arc::new(std::sync::Mutex::new(0));
+    let failed = watch.clone();
+    let records: Records = Box::new(records.inspect(move |record| {
+        if matches!(record, Ok(r) if r.kind() == Kind::Error) {
+            *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+        }
+    }));
+    let failures = || *watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !saves {
+        let mut n = 0;
+        for record in records {
+            n += u64::from(record?.is_entry());
+        }
+        monitor.note(&format!("{} restored or as they should be", counted(n, "record")));
+    } else {
+        let label = label(setup.file.absolute().to_string_lossy().into_owned(), false);
+        let options = write::Options { label, heap: Some(setup.heap.clone()), ..write::Options::default() };
+        match publish(records, setup, started, options, &monitor) {
+            // Why they failed was said already.
+            Err(Error::Refused { .. }) if failures() > 0 => {}
+            published => drop(published?),
+        }
+    }
+    if failures() > 0 {
+        monitor.note(&format!("{} failed: the state after is not saved", counted(failures(), "record")));
+        return Ok(Restored::InPart);
+    }
+    if plan.no_delete && !plan.no_after {
+        make(setup, &Make { kinds: vec![Kind::File], ..Make::default() }, monitor)?;
+    }
+    Ok(Restored::Whole)
+}
+
+/// The command that brings a saved state back.
+fn undo(setup: &Setup, before: &Path) -> String {
+    let roots = [("--file-root", &setup.file), ("--heap-root", &setup.heap), ("--snap-root", &setup.snap)];
+    let mut words = vec!["snapshooter".to_string()];
+    words.extend(roots.into_iter().map(|(option, root)| format!("{option} {}", quoted(root.path().as_os_str()))));
+    words.push(format!("restore-snapshot --path {}", quoted(before.as_os_str())));
+    printable(words.join(" ").as_bytes()).replace("\\\\", "\\")
+}

@@ -1,0 +1,120 @@
+//! `snap-forget`: which snapshots to keep, by rules that read as those of restic.
+//!
+//! A rule of a period keeps the latest snapshot of each of the last N periods that have one; periods without one do not count.
+//! As long as a rule has some of its N left, the oldest snapshot is kept too, so that history is as long as the rule allows.
+
+mod policy;
+
+pub use policy::{Decision, Policy, Within, parse_count, parse_within};
+
+use crate::error::{Error, OrFailed, Result, printable};
+use crate::monitor::Monitor;
+use crate::name::Name;
+use crate::snapshot::{self, Found, Label};
+use crate::storage::Location;
+use crate::text;
+use chrono::{DateTime, Local, TimeZone};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+
+/// What makes snapshots a group that the rules are applied to by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Grouping {
+    /// The file root.
+    pub root: bool,
+    /// The machine.
+    pub host: bool,
+    /// The tags.
+    pub tags: bool,
+}
+
+/// A group: its root, host and tags, as far as they make groups, and whether it is the copies from before restores. These never
+/// take the place of an ordinary snapshot of the same day.
+type Group = (bool, Option<String>, Option<String>, Vec<String>);
+
+/// What is to become of every snapshot of a snap root, newest first. A damaged one is not in it: it is a failure that the
+/// monitor hears of, it is kept, and no other is dropped for its sake.
+///
+/// # Errors
+/// If the snap root can't be listed, the policy has no rule, or a group would lose all its snapshots.
+pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monitor) -> Result<Vec<Decision>> {
+    if policy.is_empty() {
+        return Err(Error::advise(
+            "no rule says what to keep, so all snapshots would be dropped",
+            "give one or more of --keep-last, --keep-daily and so on",
+        ));
+    }
+    let found = snapshot::list(root)?;
+    let checked: Vec<(Found, Result<Option<Label>>)> = found
+        .into_par_iter()
+        .map(|found| {
+            let label = snapshot::check(&found.path);
+            (found, label)
+        })
+        .collect();
+    let mut groups: BTreeMap<Group, Vec<(Found, Label)>> = BTreeMap::new();
+    for (found, label) in checked {
+        match label {
+            Ok(label) => {
+                let label = label.unwrap_or_default();
+                groups.entry(group(&label, by)).or_default().push((found, label));
+            }
+            Err(e) => monitor.failure(&Name::new(found.path.as_os_str().as_bytes()), &format!("kept: {e}")),
+        }
+    }
+    let mut all = Vec::new();
+    for snapshots in groups.into_values() {
+        let decided = policy.apply(snapshots, local);
+        if decided.iter().all(|d| !d.keep) {
+            let one = decided.first().map(|d| printable(d.found.path.as_os_str().as_bytes())).unwrap_or_default();
+            return Err(Error::advise(
+                format!("the rules keep none of the {} snapshots of the group of {one}", decided.len()),
+                "add a rule such as --keep-last 1, or delete the files by hand",
+            ));
+        }
+        all.extend(decided);
+    }
+    all.sort_by(|a, b| b.found.time.cmp(&a.found.time).then_with(|| a.found.path.cmp(&b.found.path)));
+    Ok(all)
+}
+
+/// The wall clock's time of a moment, here.
+fn local(time: crate::time::Time) -> DateTime<chrono::FixedOffset> {
+    let utc = DateTime::from_timestamp(time.sec, time.nsec).unwrap_or_default();
+    Local.from_utc_datetime(&utc.naive_utc()).fixed_offset()
+}
+
+fn group(label: &Label, by: Grouping) -> Group {
+    let mut tags = if by.tags { label.tags.clone() } else { Vec::new() };
+    tags.sort();
+    tags.dedup();
+    (label.before_restore, label.root.clone().filter(|_| by.root), label.host.clone().filter(|_| by.host), tags)
+}
+
+/// Deletes a snapshot for good. One that is gone already is no trouble.
+///
+/// # Errors
+/// If it can't be deleted.
+pub fn delete(found: &Found) -> Result<()> {
+    let what = || format!("delete {}", printable(found.path.as_os_str().as_bytes()));
+    match std::fs::remove_file(&found.path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        result => result.or_failed(what)?,
+    }
+    match found.path.parent() {
+        Some(folder) => std::fs::File::open(folder).and_then(|f| f.sync_all()).or_failed(what),
+        None => Ok(()),
+    }
+}
+
+/// A decision as a JSON object: `action` (`keep` or `drop`), the `reasons`, and what `snap-list --json` says of the snapshot.
+///
+/// # Errors
+/// If the snapshot can't be read.
+pub fn describe(decision: &Decision) -> Result<String> {
+    let rest = snapshot::describe(&decision.found)?;
+    let action = if decision.keep { "keep" } else { "drop" };
+    let reasons: Vec<String> = decision.reasons.iter().map(|r| text::json_string(r.as_bytes())).collect();
+    Ok(format!("{{\"action\":\"{action}\",\"reasons\":[{}],{}", reasons.join(","), rest.strip_prefix('{').unwrap_or_default()))
+}

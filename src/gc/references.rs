@@ -1,0 +1,117 @@
+//! What the snapshots refer to.
+
+use crate::error::{Error, Result, printable};
+use crate::monitor::Monitor;
+use crate::parallel;
+use crate::record::Md5;
+use crate::snapshot;
+use crate::storage::Location;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use walkdir::WalkDir;
+
+/// The md5 that snapshots have in them: sixteen bytes each.
+#[derive(Debug, Default)]
+pub struct References {
+    sorted: Vec<Md5>,
+    /// How many snapshots were read.
+    pub snapshots: u64,
+}
+
+impl References {
+    /// Whether any snapshot refers to this content.
+    pub fn contains(&self, md5: &Md5) -> bool {
+        self.sorted.binary_search(md5).is_ok()
+    }
+
+    /// Takes in what one snapshot refers to, in order and without repetition.
+    fn merge(&mut self, mut more: Vec<Md5>) {
+        let mut known = self.sorted.iter().peekable();
+        more.retain(|md5| {
+            while known.next_if(|k| *k < md5).is_some() {}
+            known.peek() != Some(&md5)
+        });
+        if !more.is_empty() {
+            self.sorted.reserve_exact(more.len());
+            self.sorted.append(&mut more);
+            // Two runs in order, which the sort finds and merges.
+            self.sorted.sort();
+        }
+    }
+}
+
+/// Reads every `*.jsonl.gz` below the snap roots, whatever its name.
+///
+/// # Errors
+/// If a folder can't be listed, a snapshot can't be read or is damaged, or a root has none.
+pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<References> {
+    let mut all = Vec::new();
+    for root in roots {
+        let found = files(root)?;
+        if found.is_empty() {
+            return Err(Error::advise(
+                format!("no snapshot found in the snap root {root}"),
+                "is that the right folder, and is its disk mounted? Without a snapshot every object would be deleted",
+            ));
+        }
+        all.extend(found);
+    }
+    let mut references = References::default();
+    let read = |path: PathBuf| -> Result<Vec<Md5>> {
+        let mut md5s = Vec::new();
+        snapshot::references(&path, &mut |md5| md5s.push(md5))?;
+        md5s.sort_unstable();
+        md5s.dedup();
+        Ok(md5s)
+    };
+    let mut trouble = None;
+    for md5s in parallel::ordered_map(all.into_iter(), jobs, jobs, read) {
+        match md5s {
+            Ok(md5s) => {
+                references.snapshots += 1;
+                references.merge(md5s);
+            }
+            // All that is wrong is told at once.
+            Err(e) => {
+                if let Some(before) = trouble.replace(e) {
+                    monitor.warn(&before.to_string());
+                }
+            }
+        }
+    }
+    match trouble {
+        Some(e) => Err(Error::advise(e.to_string(), "nothing was deleted: what that snapshot refers to is not known")),
+        None => Ok(references),
+    }
+}
+
+fn files(root: &Location) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(root.path()).follow_links(true) {
+        let entry = entry.map_err(|e| Error::refused(format!("list the snap root {root}: {e}")))?;
+        if !entry.file_name().as_bytes().ends_with(b".jsonl.gz") || entry.file_type().is_dir() {
+            continue;
+        }
+        if !entry.file_type().is_file() {
+            return Err(Error::refused(format!("{}: it is no file", printable(entry.path().as_os_str().as_bytes()))));
+        }
+        found.push(entry.into_path());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_sets_know_all_members() {
+        let md5 = |n: u8| Md5([n; 16]);
+        let mut all = References::default();
+        all.merge(vec![md5(3), md5(5)]);
+        all.merge(vec![md5(1), md5(3), md5(9)]);
+        all.merge(vec![md5(3)]);
+        assert_eq!(all.sorted, [1, 3, 5, 9].map(md5));
+        assert!(all.contains(&md5(5)) && !all.contains(&md5(4)));
+    }
+}

@@ -1,0 +1,80 @@
+//! Objects on their way out: `snap-gc` renames one before it looks at it for the last time, and puts it back if it has changed.
+//! One that a crash left there is put back by whoever needs it, and by any later `snap-gc`.
+
+use super::Heap;
+use crate::record::Md5;
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::{Errno, Result};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A name for an object aside, in its folder: no other process or crash has the same. Never one that could pass for an md5.
+pub fn name(md5: &Md5) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = crate::time::Time::now();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("gc-{md5}-{}-{}.{:09}-{count}", std::process::id(), now.sec, now.nsec)
+}
+
+/// The md5 of an object that was put aside under this name.
+pub fn md5_of(name: &str) -> Option<Md5> {
+    Md5::parse(name.strip_prefix("gc-")?.get(..32)?)
+}
+
+/// Gives what was put aside its name back. Where there is an object again it was stored anew, and the old one goes.
+///
+/// # Errors
+/// What the system says.
+pub fn restore(heap: &OwnedFd, name: &str, md5: &Md5) -> Result<()> {
+    let path = Heap::object_path(md5);
+    let from = format!("{}/{name}", &path[..2]);
+    let result = match fs::renameat_with(heap, &from, heap, &path, RenameFlags::NOREPLACE) {
+        // The file system has no such rename.
+        Err(Errno::INVAL) => match fs::linkat(heap, &from, heap, &path, AtFlags::empty()) {
+            Ok(()) => Err(Errno::EXIST),
+            Err(e) => Err(e),
+        },
+        result => result,
+    };
+    match result {
+        Err(Errno::EXIST) => match fs::unlinkat(heap, &from, AtFlags::empty()) {
+            Err(Errno::NOENT) | Ok(()) => Ok(()),
+            Err(e) => Err(e),
+        },
+        // Another process was quicker.
+        Err(Errno::NOENT) => Ok(()),
+        result => result,
+    }
+}
+
+/// What was put aside of that md5: names in its folder.
+///
+/// # Errors
+/// What the system says.
+pub fn find(heap: &OwnedFd, md5: &Md5) -> Result<Vec<String>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match fs::openat(heap, &Heap::object_path(md5)[..2], flags, Mode::empty()) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
+        folder => folder?,
+    };
+    let mut found = Vec::new();
+    for entry in fs::Dir::read_from(&folder)? {
+        let entry = entry?;
+        if let Some(name) = entry.file_name().to_str().ok().filter(|name| md5_of(name) == Some(*md5)) {
+            found.push(name.to_string());
+        }
+    }
+    Ok(found)
+}
+
+/// Puts an object back that is aside. Says whether there was one.
+///
+/// # Errors
+/// What the system says.
+pub fn put_back(heap: &OwnedFd, md5: &Md5) -> Result<bool> {
+    let found = find(heap, md5)?;
+    for name in &found {
+        restore(heap, name, md5)?;
+    }
+    Ok(!found.is_empty())
+}

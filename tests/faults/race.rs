@@ -35,7 +35,7 @@ fn writers_of_the_same_new_objects_store_each_once() {
         }
         world.finish(script, child).ok().silent();
         let audit = audit(&world);
-        assert!(audit.wrong().is_empty() && audit.temps.is_empty(), "{audit:?}");
+        assert!(audit.wrong().is_empty() && audit.temps.is_empty(), "{:?} {:?}", audit.wrong(), audit.temps);
         assert_eq!(audit.snapshots.len(), 4);
         // 200 of the tree, one twice, one medium, one large.
         assert_eq!(audit.objects.len(), 203);
@@ -69,6 +69,9 @@ fn snapshots_of_one_microsecond_are_all_kept() {
         let audit = audit(&world);
         assert_eq!((paths.len(), audit.snapshots.len(), audit.temps.len()), (8, 8, 0), "{audit:?}");
     }
-    println!("row 11: {rounds} rounds of 8 snapshots in one microsecond: {} kept, {overwritten} overwritten", rounds * 8 - overwritten);
+    println!(
+        "row 11: {rounds} rounds of 8 snapshots in one microsecond: {} kept, {overwritten} overwritten",
+        rounds * 8 - overwritten
+    );
     assert_eq!(overwritten, 0);
 }

@@ -8,6 +8,7 @@ mod crash;
 mod diff;
 mod docs;
 mod fanout;
+mod faults;
 mod hostile;
 mod interop;
 mod keep;

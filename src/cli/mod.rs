@@ -84,9 +84,12 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A,
     Ok(args)
 }
 
-/// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number.
+/// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number. SIGXFSZ
+/// does nothing, so that a file that may grow no further is an error of writing like any other.
 fn clean_up_on_signals() {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    // Where that fails, SIGXFSZ kills.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     // Where there can be no handler the signals just kill, as if there were none.
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {

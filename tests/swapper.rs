@@ -129,7 +129,7 @@ fn restore_never_changes_a_file_with_a_name_outside_that_is_swapped_in() {
     fs::create_dir_all(world.path("files")).unwrap();
     fs::hard_link(world.path("outside/hard"), world.path("files/swap")).unwrap();
     let line = format!("{{\"name\":\"f\",\"md5\":\"{md5}\",\"size\":5,\"mtime\":1700000000,\"mode\":33261}}\n");
-    let list = line.repeat(1);
+    let list = line.clone();
     let mode = || fs::metadata(world.path("outside/hard")).unwrap().permissions().mode() & 0o7777;
     let (start, limit) = (Instant::now(), many(Duration::from_secs(1), Duration::from_secs(30)));
     let (mut runs, mut swaps) = (0, 0);

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod args_seed;
+mod args_tidy;
 mod base;
 pub mod completion;
 mod console;

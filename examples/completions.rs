@@ -1,15 +1,15 @@
 //! Writes completions of all tools for bash, zsh and fish into a folder. `make install` runs it.
 
-use clap::{Command, CommandFactory, ValueHint};
+use clap::ValueHint;
 use clap_complete::Shell;
-use snapshooter::cli::{args, args_seed};
+use snapshooter::cli;
 use std::error::Error;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from).ok_or("usage: completions FOLDER")?;
     std::fs::create_dir_all(&folder)?;
-    for command in tools() {
+    for command in cli::tools() {
         let mut command = command.mut_args(|arg| match arg.get_id().as_str() {
             "root" | "file_root" | "heap_root" | "snap_root" => arg.value_hint(ValueHint::DirPath),
             "left" | "right" | "snapshot" | "base" => arg.value_hint(ValueHint::AnyPath),
@@ -21,18 +21,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-fn tools() -> Vec<Command> {
-    vec![
-        args::Scan::command(),
-        args::Heapify::command(),
-        args::Write::command(),
-        args::List::command(),
-        args::Read::command(),
-        args::Diff::command(),
-        args::Restore::command(),
-        args::Cat::command(),
-        args_seed::Snapshooter::command(),
-    ]
 }

@@ -129,7 +129,7 @@ pub fn counted(n: u64, what: &str) -> String {
 }
 
 /// Control characters, line and paragraph separators, and the marks that turn the direction of text.
-fn is_hostile(c: char) -> bool {
+pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -232,6 +232,12 @@ impl Record {
     }
 }
 
+impl crate::parallel::Weigh for Record {
+    fn weight(&self) -> usize {
+        self.footprint()
+    }
+}
+
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Record({})", String::from_utf8_lossy(&self.text))

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Write};
 pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
 
 /// The longest line that is read, in bytes. A record with a 4 KiB name, 64 KiB of attributes and all else has a tenth of it.
-pub const LINE_LIMIT: usize = 16 << 20;
+pub const LINE_LIMIT: usize = 4 << 20;
 
 /// Reads records from JSON Lines: one object a line, blank lines and CRLF accepted, nothing after an end record.
 pub struct Reader<R> {
@@ -177,7 +177,7 @@ impl Tally {
 
     /// The end record of the stage's output, given that of its input: its counts, everything else as it came.
     pub fn close(&self, end: &Record) -> Record {
-        let errors = self.passed.max(End::of(end).errors) + self.own;
+        let errors = self.passed.max(End::of(end).errors).saturating_add(self.own);
         end.with(&[("errors", Some(errors.to_string())), ("records", Some(self.records.to_string()))])
     }
 }

@@ -7,6 +7,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
+/// How deep values may be nested: less than what jq (256 in some versions) and Python (about 1000) bear, with room for the
+/// rows that hold records.
+pub const DEPTH_LIMIT: usize = 200;
+
 /// One JSON object: its keys and the text of their values, in the order they came.
 pub struct Object<'a> {
     entries: Vec<(Cow<'a, str>, &'a str)>,
@@ -26,6 +30,9 @@ impl<'a> Object<'a> {
             false => format!("not JSON: {}", without_line(&e.to_string())),
         })?;
         object.no_key_twice()?;
+        if object.entries.iter().any(|(_, value)| is_deep(value)) {
+            return Err(format!("nested more than {DEPTH_LIMIT} deep"));
+        }
         Ok(object)
     }
 
@@ -98,6 +105,25 @@ impl<'de> Deserialize<'de> for Object<'de> {
         }
         deserializer.deserialize_map(Entries)
     }
+}
+
+/// Whether a value, which is valid JSON, is nested too deep.
+fn is_deep(value: &str) -> bool {
+    if value.len() <= DEPTH_LIMIT || !value.starts_with(['[', '{']) {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    value.bytes().any(|b| {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth -= 1,
+            _ => {}
+        }
+        depth > DEPTH_LIMIT
+    })
 }
 
 /// A key, borrowed from the text where it has no escapes.

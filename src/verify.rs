@@ -7,7 +7,7 @@ use crate::content::Content;
 use crate::error::{Error, Result};
 use crate::heap::{Health, Heap};
 use crate::monitor::Monitor;
-use crate::parallel;
+use crate::parallel::{self, Weigh};
 use crate::record::{Fields, Kind, Md5, Record};
 use crate::stream::{Records, Tally};
 use crate::text;
@@ -26,6 +26,8 @@ pub struct Options {
 
 /// Records that go through the workers together: a channel's cost is shared.
 const TASK: usize = 16;
+/// Bytes of records after which a task is closed early.
+const TASK_WEIGHT: usize = 1 << 20;
 /// Tasks in flight.
 const WINDOW: usize = 256;
 
@@ -51,6 +53,15 @@ enum Item {
     Again(Record, Key),
     Other(Record),
     Failed(Error),
+}
+
+impl Weigh for Item {
+    fn weight(&self) -> usize {
+        match self {
+            Item::First(record, ..) | Item::Again(record, _) | Item::Other(record) => record.footprint(),
+            Item::Failed(_) => 0,
+        }
+    }
 }
 
 struct Tasks {
@@ -93,9 +104,11 @@ impl Iterator for Tasks {
 
     fn next(&mut self) -> Option<Vec<Item>> {
         let mut task = Vec::with_capacity(TASK);
-        while task.len() < TASK && !self.failed {
+        let mut weight = 0;
+        while task.len() < TASK && weight < TASK_WEIGHT && !self.failed {
             let Some(record) = self.input.next() else { break };
             let item = self.item(record);
+            weight += item.weight();
             task.push(item);
         }
         (!task.is_empty()).then_some(task)

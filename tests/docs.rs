@@ -6,8 +6,8 @@
 //! is stated as ```` ```sh status=1 ```` or, before `.Bd`, as `.\" status 1`. In the README a line `<!-- then: TEST -->` below an
 //! example is a shell command that has to succeed afterwards, with the example's output in the file `$out`.
 
-use clap::{Arg, Command as Tool, CommandFactory};
-use snapshooter::cli::{args, args_seed};
+use clap::{Arg, Command as Tool};
+use snapshooter::cli;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,20 +16,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 fn tools() -> Vec<Tool> {
-    let mut tools = vec![
-        args::Scan::command(),
-        args::Heapify::command(),
-        args::Write::command(),
-        args::List::command(),
-        args::Read::command(),
-        args::Diff::command(),
-        args::Restore::command(),
-        args::Cat::command(),
-        args::Verify::command(),
-        args::Gc::command(),
-        args::Forget::command(),
-        args_seed::Snapshooter::command(),
-    ];
+    let mut tools = cli::tools();
     tools.iter_mut().for_each(Tool::build);
     tools
 }
@@ -360,6 +347,8 @@ fn prepared() -> &'static Path {
         fs::create_dir_all(&place).unwrap();
         let run = shell(&place).args(["-c", PREPARE]).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        // Copies of the repository are their own: the snap root that the heap knows of is not theirs.
+        fs::remove_dir_all(place.join("heap/roots")).unwrap();
         place
     })
 }

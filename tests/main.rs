@@ -1,12 +1,21 @@
 //! The tools as a user meets them: the built binaries, in folders of their own, with nothing of the caller's environment.
 
 mod bad_input;
+mod bombs;
+mod changing;
+mod collide;
 mod crash;
 mod diff;
 mod docs;
+mod fanout;
 mod faults;
+mod hostile;
 mod interop;
 mod keep;
+mod measure;
+mod roundtrip;
 mod seed;
+mod statuses;
 mod stream;
+mod swapper;
 mod util;

@@ -4,11 +4,10 @@ use clap::CommandFactory;
 use snapshooter::cli::args::Order;
 use snapshooter::cli::args_seed::{Command, Snapshooter};
 use snapshooter::cli::log::Log;
-use snapshooter::cli::{self, Console, Output, completion, settings};
+use snapshooter::cli::{self, Console, Output, completion, settings, tidy};
 use snapshooter::commands::{self, Choice};
 use snapshooter::error::{Error, Result};
-use snapshooter::snapshot;
-use snapshooter::stream::write_error;
+use snapshooter::{snapshot, storage::Location, stream::write_error};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
@@ -46,16 +45,8 @@ type Work = Box<dyn FnOnce() -> Result<bool>>;
 
 fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
     let (global, log) = (args.global, log.clone());
-    if let Some(given) = args.install_completion {
-        let shell = completion::shell(given)?;
-        return Ok(Box::new(move || {
-            let (path, hint) = completion::install(Snapshooter::command(), shell)?;
-            put(format!("completion for {shell} is in {}; {hint}\n", path.display()).as_bytes())
-        }));
-    }
-    if let Some(given) = args.show_completion {
-        let shell = completion::shell(given)?;
-        return Ok(Box::new(move || put(&completion::script(Snapshooter::command(), shell))));
+    if let Some(text) = completion::asked(args.install_completion, args.show_completion, Snapshooter::command())? {
+        return Ok(Box::new(move || put(&text)));
     }
     let Some(command) = args.command else {
         return Err(Error::advise("no command given", "'snapshooter --help' tells more"));
@@ -80,13 +71,9 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
                 out.finish().map(|()| true)
             })
         }
-        Command::ListSnapshots(args) => Box::new(move || {
-            let (paths, more) = commands::list(&snap, args.order == Order::Asc, args.offset, args.limit)?;
-            let mut text = Vec::new();
-            paths.iter().for_each(|path| text.extend_from_slice(&[path.as_os_str().as_bytes(), b"\n"].concat()));
-            text.extend_from_slice(if more { b"...\n" } else { b"" });
-            put(&text)
-        }),
+        Command::ListSnapshots(args) => {
+            Box::new(move || put(&commands::list(&snap, args.order == Order::Asc, args.offset, args.limit)?))
+        }
         Command::CompareSnapshots(args) => Box::new(move || {
             let left = Choice { path: args.path1, latest: args.latest1 };
             let right = Choice { path: args.path2, latest: args.latest2 };
@@ -100,6 +87,27 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
             let records = snapshot::read(&path, log)?;
             Output::new(None)?.write_all(cli::without_end(records, args.no_end)).map(|()| true)
         }),
+        Command::VerifySnapshot(args) => {
+            let heap = settings::heap_root(&global)?;
+            Box::new(move || {
+                let path = Choice { path: args.path, latest: args.latest }.find(&snap)?;
+                let records = cli::without_end(snapshot::read(&path, log.clone())?, true);
+                tidy::verify(records, &heap, &args.how, Output::new(None)?, log).map(|()| true)
+            })
+        }
+        Command::ForgetSnapshots(mut args) => Box::new(move || {
+            args.how.delete &= !args.dry_run;
+            tidy::forget(&snap, &args.how, Output::new(None)?, &*log).map(|()| true)
+        }),
+        Command::CollectGarbage(mut args) => {
+            let heap = settings::heap_root(&global)?;
+            let others = args.other_snap_root.iter().map(|root| Location::parse(root, "--other-snap-root"));
+            let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>>>()?;
+            Box::new(move || {
+                args.how.delete &= !args.dry_run;
+                tidy::gc(&heap, &roots, &args.how, Output::new(None)?, log).map(|()| true)
+            })
+        }
     })
 }
 

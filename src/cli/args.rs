@@ -134,6 +134,37 @@ pub struct Heapify {
     pub out: Out,
 }
 
+/// Put the md5 of unchanged files into the records
+#[derive(Parser, Debug)]
+#[command(name = "snap-reuse", version)]
+pub struct Reuse {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Take md5 over from this snapshot [default: the latest of the snap root]
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub base: Option<OsString>,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// Join several streams of records into one, in order
+#[derive(Parser, Debug)]
+#[command(name = "snap-merge", version)]
+pub struct Merge {
+    /// Read records from these files; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
+
 /// Publish a stream of records as a snapshot, whole or not at all
 #[derive(Parser, Debug)]
 #[command(name = "snap-write", version)]
@@ -343,13 +374,20 @@ pub struct Verify {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub heap: HeapRoot,
+    #[command(flatten)]
+    pub how: VerifyHow,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// How to verify.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyHow {
     /// Only look whether objects are there and have the right size, without reading them
     #[arg(short, long)]
     pub quick: bool,
     #[command(flatten)]
     pub jobs: Jobs,
-    #[command(flatten)]
-    pub out: Out,
 }
 
 /// Drop objects that no snapshot refers to
@@ -361,6 +399,15 @@ pub struct Gc {
     /// A snap root whose snapshots use the heap; may be repeated, and has to be for every one [env: SNAP_ROOT]
     #[arg(long, value_name = "ROOT")]
     pub snap_root: Vec<OsString>,
+    #[command(flatten)]
+    pub how: GcHow,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// How to drop objects.
+#[derive(Args, Clone, Debug)]
+pub struct GcHow {
     /// Condemn and delete; without it the plan is printed and nothing done
     #[arg(long)]
     pub delete: bool,
@@ -372,8 +419,6 @@ pub struct Gc {
     pub exclusive: bool,
     #[command(flatten)]
     pub jobs: Jobs,
-    #[command(flatten)]
-    pub out: Out,
 }
 
 /// Choose the snapshots to drop by their age, and drop them
@@ -382,6 +427,15 @@ pub struct Gc {
 pub struct Forget {
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub how: ForgetHow,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// Which snapshots to keep, and what to do with the others.
+#[derive(Args, Clone, Debug)]
+pub struct ForgetHow {
     /// Keep the last N snapshots; here and below N may be "unlimited"
     #[arg(short = 'l', long, value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_last: Option<u64>,
@@ -415,8 +469,6 @@ pub struct Forget {
     /// A JSON object a line for every snapshot: kept or dropped, and why
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub out: Out,
 }
 
 /// What makes snapshots a group.

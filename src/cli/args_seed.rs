@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
-use super::args::{Order, StatusArg, TypeLetter};
+use super::args::{ForgetHow, GcHow, Order, StatusArg, TypeLetter, VerifyHow};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -101,6 +101,9 @@ pub enum Command {
     ListSnapshots(List),
     CompareSnapshots(Compare),
     ShowSnapshot(Show),
+    VerifySnapshot(Verify),
+    ForgetSnapshots(Forget),
+    CollectGarbage(Collect),
 }
 
 /// Save the state of the file root: contents to the heap, a snapshot to the snap root, whose path is printed
@@ -234,6 +237,42 @@ pub struct Show {
     /// Leave the end record off
     #[arg(long)]
     pub no_end: bool,
+}
+
+/// Check that the heap has every content of a snapshot; what is missing or damaged is printed, a JSON object a line
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// The snapshot
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub path: Option<OsString>,
+    /// The latest snapshot at or before TIME [default: the latest]
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub latest: Option<String>,
+    #[command(flatten)]
+    pub how: VerifyHow,
+}
+
+/// Choose the snapshots to drop by their age, and drop them
+#[derive(Args, Debug)]
+pub struct Forget {
+    #[command(flatten)]
+    pub how: ForgetHow,
+    /// Drop nothing, whatever else is said
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Drop objects that no snapshot refers to
+#[derive(Args, Debug)]
+pub struct Collect {
+    /// Another snap root whose snapshots use the heap; may be repeated, and has to be for every one
+    #[arg(long, value_name = "ROOT")]
+    pub other_snap_root: Vec<OsString>,
+    #[command(flatten)]
+    pub how: GcHow,
+    /// Drop nothing, whatever else is said
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 /// A time in any of the forms that are read.

@@ -9,13 +9,26 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// If `$SHELL` is none that there are scripts for.
-pub fn shell(given: Option<Shell>) -> Result<Shell> {
+fn shell(given: Option<Shell>) -> Result<Shell> {
     let advice = || Error::advise("$SHELL does not say which shell this is for", "name it, as in --show-completion=bash");
     given.or_else(Shell::from_env).ok_or_else(advice)
 }
 
+/// What `--install-completion` and `--show-completion` print, where one of them was given; the first does its work.
+///
+/// # Errors
+/// If nobody says for which shell, or the script can't be written.
+pub fn asked(install_for: Option<Option<Shell>>, show_for: Option<Option<Shell>>, command: Command) -> Result<Option<Vec<u8>>> {
+    if let Some(given) = install_for {
+        let shell = shell(given)?;
+        let (path, hint) = install(command, shell)?;
+        return Ok(Some(format!("completion for {shell} is in {}; {hint}\n", path.display()).into_bytes()));
+    }
+    show_for.map(|given| Ok(script(command, shell(given)?))).transpose()
+}
+
 /// The completion script.
-pub fn script(mut command: Command, shell: Shell) -> Vec<u8> {
+fn script(mut command: Command, shell: Shell) -> Vec<u8> {
     let name = command.get_name().to_string();
     let mut script = Vec::new();
     generate(shell, &mut command, name, &mut script);
@@ -26,7 +39,7 @@ pub fn script(mut command: Command, shell: Shell) -> Vec<u8> {
 ///
 /// # Errors
 /// If there is no such place, or it can't be written.
-pub fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
+fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
     let name = command.get_name().to_string();
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = variable("HOME").ok_or_else(|| Error::refused("HOME is not set"))?;

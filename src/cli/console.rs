@@ -1,8 +1,9 @@
 //! Messages to people: one line each on stderr, with the tool's name in front.
 
-use crate::error::printable;
+use crate::error::{is_hostile, printable};
 use crate::monitor::Monitor;
 use crate::name::Name;
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -41,9 +42,23 @@ impl Console {
 
     /// Nobody may be there to read it; then there is nothing to do about it either.
     fn line(&self, message: &str) {
-        let line = format!("{}: {message}\n", self.tool);
+        let line = format!("{}: {}\n", self.tool, harmless(message));
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
+}
+
+/// A message as a terminal may have it: whatever a path or an argument brought into it, one line of bearable length.
+fn harmless(message: &str) -> Cow<'_, str> {
+    const LIMIT: usize = 8 << 10;
+    let (start, dots) = match message.len() > LIMIT {
+        true => (&message[..(0..=LIMIT).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0)], "…"),
+        false => (message, ""),
+    };
+    if dots.is_empty() && !start.chars().any(is_hostile) {
+        return Cow::Borrowed(message);
+    }
+    let escaped = start.chars().map(|c| if is_hostile(c) { c.escape_unicode().to_string() } else { c.to_string() });
+    Cow::Owned(escaped.chain([dots.to_string()]).collect())
 }
 
 impl Monitor for Console {

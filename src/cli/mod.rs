@@ -2,13 +2,16 @@
 
 pub mod args;
 pub mod args_seed;
+mod base;
 pub mod completion;
 mod console;
 mod io;
 pub mod log;
 mod roots;
 pub mod settings;
+pub mod tidy;
 
+pub use base::base;
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
 pub use roots::{FileRoot, HeapRoot, SnapRoot};
@@ -18,6 +21,26 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// The options of all tools, for completions and for tests of the documents.
+pub fn tools() -> Vec<clap::Command> {
+    vec![
+        args::Scan::command(),
+        args::Heapify::command(),
+        args::Reuse::command(),
+        args::Merge::command(),
+        args::Write::command(),
+        args::List::command(),
+        args::Read::command(),
+        args::Diff::command(),
+        args::Restore::command(),
+        args::Cat::command(),
+        args::Verify::command(),
+        args::Forget::command(),
+        args::Gc::command(),
+        args_seed::Snapshooter::command(),
+    ]
+}
 
 /// How a tool ended, if nothing stopped it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +80,7 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A,
         }
     };
     clean_up_on_signals();
+    allow_many_files();
     Ok(args)
 }
 
@@ -74,6 +98,14 @@ fn clean_up_on_signals() {
             std::process::exit(128 + signal);
         }
     });
+}
+
+/// A deep tree takes an open folder a level: as many as the system lets us have.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is refused the tool works with what there is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// The exit status for what happened, after the message about it.

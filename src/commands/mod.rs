@@ -57,20 +57,23 @@ impl Choice {
     }
 }
 
-/// The snapshots of a page, newest first or oldest first, and whether more follow. A snap root that is not there yet has none.
+/// The paths of a page of snapshots, newest first or oldest first, a line each, and `...` if more follow. A snap root that is
+/// not there yet has none.
 ///
 /// # Errors
 /// If the snap root can't be listed.
-pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) -> Result<(Vec<PathBuf>, bool)> {
+pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) -> Result<Vec<u8>> {
     if matches!(snap.path().metadata(), Err(e) if e.kind() == ErrorKind::NotFound) {
-        return Ok((Vec::new(), false));
+        return Ok(Vec::new());
     }
     let mut found = snapshot::list(snap)?;
     if oldest_first {
         found.reverse();
     }
     let more = found.len() > offset.saturating_add(limit);
-    Ok((found.into_iter().skip(offset).take(limit).map(|f| f.path).collect(), more))
+    let page = found.iter().skip(offset).take(limit).map(|f| [f.path.as_os_str().as_bytes(), b"\n"].concat());
+    let more = more.then(|| b"...\n".to_vec());
+    Ok(page.chain(more).flatten().collect())
 }
 
 /// A word as a shell reads it back.

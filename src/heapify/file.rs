@@ -1,6 +1,7 @@
 //! One file on its way into the heap.
 
 use super::Done;
+use crate::base::take_over;
 use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
 use crate::monitor::Monitor;
@@ -9,7 +10,7 @@ use crate::rootdir::RootDir;
 use crate::stat;
 use crate::time::Time;
 use rustix::fs::{self, Stat};
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 pub(super) struct Worker {
@@ -56,12 +57,7 @@ impl Worker {
             if let Some(md5) = old.md5 {
                 let stored_size = self.confirm(md5, old.size, old.stored_size)?;
                 if self.heap.is_none() || stored_size.is_some() {
-                    let sha256 = old.sha256.map(|s| format!("\"{s}\""));
-                    let stored_size = stored_size.or(old.stored_size).map(|n| n.to_string());
-                    let mut changes = vec![("md5", Some(format!("\"{md5}\"")))];
-                    changes.extend(sha256.map(|s| ("sha256", Some(s))));
-                    changes.extend(stored_size.map(|n| ("stored_size", Some(n))));
-                    return Ok(Done::Kept(record.with(&changes), 0));
+                    return Ok(Done::Kept(take_over(&record, &base, stored_size), 0));
                 }
             }
         }
@@ -107,9 +103,11 @@ impl Worker {
     /// Reads a file, stores it, and makes its record. One that changes meanwhile is read once more.
     fn read(&self, record: &Record) -> Result<Done, Trouble> {
         for _ in 0..2 {
-            let mut file = self.root.open_file(record.name().as_bytes())?;
+            let file = self.root.open_file(record.name().as_bytes())?;
             let before = fs::fstat(&file).map_err(io::Error::from)?;
             let started = Time::now();
+            // One that grows faster than it is read would have no end; a byte more than it had shows that it changed.
+            let mut file = file.take((before.st_size as u64).saturating_add(1));
             let stored = match &self.heap {
                 None => heap::digest(&mut file)?,
                 Some(heap) => match heap.store(&mut file, before.st_size as u64, self.verify_existing) {
@@ -119,7 +117,7 @@ impl Worker {
                     Err(StoreError::Heap(e)) => return Err(Trouble::Fatal(e)),
                 },
             };
-            let after = fs::fstat(&file).map_err(io::Error::from)?;
+            let after = fs::fstat(file.get_ref()).map_err(io::Error::from)?;
             if same(&before, &after) && stored.size == after.st_size as u64 {
                 if let Some(cache) = self.cache.as_ref().filter(|_| self.heap.is_some()) {
                     cache.note(stored.md5, true);

@@ -6,7 +6,7 @@ use crate::base::{Base, Matched};
 use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
-use crate::parallel;
+use crate::parallel::{self, Weigh};
 use crate::record::{Kind, Record};
 use crate::rootdir::RootDir;
 use crate::stream::{Records, Tally};
@@ -30,8 +30,12 @@ pub struct Options {
 
 /// Records that go through the workers together: a channel's cost is shared.
 const TASK: usize = 32;
+/// Bytes of records after which a task is closed early.
+const TASK_WEIGHT: usize = 1 << 20;
 /// Records that are held back together until their objects are on disk; as many again are worked on meanwhile.
 const BATCH: usize = 4096;
+/// Bytes of records after which a batch is closed early: three of them are held at once.
+const BATCH_WEIGHT: usize = 16 << 20;
 /// Bytes in the heap after which a batch is closed early, so that an interrupted run loses little.
 const BATCH_BYTES: u64 = 512 << 20;
 
@@ -70,9 +74,11 @@ impl Iterator for Tasks {
 
     fn next(&mut self) -> Option<Task> {
         let mut task = Vec::with_capacity(TASK);
-        while task.len() < TASK && !self.failed {
+        let mut weight = 0;
+        while task.len() < TASK && weight < TASK_WEIGHT && !self.failed {
             let Some(item) = self.records.next() else { break };
             self.failed = item.is_err();
+            weight += item.weight();
             task.push(item);
         }
         (!task.is_empty()).then_some(task)
@@ -107,7 +113,7 @@ impl Committer {
     }
 
     fn work(&mut self, done: impl Iterator<Item = Vec<Result<Done>>>) -> Result<()> {
-        let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
+        let (mut batch, mut bytes, mut weight) = (Vec::with_capacity(BATCH), 0, 0);
         let mut end = None;
         for item in done.flatten() {
             match item? {
@@ -128,9 +134,10 @@ impl Committer {
                     batch.push(record);
                 }
             }
-            if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+            weight += batch.last().map_or(0, Record::footprint);
+            if batch.len() >= BATCH || bytes >= BATCH_BYTES || weight >= BATCH_WEIGHT {
                 self.release(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
-                bytes = 0;
+                (bytes, weight) = (0, 0);
             }
         }
         self.release(batch)?;

@@ -85,7 +85,7 @@ fn file(target: &Target, context: &Context) -> Result<Made, Trouble> {
             if !differs {
                 return Ok(Made { now: context.report.then(|| Box::new(fresh(record, stat))), set: Ok(()) });
             }
-            let (fd, _) = folder.open_own(leaf)?;
+            let fd = folder.open_same(leaf, stat)?;
             let set = meta.set(&fd, context);
             return Ok(Made { now: report(record, context, || Ok(rustix::fs::fstat(&fd)?))?, set });
         }
@@ -123,10 +123,10 @@ fn link(target: &Target, context: &Context) -> Result<Made, Trouble> {
     };
     let mut set = Ok(());
     if meta.owner_differs(&stat) {
-        set = folder.set_link_owner(leaf, meta.uid, meta.gid).map_err(|e| format!("can't set the owner: {}", reason(&e)));
+        set = folder.set_link_owner(leaf, &stat, meta.uid, meta.gid).map_err(|e| format!("can't set the owner: {}", reason(&e)));
     }
     if let Some(time) = meta.time.filter(|_| !record.has_time(crate::stat::modified(&stat))) {
-        set = set.and(folder.set_link_time(leaf, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
+        set = set.and(folder.set_link_time(leaf, &stat, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
     }
     let now = report(record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
     Ok(Made { now, set })

@@ -31,8 +31,10 @@ impl Meta {
     pub fn of(record: &Record, context: &Context) -> Meta {
         let f = record.fields();
         let xattrs = if context.xattrs { xattrs_of(record) } else { Vec::new() };
-        let (uid, gid) = if context.owner { (f.uid, f.gid) } else { (None, None) };
-        Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known: (f.uid, f.gid), time: record.modified(), xattrs }
+        // That number means "leave it" to the system, and so nobody.
+        let known = (f.uid.filter(|n| *n != u32::MAX), f.gid.filter(|n| *n != u32::MAX));
+        let (uid, gid) = if context.owner { known } else { (None, None) };
+        Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, time: record.modified(), xattrs }
     }
 
     /// The same, with a mode for a record that has none.

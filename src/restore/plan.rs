@@ -6,12 +6,16 @@ use super::finish::is_past;
 use super::{Context, Side};
 use crate::error::{Error, Result};
 use crate::name::Name;
+use crate::parallel::Weigh;
 use crate::record::{Kind, Md5, Record};
 use crate::rootdir::{Folder, split};
 use rustix::fs::FileType;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+
+/// The longest path that Linux takes, in bytes. Part by part a longer one could be made, at a cost that grows with its square.
+const NAME_LIMIT: usize = 4095;
 
 /// What is to be done with a record.
 pub enum Step {
@@ -29,6 +33,16 @@ pub enum Step {
     Gone,
     /// Nothing more can be done.
     Fatal(Error),
+}
+
+impl Weigh for Step {
+    fn weight(&self) -> usize {
+        match self {
+            Step::Pass(record) | Step::Fail(record, _) | Step::Folder(record) => record.footprint(),
+            Step::Make(target) | Step::HardLink(target, _) => target.record.footprint(),
+            Step::Gone | Step::Fatal(_) => 0,
+        }
+    }
 }
 
 /// Turns records into steps.
@@ -179,6 +193,9 @@ impl Names {
         while self.leaves.pop_if(|leaf| is_past(leaf, name)).is_some() {}
         if name.as_bytes().split(|b| *b == b'/').any(<[u8]>::is_empty) {
             return Err("a name with an empty part or a / at its start or end can't be restored to a folder".to_string());
+        }
+        if name.as_bytes().len() > NAME_LIMIT {
+            return Err(format!("a name of more than {NAME_LIMIT} bytes can't be restored to a folder"));
         }
         if let Some(leaf) = self.leaves.iter().find(|leaf| leaf.is_above(name)) {
             return Err(format!("{} is no folder in the same records", leaf.printable()));

@@ -10,6 +10,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+const REPLACED: &str = "something else was put in its place meanwhile";
+
 /// The folder's part of a name and the last part: `a/b` and `c` of `a/b/c`, nothing and `a` of `a`.
 pub fn split(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().rposition(|b| *b == b'/') {
@@ -71,6 +73,10 @@ impl Folder {
                 let path = self.open(leaf, OFlags::PATH)?;
                 let stat = fs::fstat(&path)?;
                 only_plain(&stat)?;
+                // One of its other names may be one that is not ours to change.
+                if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1 {
+                    return Err(e);
+                }
                 // A descriptor that only stands for a place can't be changed through, but its name in /proc is that very file.
                 let name = proc_name(&path);
                 fs::chmodat(CWD, &name, Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o700), AtFlags::empty())?;
@@ -78,6 +84,16 @@ impl Folder {
                 Ok((fs::open(&name, flags, Mode::empty())?, stat))
             }
             Err(e) => Err(e),
+        }
+    }
+
+    /// The same for a file that was looked at before: only if that very file still has the name, and it no other name.
+    /// Between the look and the opening somebody may have put a file there that has another name elsewhere.
+    pub fn open_same(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
+        let (fd, stat) = self.open_own(leaf)?;
+        match (stat.st_dev, stat.st_ino, stat.st_nlink) == (seen.st_dev, seen.st_ino, seen.st_nlink) {
+            true => Ok(fd),
+            false => Err(io::Error::other(REPLACED)),
         }
     }
 
@@ -132,15 +148,29 @@ impl Folder {
         Ok(renamed?)
     }
 
-    /// Sets the time of the last change of a symbolic link (or whatever has that name).
-    pub fn set_link_time(&self, leaf: &[u8], time: Time) -> io::Result<()> {
-        Ok(fs::utimensat(&self.fd, leaf, &timestamps(time), AtFlags::SYMLINK_NOFOLLOW)?)
+    /// A descriptor of a symbolic link that was looked at before, if that very link still has the name.
+    fn open_link(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
+        let fd = fs::openat(&self.fd, leaf, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let stat = fs::fstat(&fd)?;
+        match (stat.st_dev, stat.st_ino, stat.st_nlink) == (seen.st_dev, seen.st_ino, seen.st_nlink) {
+            true => Ok(fd),
+            false => Err(io::Error::other(REPLACED)),
+        }
     }
 
-    /// Sets the owner of a symbolic link (or whatever has that name).
-    pub fn set_link_owner(&self, leaf: &[u8], uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+    /// Sets the time of the last change of a symbolic link that was looked at before.
+    pub fn set_link_time(&self, leaf: &[u8], seen: &Stat, time: Time) -> io::Result<()> {
+        match fs::utimensat(self.open_link(leaf, seen)?, "", &timestamps(time), AtFlags::EMPTY_PATH) {
+            // Before Linux 5.8 there is only the name.
+            Err(Errno::INVAL) => Ok(fs::utimensat(&self.fd, leaf, &timestamps(time), AtFlags::SYMLINK_NOFOLLOW)?),
+            set => Ok(set?),
+        }
+    }
+
+    /// Sets the owner of a symbolic link that was looked at before.
+    pub fn set_link_owner(&self, leaf: &[u8], seen: &Stat, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        Ok(fs::chownat(&self.fd, leaf, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?)
+        Ok(fs::chownat(self.open_link(leaf, seen)?, "", uid, gid, AtFlags::EMPTY_PATH)?)
     }
 
     /// Whether nothing is in this folder.

@@ -194,3 +194,20 @@ fn completion_is_printed_and_installed() {
     }
     run_in(&world, "SHELL= $TOOL --install-completion").status(2).complains("$SHELL");
 }
+
+#[test]
+fn what_is_damaged_is_found_and_what_is_old_is_dropped() {
+    let script = r#"
+        echo old > f/a; $SN make-snapshot > first; echo new > f/a; touch -d '2020-01-01' f/a; $SN make-snapshot > second
+        $SN verify-snapshot; echo $?
+        $SN verify-snapshot --path "$(cat first)" --quick; echo $?
+        $SN forget-snapshots --keep-last 1 | cmp - first; $SN forget-snapshots --keep-last 1 --delete -n | cmp - first
+        $SN list-snapshots | wc -l
+        $SN forget-snapshots --keep-last 1 --delete | cmp - first; $SN list-snapshots | cmp - second
+        $SN collect-garbage --delete --exclusive --dry-run | jq -r .action; ls h/??/*.gz | wc -l
+        $SN collect-garbage --delete --exclusive | jq -r .action; ls h/??/*.gz | wc -l
+        : > $(ls h/??/*.gz); $SN verify-snapshot | jq -r '.name, .type'; echo ${PIPESTATUS[0]}
+        rm h/??/*.gz; $SN verify-snapshot --quick | jq -r '.name, .type'; echo ${PIPESTATUS[0]}
+    "#;
+    run(Tool::Ours, script).ok().says("0\n0\n2\ndeleted\n2\ndeleted\n1\na\nerror\n1\na\nerror\n1\n");
+}

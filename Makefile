@@ -12,7 +12,7 @@ MAKEFLAGS += --no-builtin-rules
 # Where cargo builds, whether CARGO_TARGET_DIR or a configuration file moved it or not.
 TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
-SCRIPTS := .ci/run bench/run.sh demo/run.sh tests/setup.sh
+SCRIPTS := .ci/run bench/run.sh demo/run.sh tests/setup.sh $(wildcard tests/torture/*.sh)
 
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
@@ -20,7 +20,7 @@ BASH_COMPLETIONS := $(SHARE)/bash-completion/completions
 ZSH_COMPLETIONS := $(SHARE)/zsh/site-functions
 FISH_COMPLETIONS := $(SHARE)/fish/vendor_completions.d
 
-.PHONY: build demo test bench install uninstall clean help
+.PHONY: build demo test torture bench install uninstall clean help
 
 build: ## the tools, optimised (this is what plain `make` does)
 	$(CARGO) build --release --locked
@@ -36,6 +36,9 @@ test: ## install what the tests need, then formatting, lints, documentation, tes
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps
 	$(CARGO) test --locked --doc
 	SNAPSHOOTER_PYTHON_BIN="$(CURDIR)/.venv/bin/snapshooter" $(CARGO) test --locked --tests --no-fail-fast
+
+torture: ## the full tier of the reliability tests: power cuts, failing calls, ...; hours, and root for some
+	tests/torture/run.sh
 
 bench: build ## seconds, side by side with other tools; BENCH_DIR=FOLDER says on what
 	PATH="$(TARGET)/release:$$PATH" bench/run.sh

@@ -57,15 +57,21 @@ impl fmt::Display for Location {
 /// # Errors
 /// What the system says.
 pub fn make_folders(folder: &Path) -> std::io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
+    if folder.is_dir() {
         return Ok(());
     }
-    let above = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_folders(above)?;
-    match std::fs::create_dir(folder) {
+    let above = folder.parent().filter(|p| !p.as_os_str().is_empty());
+    let mut made = std::fs::create_dir(folder);
+    if made.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+        // Also where nothing can be known of any folder this comes to an end.
+        let Some(above) = above else { return made };
+        make_folders(above)?;
+        made = std::fs::create_dir(folder);
+    }
+    match made {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(e),
-        Ok(()) => std::fs::File::open(above)?.sync_all(),
+        Ok(()) => std::fs::File::open(above.unwrap_or(Path::new(".")))?.sync_all(),
     }
 }
 

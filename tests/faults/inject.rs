@@ -144,7 +144,7 @@ fn retried(events: &[Event]) -> Vec<String> {
         if let Some((fd, path, _)) = event.synced() {
             if failed.contains_key(fd) {
                 wrong.push(format!("{} of {} again after it failed", event.name, path.display()));
-            } else if event.result < 0 {
+            } else if event.result < 0 && !event.interrupted {
                 failed.insert(fd, event.end);
             }
         }

@@ -18,6 +18,8 @@ pub struct Event {
     pub name: String,
     pub args: Vec<String>,
     pub result: i64,
+    /// Nothing failed; a signal came first.
+    pub interrupted: bool,
 }
 
 impl Event {
@@ -103,9 +105,10 @@ pub fn read(path: &Path) -> Vec<Event> {
         };
         let Some((call, result)) = text.rsplit_once(" = ") else { continue };
         let Some((name, args)) = call.trim_end().strip_suffix(')').and_then(|c| c.split_once('(')) else { continue };
+        let interrupted = result.contains("EINTR");
         let result = result.split(|c: char| c != '-' && !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or(-1);
         let thread = thread.parse().unwrap_or_default();
-        events.push(Event { thread, begin, end: at, name: name.to_string(), args: split(args), result });
+        events.push(Event { thread, begin, end: at, name: name.to_string(), args: split(args), result, interrupted });
     }
     events.sort_by_key(|e| e.begin);
     events

@@ -7,6 +7,7 @@ mod collide;
 mod crash;
 mod diff;
 mod docs;
+mod fuzz_corpus;
 mod hostile;
 mod interop;
 mod keep;

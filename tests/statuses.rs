@@ -45,7 +45,7 @@ const CASES: [(i32, &str); 58] = [
     (2, "snap-read latest~99"),
     (2, "snap-read damaged.jsonl.gz"),
     (2, "snap-read @then"),
-    (0, "snap-diff latest latest"),
+    (0, "snap-diff one.jsonl.gz - < whole"),
     (0, "snap-diff one.jsonl.gz one.jsonl.gz"),
     (1, "snap-diff one.jsonl.gz - < other"),
     (1, "snap-diff one.jsonl.gz two.jsonl.gz --stat"),

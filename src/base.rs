@@ -95,6 +95,31 @@ impl Base {
     }
 }
 
+/// The record of a file with what its unchanged record in a base knows of the content: md5, sha256 and the stored size, the
+/// latter as it is now where that is known.
+pub fn take_over(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
+    let old = base.fields();
+    let quoted = |digest: &dyn std::fmt::Display| Some(format!("\"{digest}\""));
+    let mut changes = Vec::with_capacity(3);
+    changes.extend(old.md5.map(|md5| ("md5", quoted(&md5))));
+    changes.extend(old.sha256.map(|sha256| ("sha256", quoted(&sha256))));
+    changes.extend(stored_size.or(old.stored_size).map(|n| ("stored_size", Some(n.to_string()))));
+    record.with(&changes)
+}
+
+/// The base step of [`mod@crate::heapify`] alone: files that did not change get the md5 of their record in the base, whether the
+/// heap has the content or not.
+pub fn reuse(input: Records, base: Option<Base>, monitor: Arc<dyn Monitor>) -> impl Iterator<Item = Result<Record>> {
+    let fits = |record: &Record| record.kind() == Kind::File && record.fields().md5.is_none();
+    Matched::new(input, base, monitor).map(move |item| {
+        let (record, base) = item?;
+        Ok(match base.filter(|_| fits(&record)) {
+            Some(base) => take_over(&record, &base, None),
+            None => record,
+        })
+    })
+}
+
 /// Each record with the base's record of it, where the file did not change.
 pub struct Matched {
     input: Option<Records>,

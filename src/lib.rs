@@ -12,7 +12,8 @@
 //!
 //! Stages, one per tool:
 //! - [`scan`] a folder into records; [`stat`] from what the file system says to a record
-//! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot
+//! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot, also alone;
+//!   [`mod@union`] several streams as one
 //! - [`mod@write`] a stream into a snapshot
 //! - [`diff`] what two streams differ in; [`merge`] two streams in lock step
 //! - [`restore`] records into a folder; [`cat`] contents to a writer
@@ -55,5 +56,6 @@ pub mod storage;
 pub mod stream;
 pub mod text;
 pub mod time;
+pub mod union;
 pub mod verify;
 pub mod write;

@@ -7,6 +7,8 @@ mod collide;
 mod crash;
 mod diff;
 mod docs;
+mod fanout;
+mod faults;
 mod fuzz_corpus;
 mod hostile;
 mod interop;

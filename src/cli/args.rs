@@ -134,6 +134,37 @@ pub struct Heapify {
     pub out: Out,
 }
 
+/// Put the md5 of unchanged files into the records
+#[derive(Parser, Debug)]
+#[command(name = "snap-reuse", version)]
+pub struct Reuse {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Take md5 over from this snapshot [default: the latest of the snap root]
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub base: Option<OsString>,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// Join several streams of records into one, in order
+#[derive(Parser, Debug)]
+#[command(name = "snap-merge", version)]
+pub struct Merge {
+    /// Read records from these files; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
+
 /// Publish a stream of records as a snapshot, whole or not at all
 #[derive(Parser, Debug)]
 #[command(name = "snap-write", version)]

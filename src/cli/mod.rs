@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod args_seed;
+mod base;
 pub mod completion;
 mod console;
 mod io;
@@ -10,6 +11,7 @@ mod roots;
 pub mod settings;
 pub mod tidy;
 
+pub use base::base;
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
 pub use roots::{FileRoot, HeapRoot, SnapRoot};
@@ -25,6 +27,8 @@ pub fn tools() -> Vec<clap::Command> {
     vec![
         args::Scan::command(),
         args::Heapify::command(),
+        args::Reuse::command(),
+        args::Merge::command(),
         args::Write::command(),
         args::List::command(),
         args::Read::command(),
@@ -80,9 +84,12 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A,
     Ok(args)
 }
 
-/// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number.
+/// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number. SIGXFSZ
+/// does nothing, so that a file that may grow no further is an error of writing like any other.
 fn clean_up_on_signals() {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    // Where that fails, SIGXFSZ kills.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     // Where there can be no handler the signals just kill, as if there were none.
     let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {

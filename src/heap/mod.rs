@@ -22,7 +22,7 @@ pub use stage::{StoreError, Stored, digest};
 use crate::content::Content;
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Md5, Record, Sha256};
-use crate::storage::Location;
+use crate::storage::{self, Location};
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub struct Heap {
     shown: String,
     fd: OwnedFd,
     level: i32,
-    /// The file system does nothing in `syncfs`: each object is synced by itself.
+    /// Nothing can be learnt from `syncfs`: each object is synced by itself.
     sync_each: bool,
     pending: Mutex<Pending>,
     /// What snap-gc condemned, as it was when it was looked up last.
@@ -82,19 +82,17 @@ impl Heap {
     /// # Errors
     /// If that fails.
     pub fn create(root: &Location, level: i32) -> Result<Heap> {
-        std::fs::create_dir_all(root.path()).or_failed(|| format!("make the heap root {root}"))?;
+        storage::make_folders(root.path()).or_failed(|| format!("make the heap root {root}"))?;
         let heap = Heap::new(root, level)?;
         heap.load_condemned()?;
         Ok(heap)
     }
 
     fn new(root: &Location, level: i32) -> Result<Heap> {
-        /// The magic number of FUSE file systems, which know no `syncfs`: statfs(2).
-        const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
         let what = || format!("heap root {root}");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::open(root.path(), flags, Mode::empty()).or_failed(what)?;
-        let sync_each = fs::fstatfs(&fd).or_failed(what)?.f_type as i64 == FUSE_SUPER_MAGIC;
+        let sync_each = !syncfs_tells(&fd).or_failed(what)?;
         let (path, shown) = (root.path().to_path_buf(), root.to_string());
         Ok(Heap { path, shown, fd, level, sync_each, pending: Mutex::default(), condemned: Mutex::default() })
     }
@@ -285,6 +283,18 @@ impl Heap {
         }
         Ok(())
     }
+}
+
+/// Whether `syncfs` writes everything to the disk, and says so if it could not: FUSE file systems do nothing in it, and before
+/// Linux 5.8 it kept errors of writing to itself.
+fn syncfs_tells(fd: &OwnedFd) -> io::Result<bool> {
+    /// statfs(2).
+    const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
+    let system = rustix::system::uname();
+    let mut numbers =
+        system.release().to_bytes().split(|b| !b.is_ascii_digit()).map_while(|n| str::from_utf8(n).ok()?.parse().ok());
+    let release: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    Ok(release >= (5, 8) && fs::fstatfs(fd)?.f_type as i64 != FUSE_SUPER_MAGIC)
 }
 
 /// What is said when two contents have one md5.

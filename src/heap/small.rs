@@ -1,8 +1,9 @@
 //! Small files that the heap keeps about itself: written beside their place, synced, then named.
 
 use crate::error::{OrFailed, Result, printable};
+use crate::storage;
 use crate::time::Time;
-use std::fs::{self, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -17,7 +18,7 @@ fn shown(folder: &Path) -> String {
 /// # Errors
 /// If it can't be made.
 pub fn temp(folder: &Path) -> Result<NamedTempFile> {
-    fs::create_dir_all(folder).or_failed(|| shown(folder))?;
+    storage::make_folders(folder).or_failed(|| shown(folder))?;
     let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(folder).or_failed(|| shown(folder))?;
     crate::cleanup::register(temp.path());
     Ok(temp)

@@ -1,6 +1,7 @@
 //! One file on its way into the heap.
 
 use super::Done;
+use crate::base::take_over;
 use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
 use crate::monitor::Monitor;
@@ -56,12 +57,7 @@ impl Worker {
             if let Some(md5) = old.md5 {
                 let stored_size = self.confirm(md5, old.size, old.stored_size)?;
                 if self.heap.is_none() || stored_size.is_some() {
-                    let sha256 = old.sha256.map(|s| format!("\"{s}\""));
-                    let stored_size = stored_size.or(old.stored_size).map(|n| n.to_string());
-                    let mut changes = vec![("md5", Some(format!("\"{md5}\"")))];
-                    changes.extend(sha256.map(|s| ("sha256", Some(s))));
-                    changes.extend(stored_size.map(|n| ("stored_size", Some(n))));
-                    return Ok(Done::Kept(record.with(&changes), 0));
+                    return Ok(Done::Kept(take_over(&record, &base, stored_size), 0));
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::path_for;
 use crate::codec;
 use crate::error::{Error, OrFailed, Result};
 use crate::record::Record;
-use crate::storage::Location;
+use crate::storage::{Location, make_folders};
 use crate::time::Time;
 use rayon::prelude::*;
 use std::fs::File;
@@ -103,10 +103,14 @@ impl Publisher {
                 make_folders(folder).or_failed(|| format!("write the snap root {}", self.root))?;
             }
             match temp.persist_noclobber(&path) {
-                Ok(_) => {
-                    sync_folders(self.root.path(), &below).or_failed(|| format!("sync {}", path.display()))?;
-                    return Ok(path);
-                }
+                Ok(_) => match sync_folders(self.root.path(), &below) {
+                    Ok(()) => return Ok(path),
+                    Err(e) => {
+                        // Whoever hears that it failed must not find it.
+                        let _ = std::fs::remove_file(&path);
+                        return Err(e).or_failed(|| format!("sync {}", path.display()));
+                    }
+                },
                 Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
                     temp = e.file;
                     time = Time { sec: time.sec + i64::from(time.nsec >= 999_999_000), nsec: (time.nsec + 1000) % 1_000_000_000 };
@@ -120,20 +124,6 @@ impl Publisher {
 fn folder_of(root: &Location, time: Time) -> Result<PathBuf> {
     let path = path_for(time).ok_or_else(|| Error::refused("the clock is out of range"))?;
     Ok(root.path().join(path.parent().unwrap_or(Path::new(""))))
-}
-
-/// Makes a folder and those above it, each new one synced into the one above.
-fn make_folders(folder: &Path) -> std::io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    make_folders(above)?;
-    match std::fs::create_dir(folder) {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(e),
-        Ok(()) => File::open(above)?.sync_all(),
-    }
 }
 
 /// Makes the new name last, and the folders' names that lead to it.

@@ -52,6 +52,23 @@ impl fmt::Display for Location {
     }
 }
 
+/// Makes a folder and those above it, each new one synced into the one above, so that what is synced in it can be found again.
+///
+/// # Errors
+/// What the system says.
+pub fn make_folders(folder: &Path) -> std::io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folders(above)?;
+    match std::fs::create_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(e),
+        Ok(()) => std::fs::File::open(above)?.sync_all(),
+    }
+}
+
 /// The scheme and what is behind `://`, where there is one: a letter, then letters, digits, `+`, `-`, `.`.
 fn scheme_of(root: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = root.windows(3).position(|w| w == b"://")?;

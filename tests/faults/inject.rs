@@ -1,0 +1,253 @@
+//! Row 7: system calls that fail, at every place where a backup makes them.
+//!
+//! Whatever fails: what is published is whole, what was there before still is, nothing panics, a failed sync is not tried
+//! again, and the next run completes.
+
+use super::trace::{self, CALLS, Event, STRACE};
+use super::{audit, files, full, tree, world};
+use crate::util::{Done, World};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::PathBuf;
+
+/// What was counted.
+#[derive(Default)]
+struct Counts {
+    runs: usize,
+    /// Runs in which something was made to fail.
+    hit: usize,
+    refused: usize,
+    published: usize,
+    /// Ended by the standard library, which takes it for impossible that a folder can't be closed. No file system says that.
+    closedir: usize,
+    wrong: Vec<String>,
+}
+
+impl Counts {
+    fn say(&self, what: &str) {
+        let Counts { runs, hit, refused, published, closedir, wrong } = self;
+        println!(
+            "row 7: {what}: {runs} runs, {hit} with a fault: {refused} refused, {published} published whole, {closedir} ended by \
+             the standard library for a folder that could not be closed, {} wrong",
+            wrong.len()
+        );
+        assert!(wrong.is_empty(), "{what}: {} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(10)]);
+    }
+}
+
+/// A repository with one snapshot, a changed source, and the records of its second backup.
+struct Ground {
+    world: World,
+    before: PathBuf,
+}
+
+impl Ground {
+    fn new() -> Ground {
+        let world = world();
+        tree(&world.path("files"), 7, 3);
+        world.sh("snap-scan | snap-heapify | snap-write && cp -a heap heap.0 && cp -a snap snap.0").ok();
+        tree(&world.path("files"), 8, 6);
+        world.sh("snap-scan > list.jsonl && snap-heapify < list.jsonl > heapified.jsonl").ok();
+        world.sh("mv heap heap.1").ok();
+        let before = files(&world.path("snap"));
+        assert_eq!(before.len(), 1);
+        Ground { world, before: before.into_iter().next().expect("the first snapshot") }
+    }
+
+    /// As it was after the first backup, or (for a test of snap-write) after the second one's objects.
+    fn reset(&self, heap: &str) {
+        for (from, to) in [(heap, "heap"), ("snap.0", "snap")] {
+            let (from, to) = (self.world.path(from), self.world.path(to));
+            let _ = fs::remove_dir_all(&to);
+            for file in files(&from) {
+                let copy = to.join(file.strip_prefix(&from).expect("below"));
+                fs::create_dir_all(copy.parent().expect("a folder")).expect("make a folder");
+                fs::copy(&file, copy).expect("copy a file");
+            }
+        }
+    }
+
+    /// Runs a backup of which something fails, and looks at what is left. `pipe` ends with snap-write.
+    fn run(&self, what: &str, heap: &str, pipe: &str, counts: &mut Counts) -> Option<Vec<Event>> {
+        self.reset(heap);
+        let _ = fs::remove_file(self.world.path("trace"));
+        // The status of every stage; the last line of stdout.
+        let done = self.world.sh(&format!("{pipe}; echo \"status ${{PIPESTATUS[*]}}\""));
+        let events = self.world.path("trace").exists().then(|| trace::read(&self.world.path("trace")));
+        counts.runs += 1;
+        let mut wrong = Vec::new();
+        let statuses = statuses(&done);
+        let exit_0 = statuses.iter().all(|s| *s == 0);
+        let closedir = done.err().contains("unexpected error during closedir") && done.err().matches("panicked").count() == 1;
+        if closedir {
+            counts.closedir += 1;
+        } else if done.err().contains("panicked") || statuses.iter().any(|s| ![0, 1, 2].contains(s) && !self.loader(&done, *s)) {
+            wrong.push(format!("status {statuses:?}: {}", done.err()));
+        }
+        if !exit_0 && done.err().is_empty() && !what.contains('+') {
+            wrong.push("failed without a word".to_string());
+        }
+        let audit = audit(&self.world);
+        wrong.extend(audit.wrong());
+        // What removes temps must not be what fails.
+        let removes = ["openat", "getdents64", "unlinkat", "close", "newfstatat", "statx", "descriptors"];
+        if !audit.temps.is_empty() && !removes.iter().any(|call| what.contains(call)) {
+            wrong.push(format!("temps are left: {:?}", audit.temps));
+        }
+        if !audit.snapshots.contains(&self.before) {
+            wrong.push("the snapshot before is gone".to_string());
+        }
+        let new = audit.snapshots.len() - 1;
+        match (exit_0, new) {
+            (false, 0 | 1) if closedir => {}
+            (true, 1) => counts.published += 1,
+            (false, 0) => counts.refused += 1,
+            // A snapshot is there and whole, though snap-write says it failed: it could not say so on stdout.
+            (false, 1) if what.contains("write write:") || what.contains("write close:") => counts.refused += 1,
+            _ => wrong.push(format!("statuses {statuses:?} and {new} new snapshots")),
+        }
+        if let Some(events) = &events {
+            counts.hit += usize::from(events.iter().any(|e| e.result < 0));
+            wrong.extend(retried(events));
+        }
+        // The next run completes, whatever is left.
+        let again = self.world.sh("snap-scan | snap-heapify | snap-write > /dev/null");
+        if again.code() != Some(0) {
+            wrong.push(format!("the next run: {}", again.err()));
+        }
+        let after = super::audit(&self.world);
+        if after.snapshots.len() != audit.snapshots.len() + 1 || !after.wrong().is_empty() {
+            wrong.push(format!("after the next run: {:?}", after.wrong()));
+        }
+        counts.wrong.extend(wrong.into_iter().map(|w| format!("{what}: {w}")));
+        events
+    }
+
+    /// Whether the system could not even start the program, or strace could not.
+    fn loader(&self, done: &Done, status: i32) -> bool {
+        let err = done.err();
+        (status == 127 && err.contains("error while loading shared libraries")) || (status == 1 && err.contains("strace:"))
+    }
+}
+
+fn statuses(done: &Done) -> Vec<i32> {
+    let out = done.out();
+    let last = out.lines().last().and_then(|l| l.strip_prefix("status ")).unwrap_or("-1");
+    last.split(' ').map(|s| s.parse().unwrap_or(-1)).collect()
+}
+
+/// Syncs of a descriptor that had failed to sync, and names given after that.
+fn retried(events: &[Event]) -> Vec<String> {
+    let mut failed: HashMap<&str, usize> = HashMap::new();
+    let mut wrong = Vec::new();
+    for event in events {
+        if let Some((fd, path, _)) = event.synced() {
+            if failed.contains_key(fd) {
+                wrong.push(format!("{} of {} again after it failed", event.name, path.display()));
+            } else if event.result < 0 {
+                failed.insert(fd, event.end);
+            }
+        }
+        if event.name == "close" {
+            failed.remove(event.fd(0).map_or("", |(fd, _)| fd));
+        }
+        if let Some((_, to)) = event.renamed().filter(|_| !failed.is_empty() && event.result == 0) {
+            wrong.push(format!("{} got its name after a failed sync", to.display()));
+        }
+    }
+    wrong
+}
+
+/// How often each thread makes each call, at most; the loader's calls are left out.
+fn calls(events: &[Event]) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<(&str, u32), usize> = BTreeMap::new();
+    for event in events {
+        *counts.entry((&event.name, event.thread)).or_default() += 1;
+    }
+    let mut most: BTreeMap<String, usize> = BTreeMap::new();
+    for ((name, _), count) in counts {
+        let at = most.entry(name.to_string()).or_default();
+        *at = count.max(*at);
+    }
+    most
+}
+
+const TOOLS: [(&str, &str, &str); 2] = [
+    ("heapify", "heap.0", "STRACE snap-heapify < list.jsonl | snap-write > url"),
+    ("write", "heap.1", "STRACE snap-write < heapified.jsonl > url"),
+];
+
+#[test]
+fn a_call_that_fails_anywhere_publishes_nothing_wrong() {
+    let ground = Ground::new();
+    for (tool, heap, pipe) in TOOLS {
+        let mut counts = Counts::default();
+        let strace = |inject: &str| pipe.replace("STRACE", &format!("{STRACE} -e trace={CALLS} {inject} -o trace"));
+        let clean = ground.run("no fault", heap, &strace(""), &mut counts).expect("a trace");
+        let mut plans = Vec::new();
+        for (call, most) in calls(&clean) {
+            for n in 1..=most {
+                let errors: &[&str] = match call.as_str() {
+                    "read" | "statx" | "newfstatat" | "getdents64" => &["EIO"],
+                    // Also those of a file system that knows no such rename.
+                    "renameat2" => &["EIO", "ENOSPC", "EDQUOT", "EINTR", "EINVAL"],
+                    "close" | "unlinkat" | "fchmod" => &["EIO", "EDQUOT"],
+                    _ => &["EIO", "ENOSPC", "EDQUOT", "EINTR"],
+                };
+                plans.extend(errors.iter().map(|e| (call.clone(), *e, n.to_string())));
+                // From there on always. (One that is interrupted for ever would wait for ever, and rightly.)
+                plans
+                    .extend(["EIO", "ENOSPC"].iter().filter(|e| errors.contains(e)).map(|e| (call.clone(), *e, format!("{n}+"))));
+            }
+        }
+        // The quick tier: every call's first, and a sample.
+        let step = if full() { 1 } else { plans.len() / 30 };
+        let important = |call: &str| ["syncfs", "fsync", "renameat2", "write"].contains(&call);
+        let chosen = plans
+            .iter()
+            .enumerate()
+            .filter(|(i, (call, error, n))| i % step == 0 || (important(call) && *error == "EIO" && (n == "1" || n == "2")));
+        for (_, (call, error, n)) in chosen {
+            let inject = format!("-e inject={call}:error={error}:when={n}");
+            ground.run(&format!("{tool} {call}:{error}:{n}"), heap, &strace(&inject), &mut counts);
+        }
+        counts.say(&format!("snap-{tool}, injected errors"));
+    }
+}
+
+#[test]
+fn writes_that_are_cut_short_publish_nothing_wrong() {
+    let ground = Ground::new();
+    // A library that has every write do half of it. There is a C compiler where there is a Rust compiler.
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/torture/short.c");
+    ground.world.sh(&format!("cc -shared -fPIC -O1 -o short.so '{source}' -ldl")).ok();
+    let mut counts = Counts::default();
+    for every in if full() { 1..=12 } else { 1..=2 } {
+        let short = format!("SHORT_WRITE_EVERY={every} LD_PRELOAD=$PWD/short.so");
+        for (tool, heap, pipe) in TOOLS {
+            ground.run(&format!("{tool} short {every}"), heap, &pipe.replace("STRACE", &format!("env {short}")), &mut counts);
+        }
+    }
+    assert_eq!(counts.published, counts.runs, "short writes are no errors");
+    counts.say("short writes");
+
+    let mut counts = Counts::default();
+    let limits: Vec<u32> = if full() { (0..24).chain((24..2700).step_by(149)).collect() } else { vec![0, 1, 3, 600, 2600] };
+    for limit in &limits {
+        for (tool, heap, pipe) in TOOLS {
+            // Its standard output is a pipe, which has no limit; a shell of its own has the limit.
+            let pipe = pipe.replace("STRACE", &format!("bash -c 'ulimit -f {limit}; exec \"$0\" \"$@\"'"));
+            ground.run(&format!("{tool} write limit+ {limit}"), heap, &pipe, &mut counts);
+        }
+    }
+    counts.say("RLIMIT_FSIZE");
+
+    let mut counts = Counts::default();
+    for limit in if full() { 3..40 } else { 6..12 } {
+        for (tool, heap, pipe) in TOOLS {
+            let pipe = pipe.replace("STRACE", &format!("bash -c 'ulimit -n {limit}; exec \"$0\" \"$@\"'"));
+            ground.run(&format!("{tool} descriptors+ {limit}"), heap, &pipe, &mut counts);
+        }
+    }
+    counts.say("RLIMIT_NOFILE");
+}

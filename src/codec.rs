@@ -124,13 +124,26 @@ pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     thread_local! {
         static KEPT: RefCell<Decompressor> = RefCell::new(Decompressor::new());
     }
-    let header = read_header(&mut &*gzip).ok()??.bytes.len();
-    let end = gzip.len().checked_sub(TRAILER).filter(|end| *end >= header)?;
-    let number = |at: usize| u32::from_le_bytes([gzip[at], gzip[at + 1], gzip[at + 2], gzip[at + 3]]);
+    /// Text, an extra field, a name, a comment: a header with more is for the other reader.
+    const USUAL: u8 = 1 | 4 | 8 | 16;
+    let header = read_header(&mut &*gzip).ok()??.bytes;
+    let end = gzip.len().checked_sub(TRAILER).filter(|end| *end >= header.len() && header[3] & !USUAL == 0)?;
     let mut content = vec![0; size];
-    let n = KEPT.with_borrow_mut(|d| d.deflate_decompress(&gzip[header..end], &mut content)).ok()?;
-    // A second member or garbage behind the first would show here: the last eight bytes would not be this content's.
-    (n == size && number(end) == libdeflater::crc32(&content) && number(end + 4) == size as u32).then_some(content)
+    let trailer = &gzip[end..];
+    // The trailer right behind the deflated data is compared with the content, but what is behind that is not looked at: so
+    // its eight bytes have to stand at the end of the file, and nowhere before it.
+    let n = KEPT.with_borrow_mut(|d| d.gzip_decompress(gzip, &mut content)).ok()?;
+    let is_trailer = trailer[..4] == libdeflater::crc32(&content).to_le_bytes() && trailer[4..] == (size as u32).to_le_bytes();
+    let first = || memchr::memmem::find(&gzip[header.len()..], trailer);
+    (n == size && is_trailer && first() == Some(end - header.len())).then_some(content)
+}
+
+/// The same, for a member that happens to hold its trailer's bytes twice, as that of nothing at all does.
+fn inflate_slowly(member: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut decoder = flate2::bufread::GzDecoder::new(member);
+    let mut content = Vec::with_capacity(size);
+    decoder.by_ref().take(size as u64 + 1).read_to_end(&mut content).ok()?;
+    (content.len() == size && decoder.into_inner().is_empty()).then_some(content)
 }
 
 /// Reads a member's header; None at the end of the input.
@@ -242,7 +255,9 @@ impl<R: BufRead> GzipReader<R> {
                 if got < rest {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off"));
                 }
-                self.content = inflate_whole(&whole, content as usize).ok_or_else(|| invalid("a damaged gzip member"))?;
+                let content = content as usize;
+                let inflated = inflate_whole(&whole, content).or_else(|| inflate_slowly(&whole, content));
+                self.content = inflated.ok_or_else(|| invalid("a damaged gzip member"))?;
                 self.last = header.comment;
                 self.state = State::Members(input);
             }
@@ -333,6 +348,11 @@ mod tests {
             garbage.extend_from_slice(b"garbage");
             assert!(read(&garbage).is_err());
             assert!(inflate_whole(&garbage, content.len()).is_none());
+            // Neither the same member twice nor garbage with a copy of the trailer behind it.
+            let trailer = good[good.len() - 8..].to_vec();
+            for more in [good.clone(), [b"garbage".to_vec(), trailer].concat()] {
+                assert!(inflate_whole(&[good.clone(), more].concat(), content.len()).is_none());
+            }
             let mut flipped = good.clone();
             flipped[good.len() / 2] ^= 4;
             assert!(read(&flipped).is_err());

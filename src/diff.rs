@@ -173,7 +173,7 @@ impl Diff {
     /// How many records failed so far: on the sides, by what their end records say, and here.
     pub fn errors(&self) -> u64 {
         let stated = |seen: &Seen| seen.end.as_ref().map_or(0, |end| end.errors).max(seen.errors);
-        self.sides.iter().map(stated).sum::<u64>() + self.own
+        self.sides.iter().map(stated).fold(self.own, u64::saturating_add)
     }
 
     /// The rows as records.

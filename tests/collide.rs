@@ -80,7 +80,7 @@ fn also_where_the_python_tool_stored_the_first() {
     let [one, two] = blocks();
     let mut world = World::new();
     world.put("files/a", &one);
-    world.py("snapshot").ok();
+    world.py("make-snapshot").ok();
     world.put("files/b", &two);
     for options in ["", "--verify-existing"] {
         one_refused(heapify(&world, options), "b");

@@ -353,6 +353,7 @@ fn nothing_outside_the_root_is_changed() {
                 broken.push(format!("{command:?} < {body}: {before:?}\n{after:?}{}", run.done));
             }
             well_behaved(&run.done);
+            assert!(run.done.code() == Some(0) || !run.done.err().is_empty(), "it failed in silence{}", run.done);
             assert!(run.memory < MEMORY, "{} KiB for {body}", run.memory);
             assert!(setuid_below(&world.path("files")).is_none(), "set-user-id of our own for {body}");
             most = most.max(run.memory);

@@ -9,6 +9,7 @@ mod diff;
 mod docs;
 mod fanout;
 mod faults;
+mod fuzz_corpus;
 mod hostile;
 mod interop;
 mod keep;

@@ -45,13 +45,13 @@ const CASES: [(i32, &str); 58] = [
     (2, "snap-read latest~99"),
     (2, "snap-read damaged.jsonl.gz"),
     (2, "snap-read @then"),
-    (0, "snap-diff latest latest"),
-    (0, "snap-diff whole whole"),
-    (1, "snap-diff whole other"),
-    (1, "snap-diff whole other --stat"),
-    (2, "snap-diff whole nowhere"),
-    (2, "snap-diff whole damaged.jsonl.gz"),
-    (2, "snap-diff list list2"),
+    (0, "snap-diff one.jsonl.gz - < whole"),
+    (0, "snap-diff one.jsonl.gz one.jsonl.gz"),
+    (1, "snap-diff one.jsonl.gz - < other"),
+    (1, "snap-diff one.jsonl.gz two.jsonl.gz --stat"),
+    (2, "snap-diff one.jsonl.gz nowhere"),
+    (2, "snap-diff one.jsonl.gz damaged.jsonl.gz"),
+    (2, "snap-diff one.jsonl.gz list"),
     (0, "snap-restore --file-root back whole"),
     (0, "snap-restore --file-root back --dry-run whole"),
     (0, "snap-restore --file-root back --delete whole"),
@@ -71,8 +71,8 @@ const CASES: [(i32, &str); 58] = [
 #[test]
 fn every_tool_ends_with_the_status_that_is_documented() {
     let world = World::with(Tree::Files);
-    world.sh("snap-scan > list; snap-scan --type d > list2; snap-heapify --no-base list > whole; snap-write whole; snap-write whole").ok();
-    world.sh("sed 's/a.txt/missing.txt/' list > gone; jq -c 'select(.name != \"B\")' whole > other").ok();
+    world.sh("snap-scan > list; snap-scan --type d > list2; snap-heapify --no-base list > whole; cp $(snap-write whole) one.jsonl.gz; snap-write whole").ok();
+    world.sh("sed 's/a.txt/missing.txt/' list > gone; jq -c 'select(.name != \"B\")' whole > other; cp $(snap-write --unterminated other) two.jsonl.gz").ok();
     let lacking = "{\"md5\":\"0123456789abcdef0123456789abcdef\",\"name\":\"lacking\",\"size\":3,\"type\":\"file\"}\n";
     world.put("lacking", lacking);
     let end = "{\"errors\":1,\"name\":\"\",\"records\":0,\"type\":\"end\"}\n";
@@ -84,7 +84,7 @@ fn every_tool_ends_with_the_status_that_is_documented() {
     }
     let mut all = CASES.len();
     for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        for tool in ["snap-heapify", "snap-write", "snap-restore", "snap-cat", "snap-diff - whole"] {
+        for tool in ["snap-heapify", "snap-write", "snap-restore", "snap-cat", "snap-diff - one.jsonl.gz"] {
             // It waits for input that never comes, and what it has begun has to go.
             let script = format!(
                 "exec 3< <(head -n 3 whole; exec sleep 60); {tool} <&3 > /dev/null & sleep 0.4; kill -{signal} $!; wait $!"
@@ -197,7 +197,7 @@ fn names_do_nothing_to_a_terminal() {
     }
     let record = "{\"name\":\"a\\u001b[31m\",\"type\":\"error\",\"error\":\"\\u001b[31m\\nred\"}\n{\"name\":\"b\",\"type\":\"\\u001b[31m\"}\n";
     let record = [record, "{\"name\":\"c\",\"md5\":\"\\u001b[31m\"}\n"].concat();
-    for tool in ["snap-heapify", "snap-write --unterminated --partial", "snap-restore", "snap-cat", "snap-diff - list"] {
+    for tool in ["snap-heapify", "snap-write --unterminated --partial", "snap-restore", "snap-cat", "snap-diff latest -"] {
         let words: Vec<&str> = tool.split(' ').collect();
         for part in [record.as_str(), record.lines().next().unwrap(), record.lines().nth(1).unwrap()] {
             well_behaved(&world.run(&words, part.as_bytes()));

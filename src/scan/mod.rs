@@ -14,7 +14,7 @@ use crate::rootdir::RootDir;
 use crate::sort;
 use crate::stat::{self, Extra};
 use crate::storage::Location;
-use crate::stream::{End, Records, Tally};
+use crate::stream::{End, LINE_LIMIT, Records, Tally};
 use rustix::fs::{self, AtFlags, FileType, Stat};
 use std::io::{self, BufRead};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -208,7 +208,12 @@ impl Shared {
                 Err(e) => return Some(self.failure(&name, "read extended attributes", &e)),
             }
         }
-        Some(stat::record(name, kind, stat, &extra))
+        let record = stat::record(name, kind, stat, &extra);
+        // No tool would read the line: better this one file than the whole stream.
+        match record.text().len() < LINE_LIMIT / 2 {
+            true => Some(record),
+            false => Some(self.failure(record.name(), "record it", &io::Error::other("its extended attributes are too many"))),
+        }
     }
 }
 

@@ -1,0 +1,166 @@
+//! What is fuzzed: each function takes any bytes and asserts what has to hold for all of them. cargo-fuzz calls them from
+//! `fuzz_targets`, the tests with the kept corpora and with mutations of them.
+
+use snapshooter::codec::{self, GzipReader};
+use snapshooter::diff::{self, Shower, Status, Style};
+use snapshooter::monitor::Recorder;
+use snapshooter::name::{self, Name};
+use snapshooter::record::{Kind, Record};
+use snapshooter::snapshot::{self, Label};
+use snapshooter::stream::{End, Reader, Records};
+use snapshooter::{error, sort, text, time};
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+/// No input may inflate to more than so many bytes here; a real reader has no such limit.
+const LIMIT: u64 = 32 << 20;
+
+/// A line, and lines.
+pub fn record(data: &[u8]) {
+    if let Ok(record) = Record::parse(data) {
+        assert_eq!(record.text(), data, "a record that is not changed is not changed");
+        let kind = record.kind();
+        if kind != Kind::End {
+            assert!(record.name().check().is_ok(), "a name that is not good");
+            let failure = Record::failure(record.name(), &record.name().printable());
+            let again = Record::parse(failure.text()).expect("a failure is a record");
+            assert!(again.name() == record.name() && again.kind() == Kind::Error);
+        }
+        let md5 = Some("\"d41d8cd98f00b204e9800998ecf8427e\"".to_string());
+        let edited = record.with(&[("md5", md5), ("size", None), ("zz", Some("1".to_string()))]);
+        assert!(edited.name() == record.name() && edited.kind() == kind);
+        assert!(edited.fields().md5.is_some() && edited.fields().size.is_none());
+        assert_eq!(edited.with(&[]).fields(), edited.fields());
+        if let Some(time) = record.modified() {
+            assert!(time.nsec < 1_000_000_000);
+            let _ = (time.rfc3339(), record.has_time(time));
+        }
+        let end = End::of(&record);
+        assert_eq!(End::of(&end.record()).records, end.records as f64 as u64, "an end record says what it was made of");
+    }
+    for item in Reader::new("fuzz", data) {
+        if let Err(e) = item {
+            harmless(&e.to_string());
+        }
+    }
+}
+
+/// gzip, made by anybody.
+pub fn gzip(data: &[u8]) {
+    let mut content = Vec::new();
+    let read = GzipReader::new(data).and_then(|mut r| r.by_ref().take(LIMIT).read_to_end(&mut content));
+    if read.is_ok() && (content.len() as u64) < LIMIT {
+        // Another implementation reads the same.
+        let mut other = Vec::new();
+        let whole = flate2::read::MultiGzDecoder::new(data).take(LIMIT).read_to_end(&mut other);
+        assert!(whole.is_ok() && other == content, "two readers see two things");
+    }
+    for size in [0, 1, content.len(), data.len()] {
+        if let Some(inflated) = codec::inflate_whole(data, size.min(1 << 20)) {
+            assert!(read.is_ok() && inflated == content, "whole is not what piece by piece is");
+        }
+    }
+    let (level, sized) = (i32::from(data.first().copied().unwrap_or(0) % 13), data.len() % 2 == 0);
+    let member = codec::member(data, level, Some("c"), sized);
+    assert_eq!(codec::inflate_whole(&member, data.len()).as_deref(), Some(data));
+    let mut back = Vec::new();
+    GzipReader::new(&member[..]).and_then(|mut r| r.read_to_end(&mut back)).expect("our own gzip");
+    assert_eq!(back, data);
+}
+
+/// Names of snapshots, their labels, and times that people write.
+pub fn snapshot(data: &[u8]) {
+    if let Some(time) = snapshot::time_of(OsStr::from_bytes(data)) {
+        let path = snapshot::path_for(time).expect("a time that was read has a path");
+        assert_eq!(path.file_name().map(OsStr::as_bytes), Some(data), "only what we would write counts");
+    }
+    let _ = Label::parse(data);
+    if let Ok(Some(header)) = codec::read_header(&mut &*data) {
+        assert!(data.starts_with(&header.bytes));
+        let _ = header.comment.map(|c| Label::parse(&c));
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = time::parse_human(text);
+        if let Some(time) = time::Time::parse_rfc3339(text) {
+            assert!(time.nsec < 1_000_000_000);
+            if let Some(again) = time.rfc3339() {
+                assert_eq!(time::Time::parse_rfc3339(&again), Some(time));
+            }
+        }
+    }
+}
+
+/// Two streams, with a byte 0xFF between them.
+pub fn diff(data: &[u8]) {
+    let at = data.iter().position(|b| *b == 0xff).unwrap_or(data.len());
+    let sides = [&data[..at], data.get(at + 1..).unwrap_or_default()];
+    let monitor = Arc::new(Recorder::default());
+    let side = |bytes: &[u8]| -> Option<Records> {
+        let reader = Reader::new("fuzz", std::io::Cursor::new(bytes.to_vec()));
+        sort::ordered(Box::new(reader), monitor.clone()).ok()
+    };
+    for style in [Style::Records, Style::Table, Style::Names, Style::Stat] {
+        let (Some(left), Some(right)) = (side(sides[0]), side(sides[1])) else { return };
+        let options = diff::Options { metadata: data.len() % 2 == 0, statuses: Status::ALL.to_vec(), types: [None, None] };
+        let mut rows = diff::diff(left, right, options, monitor.clone());
+        let (mut shower, mut out) = (Shower::new(style, true), Vec::new());
+        let mut last: Option<Name> = None;
+        while let Some(row) = rows.next() {
+            let Ok(row) = row else { break };
+            if style == Style::Records {
+                let record = row.clone().into_record();
+                if record.kind() != Kind::End {
+                    assert!(last.as_ref().is_none_or(|l| l <= record.name()), "rows out of order");
+                    last = Some(record.name().clone());
+                }
+            }
+            shower.row(&mut out, row).expect("a Vec takes all");
+        }
+        shower.finish(&mut out, &rows, &Status::ALL).expect("a Vec takes all");
+        if style != Style::Records {
+            String::from_utf8_lossy(&out).lines().for_each(harmless);
+        }
+        let _ = (rows.found(), rows.errors());
+    }
+    monitor.heard().iter().for_each(|line| harmless(line));
+}
+
+/// Names, their JSON, their order.
+pub fn names(data: &[u8]) {
+    let json = text::json_string(data);
+    let wtf8 = text::decode(&json).expect("our own JSON is a string");
+    assert_eq!(text::unescape(&wtf8).as_deref(), Some(data), "a name comes back");
+    assert_eq!(text::from_base64(&text::to_base64(data)).as_deref(), Some(data));
+    assert!(text::is_replaced(String::from_utf8_lossy(data).as_bytes(), data), "what jq makes of it is known again");
+    harmless(&error::printable(data));
+    let (a, b) = data.split_at(data.len() / 2);
+    let order = name::compare(a, b);
+    assert_eq!(order, name::compare(b, a).reverse());
+    assert_eq!(order, Name::new(a).cmp(&Name::new(b)), "two ways to compare");
+    let python = |n: &[u8]| name::units(n).collect::<Vec<u32>>();
+    assert_eq!(order, python(a).cmp(&python(b)));
+    let line = format!("{{\"name\":{json}}}");
+    match (Record::parse(line.as_bytes()), Name::new(data).check()) {
+        (Ok(record), Ok(())) => assert_eq!(record.name().as_bytes(), data),
+        (Err(_), Err(_)) => {}
+        (read, good) => panic!("read {read:?}, checked {good:?}"),
+    }
+    // A string of anybody's.
+    if let Ok(raw) = std::str::from_utf8(data) {
+        if raw.len() > 1
+            && raw.starts_with('"')
+            && raw.ends_with('"')
+            && Record::parse(format!("{{\"name\":{raw}}}").as_bytes()).is_ok()
+        {
+            let wtf8 = text::decode(raw).expect("a string");
+            assert!(text::unescape(&wtf8).is_some());
+        }
+    }
+}
+
+/// One line without control characters.
+fn harmless(line: &str) {
+    assert!(!line.chars().any(char::is_control), "control characters in {line:?}");
+}

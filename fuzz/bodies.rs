@@ -62,7 +62,7 @@ pub fn gzip(data: &[u8]) {
             assert!(read.is_ok() && inflated == content, "whole is not what piece by piece is");
         }
     }
-    let (level, sized) = (i32::from(data.first().copied().unwrap_or(0) % 13), data.len() % 2 == 0);
+    let (level, sized) = (i32::from(data.first().copied().unwrap_or(0) % 13), data.len().is_multiple_of(2));
     let member = codec::member(data, level, Some("c"), sized);
     assert_eq!(codec::inflate_whole(&member, data.len()).as_deref(), Some(data));
     let mut back = Vec::new();
@@ -103,11 +103,12 @@ pub fn diff(data: &[u8]) {
     };
     for style in [Style::Records, Style::Table, Style::Names, Style::Stat] {
         let (Some(left), Some(right)) = (side(sides[0]), side(sides[1])) else { return };
-        let options = diff::Options { metadata: data.len() % 2 == 0, statuses: Status::ALL.to_vec(), types: [None, None] };
+        let options =
+            diff::Options { metadata: data.len().is_multiple_of(2), statuses: Status::ALL.to_vec(), types: [None, None] };
         let mut rows = diff::diff(left, right, options, monitor.clone());
         let (mut shower, mut out) = (Shower::new(style, true), Vec::new());
         let mut last: Option<Name> = None;
-        while let Some(row) = rows.next() {
+        for row in rows.by_ref() {
             let Ok(row) = row else { break };
             if style == Style::Records {
                 let record = row.clone().into_record();

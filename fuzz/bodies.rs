@@ -149,15 +149,10 @@ pub fn names(data: &[u8]) {
         (read, good) => panic!("read {read:?}, checked {good:?}"),
     }
     // A string of anybody's.
-    if let Ok(raw) = std::str::from_utf8(data) {
-        if raw.len() > 1
-            && raw.starts_with('"')
-            && raw.ends_with('"')
-            && Record::parse(format!("{{\"name\":{raw}}}").as_bytes()).is_ok()
-        {
-            let wtf8 = text::decode(raw).expect("a string");
-            assert!(text::unescape(&wtf8).is_some());
-        }
+    let raw = std::str::from_utf8(data).ok().filter(|raw| raw.len() > 1 && raw.starts_with('"') && raw.ends_with('"'));
+    if let Some(raw) = raw.filter(|raw| Record::parse(format!("{{\"name\":{raw}}}").as_bytes()).is_ok()) {
+        let wtf8 = text::decode(raw).expect("a string");
+        assert!(text::unescape(&wtf8).is_some());
     }
 }
 

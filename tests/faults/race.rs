@@ -25,7 +25,8 @@ fn writers_of_the_same_new_objects_store_each_once() {
         loop {
             let ended = child.try_wait().expect("wait").is_some();
             for path in super::files(&world.path("heap")).into_iter().filter(|p| !p.starts_with(world.path("heap/temp"))) {
-                let Ok(meta) = path.metadata() else { continue };
+                // The heap's note of the snap root may be written twice, with the same text.
+                let Some(meta) = path.metadata().ok().filter(|_| path.extension().is_some_and(|e| e == "gz")) else { continue };
                 let inode = *seen.entry(path).or_insert(meta.ino());
                 replaced += usize::from(inode != meta.ino());
             }

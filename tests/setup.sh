@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 
 # A command of each package; python3-venv has none and is asked for below.
-declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [setfacl]=acl [python3]=python3)
+declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [setfacl]=acl [python3]=python3 [/usr/bin/time]=time)
 missing=()
 for command in "${!package[@]}"; do
     command -v "$command" >/dev/null || missing+=("${package[$command]}")

@@ -13,9 +13,13 @@ fn main() -> ExitCode {
 
 fn work(args: Gc, console: Arc<Console>) -> Result<Outcome> {
     let heap = args.heap.require()?;
+    let one = SnapRoot { snap_root: None, snap_storage_options: args.snap_storage_options };
     let roots = match args.snap_root.is_empty() {
-        true => vec![SnapRoot { snap_root: None }.require()?],
-        false => args.snap_root.iter().map(|r| Location::parse(r, "--snap-root")).collect::<Result<_>>()?,
+        true => vec![one.require()?],
+        false => {
+            let options = one.options()?;
+            args.snap_root.iter().map(|r| Location::parse(r, "--snap-root", &options)).collect::<Result<_>>()?
+        }
     };
     tidy::gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)?;
     Ok(Outcome::Done)

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 
 fn work(args: Scan, console: Arc<Console>) -> Result<Outcome> {
     let root = match &args.root {
-        Some(root) => Location::parse(root, "ROOT")?,
+        Some(root) => Location::parse(root, "ROOT", &args.file.options()?)?,
         None => args.file.require()?,
     };
     let options = options(&args)?;

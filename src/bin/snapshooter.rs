@@ -101,7 +101,8 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
         }),
         Command::CollectGarbage(mut args) => {
             let heap = settings::heap_root(&global)?;
-            let others = args.other_snap_root.iter().map(|root| Location::parse(root, "--other-snap-root"));
+            let options = settings::storage_options(&global)?.2;
+            let others = args.other_snap_root.iter().map(|root| Location::parse(root, "--other-snap-root", &options));
             let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>>>()?;
             Box::new(move || {
                 args.how.delete &= !args.dry_run;

@@ -42,6 +42,9 @@ pub struct Gc {
     /// A snap root whose snapshots use the heap; may be repeated, and has to be for every one [env: SNAP_ROOT]
     #[arg(long, value_name = "ROOT")]
     pub snap_root: Vec<OsString>,
+    /// how to reach the snap roots: a JSON object of fsspec's names, or @FILE [env: SNAP_STORAGE_OPTIONS]
+    #[arg(long, value_name = "JSON", hide_short_help = true)]
+    pub snap_storage_options: Option<OsString>,
     #[command(flatten)]
     pub how: GcHow,
     #[command(flatten)]

@@ -1,27 +1,38 @@
-//! The three roots: an option each, or else an environment variable. A variable that is empty counts as not set.
+//! The three roots and the options of their storages: an option each, or else an environment variable. A variable that is empty counts as not set.
 
 use crate::error::{Error, Result};
-use crate::storage::Location;
+use crate::storage::{Location, Options, variable};
 use std::ffi::OsString;
 
 macro_rules! root {
-    ($name:ident, $field:ident, $flag:literal, $env:literal, $what:literal) => {
+    ($name:ident, $field:ident, $flag:literal, $env:literal, $what:literal, $ofield:ident, $oflag:literal, $oenv:literal) => {
         #[doc = concat!("`--", $flag, "`: ", $what)]
         #[derive(clap::Args, Clone, Debug)]
         pub struct $name {
             #[doc = concat!($what, " [env: ", $env, "]")]
             #[arg(long, value_name = "ROOT")]
             pub $field: Option<OsString>,
+            #[doc = concat!("how to reach the ", $flag, ": a JSON object of fsspec's names, or @FILE [env: ", $oenv, "]")]
+            #[arg(long, value_name = "JSON", hide_short_help = true)]
+            pub $ofield: Option<OsString>,
         }
 
         impl $name {
             /// The root, if the option or the variable gives one.
             pub fn get(&self) -> Result<Option<Location>> {
-                let from_env = || std::env::var_os($env).filter(|v| !v.is_empty());
-                match self.$field.clone().or_else(from_env) {
-                    Some(root) => Location::parse(&root, concat!("--", $flag)).map(Some),
+                match self.$field.clone().or_else(|| variable($env)) {
+                    Some(root) => Location::parse(&root, concat!("--", $flag), &self.options()?).map(Some),
                     None => Ok(None),
                 }
+            }
+
+            /// The options of its storage.
+            ///
+            /// # Errors
+            /// If they are no JSON object.
+            pub fn options(&self) -> Result<Options> {
+                let text = self.$ofield.clone().or_else(|| variable($oenv));
+                text.map_or_else(|| Ok(Options::default()), |text| Options::parse(&text, concat!("--", $oflag)))
             }
 
             /// The root.
@@ -42,6 +53,33 @@ macro_rules! root {
     };
 }
 
-root!(FileRoot, file_root, "file-root", "FILE_ROOT", "file root, the folder backed up");
-root!(HeapRoot, heap_root, "heap-root", "HEAP_ROOT", "heap root, where contents are kept");
-root!(SnapRoot, snap_root, "snap-root", "SNAP_ROOT", "snap root, where snapshots are kept");
+root!(
+    FileRoot,
+    file_root,
+    "file-root",
+    "FILE_ROOT",
+    "file root, the folder backed up",
+    file_storage_options,
+    "file-storage-options",
+    "FILE_STORAGE_OPTIONS"
+);
+root!(
+    HeapRoot,
+    heap_root,
+    "heap-root",
+    "HEAP_ROOT",
+    "heap root, where contents are kept",
+    heap_storage_options,
+    "heap-storage-options",
+    "HEAP_STORAGE_OPTIONS"
+);
+root!(
+    SnapRoot,
+    snap_root,
+    "snap-root",
+    "SNAP_ROOT",
+    "snap root, where snapshots are kept",
+    snap_storage_options,
+    "snap-storage-options",
+    "SNAP_STORAGE_OPTIONS"
+);

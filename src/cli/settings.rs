@@ -8,32 +8,15 @@ use crate::diff::{Status, Style};
 use crate::error::{Error, OrFailed, Result, printable};
 use crate::monitor::Monitor;
 use crate::record::Kind;
-use crate::storage::Location;
+use crate::storage::{Location, Options, variable};
 use clap::ValueEnum;
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// As many as the Python tool works on at once.
 const PARALLEL: usize = 20;
-
-/// Keys of storage options that mean something, or nothing, for every folder of this machine.
-const LOCAL_KEYS: [&str; 8] = [
-    "auto_mkdir",
-    "asynchronous",
-    "batch_size",
-    "listings_expiry_time",
-    "max_paths",
-    "skip_instance_cache",
-    "use_listings_cache",
-    "loop",
-];
-
-/// A variable that is empty counts as not set.
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|v| !v.is_empty())
-}
 
 /// How much to say.
 ///
@@ -55,28 +38,29 @@ pub fn log_level(global: &Global) -> Result<LogLevel> {
 /// # Errors
 /// If none is given, or what is given is no root; the same for the other two.
 pub fn file_root(global: &Global) -> Result<Location> {
-    root(global.file_root.as_deref(), "--file-root", "FILE_ROOT")
+    root(global.file_root.as_deref(), "--file-root", "FILE_ROOT", &storage_options(global)?.0)
 }
 
 /// The heap root.
 #[expect(clippy::missing_errors_doc, reason = "the same as of the file root")]
 pub fn heap_root(global: &Global) -> Result<Location> {
-    root(global.heap_root.as_deref(), "--heap-root", "HEAP_ROOT")
+    root(global.heap_root.as_deref(), "--heap-root", "HEAP_ROOT", &storage_options(global)?.1)
 }
 
 /// The snap root.
 #[expect(clippy::missing_errors_doc, reason = "the same as of the file root")]
 pub fn snap_root(global: &Global) -> Result<Location> {
-    root(global.snap_root.as_deref(), "--snap-root", "SNAP_ROOT")
+    root(global.snap_root.as_deref(), "--snap-root", "SNAP_ROOT", &storage_options(global)?.2)
 }
 
-fn root(given: Option<&OsStr>, option: &str, name: &str) -> Result<Location> {
+fn root(given: Option<&OsStr>, option: &str, name: &str, options: &Options) -> Result<Location> {
     let missing = || Error::advise(format!("no {option} given"), format!("give {option} ROOT or set {name}"));
     let text = given.map(OsStr::to_os_string).or_else(|| variable(name)).ok_or_else(missing)?;
-    let location = Location::parse(&spelt_as_path(text), option)?;
-    // Absolute, as it is printed.
-    let absolute = std::path::absolute(location.path()).or_failed(|| option.to_string())?;
-    Location::parse(absolute.as_os_str(), option)
+    match Location::parse(&spelt_as_path(text), option, options)? {
+        // Absolute, as it is printed.
+        Location::Folder(path) => std::path::absolute(path).map(Location::Folder).or_failed(|| option.to_string()),
+        remote => Ok(remote),
+    }
 }
 
 /// What fsspec takes for a folder of this machine beside a path: `file:x`, `file://x`, `local://x`, `~/x`.
@@ -187,32 +171,37 @@ pub fn shown(format: Format) -> Shown {
     }
 }
 
-/// Checks the storage options. Folders of this machine need none: what they say is told to be without effect. Values are
-/// never shown, because they may be secret.
+/// The options of the storages of the three roots.
+///
+/// # Errors
+/// If one is no JSON object.
+pub fn storage_options(global: &Global) -> Result<(Options, Options, Options)> {
+    let read = |given: &Option<OsString>, option: &str, name: &str| {
+        let text = given.clone().or_else(|| variable(name));
+        text.map_or_else(|| Ok(Options::default()), |text| Options::parse(&text, option))
+    };
+    Ok((
+        read(&global.file_storage_options, "--file-storage-options", "FILE_STORAGE_OPTIONS")?,
+        read(&global.heap_storage_options, "--heap-storage-options", "HEAP_STORAGE_OPTIONS")?,
+        read(&global.snap_storage_options, "--snap-storage-options", "SNAP_STORAGE_OPTIONS")?,
+    ))
+}
+
+/// Checks the storage options, and tells what has no effect: folders of this machine need none.
 ///
 /// # Errors
 /// If one is no JSON object.
 pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<()> {
-    let options = [
-        (&global.file_storage_options, "--file-storage-options", "FILE_STORAGE_OPTIONS"),
-        (&global.heap_storage_options, "--heap-storage-options", "HEAP_STORAGE_OPTIONS"),
-        (&global.snap_storage_options, "--snap-storage-options", "SNAP_STORAGE_OPTIONS"),
+    let (file, heap, snap) = storage_options(global)?;
+    let all = [
+        (file, &global.file_root, "FILE_ROOT"),
+        (heap, &global.heap_root, "HEAP_ROOT"),
+        (snap, &global.snap_root, "SNAP_ROOT"),
     ];
-    for (given, option, name) in options {
-        let Some(text) = given.clone().or_else(|| variable(name)) else { continue };
-        let text = match text.as_bytes().strip_prefix(b"@") {
-            Some(path) => {
-                let path = Path::new(OsStr::from_bytes(path));
-                std::fs::read(path).or_failed(|| format!("{option}: {}", printable(path.as_os_str().as_bytes())))?
-            }
-            None => text.into_vec(),
-        };
-        let advice = "as in '{\"auto_mkdir\": true}', or @FILE";
-        let value: serde_json::Value = serde_json::from_slice(&text)
-            .map_err(|e| Error::advise(format!("{option}: not JSON: line {}, column {}", e.line(), e.column()), advice))?;
-        let object = value.as_object().ok_or_else(|| Error::advise(format!("{option}: expected a JSON object"), advice))?;
-        for key in object.keys().filter(|k| !LOCAL_KEYS.contains(&k.as_str())) {
-            monitor.warn(&format!("{option}: {}: has no effect for a folder of this machine", printable(key.as_bytes())));
+    for (options, given, name) in all {
+        let root = given.clone().or_else(|| variable(name)).unwrap_or_default();
+        if matches!(Location::parse(&spelt_as_path(root), name, &Options::default()), Ok(Location::Folder(_))) {
+            options.without_effect().iter().for_each(|message| monitor.warn(message));
         }
     }
     Ok(())

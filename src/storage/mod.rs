@@ -1,84 +1,51 @@
 //! Where roots lie: paths and URLs. A scheme chooses the storage.
 
-use crate::error::{Error, Result, printable};
-use std::ffi::OsStr;
-use std::fmt;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+mod location;
+pub mod memory;
+mod options;
+mod store;
+#[cfg(feature = "network")]
+mod azure;
+#[cfg(feature = "network")]
+mod http;
+#[cfg(feature = "network")]
+mod opendal;
+#[cfg(feature = "network")]
+mod runtime;
 
-/// A root: a folder of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Location {
-    path: PathBuf,
-}
+pub use location::{Location, make_folders};
+pub use options::{Options, text_variable, variable};
+pub use store::{Attributes, Body, Listing, Object, Put, Store, check_key};
 
-impl Location {
-    /// Reads a path, or a `file://` or `local://` URL with an absolute path. `option` names it in messages.
-    ///
-    /// # Errors
-    /// If it is empty, or a URL of a scheme that there is no storage for.
-    pub fn parse(root: &OsStr, option: &str) -> Result<Location> {
-        let bytes = root.as_bytes();
-        if bytes.is_empty() {
-            return Err(Error::refused(format!("{option}: an empty path")));
-        }
-        let Some((scheme, rest)) = scheme_of(bytes) else { return Ok(Location { path: root.into() }) };
-        match scheme {
-            b"file" | b"local" if rest.starts_with(b"/") => Ok(Location { path: OsStr::from_bytes(rest).into() }),
-            b"file" | b"local" => {
-                Err(Error::refused(format!("{option}: {}: the path after :// has to be absolute", printable(bytes))))
-            }
-            _ => Err(Error::advise(
-                format!("{option}: no storage has the scheme {}://", printable(scheme)),
-                "storages are a path or file:///PATH; a folder of that name is ./NAME",
-            )),
-        }
-    }
+use crate::error::{Error, Result};
+use std::sync::Arc;
 
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
+/// The schemes of URLs, for messages.
+const SCHEMES: &str = "file, az, abfs, abfss, s3, gs, gcs, webdav, webdavs, sftp, ssh, http, https, memory";
 
-    /// The absolute path, for the record of what was backed up. Does not need to exist.
-    pub fn absolute(&self) -> PathBuf {
-        std::fs::canonicalize(&self.path).or_else(|_| std::path::absolute(&self.path)).unwrap_or_else(|_| self.path.clone())
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(self.path.as_os_str().as_bytes()))
-    }
-}
-
-/// Makes a folder and those above it, each new one synced into the one above, so that what is synced in it can be found again.
+/// Opens the root that a URL speaks of: `scheme://rest`. Nothing is asked of the service yet.
 ///
 /// # Errors
-/// What the system says.
-pub fn make_folders(folder: &Path) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+/// If there is no storage for that scheme, the URL lacks something, or the options are not for it.
+fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
+    match scheme {
+        "memory" => {
+            options.check(&[], scheme)?;
+            Ok(memory::open(rest))
+        }
+        #[cfg(feature = "network")]
+        "az" | "abfs" | "abfss" => azure::open(scheme, rest, options),
+        #[cfg(feature = "network")]
+        "s3" | "gs" | "gcs" | "webdav" | "webdavs" | "sftp" | "ssh" => opendal::open(scheme, rest, options),
+        #[cfg(feature = "network")]
+        "http" | "https" => http::open(scheme, rest, options),
+        #[cfg(not(feature = "network"))]
+        "az" | "abfs" | "abfss" | "s3" | "gs" | "gcs" | "webdav" | "webdavs" | "sftp" | "ssh" | "http" | "https" => {
+            Err(Error::refused(format!("{scheme}:// needs the network, which this build was made without")))
+        }
+        _ => Err(Error::advise(
+            format!("no storage has the scheme {}://", crate::error::printable(scheme.as_bytes())),
+            format!("storages are a path and URLs with {SCHEMES}; a folder of that name is ./NAME"),
+        )),
     }
-    let above = folder.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut made = std::fs::create_dir(folder);
-    if made.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
-        // Also where nothing can be known of any folder this comes to an end.
-        let Some(above) = above else { return made };
-        make_folders(above)?;
-        made = std::fs::create_dir(folder);
-    }
-    match made {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(e),
-        Ok(()) => std::fs::File::open(above.unwrap_or(Path::new(".")))?.sync_all(),
-    }
-}
-
-/// The scheme and what is behind `://`, where there is one: a letter, then letters, digits, `+`, `-`, `.`.
-fn scheme_of(root: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = root.windows(3).position(|w| w == b"://")?;
-    let scheme = &root[..at];
-    let letters = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
-    (scheme.first()?.is_ascii_alphabetic() && scheme.iter().all(letters)).then_some((scheme, &root[at + 3..]))
 }

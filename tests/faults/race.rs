@@ -53,7 +53,7 @@ fn snapshots_of_one_microsecond_are_all_kept() {
     let mut overwritten = 0;
     for round in 0..rounds {
         let world = world();
-        let root = Location::parse(world.path("snap").as_os_str(), "root").expect("a root");
+        let root = Location::parse(world.path("snap").as_os_str(), "root", &Options::default()).expect("a root");
         // Some at the end of a year, where the next microsecond lies in another folder.
         let sec = if round % 2 == 0 { 1_767_225_599 } else { 1_700_000_000 };
         let time = Time { sec, nsec: 999_999_000 };

@@ -1,0 +1,139 @@
+//! `memory://NAME`: a map in this process, gone when it ends. For tests, and for what works in one process.
+
+use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
+use crate::codec;
+use crate::record::Md5;
+use crate::time::Time;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Cursor, Read};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// How many objects are asked for at once while listing.
+const PAGE: usize = 1000;
+
+#[derive(Clone)]
+struct Held {
+    content: Arc<[u8]>,
+    modified: Time,
+    etag: u64,
+    md5: Md5,
+    attributes: Attributes,
+}
+
+type Map = BTreeMap<Vec<u8>, Held>;
+
+/// Objects in memory.
+pub struct Memory {
+    url: String,
+    held: Arc<Mutex<(Map, u64)>>,
+    prefix: Vec<u8>,
+}
+
+/// The store of that name: everybody in this process who asks for it gets the same. Behind the first `/` of the name stands a
+/// prefix of all keys.
+pub fn open(name: &str) -> Arc<dyn Store> {
+    static ALL: OnceLock<Mutex<HashMap<String, Arc<Mutex<(Map, u64)>>>>> = OnceLock::new();
+    let name = name.trim_end_matches('/');
+    let (first, below) = name.split_once('/').unwrap_or((name, ""));
+    let all = ALL.get_or_init(Mutex::default);
+    let held = all.lock().unwrap_or_else(PoisonError::into_inner).entry(first.to_string()).or_default().clone();
+    let prefix = if below.is_empty() { Vec::new() } else { format!("{below}/").into_bytes() };
+    Arc::new(Memory { url: format!("memory://{name}"), held, prefix })
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, (Map, u64)> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, key: &[u8]) -> io::Result<Vec<u8>> {
+        Ok([&self.prefix, check_key(key)?.as_bytes()].concat())
+    }
+
+    fn object(&self, path: &[u8], held: &Held) -> Object {
+        Object {
+            key: path[self.prefix.len()..].to_vec(),
+            size: held.content.len() as u64,
+            modified: Some(held.modified),
+            etag: Some(format!("\"{:x}\"", held.etag)),
+            md5: Some(held.md5),
+            more: Vec::new(),
+        }
+    }
+}
+
+impl Store for Memory {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+        let prefix = [&self.prefix, prefix].concat();
+        let mut next = Some(Bound::Included(prefix.clone()));
+        let pages = std::iter::from_fn(move || {
+            let from = next.take()?;
+            let held = self.lock();
+            let below = held.0.range((from, Bound::Unbounded)).take_while(|(path, _)| path.starts_with(&prefix)).take(PAGE);
+            let page: Vec<Object> = below.map(|(path, held)| self.object(path, held)).collect();
+            next = page.last().filter(|_| page.len() == PAGE).map(|o| Bound::Excluded([&self.prefix, &o.key[..]].concat()));
+            Some(page)
+        });
+        Box::new(pages.flatten().map(Ok))
+    }
+
+    fn lists_in_order(&self) -> bool {
+        true
+    }
+
+    fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
+        let path = self.path(key)?;
+        Ok(self.lock().0.get(&path).map(|held| self.object(&path, held)))
+    }
+
+    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+        let path = self.path(key)?;
+        let held = self.lock().0.get(&path).cloned().ok_or(io::ErrorKind::NotFound)?;
+        if etag.is_some_and(|etag| self.object(&path, &held).etag.as_deref() != Some(etag)) {
+            return Err(io::Error::other("it has changed"));
+        }
+        let mut content = Cursor::new(held.content);
+        content.set_position(from);
+        Ok(match len {
+            Some(len) => Box::new(content.take(len)),
+            None => Box::new(content),
+        })
+    }
+
+    fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+        let path = self.path(key)?;
+        let content = match body {
+            Body::Bytes(bytes) => bytes,
+            Body::Stream(reader) => {
+                let mut bytes = Vec::new();
+                reader.read_to_end(&mut bytes)?;
+                bytes
+            }
+        };
+        let md5 = codec::md5_of(&content);
+        if how.md5.is_some_and(|told| told != md5) || how.size.is_some_and(|told| told != content.len() as u64) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "what arrived is not what was sent"));
+        }
+        let mut held = self.lock();
+        if how.if_absent && held.0.contains_key(&path) {
+            return Ok(false);
+        }
+        held.1 += 1;
+        let (etag, attributes) = (held.1, how.attributes.clone());
+        held.0.insert(path, Held { content: content.into(), modified: Time::now(), etag, md5, attributes });
+        Ok(true)
+    }
+
+    fn puts_if_absent(&self) -> bool {
+        true
+    }
+
+    fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
+        keys.iter().map(|key| self.path(key).map(|path| drop(self.lock().0.remove(&path)))).collect()
+    }
+}

@@ -1,0 +1,162 @@
+//! Storage options: a JSON object of fsspec's names. Values are never shown, because they may be secret.
+
+use crate::error::{Error, OrFailed, Result, printable};
+use serde_json::{Map, Value};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Keys that mean nothing here and that people have in their options for the Python tool.
+const HARMLESS: [&str; 9] = [
+    "asynchronous",
+    "auto_mkdir",
+    "batch_size",
+    "default_block_size",
+    "listings_expiry_time",
+    "loop",
+    "max_paths",
+    "skip_instance_cache",
+    "use_listings_cache",
+];
+
+/// The options of one root.
+#[derive(Clone, Default)]
+pub struct Options {
+    map: Map<String, Value>,
+    from: String,
+}
+
+/// The values stay hidden.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.map.keys()).finish()
+    }
+}
+
+impl Options {
+    /// Reads a JSON object, or with `@FILE` that of a file. `from` is the option that it comes from, for messages.
+    ///
+    /// # Errors
+    /// If it is none, or the file can't be read.
+    pub fn parse(text: &OsStr, from: &str) -> Result<Options> {
+        let text = match text.as_bytes().strip_prefix(b"@") {
+            Some(path) => {
+                let path = Path::new(OsStr::from_bytes(path));
+                std::fs::read(path).or_failed(|| format!("{from}: {}", printable(path.as_os_str().as_bytes())))?
+            }
+            None => text.as_bytes().to_vec(),
+        };
+        let advice = "as in '{\"account_name\": \"me\"}', or @FILE";
+        let value: Value = serde_json::from_slice(&text)
+            .map_err(|e| Error::advise(format!("{from}: not JSON: line {}, column {}", e.line(), e.column()), advice))?;
+        match value {
+            Value::Object(map) => Ok(Options { map, from: from.to_string() }),
+            _ => Err(Error::advise(format!("{from}: expected a JSON object"), advice)),
+        }
+    }
+
+    /// What is to be said of the keys for a folder of this machine, which needs none.
+    pub fn without_effect(&self) -> Vec<String> {
+        let keys = self.map.keys().filter(|k| !HARMLESS.contains(&k.as_str()));
+        keys.map(|k| format!("{}: {}: has no effect for a folder of this machine", self.from, printable(k.as_bytes()))).collect()
+    }
+
+    /// Refuses keys that the storage does not know, naming the one that was meant perhaps.
+    ///
+    /// # Errors
+    /// For the first of them.
+    pub fn check(&self, known: &[&str], scheme: &str) -> Result<()> {
+        let unknown = |key: &&String| !known.contains(&key.as_str()) && !HARMLESS.contains(&key.as_str());
+        let Some(key) = self.map.keys().find(unknown) else { return Ok(()) };
+        let near = known.iter().map(|k| (strsim::jaro_winkler(key, k), k)).filter(|(near, _)| *near > 0.8);
+        let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| format!("; did you mean {k}?"));
+        let reason = format!("{}: {}: {scheme}:// has no such option", self.from, printable(key.as_bytes()));
+        let help = format!("it has {}", known.join(", "));
+        Err(Error::advise(reason + &near.unwrap_or_default(), help))
+    }
+
+    /// A text; null and empty ones count as not given.
+    ///
+    /// # Errors
+    /// If it is of another type.
+    pub fn text(&self, key: &str) -> Result<Option<String>> {
+        match self.map.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone()).filter(|t| !t.is_empty())),
+            Some(_) => Err(self.wrong(key, "a text")),
+        }
+    }
+
+    /// True or false.
+    ///
+    /// # Errors
+    /// If it is of another type.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+        match self.map.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(self.wrong(key, "true or false")),
+        }
+    }
+
+    /// A whole number that is not negative.
+    ///
+    /// # Errors
+    /// If it is of another type.
+    pub fn number(&self, key: &str) -> Result<Option<u64>> {
+        match self.map.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| self.wrong(key, "a whole number")),
+        }
+    }
+
+    /// Whatever JSON is there.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|v| !v.is_null())
+    }
+
+    /// An error about the value of a key, which is not shown.
+    pub fn wrong(&self, key: &str, expected: &str) -> Error {
+        Error::refused(format!("{}: {key}: expected {expected}", self.from))
+    }
+}
+
+/// An environment variable. One that is empty counts as not set.
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|v| !v.is_empty())
+}
+
+/// The same as text; what is not UTF-8 counts as not set.
+pub fn text_variable(name: &str) -> Option<String> {
+    variable(name)?.into_string().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(text: &str) -> Result<Options> {
+        Options::parse(OsStr::new(text), "--file-storage-options")
+    }
+
+    #[test]
+    fn unknown_keys_are_named_and_values_never_shown() {
+        let known = ["account_name", "account_key", "anon"];
+        let e = options("{\"acount_key\": \"secret\"}").unwrap().check(&known, "az").unwrap_err();
+        let shown = format!("{e} {:?}", e.help());
+        assert!(shown.contains("did you mean account_key?") && !shown.contains("secret"), "{shown}");
+        let all = options("{\"account_key\": \"secret\", \"anon\": true, \"skip_instance_cache\": true}").unwrap();
+        assert!(all.check(&known, "az").is_ok());
+        assert!(!format!("{all:?}").contains("secret"));
+        assert!(all.text("anon").is_err() && all.flag("anon").is_ok_and(|f| f == Some(true)));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_without_showing_it() {
+        for bad in ["secret", "[\"secret\"]", "{\"a\": \"secret\"", "\"secret\"", "@/nowhere"] {
+            let e = options(bad).unwrap_err().to_string();
+            assert!(e.starts_with("--file-storage-options: ") && !e.contains("secret"), "{e}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The one runtime that all network storages share. Everything outside of `storage` blocks.
+
+use std::io;
+use std::sync::OnceLock;
+use tokio::runtime::{Builder, Runtime};
+
+/// Waits for a future. Not to be called from within one.
+///
+/// # Errors
+/// If the threads for it can't be started.
+pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let runtime = match RUNTIME.get() {
+        Some(runtime) => runtime,
+        None => {
+            let new = Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build()?;
+            RUNTIME.get_or_init(|| new)
+        }
+    };
+    Ok(runtime.block_on(future))
+}

@@ -1,0 +1,124 @@
+//! What every storage can do. Folders of this machine go past this: they are worked on through open descriptors.
+
+use crate::record::Md5;
+use crate::time::Time;
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+/// An object as its storage tells of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Object {
+    /// Its name below the root, parts separated by `/`. Bytes, as the names of records are; in services always UTF-8.
+    pub key: Vec<u8>,
+    /// Bytes of its content.
+    pub size: u64,
+    /// When it was written last, as exactly as the storage says.
+    pub modified: Option<Time>,
+    /// The service's token of equality, as it came, quotes and all. Another content has another one.
+    pub etag: Option<String>,
+    /// The md5 that the storage claims for the content. Services believe what clients told them.
+    pub md5: Option<Md5>,
+    /// More that records of this storage carry: keys and their JSON, in no order.
+    pub more: Vec<(&'static str, String)>,
+}
+
+/// What of an object, beside its content, is to be as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// `text/plain` and the like.
+    pub content_type: Option<String>,
+    /// Content-Encoding, and so on: names of HTTP headers in lower case (`content-encoding`, `content-language`,
+    /// `content-disposition`, `cache-control`).
+    pub headers: BTreeMap<&'static str, String>,
+    /// What the user put to it.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What to put under a name.
+pub enum Body<'a> {
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// So much as the reader has. If reading fails nothing is put.
+    Stream(&'a mut (dyn Read + Send)),
+}
+
+/// How to put it there.
+#[derive(Clone, Debug, Default)]
+pub struct Put {
+    /// Only where nothing is there yet. Where the storage can't promise that ([`Store::puts_if_absent`]), as well as it can:
+    /// looked at just before.
+    pub if_absent: bool,
+    /// The md5 of the body, where it is known beforehand. The storage keeps it with the object, if it keeps such a thing, and
+    /// what arrives is compared with it where the service or the route allows.
+    pub md5: Option<Md5>,
+    /// Bytes of the body, where it is known beforehand.
+    pub size: Option<u64>,
+    /// What else to keep with it.
+    pub attributes: Attributes,
+}
+
+/// The objects of a listing.
+pub type Listing<'a> = Box<dyn Iterator<Item = io::Result<Object>> + Send + 'a>;
+
+/// A root in a storage. Keys never have a part `.` or `..` ([`check_key`]); whoever implements this refuses them.
+///
+/// All calls block, from as many threads at once as one likes. They try again what may pass (connections that break, statuses
+/// 408, 429 and 5xx; waiting as long as `Retry-After` says, else longer each time, with jitter), within limits, so that each
+/// call ends. Errors are one line, without secrets. [`io::ErrorKind`] tells what callers have to tell apart: `NotFound`,
+/// `PermissionDenied`, `Unsupported`; `InvalidData` where what arrived is not what was sent.
+pub trait Store: Send + Sync {
+    /// The root as a person may see it: a URL without secrets and without a `/` at its end.
+    fn url(&self) -> &str;
+
+    /// All objects whose key starts with `prefix`, which is empty or ends with `/`. In whatever order, unless
+    /// [`Store::lists_in_order`]. Folder markers and folders are none. Made page by page as it is read; nothing more is asked
+    /// of the service after it is dropped. A root that is a missing container, bucket or folder is an error `NotFound`; a
+    /// prefix without objects is none.
+    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a>;
+
+    /// Whether listings come in the order of the bytes of their keys.
+    fn lists_in_order(&self) -> bool;
+
+    /// What is there under that key; None where nothing is.
+    fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
+
+    /// The content from byte `from` on, at most `len` bytes. With `etag`, only if the object still has it. What arrives too
+    /// short is an error of the reader, never an early end.
+    ///
+    /// The answer of a range at or behind the end is empty.
+    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Puts an object there, whole or not at all. False if one was there already and `if_absent` was asked for.
+    fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
+
+    /// Whether of several that put one key with `if_absent` at the same time exactly one is told true.
+    fn puts_if_absent(&self) -> bool;
+
+    /// Deletes objects, in as few requests as the service allows. One answer for each key, in order; one that is gone already
+    /// is fine.
+    fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>>;
+
+    /// How many calls at once make sense, where nobody says it.
+    fn jobs(&self) -> usize {
+        16
+    }
+}
+
+/// Refuses keys that could name something else than they say: with NUL, or a part `.` or `..`; and those that are not UTF-8,
+/// which no service has. Gives the key as text.
+///
+/// # Errors
+/// `InvalidInput`, with the reason.
+pub fn check_key(key: &[u8]) -> io::Result<&str> {
+    let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    if key.is_empty() {
+        return refused("an empty name");
+    }
+    if key.contains(&0) {
+        return refused("the name has a NUL");
+    }
+    if key.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {
+        return refused("the name has a part . or ..");
+    }
+    std::str::from_utf8(key).or_else(|_| refused("the storage takes no names that are not UTF-8"))
+}

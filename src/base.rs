@@ -4,17 +4,16 @@ use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Kind, Record};
-use crate::snapshot;
+use crate::snapshot::{self, Place};
 use crate::sort;
 use crate::stream::Records;
 use crate::time::Time;
 use std::cmp::Ordering;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A snapshot to compare with.
 pub struct Base {
-    path: PathBuf,
+    place: Place,
     /// What changed within the second before the snapshot, or later, does not count as unchanged: a change in the same tick of
     /// the clock would be missed. For snapshots of other tools, which do not mark such records themselves.
     limit: Option<(Time, Time)>,
@@ -28,18 +27,18 @@ impl Base {
     ///
     /// # Errors
     /// If it can't be read.
-    pub fn open(path: PathBuf, monitor: Arc<dyn Monitor>) -> Result<Base> {
-        let ours = snapshot::label(&path)?.is_some();
-        let time = path.file_name().and_then(snapshot::time_of);
+    pub fn open(place: Place, monitor: Arc<dyn Monitor>) -> Result<Base> {
+        let ours = snapshot::label(&place)?.is_some();
+        let time = snapshot::time_of(&place.file_name());
         let limit = time.filter(|_| !ours).map(|t| (t.minus_seconds(1), t));
-        let mut base = Base { path, limit, monitor, records: None, next: None };
+        let mut base = Base { place, limit, monitor, records: None, next: None };
         base.restart()?;
         Ok(base)
     }
 
     /// Starts from the first record again.
     fn restart(&mut self) -> Result<()> {
-        self.records = Some(snapshot::read(&self.path, self.monitor.clone())?);
+        self.records = Some(snapshot::read(&self.place, self.monitor.clone())?);
         self.advance();
         Ok(())
     }

@@ -7,7 +7,7 @@ mod policy;
 
 pub use policy::{Decision, Policy, Within, parse_count, parse_within};
 
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::snapshot::{self, Found, Label};
@@ -49,7 +49,7 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monito
     let checked: Vec<(Found, Result<Option<Label>>)> = found
         .into_par_iter()
         .map(|found| {
-            let label = snapshot::check(&found.path);
+            let label = snapshot::check(&found.place);
             (found, label)
         })
         .collect();
@@ -60,14 +60,14 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monito
                 let label = label.unwrap_or_default();
                 groups.entry(group(&label, by)).or_default().push((found, label));
             }
-            Err(e) => monitor.failure(&Name::new(found.path.as_os_str().as_bytes()), &format!("kept: {e}")),
+            Err(e) => monitor.failure(&Name::new(found.place.as_given().as_bytes()), &format!("kept: {e}")),
         }
     }
     let mut all = Vec::new();
     for snapshots in groups.into_values() {
         let decided = policy.apply(snapshots, local);
         if decided.iter().all(|d| !d.keep) {
-            let one = decided.first().map(|d| printable(d.found.path.as_os_str().as_bytes())).unwrap_or_default();
+            let one = decided.first().map(|d| d.found.place.to_string()).unwrap_or_default();
             return Err(Error::advise(
                 format!("the rules keep none of the {} snapshots of the group of {one}", decided.len()),
                 "add a rule such as --keep-last 1, or delete the files by hand",
@@ -75,7 +75,7 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monito
         }
         all.extend(decided);
     }
-    all.sort_by(|a, b| b.found.time.cmp(&a.found.time).then_with(|| a.found.path.cmp(&b.found.path)));
+    all.sort_by(|a, b| b.found.time.cmp(&a.found.time).then_with(|| a.found.place.as_given().cmp(&b.found.place.as_given())));
     Ok(all)
 }
 
@@ -90,22 +90,6 @@ fn group(label: &Label, by: Grouping) -> Group {
     tags.sort();
     tags.dedup();
     (label.before_restore, label.root.clone().filter(|_| by.root), label.host.clone().filter(|_| by.host), tags)
-}
-
-/// Deletes a snapshot for good. One that is gone already is no trouble.
-///
-/// # Errors
-/// If it can't be deleted.
-pub fn delete(found: &Found) -> Result<()> {
-    let what = || format!("delete {}", printable(found.path.as_os_str().as_bytes()));
-    match std::fs::remove_file(&found.path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        result => result.or_failed(what)?,
-    }
-    match found.path.parent() {
-        Some(folder) => std::fs::File::open(folder).and_then(|f| f.sync_all()).or_failed(what),
-        None => Ok(()),
-    }
 }
 
 /// A decision as a JSON object: `action` (`keep` or `drop`), the `reasons`, and what `snap-list --json` says of the snapshot.

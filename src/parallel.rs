@@ -21,9 +21,15 @@ pub trait Weigh {
     fn weight(&self) -> usize;
 }
 
-impl Weigh for std::path::PathBuf {
+impl Weigh for crate::snapshot::Place {
     fn weight(&self) -> usize {
-        self.as_os_str().len()
+        64
+    }
+}
+
+impl Weigh for String {
+    fn weight(&self) -> usize {
+        self.len()
     }
 }
 

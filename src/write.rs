@@ -4,12 +4,11 @@ use crate::error::{Error, Result, counted};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
-use crate::snapshot::{Label, Publisher};
+use crate::snapshot::{Label, Place, Publisher};
 use crate::sort::{self, Spool};
 use crate::storage::Location;
 use crate::stream::{End, Records};
 use crate::time::Time;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What to publish and under which conditions.
@@ -34,7 +33,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Written {
     /// Where it is; None after a dry run.
-    pub path: Option<PathBuf>,
+    pub place: Option<Place>,
     /// Records in it.
     pub records: u64,
     /// Records that failed and are missing in it.
@@ -80,7 +79,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     });
     if options.dry_run {
         let records = entries.try_fold(0, |n, record| record.map(|_| n + 1))?;
-        return Ok(Written { path: None, records, errors });
+        return Ok(Written { place: None, records, errors });
     }
     let mut publisher = Publisher::new(root, started, &label)?;
     if let Some(heap) = &options.heap {
@@ -91,7 +90,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
         publisher.push(&record?)?;
         records += 1;
     }
-    Ok(Written { path: Some(publisher.finish(errors)?), records, errors })
+    Ok(Written { place: Some(publisher.finish(errors)?), records, errors })
 }
 
 /// Only what can be restored has a place in a snapshot.

@@ -1,12 +1,11 @@
 //! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
 
 use snapshooter::cli::args::{self, Format, StatusArg};
-use snapshooter::cli::{Console, Outcome, Output, records_in, run};
+use snapshooter::cli::{Console, Outcome, Output, SnapRoot, records_in, run};
 use snapshooter::diff::{Options, Shower, Status, Style, diff};
 use snapshooter::error::{Error, Result};
 use snapshooter::snapshot;
 use snapshooter::sort::{BUDGET, Spool};
-use snapshooter::storage::Location;
 use snapshooter::stream::{End, Records};
 use std::ffi::OsStr;
 use std::process::ExitCode;
@@ -22,9 +21,8 @@ fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {
     }
     let style = style(&args);
     let statuses = statuses(&args, style);
-    let root = args.snap.get()?;
-    let (left, left_types) = side(root.as_ref(), &args.left, &console)?;
-    let (right, right_types) = side(root.as_ref(), &args.right, &console)?;
+    let (left, left_types) = side(&args.snap, &args.left, &console)?;
+    let (right, right_types) = side(&args.snap, &args.right, &console)?;
     let options = Options { metadata: args.metadata, statuses: statuses.clone(), types: [left_types, right_types] };
 
     let mut out = Output::new(args.out.output.as_deref())?;
@@ -45,13 +43,13 @@ fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {
 
 /// The records of a side in order, and their types where it is known that not all were asked for. Snapshots are in order as
 /// they are read; what comes on standard input may not be.
-fn side(root: Option<&Location>, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
+fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
     if spec == "-" {
         let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
         return Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)));
     }
-    let path = snapshot::choose(root, spec)?;
-    Ok((snapshot::read(&path, console.clone())?, snapshot::types(&path)?))
+    let place = snapshot::choose(snap.get()?.as_ref(), spec, &snap.options()?)?;
+    Ok((snapshot::read(&place, console.clone())?, snapshot::types(&place)?))
 }
 
 fn style(args: &args::Diff) -> Style {

@@ -24,7 +24,7 @@ fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
     let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
     let base = match args.no_base {
         true => None,
-        false => cli::base(args.base.as_deref(), args.snap.get()?.as_ref(), Some(&file_root), &console)?,
+        false => cli::base(args.base.as_deref(), &args.snap, Some(&file_root), &console)?,
     };
     let options = Options { heap, base, verify_existing: args.verify_existing, cache, jobs: args.jobs.get() };
     let output = Output::new(args.out.output.as_deref())?;

@@ -6,7 +6,7 @@ use snapshooter::error::Result;
 use snapshooter::monitor::Monitor;
 use snapshooter::snapshot;
 use snapshooter::stream::write_error;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,11 +22,11 @@ fn work(args: List, console: Arc<Console>) -> Result<Outcome> {
     let mut output = Output::new(args.out.output.as_deref())?;
     for found in found.iter().skip(args.offset).take(args.limit.unwrap_or(usize::MAX)) {
         let line = match args.json {
-            false => found.path.as_os_str().as_bytes().to_vec(),
+            false => found.place.as_given().into_vec(),
             true => match snapshot::describe(found) {
                 Ok(line) => line.into_bytes(),
                 Err(e) => {
-                    console.failure(&snapshooter::name::Name::new(found.path.as_os_str().as_bytes()), &e.to_string());
+                    console.failure(&snapshooter::name::Name::new(found.place.as_given().into_vec()), &e.to_string());
                     continue;
                 }
             },

@@ -12,8 +12,8 @@ fn main() -> ExitCode {
 }
 
 fn work(args: Read, console: Arc<Console>) -> Result<Outcome> {
-    let path = snapshot::choose(args.snap.get()?.as_ref(), &args.snapshot)?;
-    let records = snapshot::read(&path, console)?;
+    let place = snapshot::choose(args.snap.get()?.as_ref(), &args.snapshot, &args.snap.options()?)?;
+    let records = snapshot::read(&place, console)?;
     let output = Output::new(args.out.output.as_deref())?;
     output.write_all(cli::without_end(records, args.no_end.no_end))?;
     Ok(Outcome::Done)

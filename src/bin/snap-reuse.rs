@@ -13,11 +13,11 @@ fn main() -> ExitCode {
 
 fn work(args: Reuse, console: Arc<Console>) -> Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
-    let (file_root, snap_root) = (args.file.get()?, args.snap.get()?);
-    if args.base.is_none() && snap_root.is_none() {
+    let file_root = args.file.get()?;
+    if args.base.is_none() && args.snap.get()?.is_none() {
         return Err(Error::advise("no snapshot to take md5 over from", "give --base SNAPSHOT, or --snap-root ROOT or SNAP_ROOT"));
     }
-    let base = cli::base(args.base.as_deref(), snap_root.as_ref(), file_root.as_ref(), &console)?;
+    let base = cli::base(args.base.as_deref(), &args.snap, file_root.as_ref(), &console)?;
     Output::new(args.out.output.as_deref())?.write_all(base::reuse(input, base, console))?;
     Ok(Outcome::Done)
 }

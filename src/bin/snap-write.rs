@@ -2,7 +2,7 @@
 
 use snapshooter::cli::args::Write as Args;
 use snapshooter::cli::{self, Console, Outcome};
-use snapshooter::error::{Result, counted, printable};
+use snapshooter::error::{Result, counted};
 use snapshooter::monitor::Monitor;
 use snapshooter::snapshot::Label;
 use snapshooter::stream;
@@ -36,17 +36,16 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let (partial, unterminated, dry_run) = (args.partial, args.unterminated, args.dry_run);
     let options = Options { label, root: file_root, partial, unterminated, dry_run, heap };
     let written = write::write(input, &root, started, options, console.clone())?;
-    match written.path {
-        Some(path) => {
+    match written.place {
+        Some(place) => {
             let mut out = std::io::stdout().lock();
-            let line = [path.as_os_str().as_bytes(), b"\n"].concat();
+            let line = [place.as_given().as_bytes(), b"\n"].concat();
             // The snapshot is there; whoever asked may have gone.
             out.write_all(&line).and_then(|()| out.flush()).map_err(stream::write_error)?;
         }
         None => console.note(&format!(
-            "{} records would be published in {}",
-            written.records,
-            printable(root.path().as_os_str().as_bytes())
+            "{} records would be published in {root}",
+            written.records
         )),
     }
     if written.errors > 0 {

@@ -53,18 +53,19 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
     };
     settings::check_storage_options(&global, &*log)?;
     let snap = settings::snap_root(&global)?;
+    let options = settings::storage_options(&global)?.2;
     settings::parallel(&global)?;
     Ok(match command {
         Command::MakeSnapshot(args) => {
             let (setup, make) = (settings::setup(&global)?, settings::making(&args));
             Box::new(move || {
                 let made = commands::make(&setup, &make, log)?;
-                let path = made.path.as_ref().map_or(&b"None"[..], |path| path.as_os_str().as_bytes());
-                put(&[path, b"\n"].concat())
+                let path = made.place.map_or_else(|| "None".into(), |place| place.as_given());
+                put(&[path.as_bytes(), b"\n"].concat())
             })
         }
         Command::RestoreSnapshot(args) => {
-            let (setup, plan) = (settings::setup(&global)?, settings::planned(args));
+            let (setup, plan) = (settings::setup(&global)?, settings::planned(args, options));
             Box::new(move || {
                 let mut out = Output::new(None)?;
                 commands::restore(&setup, &plan, &mut |row| out.write(row), log)?;
@@ -75,22 +76,22 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
             Box::new(move || put(&commands::list(&snap, args.order == Order::Asc, args.offset, args.limit)?))
         }
         Command::CompareSnapshots(args) => Box::new(move || {
-            let left = Choice { path: args.path1, latest: args.latest1 };
-            let right = Choice { path: args.path2, latest: args.latest2 };
+            let left = Choice { path: args.path1, latest: args.latest1, options: options.clone() };
+            let right = Choice { path: args.path2, latest: args.latest2, options };
             let (statuses, shown) = (settings::statuses(&args.diff_state), settings::shown(args.format));
             let mut out = Output::new(None)?;
             let found = commands::compare::compare(&snap, [left, right], &statuses, shown, out.writer(), log)?;
             out.finish().map(|()| !(args.exit_code && found))
         }),
         Command::ShowSnapshot(args) => Box::new(move || {
-            let path = Choice { path: args.path, latest: args.latest }.find(&snap)?;
+            let path = Choice { path: args.path, latest: args.latest, options }.find(&snap)?;
             let records = snapshot::read(&path, log)?;
             Output::new(None)?.write_all(cli::without_end(records, args.no_end)).map(|()| true)
         }),
         Command::VerifySnapshot(args) => {
             let heap = settings::heap_root(&global)?;
             Box::new(move || {
-                let path = Choice { path: args.path, latest: args.latest }.find(&snap)?;
+                let path = Choice { path: args.path, latest: args.latest, options }.find(&snap)?;
                 let records = cli::without_end(snapshot::read(&path, log.clone())?, true);
                 tidy::verify(records, &heap, &args.how, Output::new(None)?, log).map(|()| true)
             })
@@ -101,7 +102,6 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
         }),
         Command::CollectGarbage(mut args) => {
             let heap = settings::heap_root(&global)?;
-            let options = settings::storage_options(&global)?.2;
             let others = args.other_snap_root.iter().map(|root| Location::parse(root, "--other-snap-root", &options));
             let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>>>()?;
             Box::new(move || {

@@ -1,6 +1,6 @@
 //! The base that options ask for.
 
-use super::Console;
+use super::{Console, SnapRoot};
 use crate::base::Base;
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -15,17 +15,18 @@ use std::sync::Arc;
 /// If what was named is not there, or the snap root can't be listed.
 pub fn base(
     named: Option<&OsStr>,
-    snap_root: Option<&Location>,
+    snap: &SnapRoot,
     file_root: Option<&Location>,
     console: &Arc<Console>,
 ) -> Result<Option<Base>> {
-    let path = match (named, snap_root) {
-        (Some(spec), root) => Some(snapshot::choose(root, spec)?),
+    let snap_root = snap.get()?;
+    let place = match (named, &snap_root) {
+        (Some(spec), root) => Some(snapshot::choose(root.as_ref(), spec, &snap.options()?)?),
         (None, Some(root)) => {
             let file_root = file_root.map(|r| r.absolute().to_string_lossy().into_owned()).unwrap_or_default();
-            snapshot::base(root, &file_root, &mut |message| console.warn(message))?.map(|found| found.path)
+            snapshot::base(root, &file_root, &mut |message| console.warn(message))?.map(|found| found.place)
         }
         (None, None) => None,
     };
-    path.map(|path| Base::open(path, console.clone())).transpose()
+    place.map(|place| Base::open(place, console.clone())).transpose()
 }

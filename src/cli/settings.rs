@@ -136,9 +136,9 @@ pub fn making(args: &Make) -> commands::Make {
 }
 
 /// What the options of `restore-snapshot` ask for.
-pub fn planned(args: Restore) -> Plan {
+pub fn planned(args: Restore, options: Options) -> Plan {
     Plan {
-        choice: Choice { path: args.path, latest: args.latest },
+        choice: Choice { path: args.path, latest: args.latest, options },
         no_before: args.no_save_snapshot_before,
         no_after: args.no_save_snapshot_after,
         no_delete: args.no_delete,

@@ -10,7 +10,7 @@ use crate::monitor::Monitor;
 use crate::storage::Location;
 use crate::stream::{Records, write_error};
 use crate::verify;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 /// Checks contents, and prints a record for each that is missing or damaged.
@@ -58,7 +58,7 @@ pub fn gc(heap: &Location, roots: &[Location], how: &GcHow, mut output: Output, 
 /// Drops snapshots, and prints a line for each.
 ///
 /// # Errors
-/// Those of [`forget::plan`] and [`forget::delete`], and of writing.
+/// Those of [`forget::plan`] and of deleting, and of writing.
 pub fn forget(root: &Location, how: &ForgetHow, mut output: Output, monitor: &dyn Monitor) -> Result<()> {
     let by = Grouping {
         root: how.group_by.contains(&GroupBy::Root),
@@ -69,7 +69,7 @@ pub fn forget(root: &Location, how: &ForgetHow, mut output: Output, monitor: &dy
     let mut line = |decision: &Decision| -> Result<()> {
         let line = match how.json {
             true => forget::describe(decision)?.into_bytes(),
-            false => decision.found.path.as_os_str().as_bytes().to_vec(),
+            false => decision.found.place.as_given().into_vec(),
         };
         output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)
     };
@@ -80,7 +80,7 @@ pub fn forget(root: &Location, how: &ForgetHow, mut output: Output, monitor: &dy
             dropped += 1;
             line(decision)?;
             if how.delete {
-                forget::delete(&decision.found)?;
+                decision.found.place.delete()?;
             }
         } else if how.json {
             line(decision)?;

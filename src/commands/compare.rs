@@ -1,13 +1,12 @@
 //! `compare-snapshots`: two snapshots side by side.
 
-use super::{Choice, markdown, shown};
+use super::{Choice, markdown};
 use crate::diff::{Diff, Options, Shower, Status, Style, diff};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::snapshot;
+use crate::snapshot::{self, Place};
 use crate::storage::Location;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How to show the rows.
@@ -32,7 +31,7 @@ pub fn compare(
     monitor: Arc<dyn Monitor>,
 ) -> Result<bool> {
     let [left, right] = [sides[0].find(snap)?, sides[1].find(snap)?];
-    monitor.note(&format!("comparing {} (left) with {} (right)", shown(&left), shown(&right)));
+    monitor.note(&format!("comparing {left} (left) with {right} (right)"));
     let rows = || open([&left, &right], statuses, monitor.clone());
     let rows = match shown_as {
         Shown::Markdown => markdown::show(rows, out)?,
@@ -50,9 +49,9 @@ pub fn compare(
     Ok(rows.found())
 }
 
-fn open(paths: [&PathBuf; 2], statuses: &[Status], monitor: Arc<dyn Monitor>) -> Result<Diff> {
-    let read = |path: &Path| snapshot::read(path, monitor.clone());
-    let types = [snapshot::types(paths[0])?, snapshot::types(paths[1])?];
+fn open(places: [&Place; 2], statuses: &[Status], monitor: Arc<dyn Monitor>) -> Result<Diff> {
+    let read = |place: &Place| snapshot::read(place, monitor.clone());
+    let types = [snapshot::types(places[0])?, snapshot::types(places[1])?];
     let options = Options { metadata: false, statuses: statuses.to_vec(), types };
-    Ok(diff(read(paths[0])?, read(paths[1])?, options, monitor))
+    Ok(diff(read(places[0])?, read(places[1])?, options, monitor))
 }

@@ -1,6 +1,6 @@
 //! `make-snapshot`: scan, heapify, write.
 
-use super::{Setup, shown};
+use super::Setup;
 use crate::base::Base;
 use crate::error::{Error, Result, counted};
 use crate::heap::{self, Cache, Heap};
@@ -9,11 +9,10 @@ use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::rootdir::RootDir;
 use crate::scan::{self, scan};
-use crate::snapshot::{self, Label};
+use crate::snapshot::{self, Label, Place};
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write::{self, write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How to make a snapshot.
@@ -35,7 +34,7 @@ pub struct Make {
 #[derive(Debug, Default)]
 pub struct Made {
     /// The snapshot; None where none was to be saved.
-    pub path: Option<PathBuf>,
+    pub place: Option<Place>,
     /// Records in it.
     pub records: u64,
 }
@@ -59,10 +58,10 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     let file_root = setup.file.absolute().to_string_lossy().into_owned();
     let found = snapshot::base(&setup.snap, &file_root, &mut |message| monitor.warn(message))?;
     match &found {
-        Some(found) => monitor.note(&format!("files that did not change since {} are not read", shown(&found.path))),
+        Some(found) => monitor.note(&format!("files that did not change since {} are not read", found.place)),
         None => monitor.note(&format!("no earlier snapshot in {}: all files are read", setup.snap)),
     }
-    let base = found.map(|found| Base::open(found.path, monitor.clone())).transpose()?;
+    let base = found.map(|found| Base::open(found.place, monitor.clone())).transpose()?;
     let records = scan(&setup.file, scan_options(setup, options), monitor.clone())?;
     let cache = setup.heap_cache_file.as_deref().filter(|_| !options.dry_run);
     let cache = cache.map(Cache::load).transpose()?.map(Arc::new);
@@ -76,7 +75,7 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     let write_options =
         write::Options { label, partial: options.partial, heap: Some(setup.heap.clone()), dry_run, ..write::Options::default() };
     let written = publish(Box::new(records), setup, started, write_options, &monitor)?;
-    Ok(Made { path: written.path, records: written.records })
+    Ok(Made { place: written.place, records: written.records })
 }
 
 fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
@@ -104,8 +103,8 @@ pub(super) fn publish(
 ) -> Result<write::Written> {
     let written = write(records, &setup.snap, started, options, monitor.clone())?;
     let records = counted(written.records, "record");
-    match &written.path {
-        Some(path) => monitor.note(&format!("saved {records} in {}", shown(path))),
+    match &written.place {
+        Some(place) => monitor.note(&format!("saved {records} in {place}")),
         None => monitor.note(&format!("{records}, not saved")),
     }
     if written.errors > 0 {

@@ -8,9 +8,9 @@ mod restore;
 pub use make::{Made, Make, make};
 pub use restore::{Plan, restore};
 
-use crate::error::{Error, Result, printable};
-use crate::snapshot;
-use crate::storage::Location;
+use crate::error::{Error, Result};
+use crate::snapshot::{self, Place};
+use crate::storage::{Location, Options};
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -40,20 +40,22 @@ pub struct Choice {
     pub path: Option<OsString>,
     /// At or before this time.
     pub latest: Option<String>,
+    /// Options of the storage, if the path is the URL of one.
+    pub options: Options,
 }
 
 impl Choice {
-    /// The snapshot's path.
+    /// The snapshot.
     ///
     /// # Errors
     /// If there is none.
-    pub fn find(&self, snap: &Location) -> Result<PathBuf> {
+    pub fn find(&self, snap: &Location) -> Result<Place> {
         let spec = match (&self.path, &self.latest) {
             (Some(path), _) => path.clone(),
             (None, Some(time)) => format!("@{time}").into(),
             (None, None) => "latest".into(),
         };
-        snapshot::choose(Some(snap), &spec)
+        snapshot::choose(Some(snap), &spec, &self.options)
     }
 }
 
@@ -63,7 +65,7 @@ impl Choice {
 /// # Errors
 /// If the snap root can't be listed.
 pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) -> Result<Vec<u8>> {
-    if matches!(snap.path().metadata(), Err(e) if e.kind() == ErrorKind::NotFound) {
+    if snap.folder().is_some_and(|f| matches!(f.metadata(), Err(e) if e.kind() == ErrorKind::NotFound)) {
         return Ok(Vec::new());
     }
     let mut found = snapshot::list(snap)?;
@@ -71,7 +73,7 @@ pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) ->
         found.reverse();
     }
     let more = found.len() > offset.saturating_add(limit);
-    let page = found.iter().skip(offset).take(limit).map(|f| [f.path.as_os_str().as_bytes(), b"\n"].concat());
+    let page = found.iter().skip(offset).take(limit).map(|f| [f.place.as_given().as_bytes(), b"\n"].concat());
     let more = more.then(|| b"...\n".to_vec());
     Ok(page.chain(more).flatten().collect())
 }
@@ -104,10 +106,6 @@ fn in_our_words(error: Error) -> Error {
         },
         other => other,
     }
-}
-
-fn shown(path: &std::path::Path) -> String {
-    printable(path.as_os_str().as_bytes())
 }
 
 #[cfg(test)]

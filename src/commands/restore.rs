@@ -1,19 +1,18 @@
 //! `restore-snapshot`: saves the state before, restores, deletes what the snapshot does not have, saves the state after.
 
 use super::make::{label, publish};
-use super::{Choice, Make, Setup, in_our_words, make, quoted, shown};
+use super::{Choice, Make, Setup, in_our_words, make, quoted};
 use crate::content::Source;
 use crate::error::{Error, Result, counted, printable};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
 use crate::restore::{self as stage, Options};
-use crate::snapshot;
+use crate::snapshot::{self, Place};
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What to restore and how.
@@ -43,25 +42,25 @@ pub struct Plan {
 /// If there is no such snapshot, or it is damaged; if the state before can't be saved. Nothing is then changed. And if the
 /// restore itself is stopped. What fails for single files is told to the monitor; the state after is then not saved.
 pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Result<()>, monitor: Arc<dyn Monitor>) -> Result<()> {
-    let path = plan.choice.find(&setup.snap)?;
+    let place = plan.choice.find(&setup.snap)?;
     if plan.dry_run {
-        for row in look(setup, plan, &path, monitor)? {
+        for row in look(setup, plan, &place, monitor)? {
             show(&row?)?;
         }
         return Ok(());
     }
     let heap = Heap::open(&setup.heap)?;
-    monitor.note(&format!("restoring {} to {}", shown(&path), setup.file));
-    let ahead = Ahead::look(setup, plan, &path)?;
+    monitor.note(&format!("restoring {} to {}", place, setup.file));
+    let ahead = Ahead::look(setup, plan, &place)?;
     if !ahead.anything {
         monitor.note("all files are as in the snapshot: nothing to do, nothing to save");
         return Ok(());
     }
     let mut before = None;
     if !plan.no_before && setup.file.path().exists() {
-        before = save_before(setup, plan, &path, ahead.links_give_way, monitor.clone())?;
+        before = save_before(setup, plan, &place, ahead.links_give_way, monitor.clone())?;
     }
-    let done = work(setup, plan, &path, heap, monitor.clone());
+    let done = work(setup, plan, &place, heap, monitor.clone());
     match (&done, &before) {
         (Ok(Restored::Whole), Some(before)) => monitor.note(&format!("to undo: {}", undo(setup, before))),
         (_, Some(before)) => monitor.warn(&format!(
@@ -83,10 +82,10 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn look(setup: &Setup, plan: &Plan, path: &Path) -> Result<Ahead> {
+    fn look(setup: &Setup, plan: &Plan, place: &Place) -> Result<Ahead> {
         let mut ahead = Ahead { anything: false, links_give_way: false };
         // What it has to say the restore itself will say.
-        for row in look(setup, plan, path, Arc::new(Recorder::default()))? {
+        for row in look(setup, plan, place, Arc::new(Recorder::default()))? {
             let row = row?;
             ahead.anything = true;
             if !ahead.links_give_way && row.kind() != Kind::Error && row.string("type").as_deref() == Some("file") {
@@ -99,8 +98,8 @@ impl Ahead {
 }
 
 /// The rows of what would be done.
-fn look(setup: &Setup, plan: &Plan, path: &Path, monitor: Arc<dyn Monitor>) -> Result<Records> {
-    let records = snapshot::read(path, monitor.clone())?;
+fn look(setup: &Setup, plan: &Plan, place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let records = snapshot::read(place, monitor.clone())?;
     let source: Source = Arc::new(|_| Err("contents are not looked at".to_string()));
     let options = Options { dry_run: true, ..options(setup, plan) };
     stage::restore(records, setup.file.path(), source, options, monitor).map_err(in_our_words)
@@ -119,8 +118,8 @@ fn options(setup: &Setup, plan: &Plan) -> Options {
 }
 
 /// Saves what the restore may change: files, and links and folders where it touches them.
-fn save_before(setup: &Setup, plan: &Plan, path: &Path, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<PathBuf>> {
-    let types = snapshot::types(path)?;
+fn save_before(setup: &Setup, plan: &Plan, place: &Place, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<Place>> {
+    let types = snapshot::types(place)?;
     let has = |word: &str| types.as_ref().is_none_or(|t| t.iter().any(|t| t == word));
     let mut kinds = vec![Kind::File];
     if links || has("link") {
@@ -137,10 +136,10 @@ fn save_before(setup: &Setup, plan: &Plan, path: &Path, links: bool, monitor: Ar
         ),
         e => e,
     })?;
-    if made.path.is_none() {
+    if made.place.is_none() {
         monitor.note("the file root is empty: there is no state before to save");
     }
-    Ok(made.path)
+    Ok(made.place)
 }
 
 /// How a restore ended.
@@ -150,9 +149,9 @@ enum Restored {
     InPart,
 }
 
-fn work(setup: &Setup, plan: &Plan, path: &Path, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
+fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
     let started = Time::now();
-    let records = snapshot::read(path, monitor.clone())?;
+    let records = snapshot::read(place, monitor.clone())?;
     let source: Source = Arc::new(move |record| heap.content(record));
     let records =
         stage::restore(records, setup.file.path(), source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
@@ -192,10 +191,10 @@ fn work(setup: &Setup, plan: &Plan, path: &Path, heap: Heap, monitor: Arc<dyn Mo
 }
 
 /// The command that brings a saved state back.
-fn undo(setup: &Setup, before: &Path) -> String {
+fn undo(setup: &Setup, before: &Place) -> String {
     let roots = [("--file-root", &setup.file), ("--heap-root", &setup.heap), ("--snap-root", &setup.snap)];
     let mut words = vec!["snapshooter".to_string()];
-    words.extend(roots.into_iter().map(|(option, root)| format!("{option} {}", quoted(root.path().as_os_str()))));
-    words.push(format!("restore-snapshot --path {}", quoted(before.as_os_str())));
+    words.extend(roots.into_iter().map(|(option, root)| format!("{option} {}", quoted(root.as_given()))));
+    words.push(format!("restore-snapshot --path {}", quoted(&before.as_given())));
     printable(words.join(" ").as_bytes()).replace("\\\\", "\\")
 }

@@ -127,7 +127,7 @@ impl Policy {
 
     /// What is to become of the snapshots of one group. `local` tells the wall clock's time of a moment.
     pub fn apply(&self, mut snapshots: Vec<(Found, Label)>, local: impl Fn(Time) -> DateTime<FixedOffset>) -> Vec<Decision> {
-        snapshots.sort_by(|a, b| b.0.time.cmp(&a.0.time).then_with(|| a.0.path.cmp(&b.0.path)));
+        snapshots.sort_by(|a, b| b.0.time.cmp(&a.0.time).then_with(|| a.0.place.as_given().cmp(&b.0.place.as_given())));
         let mut rules = self.rules();
         let within = self.within.filter(|w| *w != Within::default());
         let limit = within.zip(snapshots.first()).and_then(|(w, newest)| w.before(local(newest.0.time)));

@@ -1,13 +1,13 @@
 //! What the snapshots refer to.
 
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, OrFailed, Result, printable};
 use crate::monitor::Monitor;
 use crate::parallel;
 use crate::record::Md5;
-use crate::snapshot;
+use crate::snapshot::{self, Place};
 use crate::storage::Location;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::Path;
 use walkdir::WalkDir;
 
 /// The md5 that snapshots have in them: sixteen bytes each.
@@ -57,9 +57,9 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
         all.extend(found);
     }
     let mut references = References::default();
-    let read = |path: PathBuf| -> Result<Vec<Md5>> {
+    let read = |place: Place| -> Result<Vec<Md5>> {
         let mut md5s = Vec::new();
-        snapshot::references(&path, &mut |md5| md5s.push(md5))?;
+        snapshot::references(&place, &mut |md5| md5s.push(md5))?;
         md5s.sort_unstable();
         md5s.dedup();
         Ok(md5s)
@@ -85,9 +85,20 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
     }
 }
 
-fn files(root: &Location) -> Result<Vec<PathBuf>> {
+fn files(root: &Location) -> Result<Vec<Place>> {
+    match root {
+        Location::Folder(folder) => in_folder(folder, root),
+        Location::Remote(store) => {
+            let all = store.list(b"").map(|object| Ok(object.or_failed(|| format!("list the snap root {root}"))?.key));
+            let some = all.filter(|key| key.as_ref().map_or(true, |key| key.ends_with(b".jsonl.gz")));
+            some.map(|key| Ok(Place::Object(store.clone(), key?))).collect()
+        }
+    }
+}
+
+fn in_folder(folder: &Path, root: &Location) -> Result<Vec<Place>> {
     let mut found = Vec::new();
-    for entry in WalkDir::new(root.path()).follow_links(true) {
+    for entry in WalkDir::new(folder).follow_links(true) {
         let entry = entry.map_err(|e| Error::refused(format!("list the snap root {root}: {e}")))?;
         if !entry.file_name().as_bytes().ends_with(b".jsonl.gz") || entry.file_type().is_dir() {
             continue;
@@ -95,7 +106,7 @@ fn files(root: &Location) -> Result<Vec<PathBuf>> {
         if !entry.file_type().is_file() {
             return Err(Error::refused(format!("{}: it is no file", printable(entry.path().as_os_str().as_bytes()))));
         }
-        found.push(entry.into_path());
+        found.push(Place::File(entry.into_path()));
     }
     Ok(found)
 }

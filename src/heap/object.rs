@@ -4,9 +4,7 @@ use crate::codec::{self, Digests, GzipReader};
 use crate::content::Content;
 use crate::heap::WHOLE_LIMIT;
 use crate::record::{Md5, Sha256};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
-use std::os::unix::fs::FileExt;
+use std::io::{self, BufReader, Read};
 
 /// The content's bytes in each member of an object that has several.
 pub(super) const PIECE: usize = 512 << 10;
@@ -66,51 +64,77 @@ pub(super) fn comment(sha256: Sha256) -> String {
     format!("{{\"sha256\":\"{sha256}\"}}")
 }
 
-/// Looks at both ends of an object: the start has to be gzip, the end has to name the size of the content, or of the last
-/// piece of it where the object is in pieces.
-pub(super) fn glance(file: File, size: Option<u64>) -> io::Result<Health> {
-    let stored_size = file.metadata()?.len();
-    let Ok(Some(header)) = codec::read_header(&mut BufReader::with_capacity(256, &file)) else { return Ok(Health::Bad) };
-    let mut trailer = [0; 4];
-    if stored_size < 18 || file.read_exact_at(&mut trailer, stored_size - 4).is_err() {
-        return Ok(Health::Bad);
+/// How many bytes of its start are looked at for an object's header.
+pub(super) const HEAD: u64 = 4096;
+
+/// Both ends of an object.
+pub(super) struct Ends {
+    /// Its size in bytes.
+    pub stored_size: u64,
+    /// Its first bytes, [`HEAD`] at most. None where they were not asked for.
+    pub head: Option<Vec<u8>>,
+    /// Its last bytes, if it has so many.
+    pub tail: Option<[u8; 4]>,
+}
+
+impl Ends {
+    /// Judges by the ends: the start has to be gzip, the end has to name the size of the content, or of the last piece of it
+    /// where the object is in pieces.
+    pub fn glance(&self, size: Option<u64>) -> Health {
+        let header = match &self.head {
+            Some(head) => match codec::read_header(&mut &head[..]) {
+                Ok(Some(header)) => Some(header),
+                _ => return Health::Bad,
+            },
+            None => None,
+        };
+        let Some(tail) = self.tail.filter(|_| self.stored_size >= 18) else { return Health::Bad };
+        let last = u64::from(u32::from_le_bytes(tail));
+        let fits = match (size, header.as_ref().and_then(|h| h.lengths)) {
+            (None, _) => true,
+            (Some(size), None) => last == size & 0xffff_ffff,
+            (Some(size), Some((_, first))) => {
+                let piece = u64::from(first).max(1);
+                last == if size % piece == 0 && size > 0 { piece } else { size % piece }
+            }
+        };
+        let sha256 = header.and_then(|h| named_sha256(h.comment.as_deref()));
+        if fits { Health::Good { stored_size: self.stored_size, sha256 } } else { Health::Bad }
     }
-    let last = u64::from(u32::from_le_bytes(trailer));
-    let fits = match (size, header.lengths) {
-        (None, _) => true,
-        (Some(size), None) => last == size & 0xffff_ffff,
-        (Some(size), Some((_, first))) => {
-            let piece = u64::from(first).max(1);
-            last == if size % piece == 0 && size > 0 { piece } else { size % piece }
-        }
-    };
-    Ok(if fits { Health::Good { stored_size, sha256: named_sha256(header.comment.as_deref()) } } else { Health::Bad })
 }
 
 /// What is wrong with an object's header, if it is one of ours: damage there does not show in the content. `sha256` is that of
 /// the content, if it is known.
-pub(super) fn header_fault(file: &File, sha256: Option<Sha256>) -> io::Result<Option<&'static str>> {
-    let header = match codec::read_header(&mut BufReader::with_capacity(256, file)) {
-        Ok(Some(header)) => header,
-        Err(e) if e.raw_os_error().is_some() => return Err(e),
-        _ => return Ok(Some("its gzip header is damaged")),
-    };
+pub(super) fn header_fault(head: &[u8], sha256: Option<Sha256>) -> Option<&'static str> {
+    const FAULT: Option<&str> = Some("its gzip header is damaged");
+    let Ok(Some(header)) = codec::read_header(&mut &head[..]) else { return FAULT };
     // Only ours have a comment. Other writers put a time and a name of theirs there.
-    let Some(comment) = header.comment else { return Ok(None) };
+    let comment = header.comment?;
     let named = named_sha256(Some(&comment));
     let plain = header.bytes[3] & !(4 | 16) == 0 && header.bytes[4..10] == [0, 0, 0, 0, 0, 255];
     let fits = named.is_some_and(|named| sha256.is_none_or(|s| s == named));
-    Ok((!plain || !fits).then_some("its gzip header is damaged"))
+    if plain && fits { None } else { FAULT }
+}
+
+/// What is stored of an object.
+pub(super) struct Fetched {
+    /// Its size in bytes, where the storage has said it.
+    pub stored_size: Option<u64>,
+    /// All of it.
+    pub reader: Box<dyn Read + Send>,
 }
 
 /// Inflates all of an object.
-pub(super) fn inspect(mut file: File, expected: Expected) -> io::Result<Health> {
-    let stored_size = file.metadata()?.len();
-    if header_fault(&file, expected.sha256)?.is_some() {
+pub(super) fn inspect(fetched: Fetched, expected: Expected) -> io::Result<Health> {
+    let mut head = Vec::new();
+    let mut rest = fetched.reader;
+    rest.by_ref().take(HEAD).read_to_end(&mut head)?;
+    if header_fault(&head, expected.sha256).is_some() {
         return Ok(Health::Bad);
     }
-    file.rewind()?;
-    let Ok(mut reader) = GzipReader::new(BufReader::with_capacity(64 << 10, file)) else { return Ok(Health::Bad) };
+    let mut count = 0;
+    let counted = Counted { reader: io::Cursor::new(head).chain(rest), count: &mut count };
+    let Ok(mut reader) = GzipReader::new(BufReader::with_capacity(64 << 10, counted)) else { return Ok(Health::Bad) };
     let named = named_sha256(reader.first_comment());
     let mut digests = Digests::default();
     let mut piece = vec![0; 64 << 10];
@@ -123,40 +147,65 @@ pub(super) fn inspect(mut file: File, expected: Expected) -> io::Result<Health> 
                 len += n as u64;
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            // The disk can't be read: that is no matter of what was stored there.
-            Err(e) if e.raw_os_error().is_some() => return Err(e),
+            Err(e) if cant_read(&e) => return Err(e),
             Err(_) => return Ok(Health::Bad),
         }
         if expected.size.is_some_and(|size| len > size) {
             return Ok(Health::Bad);
         }
     }
+    drop(reader);
     match expected.check(digests, named) {
-        Ok(sha256) => Ok(Health::Good { stored_size, sha256: Some(sha256) }),
+        Ok(sha256) => Ok(Health::Good { stored_size: fetched.stored_size.unwrap_or(count), sha256: Some(sha256) }),
         Err(_) => Ok(Health::Bad),
     }
 }
 
+/// The disk or the service can't be read: that is no matter of what was stored there.
+fn cant_read(e: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    e.raw_os_error().is_some() || !matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof)
+}
+
+struct Counted<'a, R> {
+    reader: R,
+    count: &'a mut u64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(out)?;
+        *self.count += n as u64;
+        Ok(n)
+    }
+}
+
 /// The content of an object.
-pub(super) fn content(mut file: File, expected: Expected) -> Result<Content, String> {
-    let stored_size = file.metadata().map_err(|e| crate::error::reason(&e))?.len();
+pub(super) fn content(fetched: Fetched, expected: Expected) -> Result<Content, String> {
+    let mut input = fetched.reader;
     // A gzip member can't be larger than its content by more than its headers.
-    if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT && stored_size <= 2 * WHOLE_LIMIT) {
-        let gzip = super::read_up_to(&mut file, 2 * WHOLE_LIMIT, stored_size).map_err(|e| crate::error::reason(&e))?;
-        if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
-            let mut digests = Digests::default();
-            digests.update(&content);
-            let header = codec::read_header(&mut &gzip[..]).ok().flatten();
-            expected.check(digests, named_sha256(header.and_then(|h| h.comment).as_deref()))?;
+    let small = fetched.stored_size.is_none_or(|n| n <= 2 * WHOLE_LIMIT);
+    let mut gzip = Vec::new();
+    if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT && small) {
+        let likely = fetched.stored_size.unwrap_or(size);
+        gzip = super::read_up_to(&mut input, 2 * WHOLE_LIMIT, likely).map_err(|e| crate::error::reason(&e))?;
+        if (gzip.len() as u64) < 2 * WHOLE_LIMIT {
+            if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
+                let mut digests = Digests::default();
+                digests.update(&content);
+                let header = codec::read_header(&mut &gzip[..]).ok().flatten();
+                expected.check(digests, named_sha256(header.and_then(|h| h.comment).as_deref()))?;
+                return Ok(Content::Whole(content));
+            }
+            // Several members, another writer's, or damaged: read it piece by piece, which tells what is wrong.
+            let mut content = Vec::new();
+            let mut stream = Verifying::new(&gzip[..], expected).map_err(|e| explain(&e))?;
+            stream.read_to_end(&mut content).map_err(|e| explain(&e))?;
             return Ok(Content::Whole(content));
         }
-        // Several members, another writer's, or damaged: read it piece by piece, which tells what is wrong.
-        let mut content = Vec::new();
-        let mut stream = Verifying::new(&gzip[..], expected).map_err(|e| explain(&e))?;
-        stream.read_to_end(&mut content).map_err(|e| explain(&e))?;
-        return Ok(Content::Whole(content));
     }
-    let stream = Verifying::new(BufReader::with_capacity(64 << 10, file), expected).map_err(|e| explain(&e))?;
+    let all = io::Cursor::new(gzip).chain(input);
+    let stream = Verifying::new(BufReader::with_capacity(64 << 10, all), expected).map_err(|e| explain(&e))?;
     Ok(Content::Stream(Box::new(stream)))
 }
 

@@ -1,14 +1,16 @@
-//! Storing a content: read once, hashed, looked up, and only if it is new compressed into `temp`.
+//! Storing a content: read once, hashed, looked up, and only if it is new compressed and put into the heap.
 
-use super::object::{self, Health, PIECE};
+use super::local::{LocalHeap, Staged};
+use super::object::{self, Health};
+use super::pieces::Pieces;
+use super::remote::{Fresh, RemoteHeap};
 use super::temp::{self, TempFile};
-use super::{Heap, Staged, WHOLE_LIMIT, collision, read_up_to};
+use super::{Heap, Kind, WHOLE_LIMIT, collision, read_up_to};
 use crate::codec::{self, Digests};
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Md5, Sha256};
-use rayon::prelude::*;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 
 /// A content that is in the heap, or staged.
@@ -60,42 +62,90 @@ pub fn digest(source: &mut impl Read) -> io::Result<Stored> {
     Ok(Stored { md5, sha256, size, stored_size: None })
 }
 
-impl Heap {
-    /// Stores what a reader has, about `expected` bytes. The object has its name only after [`Heap::commit`].
-    ///
-    /// With `inspect`, an object that is there already is inflated and stored anew if it is bad; without, only one whose end
-    /// does not fit is.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn store(&self, source: &mut (impl Read + Send), expected: u64, inspect: bool) -> Result<Stored, StoreError> {
-        let head = read_up_to(source, WHOLE_LIMIT + 1, expected.min(WHOLE_LIMIT)).map_err(StoreError::Source)?;
-        if head.len() as u64 > WHOLE_LIMIT {
-            return self.store_large(head, source, inspect);
-        }
-        let (md5, sha256) = Digests::of(&head);
-        let size = head.len() as u64;
-        let replace = match self.existing(&md5, sha256, size, inspect)? {
-            Existing::Good(stored_size) => return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) }),
-            Existing::None => false,
-            Existing::Bad => true,
+/// See [`Heap::store`].
+pub(super) fn store(
+    heap: &Heap,
+    source: &mut (impl Read + Send),
+    expected: u64,
+    claimed: Option<Md5>,
+    inspect: bool,
+) -> Result<Stored, StoreError> {
+    let head = read_up_to(source, WHOLE_LIMIT + 1, expected.min(WHOLE_LIMIT)).map_err(StoreError::Source)?;
+    if head.len() as u64 > WHOLE_LIMIT {
+        return match (&heap.kind, claimed) {
+            (Kind::Local(local), _) => local.store_large(heap, head, source, inspect),
+            (Kind::Remote(remote), Some(md5)) if remote.stored_size(&md5)?.is_none() => {
+                remote.store_straight(heap, head, source, md5)
+            }
+            (Kind::Remote(remote), _) => remote.store_large(heap, head, source, inspect),
         };
-        let gzip = codec::member(&head, self.level, Some(&object::comment(sha256)), false);
-        drop(head);
-        let (temp, mut file) = self.temp_file()?;
-        let what = || format!("write {}/temp", self.shown);
-        file.write_all(&gzip).or_failed(what)?;
-        self.staged(md5, Staged { temp, stored_size: gzip.len() as u64, sha256, replace }, &file)?;
-        Ok(Stored { md5, sha256, size, stored_size: Some(gzip.len() as u64) })
     }
+    let (md5, sha256) = Digests::of(&head);
+    let size = head.len() as u64;
+    let replace = match existing(heap, &md5, sha256, size, inspect)? {
+        Existing::Good(stored_size) => return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) }),
+        Existing::None => false,
+        Existing::Bad => true,
+    };
+    let gzip = codec::member(&head, heap.level(), Some(&object::comment(sha256)), false);
+    drop(head);
+    let stored_size = match &heap.kind {
+        Kind::Local(local) => {
+            let (temp, mut file) = local.temp_file()?;
+            file.write_all(&gzip).or_failed(|| format!("write {}/temp", heap.root))?;
+            let stored_size = gzip.len() as u64;
+            local.staged(md5, Staged { temp, stored_size, sha256, replace }, &file)?;
+            stored_size
+        }
+        Kind::Remote(remote) => {
+            let digest = codec::md5_of(&gzip);
+            let fresh = Fresh { md5, sha256, stored_size: gzip.len() as u64, digest, replace };
+            remote.put_whole(heap, &fresh, gzip)?
+        }
+    };
+    Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
+}
 
+/// What the heap has of a content that was just read.
+fn existing(heap: &Heap, md5: &Md5, sha256: Sha256, size: u64, inspect: bool) -> Result<Existing, StoreError> {
+    let known = match &heap.kind {
+        Kind::Local(local) => local.in_flight(md5),
+        Kind::Remote(remote) => remote.added(md5),
+    };
+    if let Some((stored_size, other)) = known {
+        return same(md5, sha256, other, stored_size);
+    }
+    let mut health = if inspect { heap.inspect(md5, Some(size))? } else { heap.glance_whole(md5, Some(size))? };
+    if !inspect && !matches!(health, Health::Missing | Health::Good { sha256: Some(_), .. }) {
+        // Another writer's object, or one whose end does not fit: only its content can tell. Its size may be another's.
+        health = heap.inspect(md5, None)?;
+    }
+    let existing = match health {
+        Health::Missing => Existing::None,
+        Health::Bad => Existing::Bad,
+        Health::Good { stored_size, sha256: Some(other) } => same(md5, sha256, other, stored_size)?,
+        Health::Good { stored_size, sha256: None } => Existing::Good(stored_size),
+    };
+    match existing {
+        Existing::Good(_) if !heap.renew(md5)? => Ok(Existing::None),
+        existing => Ok(existing),
+    }
+}
+
+impl LocalHeap {
     /// Stores a content that is too large for memory: in pieces, each a gzip member, compressed side by side while the next
     /// ones are read and hashed. Whether it is new shows only at its end; then the temp is dropped.
-    fn store_large(&self, head: Vec<u8>, source: &mut (impl Read + Send), inspect: bool) -> Result<Stored, StoreError> {
+    fn store_large(
+        &self,
+        heap: &Heap,
+        head: Vec<u8>,
+        source: &mut (impl Read + Send),
+        inspect: bool,
+    ) -> Result<Stored, StoreError> {
         let (temp, mut file) = self.temp_file()?;
-        let written = self
-            .write_pieces(&mut file, head, source)
-            .and_then(|(md5, sha256, size)| Ok((md5, sha256, size, self.existing(&md5, sha256, size, inspect)?)));
+        let what = || format!("write {}/temp", heap.root);
+        let written = write_pieces(&mut file, Pieces::new(head, source, heap.level(), true), what)
+            .and_then(|(md5, sha256, size)| Ok((md5, sha256, size, existing(heap, &md5, sha256, size, inspect)?)));
         let (md5, sha256, size, existing) = match written {
             Ok(all) => all,
             Err(e) => {
@@ -111,7 +161,6 @@ impl Heap {
             Existing::None => false,
             Existing::Bad => true,
         };
-        let what = || format!("write {}/temp", self.shown);
         let stored_size = file.metadata().or_failed(what)?.len();
         // The digest is known only now; its place in the first header was kept.
         file.write_all_at(object::comment(sha256).as_bytes(), COMMENT_AT).or_failed(what)?;
@@ -119,71 +168,8 @@ impl Heap {
         Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
     }
 
-    fn write_pieces(
-        &self,
-        file: &mut File,
-        head: Vec<u8>,
-        source: &mut (impl Read + Send),
-    ) -> Result<(Md5, Sha256, u64), StoreError> {
-        let blank = object::comment(Sha256([0; 32]));
-        let level = self.level;
-        let mut digests = Digests::default();
-        digests.update(&head);
-        // The head is one byte longer than its limit, which is a whole number of pieces: the odd byte goes to the next group.
-        let mut carry = head[WHOLE_LIMIT as usize..].to_vec();
-        let mut group = head;
-        group.truncate(WHOLE_LIMIT as usize);
-        let mut first = true;
-        while !group.is_empty() {
-            let compress = || -> Vec<Vec<u8>> {
-                let pieces = group.par_chunks(PIECE).enumerate();
-                pieces.map(|(i, piece)| codec::member(piece, level, (first && i == 0).then_some(&blank), true)).collect()
-            };
-            let read = || -> io::Result<(Vec<u8>, Digests)> {
-                let mut next = std::mem::take(&mut carry);
-                let room = WHOLE_LIMIT - next.len() as u64;
-                next.reserve_exact(room as usize);
-                let start = next.len();
-                source.take(room).read_to_end(&mut next)?;
-                let mut digests = digests.clone();
-                digests.update(&next[start..]);
-                Ok((next, digests))
-            };
-            let (members, next) = rayon::join(compress, read);
-            for member in members {
-                file.write_all(&member).or_failed(|| format!("write {}/temp", self.shown))?;
-            }
-            (group, digests) = next.map_err(StoreError::Source)?;
-            first = false;
-        }
-        Ok(digests.finish())
-    }
-
-    /// What the heap has of a content that was just read.
-    fn existing(&self, md5: &Md5, sha256: Sha256, size: u64, inspect: bool) -> Result<Existing, StoreError> {
-        let known = self.lock().staged.get(md5).map(|s| (s.stored_size, s.sha256));
-        if let Some((stored_size, other)) = known {
-            return same(md5, sha256, other, stored_size);
-        }
-        let mut health = if inspect { self.inspect(md5, Some(size))? } else { self.glance(md5, Some(size))? };
-        if !inspect && !matches!(health, Health::Missing | Health::Good { sha256: Some(_), .. }) {
-            // Another writer's object, or one whose end does not fit: only its content can tell. Its size may be another's.
-            health = self.inspect(md5, None)?;
-        }
-        let existing = match health {
-            Health::Missing => Existing::None,
-            Health::Bad => Existing::Bad,
-            Health::Good { stored_size, sha256: Some(other) } => same(md5, sha256, other, stored_size)?,
-            Health::Good { stored_size, sha256: None } => Existing::Good(stored_size),
-        };
-        match existing {
-            Existing::Good(_) if !self.renew(md5)? => Ok(Existing::None),
-            existing => Ok(existing),
-        }
-    }
-
     /// Notes a finished temp. Where another thread staged the same content meanwhile, that one stays.
-    fn staged(&self, md5: Md5, staged: Staged, file: &File) -> Result<(), StoreError> {
+    pub(super) fn staged(&self, md5: Md5, staged: Staged, file: &File) -> Result<(), StoreError> {
         if self.sync_each {
             file.sync_all().or_failed(|| format!("sync {}/temp", self.shown))?;
         }
@@ -206,6 +192,78 @@ impl Heap {
         let temp = self.lock().temps.next(&self.path, what)?;
         let file = temp::create(&temp, what)?;
         Ok((temp, file))
+    }
+}
+
+impl RemoteHeap {
+    /// The same, with a file without a name in `TMPDIR`.
+    fn store_large(
+        &self,
+        heap: &Heap,
+        head: Vec<u8>,
+        source: &mut (impl Read + Send),
+        inspect: bool,
+    ) -> Result<Stored, StoreError> {
+        let what = || "write a temporary file".to_string();
+        let mut file = tempfile::tempfile().or_failed(what)?;
+        let (md5, sha256, size) = write_pieces(&mut file, Pieces::new(head, source, heap.level(), true), what)?;
+        let replace = match existing(heap, &md5, sha256, size, inspect)? {
+            Existing::Good(stored_size) => return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) }),
+            Existing::None => false,
+            Existing::Bad => true,
+        };
+        file.write_all_at(object::comment(sha256).as_bytes(), COMMENT_AT).or_failed(what)?;
+        file.rewind().or_failed(what)?;
+        let gzip = digest(&mut file).or_failed(what)?;
+        file.rewind().or_failed(what)?;
+        let fresh = Fresh { md5, sha256, stored_size: gzip.size, digest: gzip.md5, replace };
+        let stored_size = self.put_file(heap, &fresh, file)?;
+        Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
+    }
+
+    /// Sends a content on its way without keeping it: its md5 is known, and nothing is there of it. The object does not name
+    /// its sha256, which comes after its start. A content that turns out to be another one is not stored.
+    fn store_straight(
+        &self,
+        heap: &Heap,
+        head: Vec<u8>,
+        source: &mut (impl Read + Send),
+        claimed: Md5,
+    ) -> Result<Stored, StoreError> {
+        let mut pieces = Pieces::new(head, source, heap.level(), false);
+        pieces.claim(claimed);
+        let put = self.put_pieces(&claimed, &mut pieces);
+        if let Some(e) = pieces.take_failure() {
+            return Err(StoreError::Source(e));
+        }
+        let sent = pieces.sent();
+        let (md5, sha256, size) = pieces.finish();
+        if md5 != claimed {
+            // Whoever calls tells it.
+            return Ok(Stored { md5, sha256, size, stored_size: None });
+        }
+        let stored_size = match put.or_failed(|| format!("store {}", heap.shown_object(&md5)))? {
+            true => sent,
+            false => self.settle(heap, &Fresh { md5, sha256, stored_size: sent, digest: md5, replace: false })?,
+        };
+        self.add(md5, stored_size, sha256);
+        Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
+    }
+}
+
+fn write_pieces<R: Read + Send>(
+    file: &mut File,
+    mut pieces: Pieces<'_, R>,
+    what: impl Fn() -> String,
+) -> Result<(Md5, Sha256, u64), StoreError> {
+    loop {
+        let members = pieces.next().map_err(StoreError::Source)?;
+        if members.is_empty() {
+            return Ok(pieces.finish());
+        }
+        for member in members {
+            file.write_all(&member).or_failed(&what)?;
+        }
     }
 }
 

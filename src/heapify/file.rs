@@ -110,7 +110,7 @@ impl Worker {
             let mut file = file.take((before.st_size as u64).saturating_add(1));
             let stored = match &self.heap {
                 None => heap::digest(&mut file)?,
-                Some(heap) => match heap.store(&mut file, before.st_size as u64, self.verify_existing) {
+                Some(heap) => match heap.store(&mut file, before.st_size as u64, record.fields().md5, self.verify_existing) {
                     Ok(stored) => stored,
                     Err(StoreError::Source(e)) => return Err(e.into()),
                     Err(StoreError::Collision(reason)) => return Err(Trouble::Reason(reason)),

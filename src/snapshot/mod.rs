@@ -1,22 +1,24 @@
 //! Snapshots: how they are named, chosen, read and published.
 
 mod label;
+mod list;
+mod place;
 mod publish;
 mod read;
 
 pub use label::{Label, Totals};
+pub use list::list;
+pub use place::Place;
 pub use publish::Publisher;
 pub use read::{check, label, read, references, types};
 
-use crate::error::{Error, OrFailed, Result, printable};
-use crate::storage::Location;
+use crate::error::{Error, Result, printable};
+use crate::storage::{Location, Options};
 use crate::time::{self, Time};
 use chrono::{DateTime, NaiveDateTime, Utc};
-use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use walkdir::WalkDir;
+use std::path::PathBuf;
 
 const SUFFIX: &str = ".jsonl.gz";
 const NAME_FORMAT: &str = "%Y-%m-%d_%H-%M-%S_%6fZ";
@@ -24,8 +26,8 @@ const NAME_FORMAT: &str = "%Y-%m-%d_%H-%M-%S_%6fZ";
 /// A snapshot in a snap root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where it is: the snap root as it was given, and the path below it.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: Place,
     /// When it was made, to the microsecond.
     pub time: Time,
 }
@@ -47,34 +49,12 @@ pub fn time_of(file_name: &OsStr) -> Option<Time> {
     (path_for(time)?.file_name()? == file_name).then_some(time)
 }
 
-/// All snapshots below a snap root, newest first. Files of any other name are none.
-///
-/// # Errors
-/// If the root is not there or a folder of it can't be listed.
-pub fn list(root: &Location) -> Result<Vec<Found>> {
-    let folder = std::fs::metadata(root.path()).or_failed(|| format!("snap root {root}"))?;
-    if !folder.is_dir() {
-        return Err(Error::refused(format!("snap root {root}: it is no folder")));
-    }
-    let mut found = Vec::new();
-    for entry in WalkDir::new(root.path()).min_depth(3).max_depth(3).follow_root_links(true) {
-        let entry = entry.map_err(|e| Error::refused(format!("list the snap root {root}: {e}")))?;
-        let Some(time) = time_of(entry.file_name()) else { continue };
-        let place = path_for(time).is_some_and(|path| root.path().join(path) == entry.path());
-        if place && entry.file_type().is_file() {
-            found.push(Found { path: entry.into_path(), time });
-        }
-    }
-    found.sort_by_key(|f| Reverse(f.time));
-    Ok(found)
-}
-
-/// The snapshot that a person means: `latest`, `latest~N`, `@TIME` (the latest at or before), or a path, as it stands or below
-/// the snap root. Safety copies from before a restore are passed over, unless a path names one.
+/// The snapshot that a person means: `latest`, `latest~N`, `@TIME` (the latest at or before), or a path or URL, as it stands or
+/// below the snap root. Safety copies from before a restore are passed over, unless a path names one.
 ///
 /// # Errors
 /// If there is none, or a word is misspelt.
-pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
+pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options) -> Result<Place> {
     let shown = printable(spec.as_bytes());
     let text = spec.to_str().unwrap_or_default();
     let (skip, until) = if let Some(time) = text.strip_prefix('@') {
@@ -90,25 +70,16 @@ pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
     } else if let Some(n) = text.strip_prefix("latest~") {
         (n.parse().map_err(|_| Error::refused(format!("{shown}: expected a number behind the ~")))?, None)
     } else {
-        let below = root.map(|r| r.path().join(spec)).filter(|p| p.exists());
-        let path = PathBuf::from(spec);
-        return match (path.exists(), below) {
-            (false, Some(below)) => Ok(below),
-            (true, _) => Ok(path),
-            (false, None) => Err(Error::advise(
-                format!("no snapshot {shown}"),
-                "a snapshot is latest, latest~N, @TIME or a path; snap-list lists them",
-            )),
-        };
+        return list::named(root, spec, options);
     };
     let root =
         root.ok_or_else(|| Error::advise(format!("{shown}: no snap root given"), "give --snap-root ROOT or set SNAP_ROOT"))?;
     list(root)?
         .into_iter()
         .filter(|f| until.is_none_or(|t| f.time <= t))
-        .filter(|f| !is_safety_copy(&f.path))
+        .filter(|f| !is_safety_copy(&f.place))
         .nth(skip)
-        .map(|f| f.path)
+        .map(|f| f.place)
         .ok_or_else(|| Error::refused(format!("no snapshot {shown} in {root}")))
 }
 
@@ -119,15 +90,15 @@ pub fn choose(root: Option<&Location>, spec: &OsStr) -> Result<PathBuf> {
 /// # Errors
 /// If the file can't be read, is not gzip, or its end is missing.
 pub fn describe(found: &Found) -> Result<String> {
-    let size = std::fs::metadata(&found.path).or_failed(|| format!("snapshot {}", found.path.display()))?.len();
-    let label = label(&found.path)?;
+    let size = found.place.size()?;
+    let label = label(&found.place)?;
     let mut more = vec![
-        ("path", Some(crate::text::json_string(found.path.as_os_str().as_bytes()))),
+        ("path", Some(crate::text::json_string(found.place.as_given().as_bytes()))),
         ("stored_size", Some(size.to_string())),
         ("time", found.time.rfc3339().map(|t| format!("\"{t}\""))),
     ];
     if label.is_some() {
-        let totals = read::totals_at_end(&found.path)?;
+        let totals = read::totals_at_end(&found.place)?;
         more.push(("errors", Some(totals.errors.to_string())));
         more.push(("records", Some(totals.records.to_string())));
     }
@@ -137,8 +108,8 @@ pub fn describe(found: &Found) -> Result<String> {
 }
 
 /// One whose label can't be read is damaged, which whoever reads it will say.
-fn is_safety_copy(path: &Path) -> bool {
-    label(path).ok().flatten().is_some_and(|l| l.before_restore)
+fn is_safety_copy(place: &Place) -> bool {
+    label(place).ok().flatten().is_some_and(|l| l.before_restore)
 }
 
 /// The snapshot to take md5 over from: the latest of the same file root, else the latest that does not say of which root it
@@ -147,12 +118,12 @@ fn is_safety_copy(path: &Path) -> bool {
 /// # Errors
 /// If the snap root can't be listed.
 pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Result<Option<Found>> {
-    if !root.path().exists() {
+    if !list::is_there(root)? {
         return Ok(None);
     }
     let mut unlabelled = None;
     for found in list(root)? {
-        let of = match label(&found.path) {
+        let of = match label(&found.place) {
             Ok(label) if label.as_ref().is_some_and(|l| l.before_restore) => continue,
             Ok(label) => label.and_then(|l| l.root),
             Err(e) => {
@@ -167,7 +138,7 @@ pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Res
         if !fits {
             continue;
         }
-        match check(&found.path) {
+        match check(&found.place) {
             Err(e) => warn(&format!("passed over as a base: {e}")),
             Ok(Some(Label { root: Some(_), .. })) => return Ok(Some(found)),
             Ok(_) => unlabelled = Some(found),
@@ -179,6 +150,7 @@ pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn names_are_times_to_the_letter() {

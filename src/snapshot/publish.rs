@@ -1,17 +1,20 @@
 //! Publishing a snapshot: one file, in one step, or nothing.
 
 use super::label::{Label, Totals, ascii};
-use super::path_for;
+use super::{Place, path_for};
 use crate::codec;
 use crate::error::{Error, OrFailed, Result};
-use crate::record::Record;
-use crate::storage::{Location, make_folders};
+use crate::record::{Md5, Record};
+use crate::storage::{Attributes, Body, Location, Put, Store, make_folders};
 use crate::time::Time;
+use md5::Digest;
 use rayon::prelude::*;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 /// Bytes of text in a gzip member: enough to compress well, few enough to keep several in memory.
@@ -25,25 +28,43 @@ const LEVEL: i32 = 6;
 pub struct Publisher {
     root: Location,
     time: Time,
-    temp: NamedTempFile,
+    out: Out,
     comment: Option<String>,
     texts: Vec<Vec<u8>>,
     totals: Totals,
 }
 
+/// Where it is written.
+enum Out {
+    /// Beside its final place, under a name that nobody takes for a snapshot.
+    Folder(PathBuf, NamedTempFile),
+    /// In a file without a name, to be sent when it is whole.
+    Store(Arc<dyn Store>, File, Box<md5::Md5>),
+}
+
 impl Publisher {
-    /// Starts a snapshot of that time. The file lies beside its final place, under a name that nobody takes for a snapshot.
+    /// Starts a snapshot of that time.
     ///
     /// # Errors
     /// If the snap root can't be written.
     pub fn new(root: &Location, time: Time, label: &Label) -> Result<Publisher> {
-        let folder = folder_of(root, time)?;
-        make_folders(&folder).or_failed(|| format!("write the snap root {root}"))?;
-        let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(&folder);
-        let temp = temp.or_failed(|| format!("write the snap root {root}"))?;
-        crate::cleanup::register(temp.path());
+        let what = || format!("write the snap root {root}");
+        let out = match root {
+            Location::Folder(folder) => {
+                let below = path_for(time).ok_or_else(out_of_range)?;
+                let beside = folder.join(below.parent().unwrap_or(Path::new("")));
+                make_folders(&beside).or_failed(what)?;
+                let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(&beside).or_failed(what)?;
+                crate::cleanup::register(temp.path());
+                Out::Folder(folder.clone(), temp)
+            }
+            Location::Remote(store) => {
+                let temp = tempfile::tempfile().or_failed(|| "make a temporary file".to_string())?;
+                Out::Store(store.clone(), temp, Box::default())
+            }
+        };
         let comment = Some(ascii(label));
-        Ok(Publisher { root: root.clone(), time, temp, comment, texts: vec![Vec::new()], totals: Totals::default() })
+        Ok(Publisher { root: root.clone(), time, out, comment, texts: vec![Vec::new()], totals: Totals::default() })
     }
 
     /// Adds a record.
@@ -74,56 +95,93 @@ impl Publisher {
             .enumerate()
             .map(|(i, text)| codec::member(text, LEVEL, first.as_deref().filter(|_| i == 0), true))
             .collect();
-        for member in members {
-            self.temp.write_all(&member).or_failed(|| format!("write a snapshot to {}", self.root))?;
-        }
-        Ok(())
+        members.iter().try_for_each(|member| self.write(member))
     }
 
-    /// Publishes: the file is synced, gets its name (never in place of another), and the new folders are synced. Where the
-    /// name is taken the next free microsecond is.
+    fn write(&mut self, member: &[u8]) -> Result<()> {
+        let written = match &mut self.out {
+            Out::Folder(_, temp) => temp.write_all(member),
+            Out::Store(_, temp, digest) => {
+                digest.update(member);
+                temp.write_all(member)
+            }
+        };
+        written.or_failed(|| format!("write a snapshot to {}", self.root))
+    }
+
+    /// Publishes: in a folder the file is synced, gets its name (never in place of another), and the new folders are synced;
+    /// in another storage it is put where nothing is yet. Where the name is taken the next free microsecond is.
     ///
     /// # Errors
     /// If any of that fails; the snapshot is then not there.
-    pub fn finish(mut self, errors: u64) -> Result<PathBuf> {
+    pub fn finish(mut self, errors: u64) -> Result<Place> {
         self.flush()?;
         self.totals.errors = errors;
-        let what = || format!("write a snapshot to {}", self.root);
         let last = codec::member(b"", LEVEL, Some(&ascii(&self.totals)), true);
-        self.temp.write_all(&last).or_failed(what)?;
-        let mode = 0o666 & !crate::stat::umask();
-        self.temp.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).or_failed(what)?;
-        self.temp.as_file().sync_all().or_failed(what)?;
-        let mut time = self.time;
-        let mut temp = self.temp;
-        loop {
-            let below = path_for(time).ok_or_else(|| Error::refused("the clock is out of range"))?;
-            let path = self.root.path().join(&below);
-            if let Some(folder) = path.parent() {
-                make_folders(folder).or_failed(|| format!("write the snap root {}", self.root))?;
+        self.write(&last)?;
+        let what = || format!("write a snapshot to {}", self.root);
+        match self.out {
+            Out::Folder(root, temp) => {
+                let mode = 0o666 & !crate::stat::umask();
+                temp.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).or_failed(what)?;
+                temp.as_file().sync_all().or_failed(what)?;
+                name_file(&root, temp, self.time, &self.root)
             }
-            match temp.persist_noclobber(&path) {
-                Ok(_) => match sync_folders(self.root.path(), &below) {
-                    Ok(()) => return Ok(path),
-                    Err(e) => {
-                        // Whoever hears that it failed must not find it.
-                        let _ = std::fs::remove_file(&path);
-                        return Err(e).or_failed(|| format!("sync {}", path.display()));
-                    }
-                },
-                Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
-                    temp = e.file;
-                    time = Time { sec: time.sec + i64::from(time.nsec >= 999_999_000), nsec: (time.nsec + 1000) % 1_000_000_000 };
-                }
-                Err(e) => return Err(Error::io(format!("write a snapshot to {}", self.root), e.error)),
+            Out::Store(store, temp, digest) => {
+                let md5 = Md5((*digest).finalize().into());
+                send(store, temp, md5, self.time, &self.root)
             }
         }
     }
 }
 
-fn folder_of(root: &Location, time: Time) -> Result<PathBuf> {
-    let path = path_for(time).ok_or_else(|| Error::refused("the clock is out of range"))?;
-    Ok(root.path().join(path.parent().unwrap_or(Path::new(""))))
+fn out_of_range() -> Error {
+    Error::refused("the clock is out of range")
+}
+
+/// The next time that a snapshot may have.
+fn next(time: Time) -> Time {
+    Time { sec: time.sec + i64::from(time.nsec >= 999_999_000), nsec: (time.nsec + 1000) % 1_000_000_000 }
+}
+
+fn name_file(root: &Path, mut temp: NamedTempFile, mut time: Time, shown: &Location) -> Result<Place> {
+    loop {
+        let below = path_for(time).ok_or_else(out_of_range)?;
+        let path = root.join(&below);
+        if let Some(folder) = path.parent() {
+            make_folders(folder).or_failed(|| format!("write the snap root {shown}"))?;
+        }
+        match temp.persist_noclobber(&path) {
+            Ok(_) => match sync_folders(root, &below) {
+                Ok(()) => return Ok(Place::File(path)),
+                Err(e) => {
+                    // Whoever hears that it failed must not find it.
+                    let _ = std::fs::remove_file(&path);
+                    return Err(e).or_failed(|| format!("sync {}", path.display()));
+                }
+            },
+            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                temp = e.file;
+                time = next(time);
+            }
+            Err(e) => return Err(Error::io(format!("write a snapshot to {shown}"), e.error)),
+        }
+    }
+}
+
+fn send(store: Arc<dyn Store>, mut temp: File, md5: Md5, mut time: Time, shown: &Location) -> Result<Place> {
+    let what = || format!("write a snapshot to {shown}");
+    let size = temp.metadata().or_failed(what)?.len();
+    let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
+    let how = Put { if_absent: true, md5: Some(md5), size: Some(size), attributes };
+    loop {
+        let key = path_for(time).ok_or_else(out_of_range)?.into_os_string().into_vec();
+        temp.rewind().or_failed(what)?;
+        if store.put(&key, Body::Stream(&mut temp), &how).or_failed(what)? {
+            return Ok(Place::Object(store, key));
+        }
+        time = next(time);
+    }
 }
 
 /// Makes the new name last, and the folders' names that lead to it.

@@ -1,21 +1,16 @@
 //! Reading snapshots, ours and those of the Python tool.
 
 use super::label::{Label, Totals};
+use super::place::{Input, Place};
 use crate::codec::{self, GzipReader};
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
 use crate::sort;
 use crate::stream::{End, Reader, Records};
 use crate::text;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::BufRead;
 use std::sync::Arc;
-
-fn shown(path: &Path) -> String {
-    crate::error::printable(path.as_os_str().as_encoded_bytes())
-}
 
 fn damaged(path: &str, reason: &str) -> Error {
     Error::refused(format!("snapshot {path} is damaged: {reason}"))
@@ -30,21 +25,13 @@ fn explain(path: &str, e: std::io::Error) -> Error {
     }
 }
 
-fn open(path: &Path) -> Result<BufReader<File>> {
-    let file = File::open(path).or_failed(|| format!("snapshot {}", shown(path)))?;
-    if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(Error::refused(format!("snapshot {}: it is a folder", shown(path))));
-    }
-    Ok(BufReader::with_capacity(64 << 10, file))
-}
-
 /// The label of a snapshot; None where it has none, as those of the Python tool.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip.
-pub fn label(path: &Path) -> Result<Option<Label>> {
-    let header = codec::read_header(&mut open(path)?).map_err(|e| explain(&shown(path), e))?;
-    let header = header.ok_or_else(|| damaged(&shown(path), "it is empty"))?;
+pub fn label(place: &Place) -> Result<Option<Label>> {
+    let header = codec::read_header(&mut place.open()?).map_err(|e| explain(&place.to_string(), e))?;
+    let header = header.ok_or_else(|| damaged(&place.to_string(), "it is empty"))?;
     Ok(header.comment.and_then(|c| Label::parse(&c)))
 }
 
@@ -52,17 +39,17 @@ pub fn label(path: &Path) -> Result<Option<Label>> {
 ///
 /// # Errors
 /// If the file can't be read or is not gzip.
-pub fn types(path: &Path) -> Result<Option<Vec<String>>> {
-    Ok(label(path)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
+pub fn types(place: &Place) -> Result<Option<Vec<String>>> {
+    Ok(label(place)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
 }
 
 /// Inflates all of a snapshot and looks at its end, without looking at the records. Gives its label.
 ///
 /// # Errors
 /// If it is damaged or can't be read.
-pub fn check(path: &Path) -> Result<Option<Label>> {
-    let shown = shown(path);
-    let mut gzip = GzipReader::new(open(path)?).map_err(|e| explain(&shown, e))?;
+pub fn check(place: &Place) -> Result<Option<Label>> {
+    let shown = place.to_string();
+    let mut gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
     let label = gzip.first_comment().and_then(Label::parse);
     loop {
         match gzip.fill_buf().map_err(|e| explain(&shown, e))?.len() {
@@ -85,15 +72,11 @@ fn totals(path: &str, comment: Option<&[u8]>) -> Result<Totals> {
 ///
 /// # Errors
 /// If it is not there or the file can't be read.
-pub(super) fn totals_at_end(path: &Path) -> Result<Totals> {
+pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
     // A member without content has about 90 bytes.
     const TAIL: u64 = 1024;
-    let shown = shown(path);
-    let mut file = open(path)?.into_inner();
-    let size = file.metadata().or_failed(|| shown.clone())?.len();
-    let mut tail = Vec::new();
-    let read = file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).and_then(|_| file.read_to_end(&mut tail));
-    read.or_failed(|| shown.clone())?;
+    let shown = place.to_string();
+    let tail = place.tail(TAIL)?;
     let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
     let last = starts.filter_map(|at| Some((at, codec::read_header(&mut &tail[at..]).ok()??)));
     let last = last.filter(|(at, header)| header.lengths == Some(((tail.len() - at) as u32, 0))).map(|(_, header)| header).next();
@@ -105,9 +88,9 @@ pub(super) fn totals_at_end(path: &Path) -> Result<Totals> {
 ///
 /// # Errors
 /// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
-pub fn read(path: &Path, monitor: Arc<dyn Monitor>) -> Result<Records> {
-    let shown = shown(path);
-    let gzip = GzipReader::new(open(path)?).map_err(|e| explain(&shown, e))?;
+pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let shown = place.to_string();
+    let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
     let label = gzip.first_comment().and_then(Label::parse);
     let ours = label.is_some();
     let reader = Reader::new(&shown, gzip);
@@ -133,9 +116,9 @@ fn counted(records: Records) -> Records {
 ///
 /// # Errors
 /// If the file is damaged or can't be read, or a line is no record.
-pub fn references(path: &Path, take: &mut dyn FnMut(Md5)) -> Result<()> {
-    let shown = shown(path);
-    let gzip = GzipReader::new(open(path)?).map_err(|e| explain(&shown, e))?;
+pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
+    let shown = place.to_string();
+    let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
     let ours = gzip.first_comment().and_then(Label::parse).is_some();
     let mut reader = Reader::new(&shown, gzip);
     let mut count = 0;
@@ -162,7 +145,7 @@ pub fn references(path: &Path, take: &mut dyn FnMut(Md5)) -> Result<()> {
 }
 
 struct Reading {
-    reader: Reader<GzipReader<BufReader<File>>>,
+    reader: Reader<GzipReader<Input>>,
     shown: String,
     label: Option<Label>,
     count: u64,

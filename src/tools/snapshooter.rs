@@ -1,19 +1,20 @@
 //! `snapshooter`: the command line of the Python tool of that name, over the same stages as the filters.
 
+use crate::cli::args::Order;
+use crate::cli::args_seed::{Command, Snapshooter};
+use crate::cli::log::Log;
+use crate::cli::{self, Console, Output, completion, settings, tidy};
+use crate::commands::{self, Choice};
+use crate::error::{Error, Result};
+use crate::{snapshot, storage::Location, stream::write_error};
 use clap::CommandFactory;
-use snapshooter::cli::args::Order;
-use snapshooter::cli::args_seed::{Command, Snapshooter};
-use snapshooter::cli::log::Log;
-use snapshooter::cli::{self, Console, Output, completion, settings, tidy};
-use snapshooter::commands::{self, Choice};
-use snapshooter::error::{Error, Result};
-use snapshooter::{snapshot, storage::Location, stream::write_error};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     let console = Console::new("snapshooter");
     let args: Snapshooter = match cli::start(&console) {
         Ok(args) => args,

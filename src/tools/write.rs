@@ -1,19 +1,20 @@
 //! `snap-write`: publishes a stream as a snapshot.
 
-use snapshooter::cli::args::Write as Args;
-use snapshooter::cli::{self, Console, Outcome};
-use snapshooter::error::{Result, counted, printable};
-use snapshooter::monitor::Monitor;
-use snapshooter::snapshot::Label;
-use snapshooter::stream;
-use snapshooter::time::Time;
-use snapshooter::write::{self, Options};
+use crate::cli::args::Write as Args;
+use crate::cli::{self, Console, Outcome};
+use crate::error::{Result, counted, printable};
+use crate::monitor::Monitor;
+use crate::snapshot::Label;
+use crate::stream;
+use crate::time::Time;
+use crate::write::{self, Options};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

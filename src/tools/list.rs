@@ -1,16 +1,17 @@
 //! `snap-list`: lists the snapshots.
 
-use snapshooter::cli::args::{List, Order};
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::Result;
-use snapshooter::monitor::Monitor;
-use snapshooter::snapshot;
-use snapshooter::stream::write_error;
+use crate::cli::args::{List, Order};
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::snapshot;
+use crate::stream::write_error;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 
@@ -26,7 +27,7 @@ fn work(args: List, console: Arc<Console>) -> Result<Outcome> {
             true => match snapshot::describe(found) {
                 Ok(line) => line.into_bytes(),
                 Err(e) => {
-                    console.failure(&snapshooter::name::Name::new(found.path.as_os_str().as_bytes()), &e.to_string());
+                    console.failure(&crate::name::Name::new(found.path.as_os_str().as_bytes()), &e.to_string());
                     continue;
                 }
             },

@@ -1,15 +1,16 @@
 //! `snap-cat`: prints the contents of the records.
 
-use snapshooter::cat::cat;
-use snapshooter::cli::args::Cat;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::content::Source;
-use snapshooter::error::Result;
-use snapshooter::heap::Heap;
+use crate::cat::cat;
+use crate::cli::args::Cat;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::content::Source;
+use crate::error::Result;
+use crate::heap::Heap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

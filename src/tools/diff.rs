@@ -1,18 +1,19 @@
 //! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
 
-use snapshooter::cli::args::{self, Format, StatusArg};
-use snapshooter::cli::{Console, Outcome, Output, records_in, run};
-use snapshooter::diff::{Options, Shower, Status, Style, diff};
-use snapshooter::error::{Error, Result};
-use snapshooter::snapshot;
-use snapshooter::sort::{BUDGET, Spool};
-use snapshooter::storage::Location;
-use snapshooter::stream::{End, Records};
+use crate::cli::args::{self, Format, StatusArg};
+use crate::cli::{Console, Outcome, Output, records_in, run};
+use crate::diff::{Options, Shower, Status, Style, diff};
+use crate::error::{Error, Result};
+use crate::snapshot;
+use crate::sort::{BUDGET, Spool};
+use crate::storage::Location;
+use crate::stream::{End, Records};
 use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     run(work)
 }
 

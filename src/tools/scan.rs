@@ -1,16 +1,17 @@
 //! `snap-scan`: lists a folder as records.
 
-use snapshooter::cli::args::{Scan, TypeLetter};
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::{Error, OrFailed, Result};
-use snapshooter::record::Kind;
-use snapshooter::scan::{self, Filter, Options};
-use snapshooter::storage::Location;
+use crate::cli::args::{Scan, TypeLetter};
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::{Error, OrFailed, Result};
+use crate::record::Kind;
+use crate::scan::{self, Filter, Options};
+use crate::storage::Location;
 use std::io::{BufReader, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

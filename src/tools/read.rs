@@ -1,13 +1,14 @@
 //! `snap-read`: prints the records of a snapshot.
 
-use snapshooter::cli::args::Read;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::Result;
-use snapshooter::snapshot;
+use crate::cli::args::Read;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::Result;
+use crate::snapshot;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

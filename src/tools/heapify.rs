@@ -1,15 +1,16 @@
 //! `snap-heapify`: stores contents and puts md5 into the records.
 
-use snapshooter::cli::args::Heapify;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::Result;
-use snapshooter::heap::{Cache, Heap};
-use snapshooter::heapify::{self, Options};
-use snapshooter::rootdir::RootDir;
+use crate::cli::args::Heapify;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::Result;
+use crate::heap::{Cache, Heap};
+use crate::heapify::{self, Options};
+use crate::rootdir::RootDir;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

@@ -1,13 +1,14 @@
 //! `snap-reuse`: puts the md5 of unchanged files into the records.
 
-use snapshooter::base;
-use snapshooter::cli::args::Reuse;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::{Error, Result};
+use crate::base;
+use crate::cli::args::Reuse;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::{Error, Result};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

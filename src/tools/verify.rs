@@ -1,12 +1,13 @@
 //! `snap-verify`: checks that the heap has the content of every record.
 
-use snapshooter::cli::args::Verify;
-use snapshooter::cli::{self, Console, Outcome, Output, tidy};
-use snapshooter::error::Result;
+use crate::cli::args::Verify;
+use crate::cli::{self, Console, Outcome, Output, tidy};
+use crate::error::Result;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

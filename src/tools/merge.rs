@@ -1,13 +1,14 @@
 //! `snap-merge`: joins several streams of records into one.
 
-use snapshooter::cli::args::Merge;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::{Error, Result};
-use snapshooter::union;
+use crate::cli::args::Merge;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::{Error, Result};
+use crate::union;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

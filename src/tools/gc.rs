@@ -1,13 +1,14 @@
 //! `snap-gc`: drops the objects that no snapshot refers to.
 
-use snapshooter::cli::args::Gc;
-use snapshooter::cli::{self, Console, Outcome, Output, SnapRoot, tidy};
-use snapshooter::error::Result;
-use snapshooter::storage::Location;
+use crate::cli::args::Gc;
+use crate::cli::{self, Console, Outcome, Output, SnapRoot, tidy};
+use crate::error::Result;
+use crate::storage::Location;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

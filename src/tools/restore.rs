@@ -1,15 +1,16 @@
 //! `snap-restore`: makes files as the records say.
 
-use snapshooter::cli::args::{Restore, Side};
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::content::Source;
-use snapshooter::error::Result;
-use snapshooter::heap::Heap;
-use snapshooter::restore::{self, Options, restore};
+use crate::cli::args::{Restore, Side};
+use crate::cli::{self, Console, Outcome, Output};
+use crate::content::Source;
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::restore::{self, Options, restore};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

@@ -1,12 +1,13 @@
 //! `snap-forget`: chooses the snapshots to drop, and drops them.
 
-use snapshooter::cli::args::Forget;
-use snapshooter::cli::{self, Console, Outcome, Output, tidy};
-use snapshooter::error::Result;
+use crate::cli::args::Forget;
+use crate::cli::{self, Console, Outcome, Output, tidy};
+use crate::error::Result;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-fn main() -> ExitCode {
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
     cli::run(work)
 }
 

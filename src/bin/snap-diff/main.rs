@@ -1,0 +1,5 @@
+//! `snap-diff`: see `snapshooter::tools::diff`.
+
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::diff::main()
+}

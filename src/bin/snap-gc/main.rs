@@ -1,0 +1,5 @@
+//! `snap-gc`: see `snapshooter::tools::gc`.
+
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::gc::main()
+}

@@ -1,0 +1,5 @@
+//! `snap-heapify`: see `snapshooter::tools::heapify`.
+
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::heapify::main()
+}

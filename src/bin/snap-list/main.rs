@@ -1,0 +1,5 @@
+//! `snap-list`: see `snapshooter::tools::list`.
+
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::list::main()
+}

@@ -1,0 +1,5 @@
+//! `snap-reuse`: see `snapshooter::tools::reuse`.
+
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::reuse::main()
+}

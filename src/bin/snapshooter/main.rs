@@ -1,0 +1,5 @@
+//! `snapshooter`: see `snapshooter::tools::snapshooter`.
+
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::snapshooter::main()
+}

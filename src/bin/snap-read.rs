@@ -1,4 +1,4 @@
-//! `snap-read`: see `snapshooter::tools::read`.
+//! `snap-read`: the work is in [`snapshooter::tools::read`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::read::main()

@@ -1,4 +1,4 @@
-//! `snap-scan`: see `snapshooter::tools::scan`.
+//! `snap-scan`: the work is in [`snapshooter::tools::scan`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::scan::main()

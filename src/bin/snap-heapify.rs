@@ -1,4 +1,4 @@
-//! `snap-heapify`: see `snapshooter::tools::heapify`.
+//! `snap-heapify`: the work is in [`snapshooter::tools::heapify`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::heapify::main()

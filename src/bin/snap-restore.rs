@@ -1,4 +1,4 @@
-//! `snap-restore`: see `snapshooter::tools::restore`.
+//! `snap-restore`: the work is in [`snapshooter::tools::restore`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::restore::main()

@@ -1,4 +1,4 @@
-//! `snap-list`: see `snapshooter::tools::list`.
+//! `snap-list`: the work is in [`snapshooter::tools::list`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::list::main()

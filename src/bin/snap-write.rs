@@ -1,4 +1,4 @@
-//! `snap-write`: see `snapshooter::tools::write`.
+//! `snap-write`: the work is in [`snapshooter::tools::write`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::write::main()

@@ -1,4 +1,4 @@
-//! `snap-merge`: see `snapshooter::tools::merge`.
+//! `snap-merge`: the work is in [`snapshooter::tools::merge`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::merge::main()

@@ -1,4 +1,4 @@
-//! `snap-forget`: see `snapshooter::tools::forget`.
+//! `snap-forget`: the work is in [`snapshooter::tools::forget`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::forget::main()

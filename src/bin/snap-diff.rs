@@ -1,4 +1,4 @@
-//! `snap-diff`: see `snapshooter::tools::diff`.
+//! `snap-diff`: the work is in [`snapshooter::tools::diff`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::diff::main()

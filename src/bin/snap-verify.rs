@@ -1,4 +1,4 @@
-//! `snap-verify`: see `snapshooter::tools::verify`.
+//! `snap-verify`: the work is in [`snapshooter::tools::verify`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::verify::main()

@@ -1,4 +1,4 @@
-//! `snap-cat`: see `snapshooter::tools::cat`.
+//! `snap-cat`: the work is in [`snapshooter::tools::cat`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::cat::main()

@@ -1,4 +1,4 @@
-//! `snap-gc`: see `snapshooter::tools::gc`.
+//! `snap-gc`: the work is in [`snapshooter::tools::gc`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::gc::main()

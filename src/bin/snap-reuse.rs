@@ -1,4 +1,4 @@
-//! `snap-reuse`: see `snapshooter::tools::reuse`.
+//! `snap-reuse`: the work is in [`snapshooter::tools::reuse`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::reuse::main()

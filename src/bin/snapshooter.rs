@@ -1,4 +1,4 @@
-//! `snapshooter`: see `snapshooter::tools::snapshooter`.
+//! `snapshooter`: the work is in [`snapshooter::tools::snapshooter`].
 
 fn main() -> std::process::ExitCode {
     snapshooter::tools::snapshooter::main()

@@ -25,7 +25,7 @@
 //! - [`storage`] where roots lie; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
 //!
 //! And [`cli`]: options, messages, exit statuses, input and output; [`commands`] the stages chained in one process, as the
-//! commands of the Python tool.
+//! commands of the Python tool; [`tools`] each tool: options, stage, output.
 
 pub mod base;
 pub mod cat;
@@ -56,6 +56,7 @@ pub mod storage;
 pub mod stream;
 pub mod text;
 pub mod time;
+pub mod tools;
 pub mod union;
 pub mod verify;
 pub mod write;

@@ -1,33 +1,5 @@
-//! `snap-heapify`: stores contents and puts md5 into the records.
+//! `snap-heapify`: the work is in [`snapshooter::tools::heapify`].
 
-use snapshooter::cli::args::Heapify;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::Result;
-use snapshooter::heap::{Cache, Heap};
-use snapshooter::heapify::{self, Options};
-use snapshooter::rootdir::RootDir;
-use std::process::ExitCode;
-use std::sync::Arc;
-
-fn main() -> ExitCode {
-    cli::run(work)
-}
-
-fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
-    let input = cli::records_in(args.input.as_deref())?;
-    let file_root = args.file.require()?;
-    let root = RootDir::open(file_root.path())?;
-    let heap = match args.no_store {
-        true => None,
-        false => Some(Arc::new(Heap::create(&args.heap.require()?, args.level)?)),
-    };
-    let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
-    let base = match args.no_base {
-        true => None,
-        false => cli::base(args.base.as_deref(), &args.snap, Some(&file_root), &console)?,
-    };
-    let options = Options { heap, base, verify_existing: args.verify_existing, cache, jobs: args.jobs.get() };
-    let output = Output::new(args.out.output.as_deref())?;
-    output.write_all(heapify::heapify(input, root, options, console))?;
-    Ok(Outcome::Done)
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::heapify::main()
 }

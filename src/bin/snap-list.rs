@@ -1,38 +1,5 @@
-//! `snap-list`: lists the snapshots.
+//! `snap-list`: the work is in [`snapshooter::tools::list`].
 
-use snapshooter::cli::args::{List, Order};
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::Result;
-use snapshooter::monitor::Monitor;
-use snapshooter::snapshot;
-use snapshooter::stream::write_error;
-use std::os::unix::ffi::OsStringExt;
-use std::process::ExitCode;
-use std::sync::Arc;
-
-fn main() -> ExitCode {
-    cli::run(work)
-}
-
-fn work(args: List, console: Arc<Console>) -> Result<Outcome> {
-    let mut found = snapshot::list(&args.snap.require()?)?;
-    if args.order == Order::Asc {
-        found.reverse();
-    }
-    let mut output = Output::new(args.out.output.as_deref())?;
-    for found in found.iter().skip(args.offset).take(args.limit.unwrap_or(usize::MAX)) {
-        let line = match args.json {
-            false => found.place.as_given().into_vec(),
-            true => match snapshot::describe(found) {
-                Ok(line) => line.into_bytes(),
-                Err(e) => {
-                    console.failure(&snapshooter::name::Name::new(found.place.as_given().into_vec()), &e.to_string());
-                    continue;
-                }
-            },
-        };
-        output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)?;
-    }
-    output.finish()?;
-    Ok(Outcome::Done)
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::list::main()
 }

@@ -1,22 +1,5 @@
-//! `snap-merge`: joins several streams of records into one.
+//! `snap-merge`: the work is in [`snapshooter::tools::merge`].
 
-use snapshooter::cli::args::Merge;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::{Error, Result};
-use snapshooter::union;
-use std::process::ExitCode;
-use std::sync::Arc;
-
-fn main() -> ExitCode {
-    cli::run(work)
-}
-
-fn work(args: Merge, console: Arc<Console>) -> Result<Outcome> {
-    if args.inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(Error::refused("standard input can be one of the inputs only"));
-    }
-    let inputs = args.inputs.iter().map(|path| cli::records_in(Some(path))).collect::<Result<_>>()?;
-    let records = union::union(inputs, console)?;
-    Output::new(args.out.output.as_deref())?.write_all(cli::without_end(records, args.no_end.no_end))?;
-    Ok(Outcome::Done)
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::merge::main()
 }

@@ -1,20 +1,5 @@
-//! `snap-read`: prints the records of a snapshot.
+//! `snap-read`: the work is in [`snapshooter::tools::read`].
 
-use snapshooter::cli::args::Read;
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::error::Result;
-use snapshooter::snapshot;
-use std::process::ExitCode;
-use std::sync::Arc;
-
-fn main() -> ExitCode {
-    cli::run(work)
-}
-
-fn work(args: Read, console: Arc<Console>) -> Result<Outcome> {
-    let place = snapshot::choose(args.snap.get()?.as_ref(), &args.snapshot, &args.snap.options()?)?;
-    let records = snapshot::read(&place, console)?;
-    let output = Output::new(args.out.output.as_deref())?;
-    output.write_all(cli::without_end(records, args.no_end.no_end))?;
-    Ok(Outcome::Done)
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::read::main()
 }

@@ -1,51 +1,5 @@
-//! `snap-restore`: makes files as the records say.
+//! `snap-restore`: the work is in [`snapshooter::tools::restore`].
 
-use snapshooter::cli::args::{Restore, Side};
-use snapshooter::cli::{self, Console, Outcome, Output};
-use snapshooter::content::Source;
-use snapshooter::error::Result;
-use snapshooter::heap::Heap;
-use snapshooter::restore::{self, Options, restore};
-use std::process::ExitCode;
-use std::sync::Arc;
-
-fn main() -> ExitCode {
-    cli::run(work)
-}
-
-fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
-    let input = cli::records_in(args.input.as_deref())?;
-    let root = args.file.require()?;
-    let heap_root = if args.dry_run { args.heap.get()? } else { Some(args.heap.require()?) };
-    let source: Source = match &heap_root {
-        Some(heap_root) if !args.dry_run => {
-            let heap = Heap::open(heap_root)?;
-            Arc::new(move |record| heap.content(record))
-        }
-        // Nothing is fetched, so there need not be a heap.
-        _ => Arc::new(|_| Err("contents are not looked at in a dry run".to_string())),
-    };
-    let options = Options {
-        delete: args.delete,
-        delete_excluded: args.delete_excluded,
-        dry_run: args.dry_run,
-        checksum: args.checksum,
-        owner: args.owner,
-        xattrs: args.xattrs,
-        side: match args.side {
-            Side::Left => restore::Side::Left,
-            Side::Right => restore::Side::Right,
-        },
-        jobs: args.jobs.get(),
-        report: args.output.is_some(),
-        keep: [heap_root, args.snap.get()?].into_iter().flatten().map(|root| root.path().to_path_buf()).collect(),
-    };
-    let shows = args.dry_run || args.output.is_some();
-    let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;
-    let mut records = restore(input, root.path(), source, options, console)?;
-    match output {
-        Some(output) => output.write_all(records)?,
-        None => records.try_for_each(|record| record.map(drop))?,
-    }
-    Ok(Outcome::Done)
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::restore::main()
 }

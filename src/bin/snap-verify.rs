@@ -1,17 +1,5 @@
-//! `snap-verify`: checks that the heap has the content of every record.
+//! `snap-verify`: the work is in [`snapshooter::tools::verify`].
 
-use snapshooter::cli::args::Verify;
-use snapshooter::cli::{self, Console, Outcome, Output, tidy};
-use snapshooter::error::Result;
-use std::process::ExitCode;
-use std::sync::Arc;
-
-fn main() -> ExitCode {
-    cli::run(work)
-}
-
-fn work(args: Verify, console: Arc<Console>) -> Result<Outcome> {
-    let records = cli::records_in(args.input.as_deref())?;
-    tidy::verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?;
-    Ok(Outcome::Done)
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::verify::main()
 }

@@ -1,0 +1,28 @@
+//! `snap-cat`: prints the contents of the records.
+
+use crate::cat::cat;
+use crate::cli::args::Cat;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::content::Source;
+use crate::error::Result;
+use crate::heap::Heap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
+    cli::run(work)
+}
+
+fn work(args: Cat, console: Arc<Console>) -> Result<Outcome> {
+    let input = cli::records_in(args.input.as_deref())?;
+    let heap = Heap::open(&args.heap.require()?)?;
+    let source: Source = Arc::new(move |record| heap.content(record));
+    let mut output = Output::new(args.output.as_deref())?;
+    let failed = cat(input, &source, output.writer(), &*console)?;
+    // Half a content is no target for a Makefile; on standard output it has been seen already.
+    if failed == 0 || args.output.is_none_or(|path| path.as_os_str() == "-") {
+        output.finish()?;
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,18 @@
+//! `snap-forget`: chooses the snapshots to drop, and drops them.
+
+use crate::cli::args::Forget;
+use crate::cli::{self, Console, Outcome, Output, tidy};
+use crate::error::Result;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
+    cli::run(work)
+}
+
+fn work(args: Forget, console: Arc<Console>) -> Result<Outcome> {
+    let root = args.snap.require()?;
+    tidy::forget(&root, &args.how, Output::new(args.out.output.as_deref())?, &*console)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,27 @@
+//! `snap-gc`: drops the objects that no snapshot refers to.
+
+use crate::cli::args::Gc;
+use crate::cli::{self, Console, Outcome, Output, SnapRoot, tidy};
+use crate::error::Result;
+use crate::storage::Location;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
+    cli::run(work)
+}
+
+fn work(args: Gc, console: Arc<Console>) -> Result<Outcome> {
+    let heap = args.heap.require()?;
+    let one = SnapRoot { snap_root: None, snap_storage_options: args.snap_storage_options };
+    let roots = match args.snap_root.is_empty() {
+        true => vec![one.require()?],
+        false => {
+            let options = one.options()?;
+            args.snap_root.iter().map(|r| Location::parse(r, "--snap-root", &options)).collect::<Result<_>>()?
+        }
+    };
+    tidy::gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)?;
+    Ok(Outcome::Done)
+}

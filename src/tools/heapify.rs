@@ -1,0 +1,34 @@
+//! `snap-heapify`: stores contents and puts md5 into the records.
+
+use crate::cli::args::Heapify;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::Result;
+use crate::heap::{Cache, Heap};
+use crate::heapify::{self, Options};
+use crate::rootdir::RootDir;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
+    cli::run(work)
+}
+
+fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
+    let input = cli::records_in(args.input.as_deref())?;
+    let file_root = args.file.require()?;
+    let root = RootDir::open(file_root.path())?;
+    let heap = match args.no_store {
+        true => None,
+        false => Some(Arc::new(Heap::create(&args.heap.require()?, args.level)?)),
+    };
+    let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
+    let base = match args.no_base {
+        true => None,
+        false => cli::base(args.base.as_deref(), &args.snap, Some(&file_root), &console)?,
+    };
+    let options = Options { heap, base, verify_existing: args.verify_existing, cache, jobs: args.jobs.get() };
+    let output = Output::new(args.out.output.as_deref())?;
+    output.write_all(heapify::heapify(input, root, options, console))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,21 @@
+//! `snap-read`: prints the records of a snapshot.
+
+use crate::cli::args::Read;
+use crate::cli::{self, Console, Outcome, Output};
+use crate::error::Result;
+use crate::snapshot;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
+    cli::run(work)
+}
+
+fn work(args: Read, console: Arc<Console>) -> Result<Outcome> {
+    let place = snapshot::choose(args.snap.get()?.as_ref(), &args.snapshot, &args.snap.options()?)?;
+    let records = snapshot::read(&place, console)?;
+    let output = Output::new(args.out.output.as_deref())?;
+    output.write_all(cli::without_end(records, args.no_end.no_end))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,121 @@
+//! `snapshooter`: the command line of the Python tool of that name, over the same stages as the filters.
+
+use crate::cli::args::Order;
+use crate::cli::args_seed::{Command, Snapshooter};
+use crate::cli::log::Log;
+use crate::cli::{self, Console, Output, completion, settings, tidy};
+use crate::commands::{self, Choice};
+use crate::error::{Error, Result};
+use crate::{snapshot, storage::Location, stream::write_error};
+use clap::CommandFactory;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs the tool; returns its exit status.
+pub fn main() -> ExitCode {
+    let console = Console::new("snapshooter");
+    let args: Snapshooter = match cli::start(&console) {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
+    // What is wrong with the options is usage, as it is for the options that clap looks at.
+    let prepared = settings::log_level(&args.global).map(|level| Arc::new(Log::new(level))).and_then(|log| {
+        let work = prepare(args, &log)?;
+        Ok((work, log))
+    });
+    let (work, log) = match prepared {
+        Ok(prepared) => prepared,
+        Err(e) => return cli::finish(&console, Err(e)),
+    };
+    match work() {
+        Ok(true) if log.failures() == 0 => ExitCode::SUCCESS,
+        Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(e) => {
+            log.fatal(&e.to_string());
+            e.help().into_iter().for_each(|help| log.fatal(help));
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Work that says whether the answer is a good one.
+type Work = Box<dyn FnOnce() -> Result<bool>>;
+
+fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
+    let (global, log) = (args.global, log.clone());
+    if let Some(text) = completion::asked(args.install_completion, args.show_completion, Snapshooter::command())? {
+        return Ok(Box::new(move || put(&text)));
+    }
+    let Some(command) = args.command else {
+        return Err(Error::advise("no command given", "'snapshooter --help' tells more"));
+    };
+    settings::check_storage_options(&global, &*log)?;
+    let snap = settings::snap_root(&global)?;
+    let options = settings::storage_options(&global)?.2;
+    settings::parallel(&global)?;
+    Ok(match command {
+        Command::MakeSnapshot(args) => {
+            let (setup, make) = (settings::setup(&global)?, settings::making(&args));
+            Box::new(move || {
+                let made = commands::make(&setup, &make, log)?;
+                let path = made.place.map_or_else(|| "None".into(), |place| place.as_given());
+                put(&[path.as_bytes(), b"\n"].concat())
+            })
+        }
+        Command::RestoreSnapshot(args) => {
+            let (setup, plan) = (settings::setup(&global)?, settings::planned(args, options));
+            Box::new(move || {
+                let mut out = Output::new(None)?;
+                commands::restore(&setup, &plan, &mut |row| out.write(row), log)?;
+                out.finish().map(|()| true)
+            })
+        }
+        Command::ListSnapshots(args) => {
+            Box::new(move || put(&commands::list(&snap, args.order == Order::Asc, args.offset, args.limit)?))
+        }
+        Command::CompareSnapshots(args) => Box::new(move || {
+            let left = Choice { path: args.path1, latest: args.latest1, options: options.clone() };
+            let right = Choice { path: args.path2, latest: args.latest2, options };
+            let (statuses, shown) = (settings::statuses(&args.diff_state), settings::shown(args.format));
+            let mut out = Output::new(None)?;
+            let found = commands::compare::compare(&snap, [left, right], &statuses, shown, out.writer(), log)?;
+            out.finish().map(|()| !(args.exit_code && found))
+        }),
+        Command::ShowSnapshot(args) => Box::new(move || {
+            let path = Choice { path: args.path, latest: args.latest, options }.find(&snap)?;
+            let records = snapshot::read(&path, log)?;
+            Output::new(None)?.write_all(cli::without_end(records, args.no_end)).map(|()| true)
+        }),
+        Command::VerifySnapshot(args) => {
+            let heap = settings::heap_root(&global)?;
+            Box::new(move || {
+                let path = Choice { path: args.path, latest: args.latest, options }.find(&snap)?;
+                let records = cli::without_end(snapshot::read(&path, log.clone())?, true);
+                tidy::verify(records, &heap, &args.how, Output::new(None)?, log).map(|()| true)
+            })
+        }
+        Command::ForgetSnapshots(mut args) => Box::new(move || {
+            args.how.delete &= !args.dry_run;
+            tidy::forget(&snap, &args.how, Output::new(None)?, &*log).map(|()| true)
+        }),
+        Command::CollectGarbage(mut args) => {
+            let heap = settings::heap_root(&global)?;
+            let others = args.other_snap_root.iter().map(|root| Location::parse(root, "--other-snap-root", &options));
+            let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>>>()?;
+            Box::new(move || {
+                args.how.delete &= !args.dry_run;
+                tidy::gc(&heap, &roots, &args.how, Output::new(None)?, log).map(|()| true)
+            })
+        }
+    })
+}
+
+/// Writes to standard output; a good answer.
+fn put(text: &[u8]) -> Result<bool> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(write_error)?;
+    Ok(true)
+}

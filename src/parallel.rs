@@ -33,6 +33,12 @@ impl Weigh for String {
     }
 }
 
+impl Weigh for crate::name::Name {
+    fn weight(&self) -> usize {
+        self.as_bytes().len()
+    }
+}
+
 impl<T: Weigh> Weigh for Option<T> {
     fn weight(&self) -> usize {
         self.as_ref().map_or(0, Weigh::weight)

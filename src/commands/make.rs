@@ -81,7 +81,7 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
 fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
     scan::Options {
         kinds: options.kinds.clone(),
-        leave_out: vec![(setup.heap.path().to_path_buf(), "heap root"), (setup.snap.path().to_path_buf(), "snap root")],
+        leave_out: vec![(setup.heap.clone(), "heap root"), (setup.snap.clone(), "snap root")],
         tell_unwanted: true,
         ..scan::Options::default()
     }

@@ -41,6 +41,12 @@ impl Filter {
         self.include.as_ref().is_none_or(|g| g.matched(OsStr::from_bytes(path), folder).is_ignore())
     }
 
+    /// Whether an object of this key is listed: where there are no folders, the parts of its key stand for those above it.
+    pub(super) fn takes(&self, key: &[u8]) -> bool {
+        let matches = |globs: &Gitignore| globs.matched_path_or_any_parents(OsStr::from_bytes(key), false).is_ignore();
+        !self.exclude.as_ref().is_some_and(matches) && self.include.as_ref().is_none_or(matches)
+    }
+
     /// Whether only included things are listed.
     pub(super) fn has_includes(&self) -> bool {
         self.include.is_some()

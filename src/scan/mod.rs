@@ -2,6 +2,7 @@
 
 mod filter;
 mod names;
+pub mod objects;
 mod walk;
 
 pub use filter::Filter;
@@ -18,7 +19,7 @@ use crate::stream::{End, LINE_LIMIT, Records, Tally};
 use rustix::fs::{self, AtFlags, FileType, Stat};
 use std::io::{self, BufRead};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// What to list and how.
@@ -33,7 +34,7 @@ pub struct Options {
     /// Record extended attributes.
     pub xattrs: bool,
     /// Folders to leave out with a note, wherever they lie: the heap root and the snap root, with a word for each.
-    pub leave_out: Vec<(PathBuf, &'static str)>,
+    pub leave_out: Vec<(Location, &'static str)>,
     /// Say how many links and empty folders are there and are not of the kinds to list.
     pub tell_unwanted: bool,
 }
@@ -56,9 +57,13 @@ impl Options {
 /// # Errors
 /// If it is not there or no folder. What fails further down is a record of type `error`.
 pub fn scan(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
-    let shared = Shared::new(root, options, monitor)?;
+    let folder = match root {
+        Location::Folder(folder) => folder,
+        Location::Remote(store) => return objects::scan(store, options, monitor),
+    };
+    let shared = Shared::new(folder, root, options, monitor)?;
     let walk = walk::Walk::new(shared.clone())?;
-    Ok(Box::new(ended(Box::new(walk), shared)))
+    Ok(finished(Box::new(walk), shared))
 }
 
 /// Lists only the names that `input` gives, one a line or (with `null`) ended by NUL. They are taken literally.
@@ -73,15 +78,32 @@ pub fn scan_names(
     options: Options,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Records> {
-    let shared = Shared::new(root, options, monitor.clone())?;
+    let names = names::Names::new(input, from.to_string(), null);
+    let folder = match root {
+        Location::Folder(folder) => folder,
+        Location::Remote(store) => return objects::scan_names(store, names, options, monitor),
+    };
+    let shared = Shared::new(folder, root, options, monitor.clone())?;
     shared.lock().filtered = true;
-    let names = names::Names::new(shared.clone(), input, from.to_string(), null);
-    let sorted = sort::ordered(Box::new(names), monitor)?;
-    Ok(Box::new(ended(sorted, shared)))
+    let looker = shared.clone();
+    let records = names.filter_map(move |name| name.map(|name| names::look(&looker, name)).transpose());
+    Ok(finished(sort::ordered(Box::new(records), monitor)?, shared))
+}
+
+fn finished(records: Records, shared: Arc<Shared>) -> Records {
+    let (types, root, seen) = (shared.options.types(), shared.shown_root.clone(), shared.seen.clone());
+    let tell = move |seen: &Seen| seen.tell(shared.options.tell_unwanted, &*shared.monitor);
+    Box::new(ended(records, types, root, seen, tell))
 }
 
 /// Puts the end record behind the records of a scan, and tells what was left out.
-fn ended(records: Records, shared: Arc<Shared>) -> impl Iterator<Item = Result<Record>> + Send {
+fn ended(
+    records: Records,
+    types: Option<Vec<String>>,
+    root: String,
+    seen: Arc<Mutex<Seen>>,
+    tell: impl Fn(&Seen) + Send,
+) -> impl Iterator<Item = Result<Record>> + Send {
     let mut tally = Tally::default();
     let mut records = Some(records);
     std::iter::from_fn(move || match records.as_mut()?.next() {
@@ -95,14 +117,14 @@ fn ended(records: Records, shared: Arc<Shared>) -> impl Iterator<Item = Result<R
         }
         None => {
             records = None;
-            let seen = shared.lock();
-            seen.tell(&shared.options, &*shared.monitor);
+            let seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            tell(&seen);
             let end = End {
                 records: tally.records,
                 errors: tally.passed,
                 filtered: seen.filtered,
-                types: shared.options.types(),
-                root: Some(shared.shown_root.clone()),
+                types: types.clone(),
+                root: Some(root.clone()),
                 ..End::default()
             };
             Some(Ok(end.record()))
@@ -118,7 +140,7 @@ struct Shared {
     leave_out: Vec<(u64, u64, &'static str)>,
     options: Options,
     monitor: Arc<dyn Monitor>,
-    seen: Mutex<Seen>,
+    seen: Arc<Mutex<Seen>>,
 }
 
 /// What was not listed.
@@ -134,13 +156,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn tell(&self, options: &Options, monitor: &dyn Monitor) {
+    fn tell(&self, unwanted_too: bool, monitor: &dyn Monitor) {
         let special = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
         if let Some(words) = listed(&special) {
             monitor.note(&format!("skipped {words}: not recorded"));
         }
         let unwanted = [(self.links, "link"), (self.empty_folders, "empty folder")];
-        if let Some(words) = listed(&unwanted).filter(|_| options.tell_unwanted) {
+        if let Some(words) = listed(&unwanted).filter(|_| unwanted_too) {
             monitor.note(&format!("not recorded: {words}; --type f,l,d records them"));
         }
     }
@@ -154,13 +176,13 @@ fn listed(counts: &[(u64, &str)]) -> Option<String> {
 }
 
 impl Shared {
-    fn new(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Arc<Shared>> {
-        let dir = RootDir::open(root.path())?;
+    fn new(folder: &Path, root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Arc<Shared>> {
+        let dir = RootDir::open(folder)?;
         let device = fs::fstat(dir.fd()).or_failed(|| root.to_string())?.st_dev;
-        let identity = |(path, what): &(PathBuf, &'static str)| fs::stat(path).ok().map(|s| (s.st_dev, s.st_ino, *what));
+        let identity = |(root, what): &(Location, &'static str)| fs::stat(root.folder()?).ok().map(|s| (s.st_dev, s.st_ino, *what));
         let leave_out = options.leave_out.iter().filter_map(identity).collect();
         let shown_root = root.absolute().to_string_lossy().into_owned();
-        Ok(Arc::new(Shared { root: dir, shown_root, device, leave_out, options, monitor, seen: Mutex::default() }))
+        Ok(Arc::new(Shared { root: dir, shown_root, device, leave_out, options, monitor, seen: Arc::default() }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {

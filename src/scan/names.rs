@@ -7,13 +7,12 @@ use crate::record::Record;
 use rustix::fs::OFlags;
 use std::io::{BufRead, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 
 /// No path of Linux is longer than 4 KiB; what comes without an end is not a list of names.
 const NAME_LIMIT: u64 = 1 << 20;
 
+/// Names of a list, one a line or ended by NUL.
 pub(super) struct Names<R> {
-    shared: Arc<Shared>,
     input: R,
     from: String,
     end: u8,
@@ -21,11 +20,11 @@ pub(super) struct Names<R> {
 }
 
 impl<R: BufRead> Names<R> {
-    pub(super) fn new(shared: Arc<Shared>, input: R, from: String, null: bool) -> Names<R> {
-        Names { shared, input, from, end: if null { 0 } else { b'\n' }, line: 0 }
+    pub(super) fn new(input: R, from: String, null: bool) -> Names<R> {
+        Names { input, from, end: if null { 0 } else { b'\n' }, line: 0 }
     }
 
-    fn next_record(&mut self) -> Result<Option<Record>> {
+    fn next_name(&mut self) -> Result<Option<Name>> {
         loop {
             let mut name = Vec::new();
             self.line += 1;
@@ -51,35 +50,34 @@ impl<R: BufRead> Names<R> {
             if name.split(|b| *b == b'/').any(<[u8]>::is_empty) {
                 return Err(error("the name has an empty part".to_string()));
             }
-            if let Some(record) = self.look(checked) {
-                return Ok(Some(record));
-            }
-        }
-    }
-
-    fn look(&self, name: Name) -> Option<Record> {
-        let bytes = name.as_bytes().to_vec();
-        let (above, part) = match bytes.iter().rposition(|b| *b == b'/') {
-            Some(at) => (Some(&bytes[..at]), &bytes[at + 1..]),
-            None => (None, &bytes[..]),
-        };
-        let open = |above| self.shared.root.open_at(above, OFlags::PATH | OFlags::DIRECTORY);
-        let folder: Option<OwnedFd> = match above.map(open).transpose() {
-            Ok(folder) => folder,
-            Err(e) => return Some(self.shared.failure(&name, "open its folder", &e)),
-        };
-        let folder: BorrowedFd<'_> = folder.as_ref().map_or(self.shared.root.fd(), |f| f.as_fd());
-        match stat_at(folder, part) {
-            Ok(stat) => self.shared.record(folder, part, name, &stat),
-            Err(e) => Some(self.shared.failure(&name, "look at it", &e)),
+            return Ok(Some(checked));
         }
     }
 }
 
 impl<R: BufRead> Iterator for Names<R> {
-    type Item = Result<Record>;
+    type Item = Result<Name>;
 
-    fn next(&mut self) -> Option<Result<Record>> {
-        self.next_record().transpose()
+    fn next(&mut self) -> Option<Result<Name>> {
+        self.next_name().transpose()
+    }
+}
+
+/// The record of a name in a folder, if there is something to say.
+pub(super) fn look(shared: &Shared, name: Name) -> Option<Record> {
+    let bytes = name.as_bytes().to_vec();
+    let (above, part) = match bytes.iter().rposition(|b| *b == b'/') {
+        Some(at) => (Some(&bytes[..at]), &bytes[at + 1..]),
+        None => (None, &bytes[..]),
+    };
+    let open = |above| shared.root.open_at(above, OFlags::PATH | OFlags::DIRECTORY);
+    let folder: Option<OwnedFd> = match above.map(open).transpose() {
+        Ok(folder) => folder,
+        Err(e) => return Some(shared.failure(&name, "open its folder", &e)),
+    };
+    let folder: BorrowedFd<'_> = folder.as_ref().map_or(shared.root.fd(), |f| f.as_fd());
+    match stat_at(folder, part) {
+        Ok(stat) => shared.record(folder, part, name, &stat),
+        Err(e) => Some(shared.failure(&name, "look at it", &e)),
     }
 }

@@ -49,3 +49,9 @@ fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
         )),
     }
 }
+
+/// Whether the root of this URL is a folder only by what is in it: anything below a container or bucket.
+pub fn has_no_folders(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    matches!(scheme, "az" | "abfs" | "abfss" | "s3" | "gs" | "gcs" | "memory") && rest.contains('/')
+}

@@ -54,7 +54,7 @@ fn options(args: &Scan) -> Result<Options> {
         filter,
         one_file_system: args.one_file_system,
         xattrs: args.xattrs,
-        leave_out: roots.into_iter().filter_map(|(root, what)| Some((root?.path().to_path_buf(), what))).collect(),
+        leave_out: roots.into_iter().filter_map(|(root, what)| Some((root?, what))).collect(),
         tell_unwanted: false,
     })
 }

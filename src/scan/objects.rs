@@ -1,0 +1,160 @@
+//! Listing a root in another storage: every object is a file.
+
+use super::names::Names;
+use super::{Options, Seen, ended};
+use crate::error::{Error, OrFailed, Result};
+use crate::monitor::Monitor;
+use crate::name::Name;
+use crate::parallel;
+use crate::record::{Kind, Record};
+use crate::sort;
+use crate::storage::{Location, Object, Store, has_no_folders};
+use crate::stream::Records;
+use crate::text;
+use crossbeam_channel::bounded;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::sync::{Arc, Mutex};
+
+/// Objects that wait to be taken up, while the next page is fetched.
+const AHEAD: usize = 10_000;
+
+/// The record of an object: what is known of it, keys in order.
+pub fn record(object: &Object) -> Record {
+    let name = Name::new(&object.key[..]);
+    let quoted = |text: &str| text::json_string(text.as_bytes());
+    let mut keys: BTreeMap<&str, String> = object.more.iter().cloned().collect();
+    keys.insert("name", text::json_string(&object.key));
+    keys.insert("size", object.size.to_string());
+    keys.insert("type", "\"file\"".to_string());
+    keys.extend(object.etag.as_deref().map(|etag| ("etag", quoted(etag))));
+    keys.extend(object.md5.map(|md5| ("md5", format!("\"{md5}\""))));
+    keys.extend(object.modified.and_then(|t| t.rfc3339()).map(|t| ("modified", format!("\"{t}\""))));
+    let keys: Vec<String> = keys.into_iter().map(|(key, json)| format!("{}:{json}", quoted(key))).collect();
+    let line = format!("{{{}}}", keys.join(","));
+    // What the storage gave as JSON may be none: then the object is known by less.
+    Record::parse_owned(line.into_bytes()).unwrap_or_else(|(_, reason)| Record::failure(&name, &reason))
+}
+
+/// What both ways of listing share.
+struct Shared {
+    store: Arc<dyn Store>,
+    options: Options,
+    /// Prefixes to leave out with a note: the heap root and the snap root.
+    leave_out: Vec<(Vec<u8>, &'static str)>,
+    monitor: Arc<dyn Monitor>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Shared {
+    fn new(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Monitor>) -> Arc<Shared> {
+        let below = |other: &Location| match other {
+            Location::Remote(other) => {
+                let prefix = other.url().strip_prefix(store.url())?.strip_prefix('/')?;
+                Some(format!("{prefix}/").into_bytes())
+            }
+            Location::Folder(_) => None,
+        };
+        let leave_out = options.leave_out.iter().filter_map(|(root, what)| Some((below(root)?, *what))).collect();
+        Arc::new(Shared { store: store.clone(), options, leave_out, monitor, seen: Arc::default() })
+    }
+
+    fn filtered(&self) {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).filtered = true;
+    }
+
+    /// The record of an object, if it is wanted.
+    fn wanted(&self, object: &Object) -> Option<Record> {
+        let key = &object.key[..];
+        if self.leave_out.iter().any(|(prefix, _)| key.starts_with(prefix)) || !self.options.wants(Kind::File) {
+            return None;
+        }
+        if !self.options.filter.takes(key) {
+            self.filtered();
+            return None;
+        }
+        let name = Name::new(key);
+        if let Err(reason) = name.check() {
+            self.monitor.failure(&name, reason);
+            return Some(Record::failure(&name, reason));
+        }
+        Some(record(object))
+    }
+
+    fn tell(&self) {
+        for (prefix, what) in &self.leave_out {
+            let prefix = String::from_utf8_lossy(prefix);
+            self.monitor.note(&format!("left out: {}, the {what}", crate::error::printable(prefix.trim_end_matches('/').as_bytes())));
+        }
+    }
+}
+
+/// Lists all objects below a root.
+pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let shared = Shared::new(store, options, monitor.clone());
+    shared.tell();
+    let what = format!("file root {}", store.url());
+    let (sender, receiver) = bounded(AHEAD);
+    let lister = store.clone();
+    std::thread::spawn(move || {
+        for object in lister.list(b"") {
+            if sender.send(object).is_err() {
+                return;
+            }
+        }
+    });
+    let mut objects = receiver.into_iter().peekable();
+    match objects.peek() {
+        Some(Err(_)) => {
+            let first: Option<io::Result<Object>> = objects.next();
+            first.transpose().or_failed(|| what.clone())?;
+        }
+        Some(Ok(_)) => {}
+        None if has_no_folders(store.url()) => {
+            return Err(Error::advise(
+                format!("{what}: nothing is there"),
+                "a storage without folders knows a folder by what is in it: is the name right?",
+            ));
+        }
+        None => {}
+    }
+    let taker = shared.clone();
+    let records: Records = Box::new(objects.filter_map(move |object| match object {
+        Ok(object) => taker.wanted(&object).map(Ok),
+        Err(e) => Some(Err(Error::io(what.clone(), e))),
+    }));
+    let records = if store.lists_in_order() { records } else { sort::ordered(records, monitor)? };
+    Ok(finished(records, shared))
+}
+
+/// Looks at the objects of these names only.
+pub(super) fn scan_names(
+    store: &Arc<dyn Store>,
+    names: Names<impl BufRead + Send + 'static>,
+    options: Options,
+    monitor: Arc<dyn Monitor>,
+) -> Result<Records> {
+    let shared = Shared::new(store, options, monitor.clone());
+    shared.filtered();
+    let (looker, jobs) = (shared.clone(), store.jobs());
+    let look = move |name: Result<Name>| -> Result<Option<Record>> {
+        let name = name?;
+        let failure = |reason: &str| {
+            looker.monitor.failure(&name, reason);
+            Ok(Some(Record::failure(&name, reason)))
+        };
+        match looker.store.stat(name.as_bytes()) {
+            Ok(Some(object)) => Ok(looker.options.wants(Kind::File).then(|| record(&object))),
+            Ok(None) => failure("look at it: no such object"),
+            Err(e) => failure(&format!("look at it: {}", crate::error::reason(&e))),
+        }
+    };
+    let records = parallel::ordered_map(names, jobs, jobs * 4, look).filter_map(Result::transpose);
+    Ok(finished(sort::ordered(Box::new(records), monitor)?, shared))
+}
+
+fn finished(records: Records, shared: Arc<Shared>) -> Records {
+    let root = shared.store.url().to_string();
+    let (types, seen, monitor) = (shared.options.types(), shared.seen.clone(), shared.monitor.clone());
+    Box::new(ended(records, types, root, seen, move |seen| seen.tell(false, &*monitor)))
+}

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::name::Name;
-use crate::record::{Kind, Record};
+use crate::record::{Fields, Kind, Record};
 use crate::snapshot::{self, Place};
 use crate::sort;
 use crate::stream::Records;
@@ -79,6 +79,11 @@ impl Base {
         }
         if let (Some(old), Some(new)) = (&old.etag, &new.etag) {
             return old.trim_matches('"') == new.trim_matches('"');
+        }
+        // Another storage without etags: its time is all there is. Neither side is of a folder of this machine.
+        let elsewhere = |f: &Fields| f.etag.is_none() && f.mtime.is_none() && f.created.is_none() && f.ino.is_none();
+        if elsewhere(old) && elsewhere(new) {
+            return old.modified.is_some() && old.modified == new.modified;
         }
         // An mtime in the future was set by hand; the time of that is `created`.
         let late = self.limit.is_some_and(|(from, to)| {

@@ -5,6 +5,7 @@
 pub use super::args_tidy::{Forget, ForgetHow, Gc, GcHow, GroupBy, Verify, VerifyHow};
 
 use super::roots::{FileRoot, HeapRoot, SnapRoot};
+use crate::storage::Location;
 use clap::{Args, Parser, ValueEnum};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -35,6 +36,16 @@ pub struct Jobs {
 }
 
 impl Jobs {
+    /// The number to use where these roots are worked on: as many as the storage that takes most at once likes.
+    pub fn among(&self, roots: &[Option<&Location>]) -> usize {
+        let remote = |root: &&Location| match root {
+            Location::Folder(_) => None,
+            Location::Remote(store) => Some(store.jobs()),
+        };
+        let most = roots.iter().flatten().filter_map(remote).max();
+        self.jobs.map_or_else(|| most.unwrap_or(0).max(self.get()), NonZeroUsize::get)
+    }
+
     /// The number to use.
     pub fn get(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
@@ -127,6 +138,9 @@ pub struct Heapify {
     /// How hard to compress: 0 (not at all) to 12
     #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
     pub level: i32,
+    /// Read also files whose md5 the storage claims, unless the base knows it
+    #[arg(long)]
+    pub verify_md5: bool,
     /// Keep the list of objects in FILE, as the Python tool does; what it says is checked
     #[arg(long, value_name = "FILE")]
     pub heap_cache_file: Option<PathBuf>,

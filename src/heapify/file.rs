@@ -1,6 +1,6 @@
 //! One file on its way into the heap.
 
-use super::Done;
+use super::{Done, Source};
 use crate::base::take_over;
 use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
@@ -14,15 +14,16 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 pub(super) struct Worker {
-    pub root: RootDir,
+    pub root: Source,
     pub heap: Option<Arc<Heap>>,
     pub verify_existing: bool,
+    pub verify_md5: bool,
     pub cache: Option<Arc<Cache>>,
     pub monitor: Arc<dyn Monitor>,
 }
 
 /// Why a file has no content to record.
-enum Trouble {
+pub(super) enum Trouble {
     /// This file.
     Reason(String),
     /// Everything.
@@ -48,9 +49,8 @@ impl Worker {
         }
         let fields = record.fields();
         if let Some(md5) = fields.md5 {
-            let there = self.confirm(md5, fields.size, fields.stored_size)?;
-            if self.heap.is_none() || there.is_some() {
-                return Ok(Done::Passed(record));
+            if let Some(done) = self.claimed(&record, md5, base.as_ref())? {
+                return Ok(done);
             }
         } else if let Some(base) = base {
             let old = base.fields();
@@ -61,7 +61,11 @@ impl Worker {
                 }
             }
         }
-        match self.read(&record) {
+        let read = match &self.root {
+            Source::Folder(root) => self.read(root, &record),
+            Source::Store(store) => self.read_object(store, record.clone()),
+        };
+        match read {
             Ok(done) => Ok(done),
             Err(Trouble::Fatal(e)) => Err(e),
             Err(Trouble::Reason(reason)) => {
@@ -69,6 +73,30 @@ impl Worker {
                 Ok(Done::Failed(Record::failure(record.name(), &reason)))
             }
         }
+    }
+
+    /// What becomes of a record that has an md5 already: a storage claims it, or an earlier run found it. None where the content
+    /// has to be read.
+    fn claimed(&self, record: &Record, md5: Md5, base: Option<&Record>) -> Result<Option<Done>> {
+        let fields = record.fields();
+        let known = base.and_then(|base| base.fields().md5);
+        // The content that had this etag then had another md5: the claim is wrong, or was.
+        if known.is_some_and(|known| known != md5) || (self.verify_md5 && known.is_none()) {
+            return Ok(None);
+        }
+        let before = fields.stored_size.or(base.and_then(|base| base.fields().stored_size));
+        let there = self.confirm(md5, fields.size, before)?;
+        if self.heap.is_some() && there.is_none() {
+            return Ok(None);
+        }
+        // What comes of a listing takes along what is known beside; other records stay as they are.
+        Ok(Some(match (base, there) {
+            (Some(base), _) if fields.stored_size.is_none() => Done::Kept(take_over(record, base, there), 0),
+            (None, Some(stored_size)) if fields.stored_size.is_none() && fields.etag.is_some() => {
+                Done::Kept(record.with(&[("stored_size", Some(stored_size.to_string()))]), 0)
+            }
+            _ => Done::Passed(record.clone()),
+        }))
     }
 
     /// The size of the stored object, if it is there and what it should be: `stored_size` says what it was when last seen.
@@ -101,9 +129,9 @@ impl Worker {
     }
 
     /// Reads a file, stores it, and makes its record. One that changes meanwhile is read once more.
-    fn read(&self, record: &Record) -> Result<Done, Trouble> {
+    fn read(&self, root: &RootDir, record: &Record) -> Result<Done, Trouble> {
         for _ in 0..2 {
-            let file = self.root.open_file(record.name().as_bytes())?;
+            let file = root.open_file(record.name().as_bytes())?;
             let before = fs::fstat(&file).map_err(io::Error::from)?;
             let started = Time::now();
             // One that grows faster than it is read would have no end; a byte more than it had shows that it changed.

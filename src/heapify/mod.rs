@@ -1,6 +1,7 @@
 //! `snap-heapify`: contents into the heap, their md5 into the records.
 
 mod file;
+mod object;
 
 use crate::base::{Base, Matched};
 use crate::error::{Error, Result};
@@ -9,10 +10,32 @@ use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
 use crate::record::{Kind, Record};
 use crate::rootdir::RootDir;
+use crate::storage::{Location, Store};
 use crate::stream::{Records, Tally};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+
+/// Where contents come from.
+pub enum Source {
+    /// A folder of this machine.
+    Folder(RootDir),
+    /// A root in another storage.
+    Store(Arc<dyn Store>),
+}
+
+impl Source {
+    /// Opens a file root.
+    ///
+    /// # Errors
+    /// If it is a folder that is not there.
+    pub fn open(root: &Location) -> Result<Source> {
+        match root {
+            Location::Folder(folder) => RootDir::open(folder).map(Source::Folder),
+            Location::Remote(store) => Ok(Source::Store(store.clone())),
+        }
+    }
+}
 
 /// What to do with contents.
 pub struct Options {
@@ -22,6 +45,8 @@ pub struct Options {
     pub base: Option<Base>,
     /// Inflate every object that is there already, and store bad ones anew.
     pub verify_existing: bool,
+    /// Read also what the storage claims an md5 of, unless the base knows the content.
+    pub verify_md5: bool,
     /// The list of objects to keep up.
     pub cache: Option<Arc<Cache>>,
     /// Files worked on at once.
@@ -42,11 +67,12 @@ const BATCH_BYTES: u64 = 512 << 20;
 /// Stores the contents of a stream's files, and puts md5 and sha256 into the records.
 ///
 /// A record goes on when its object has its name and is on disk. What fails for one file is an error record in its place.
-pub fn heapify(input: Records, root: RootDir, options: Options, monitor: Arc<dyn Monitor>) -> Records {
+pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn Monitor>) -> Records {
     let worker = Arc::new(file::Worker {
         root,
         heap: options.heap.clone(),
         verify_existing: options.verify_existing,
+        verify_md5: options.verify_md5,
         cache: options.cache.clone(),
         monitor: monitor.clone(),
     });

@@ -43,7 +43,10 @@ impl Filter {
 
     /// Whether an object of this key is listed: where there are no folders, the parts of its key stand for those above it.
     pub(super) fn takes(&self, key: &[u8]) -> bool {
-        let matches = |globs: &Gitignore| globs.matched_path_or_any_parents(OsStr::from_bytes(key), false).is_ignore();
+        // A `/` at the start would be taken for another root.
+        let start = key.iter().take_while(|b| **b == b'/').count();
+        let path = OsStr::from_bytes(&key[start..]);
+        let matches = |globs: &Gitignore| globs.matched_path_or_any_parents(path, false).is_ignore();
         !self.exclude.as_ref().is_some_and(matches) && self.include.as_ref().is_none_or(matches)
     }
 

@@ -4,8 +4,7 @@ use crate::cli::args::Heapify;
 use crate::cli::{self, Console, Outcome, Output};
 use crate::error::Result;
 use crate::heap::{Cache, Heap};
-use crate::heapify::{self, Options};
-use crate::rootdir::RootDir;
+use crate::heapify::{self, Options, Source};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,17 +16,16 @@ pub fn main() -> ExitCode {
 fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.file.require()?;
-    let root = RootDir::open(file_root.path())?;
-    let heap = match args.no_store {
-        true => None,
-        false => Some(Arc::new(Heap::create(&args.heap.require()?, args.level)?)),
-    };
+    let root = Source::open(&file_root)?;
+    let heap_root = if args.no_store { None } else { Some(args.heap.require()?) };
+    let jobs = args.jobs.among(&[Some(&file_root), heap_root.as_ref()]);
+    let heap = heap_root.map(|root| Heap::create(&root, args.level)).transpose()?.map(Arc::new);
     let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
     let base = match args.no_base {
         true => None,
         false => cli::base(args.base.as_deref(), &args.snap, Some(&file_root), &console)?,
     };
-    let options = Options { heap, base, verify_existing: args.verify_existing, cache, jobs: args.jobs.get() };
+    let options = Options { heap, base, verify_existing: args.verify_existing, verify_md5: args.verify_md5, cache, jobs };
     let output = Output::new(args.out.output.as_deref())?;
     output.write_all(heapify::heapify(input, root, options, console))?;
     Ok(Outcome::Done)

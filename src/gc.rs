@@ -6,6 +6,7 @@
 
 mod objects;
 mod references;
+mod remote;
 mod temps;
 
 use crate::error::{Error, OrFailed, Result, printable};
@@ -19,6 +20,7 @@ use crate::time::Time;
 use objects::Objects;
 use rustix::fs::Stat;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,11 +120,15 @@ pub fn gc(
     report: &mut dyn FnMut(&Fate) -> Result<()>,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Totals> {
-    let mut objects = Objects::open(heap)?;
     check_roots(heap, snap_roots)?;
+    let folder = match heap {
+        Location::Folder(folder) => folder,
+        Location::Remote(store) => return remote::gc(store, snap_roots, options, report, &*monitor),
+    };
+    let mut objects = Objects::open(folder)?;
     // Age counts up to here: what is published later is not seen below.
-    let now = now(heap, options)?;
-    let condemned = Condemned::load(heap.path())?;
+    let now = now(folder, options)?;
+    let condemned = Condemned::load(folder)?;
     let referenced = references::gather(snap_roots, options.jobs, &*monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut run = Run { options, now, condemned: &condemned, next: Vec::new() };
@@ -143,10 +149,10 @@ pub fn gc(
         // The old lists stand until all is deleted that they speak of: until then no writer may rely on it.
         let same = next.len() == condemned.len() && next.iter().all(|e| e.condemned != NEW) && condemned.lists().len() <= 1;
         if !same {
-            condemned.replace(heap.path(), &mut next)?;
+            condemned.replace(folder, &mut next)?;
         }
         let age = if options.exclusive { Duration::ZERO } else { temps::AGE };
-        totals.temps = temps::sweep(heap, snap_roots, now, age)?;
+        totals.temps = temps::sweep(folder, snap_roots, now, age)?;
     }
     Ok(totals)
 }
@@ -157,7 +163,7 @@ fn check_roots(heap: &Location, snap_roots: &[Location]) -> Result<()> {
         let given = |root: &Location| roots::is_same(&root.absolute(), &noted.root);
         if !snap_roots.iter().any(given) {
             let shown = printable(noted.root.as_os_str().as_bytes());
-            let file = printable(noted.file.as_os_str().as_bytes());
+            let file = &noted.file;
             return Err(Error::advise(
                 format!("the snap root {shown} uses this heap too"),
                 format!("give --snap-root for it as well; if it is gone for good, delete {file}"),
@@ -168,13 +174,13 @@ fn check_roots(heap: &Location, snap_roots: &[Location]) -> Result<()> {
 }
 
 /// The time, by the clock of the storage that wrote down when an object was condemned.
-fn now(heap: &Location, options: Options) -> Result<Time> {
-    let folder = heap.path().join(condemned::FOLDER);
+fn now(heap: &Path, options: Options) -> Result<Time> {
+    let folder = heap.join(condemned::FOLDER);
     if !options.delete || options.exclusive || !folder.exists() {
         return Ok(Time::now());
     }
     let temp = small::temp(&folder)?;
-    small::time_of(temp.as_file()).or_failed(|| format!("read the time in {heap}"))
+    small::time_of(temp.as_file()).or_failed(|| format!("read the time in {}", printable(heap.as_os_str().as_bytes())))
 }
 
 struct Run<'a> {

@@ -3,7 +3,7 @@
 use super::make::{label, publish};
 use super::{Choice, Make, Setup, in_our_words, make, quoted};
 use crate::content::Source;
-use crate::error::{Error, Result, counted, printable};
+use crate::error::{Error, OrFailed, Result, counted, printable};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
@@ -12,6 +12,8 @@ use crate::snapshot::{self, Place};
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write;
+use crate::storage::Location;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -57,7 +59,7 @@ pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Resu
         return Ok(());
     }
     let mut before = None;
-    if !plan.no_before && setup.file.path().exists() {
+    if !plan.no_before && is_present(&setup.file)? {
         before = save_before(setup, plan, &place, ahead.links_give_way, monitor.clone())?;
     }
     let done = work(setup, plan, &place, heap, monitor.clone());
@@ -71,6 +73,18 @@ pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Resu
         (_, None) => monitor.warn("not restored whole: running the same again tries the rest"),
     }
     done.map(drop)
+}
+
+/// Whether there is a state to save.
+fn is_present(root: &Location) -> Result<bool> {
+    match root {
+        Location::Folder(folder) => Ok(folder.exists()),
+        Location::Remote(store) => match store.list(b"").next() {
+            None => Ok(false),
+            Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Some(found) => found.or_failed(|| format!("file root {root}")).map(|_| true),
+        },
+    }
 }
 
 /// What a look ahead found.
@@ -89,8 +103,8 @@ impl Ahead {
             let row = row?;
             ahead.anything = true;
             if !ahead.links_give_way && row.kind() != Kind::Error && row.string("type").as_deref() == Some("file") {
-                let there = setup.file.path().join(std::ffi::OsStr::from_bytes(row.name().as_bytes()));
-                ahead.links_give_way = there.symlink_metadata().is_ok_and(|m| m.is_symlink());
+                let there = setup.file.folder().map(|f| f.join(std::ffi::OsStr::from_bytes(row.name().as_bytes())));
+                ahead.links_give_way = there.is_some_and(|there| there.symlink_metadata().is_ok_and(|m| m.is_symlink()));
             }
         }
         Ok(ahead)
@@ -102,7 +116,7 @@ fn look(setup: &Setup, plan: &Plan, place: &Place, monitor: Arc<dyn Monitor>) ->
     let records = snapshot::read(place, monitor.clone())?;
     let source: Source = Arc::new(|_| Err("contents are not looked at".to_string()));
     let options = Options { dry_run: true, ..options(setup, plan) };
-    stage::restore(records, setup.file.path(), source, options, monitor).map_err(in_our_words)
+    stage::restore(records, &setup.file, source, options, monitor).map_err(in_our_words)
 }
 
 fn options(setup: &Setup, plan: &Plan) -> Options {
@@ -112,7 +126,7 @@ fn options(setup: &Setup, plan: &Plan) -> Options {
         checksum: plan.checksum,
         report: true,
         jobs: setup.restore_jobs,
-        keep: vec![setup.heap.path().to_path_buf(), setup.snap.path().to_path_buf()],
+        keep: vec![setup.heap.clone(), setup.snap.clone()],
         ..Options::default()
     }
 }
@@ -154,7 +168,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
     let records = snapshot::read(place, monitor.clone())?;
     let source: Source = Arc::new(move |record| heap.content(record));
     let records =
-        stage::restore(records, setup.file.path(), source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
+        stage::restore(records, &setup.file, source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
     // With extras left in place the records are not the state after: that is found by another look at the folder.
     let saves = !plan.no_after && !plan.no_delete;
     let watch = Arc::new(std::sync::Mutex::new(0));

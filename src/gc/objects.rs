@@ -1,13 +1,13 @@
 //! The objects of a heap: listing and deleting them. Only `ab/<md5>.gz` is an object; whatever else lies there is left alone.
 
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{Error, OrFailed, Result, printable};
 use crate::heap::condemned::Entry;
 use crate::heap::{Heap, aside};
 use crate::record::Md5;
-use crate::storage::Location;
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 pub struct Objects {
     shown: String,
@@ -15,10 +15,11 @@ pub struct Objects {
 }
 
 impl Objects {
-    pub fn open(heap: &Location) -> Result<Objects> {
+    pub fn open(heap: &Path) -> Result<Objects> {
+        let shown = printable(heap.as_os_str().as_encoded_bytes());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = fs::open(heap.path(), flags, Mode::empty()).or_failed(|| format!("heap root {heap}"))?;
-        Ok(Objects { shown: heap.to_string(), fd })
+        let fd = fs::open(heap, flags, Mode::empty()).or_failed(|| format!("heap root {shown}"))?;
+        Ok(Objects { shown, fd })
     }
 
     fn failed(&self, what: &str, path: &str) -> impl Fn(Errno) -> Error {

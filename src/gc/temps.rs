@@ -18,10 +18,10 @@ use walkdir::WalkDir;
 pub const AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Deletes what was last written at least so long ago.
-pub fn sweep(heap: &Location, snap_roots: &[Location], now: Time, age: Duration) -> Result<Sum> {
+pub fn sweep(heap: &Path, snap_roots: &[Location], now: Time, age: Duration) -> Result<Sum> {
     let mut sum = Sum::default();
     let old = |meta: &Metadata| (now.sec - meta.mtime()) as f64 >= age.as_secs_f64();
-    let temp = heap.path().join("temp");
+    let temp = heap.join("temp");
     for entry in children(&temp)? {
         let entry = entry.or_failed(|| shown("list", &temp))?;
         let (path, name) = (entry.path(), entry.file_name());
@@ -33,7 +33,7 @@ pub fn sweep(heap: &Location, snap_roots: &[Location], now: Time, age: Duration)
             sweep_file(&path, &old, &mut sum)?;
         }
     }
-    let folders = snap_roots.iter().map(|root| root.path().to_path_buf()).chain([heap.path().join(condemned::FOLDER)]);
+    let folders = snap_roots.iter().filter_map(|root| Some(root.folder()?.to_path_buf())).chain([heap.join(condemned::FOLDER)]);
     for folder in folders {
         // What can't be listed was told before, or nobody needs it.
         for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {
@@ -86,6 +86,11 @@ fn sweep_file(path: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Re
         }
     }
     Ok(())
+}
+
+/// Whether the key is one of the Python tool's temporary objects.
+pub fn is_leftover(key: &[u8]) -> bool {
+    std::str::from_utf8(key).is_ok_and(|key| key.strip_prefix("temp/").and_then(|k| k.strip_suffix(".gz")).is_some_and(is_uuid))
 }
 
 /// 8-4-4-4-12 hex digits.

@@ -2,14 +2,13 @@
 
 use super::Heap;
 use super::condemned::{self, Condemned};
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
 use crate::storage::Location;
 use crate::time::Time;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// Looks at the object of every record that is to be published.
@@ -25,13 +24,12 @@ impl Guard {
     /// # Errors
     /// If the heap can't be read.
     pub fn new(root: &Location) -> Result<Option<Guard>> {
-        if !root.path().join(condemned::FOLDER).is_dir() {
-            return Ok(None);
-        }
-        let what = || format!("heap root {}", printable(root.path().as_os_str().as_bytes()));
+        // In other storages nothing is ever condemned.
+        let Some(folder) = root.folder().filter(|folder| folder.join(condemned::FOLDER).is_dir()) else { return Ok(None) };
+        let what = || format!("heap root {root}");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let heap = fs::open(root.path(), flags, Mode::empty()).or_failed(what)?;
-        Ok(Some(Guard { heap, condemned: Condemned::load(root.path())?, now: Time::now() }))
+        let heap = fs::open(folder, flags, Mode::empty()).or_failed(what)?;
+        Ok(Some(Guard { heap, condemned: Condemned::load(folder)?, now: Time::now() }))
     }
 
     /// Whether a record may be published: its object is there, and not condemned for more than half of the grace. The other

@@ -17,6 +17,7 @@ mod used;
 
 pub use cache::Cache;
 pub use guard::Guard;
+pub use remote::md5_of;
 pub use object::Health;
 pub use stage::{StoreError, Stored, digest};
 pub use used::Used;

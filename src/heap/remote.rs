@@ -185,7 +185,7 @@ impl RemoteHeap {
 }
 
 /// The md5 of the object that has this key, if it is one.
-fn md5_of(key: &[u8]) -> Option<Md5> {
+pub fn md5_of(key: &[u8]) -> Option<Md5> {
     let name = std::str::from_utf8(key).ok()?;
     let md5 = Md5::parse(name.get(3..)?.strip_suffix(".gz")?)?;
     (Heap::object_path(&md5) == name).then_some(md5)

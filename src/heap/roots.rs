@@ -3,10 +3,10 @@
 use super::small;
 use crate::codec;
 use crate::error::{OrFailed, Result, printable};
-use crate::storage::Location;
+use crate::storage::{Body, Location, Put};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ pub const FOLDER: &str = "roots";
 /// A snap root that was noted.
 #[derive(Clone, Debug)]
 pub struct Noted {
-    /// Its absolute path.
+    /// Its absolute path, or its URL.
     pub root: PathBuf,
-    /// The file that says so.
-    pub file: PathBuf,
+    /// The file or object that says so, for messages.
+    pub file: String,
 }
 
 /// Notes a snap root in a heap, if it is not yet. A heap that is not there has nothing to lose.
@@ -28,20 +28,31 @@ pub struct Noted {
 /// # Errors
 /// If it can't be written.
 pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
-    if !heap.path().is_dir() {
-        return Ok(());
-    }
     let path = snap_root.absolute();
     let bytes = path.as_os_str().as_bytes();
-    let folder = heap.path().join(FOLDER);
     // Never a name that could pass for an md5: the Python tool takes any file's name for one.
     let name = format!("snap-root-{}.path", &codec::md5_of(bytes).to_string()[..16]);
-    if fs::read(folder.join(&name)).is_ok_and(|old| old.strip_suffix(b"\n") == Some(bytes)) {
-        return Ok(());
+    let what = || format!("note the snap root in the heap root {heap}");
+    let line = [bytes, b"\n"].concat();
+    match heap {
+        Location::Folder(heap) if !heap.is_dir() => Ok(()),
+        Location::Folder(heap) => {
+            let folder = heap.join(FOLDER);
+            if fs::read(folder.join(&name)).is_ok_and(|old| old == line) {
+                return Ok(());
+            }
+            let mut temp = small::temp(&folder)?;
+            temp.write_all(&line).or_failed(what)?;
+            small::publish(temp, &folder, &name)
+        }
+        Location::Remote(store) => {
+            let key = format!("{FOLDER}/{name}").into_bytes();
+            if store.stat(&key).or_failed(what)?.is_none() {
+                store.put(&key, Body::Bytes(line), &Put::default()).or_failed(what)?;
+            }
+            Ok(())
+        }
     }
-    let mut temp = small::temp(&folder)?;
-    temp.write_all(&[bytes, b"\n"].concat()).or_failed(|| format!("note the snap root in the heap root {heap}"))?;
-    small::publish(temp, &folder, &name)
 }
 
 /// The snap roots that were noted in a heap.
@@ -49,20 +60,32 @@ pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
 /// # Errors
 /// If they can't be read.
 pub fn noted(heap: &Location) -> Result<Vec<Noted>> {
-    let folder = heap.path().join(FOLDER);
-    let what = || format!("read {}", printable(folder.as_os_str().as_bytes()));
-    let entries = match fs::read_dir(&folder) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.or_failed(what)?,
-    };
+    let what = || format!("read {heap}/{FOLDER}");
     let mut noted = Vec::new();
-    for entry in entries {
-        let file = entry.or_failed(what)?.path();
-        let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if name.starts_with("snap-root-") && name.ends_with(".path") {
-            let bytes = fs::read(&file).or_failed(what)?;
-            let root = PathBuf::from(OsStr::from_bytes(bytes.strip_suffix(b"\n").unwrap_or(&bytes)));
-            noted.push(Noted { root, file });
+    let mut add = |name: &[u8], line: Vec<u8>| {
+        if name.starts_with(b"snap-root-") && name.ends_with(b".path") {
+            let root = PathBuf::from(OsStr::from_bytes(line.strip_suffix(b"\n").unwrap_or(&line)));
+            noted.push(Noted { root, file: format!("{heap}/{FOLDER}/{}", printable(name)) });
+        }
+    };
+    match heap {
+        Location::Folder(heap) => {
+            let entries = match fs::read_dir(heap.join(FOLDER)) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                entries => entries.or_failed(what)?,
+            };
+            for entry in entries {
+                let entry = entry.or_failed(what)?;
+                add(entry.file_name().as_bytes(), fs::read(entry.path()).or_failed(what)?);
+            }
+        }
+        Location::Remote(store) => {
+            for object in store.list(format!("{FOLDER}/").as_bytes()) {
+                let key = object.or_failed(what)?.key;
+                let mut line = Vec::new();
+                store.open(&key, 0, None, None).and_then(|mut r| r.read_to_end(&mut line)).or_failed(what)?;
+                add(&key[FOLDER.len() + 1..], line);
+            }
         }
     }
     noted.sort_by(|a, b| a.root.cmp(&b.root));

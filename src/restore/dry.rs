@@ -202,7 +202,7 @@ fn file_word(kind: FileType) -> &'static str {
 }
 
 /// `{"action":…,"name":…,"size":…,"to":…,"type":…}`
-fn row(action: &str, name: &Name, kind: &str, size: Option<u64>, to: Option<Name>) -> Result<Record> {
+pub(super) fn row(action: &str, name: &Name, kind: &str, size: Option<u64>, to: Option<Name>) -> Result<Record> {
     let mut out = format!("{{\"action\":\"{action}\",\"name\":");
     text::push_string(&mut out, name.as_bytes());
     text::push_bytes_key(&mut out, "name_bytes", name.as_bytes());

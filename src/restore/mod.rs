@@ -6,6 +6,7 @@ mod dry;
 mod file;
 mod finish;
 mod meta;
+mod objects;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::record::{Kind, Record};
 use crate::rootdir::{RootDir, split};
 use crate::sort::{BUDGET, Spool};
 use crate::stat;
+use crate::storage::Location;
 use crate::stream::{End, Records, Tally};
 use delete::{Deleted, Deleter};
 use file::{Made, Target, Trouble};
@@ -26,7 +28,7 @@ use finish::{Finisher, Loosened};
 use plan::{Chosen, Planner, Step};
 use rustix::fs::Stat;
 use std::collections::{HashSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -65,7 +67,7 @@ pub struct Options {
     /// Give out the records as the files are now. Otherwise they come as they went in, which is quicker.
     pub report: bool,
     /// Folders that are never deleted: the heap root and the snap root.
-    pub keep: Vec<PathBuf>,
+    pub keep: Vec<Location>,
 }
 
 /// What all parts of a restore share.
@@ -91,8 +93,8 @@ struct Context {
 impl Context {
     fn new(root: RootDir, source: Source, options: &Options, monitor: Arc<dyn Monitor>) -> Context {
         use std::os::unix::fs::MetadataExt;
-        let both = |p: &PathBuf| [p.metadata(), p.symlink_metadata()];
-        let keep = options.keep.iter().flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
+        let both = |p: &Path| [p.metadata(), p.symlink_metadata()];
+        let keep = options.keep.iter().filter_map(Location::folder).flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
         Context {
             root,
             source,
@@ -122,13 +124,17 @@ impl Context {
 ///
 /// # Errors
 /// Those of the input; rows and records mixed; a root that is no folder; with [`Options::delete`], a stream that may not be whole.
-pub fn restore(input: Records, root: &Path, source: Source, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+pub fn restore(input: Records, root: &Location, source: Source, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let spool = Spool::collect(input, BUDGET, &*monitor)?;
     if options.delete && !is_rows(&spool)? {
         delete::allowed(&spool, options.delete_excluded)?;
     }
     let rows = is_rows(&spool)?;
-    let dir = open_root(root, options.dry_run)?;
+    let folder = match root {
+        Location::Folder(folder) => folder,
+        Location::Remote(store) => return objects::restore(&spool, store, source, options, monitor),
+    };
+    let dir = open_root(folder, options.dry_run)?;
     let context = Arc::new(Context::new(dir, source, &options, monitor));
     if options.dry_run {
         return Ok(Box::new(dry::Dry::new(context, spool, options)));

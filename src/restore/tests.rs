@@ -39,7 +39,7 @@ impl Case {
             None => Err("it has no md5".to_string()),
         });
         let monitor = Arc::new(Recorder::default());
-        let records = restore(Box::new(input.into_iter()), &self.root, source, self.options.clone(), monitor.clone());
+        let records = restore(Box::new(input.into_iter()), &Location::Folder(self.root.clone()), source, self.options.clone(), monitor.clone());
         let out = records.and_then(Iterator::collect::<Result<Vec<Record>>>);
         self.heard = monitor.heard();
         out.map(|records| records.iter().map(|r| String::from_utf8_lossy(r.text()).into_owned()).collect())
@@ -167,7 +167,7 @@ fn delete_keeps_to_the_records_the_types_and_the_roots() {
         [folder("d"), file("d-x", "1"), file("d/a", "1"), folder("heap"), file("heap/o", "1"), folder("x"), file("x/y/z", "1")];
     case.run(&old).unwrap();
     case.options.delete = true;
-    case.options.keep = vec![case.path("heap")];
+    case.options.keep = vec![Location::Folder(case.path("heap"))];
     let some = [file("d/b", "2"), r#"{"name":"","type":"end","records":1,"types":["file"]}"#.to_string()];
     case.run(&some).unwrap();
     assert!(!case.path("d-x").exists() && !case.path("x/y/z").exists() && !case.path("d/a").exists());

@@ -89,11 +89,8 @@ impl Shared {
     }
 }
 
-/// Lists all objects below a root.
-pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
-    let shared = Shared::new(store, options, monitor.clone());
-    shared.tell();
-    let what = format!("file root {}", store.url());
+/// All objects of a store, the next page of them fetched while others are worked on.
+fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + Send + 'static {
     let (sender, receiver) = bounded(AHEAD);
     let lister = store.clone();
     std::thread::spawn(move || {
@@ -103,7 +100,25 @@ pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Mo
             }
         }
     });
-    let mut objects = receiver.into_iter().peekable();
+    receiver.into_iter()
+}
+
+/// The records of what is there, in order. A root that is not there has nothing.
+pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let what = format!("list {}", store.url());
+    let records = listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
+        Ok(object) => Ok(record(&object)),
+        Err(e) => Err(Error::io(what.clone(), e)),
+    });
+    if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
+}
+
+/// Lists all objects below a root.
+pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let shared = Shared::new(store, options, monitor.clone());
+    shared.tell();
+    let what = format!("file root {}", store.url());
+    let mut objects = listed(store).peekable();
     match objects.peek() {
         Some(Err(_)) => {
             let first: Option<io::Result<Object>> = objects.next();

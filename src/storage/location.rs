@@ -53,11 +53,6 @@ impl Location {
         }
     }
 
-    /// TEMPORARY
-    pub fn path(&self) -> &Path {
-        self.folder().unwrap_or(Path::new(""))
-    }
-
     /// How it is recorded what was backed up: the absolute path, which does not need to exist, or the URL.
     pub fn absolute(&self) -> PathBuf {
         match self {

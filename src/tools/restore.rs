@@ -37,13 +37,13 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
             Side::Left => restore::Side::Left,
             Side::Right => restore::Side::Right,
         },
-        jobs: args.jobs.get(),
+        jobs: args.jobs.among(&[Some(&root), heap_root.as_ref()]),
         report: args.output.is_some(),
-        keep: [heap_root, args.snap.get()?].into_iter().flatten().map(|root| root.path().to_path_buf()).collect(),
+        keep: [heap_root, args.snap.get()?].into_iter().flatten().collect(),
     };
     let shows = args.dry_run || args.output.is_some();
     let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;
-    let mut records = restore(input, root.path(), source, options, console)?;
+    let mut records = restore(input, &root, source, options, console)?;
     match output {
         Some(output) => output.write_all(records)?,
         None => records.try_for_each(|record| record.map(drop))?,

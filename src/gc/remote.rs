@@ -1,0 +1,69 @@
+//! Cleaning a heap in another storage. There are no descriptors and no renames there that would make it safe beside writers, so
+//! it is done at once, and only when the user says that nobody else uses the heap.
+
+use super::{Action, Fate, Options, Sum, Totals, references, temps};
+use crate::error::{Error, OrFailed, Result};
+use crate::heap;
+use crate::monitor::Monitor;
+use crate::storage::{Location, Store};
+use std::sync::Arc;
+
+/// Objects that are deleted with one call.
+const BATCH: usize = 1000;
+
+/// See [`super::gc`].
+pub fn gc(
+    store: &Arc<dyn Store>,
+    snap_roots: &[Location],
+    options: Options,
+    report: &mut dyn FnMut(&Fate) -> Result<()>,
+    monitor: &dyn Monitor,
+) -> Result<Totals> {
+    if options.delete && !options.exclusive {
+        return Err(Error::advise(
+            format!("{}: a heap there can be cleaned only while nobody else uses it", store.url()),
+            "see to it that no backup runs, and add --exclusive",
+        ));
+    }
+    let referenced = references::gather(snap_roots, options.jobs, monitor)?;
+    let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
+    let mut fates = Vec::new();
+    let mut leftovers = Vec::new();
+    // All of the listing has to be there before anything goes.
+    for object in store.list(b"") {
+        let object = object.or_failed(|| format!("list the heap root {}", store.url()))?;
+        match heap::md5_of(&object.key) {
+            Some(md5) => {
+                totals.objects.add(object.size);
+                if !referenced.contains(&md5) {
+                    fates.push((Fate { md5, stored_size: object.size, action: Action::Deleted }, object.key));
+                }
+            }
+            None if temps::is_leftover(&object.key) => leftovers.push((object.size, object.key)),
+            None => {}
+        }
+    }
+    for batch in fates.chunks(BATCH) {
+        if options.delete {
+            delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
+        }
+        for (fate, _) in batch {
+            totals.deleted.add(fate.stored_size);
+            report(fate)?;
+        }
+    }
+    if options.delete {
+        totals.temps = Sum { count: leftovers.len() as u64, bytes: leftovers.iter().map(|(size, _)| size).sum() };
+        for batch in leftovers.chunks(BATCH) {
+            delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
+        }
+    }
+    Ok(totals)
+}
+
+fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
+    for (key, result) in keys.iter().zip(store.delete(&keys)) {
+        result.or_failed(|| format!("delete {}/{}", store.url(), crate::error::printable(key)))?;
+    }
+    Ok(())
+}

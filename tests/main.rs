@@ -14,6 +14,7 @@ mod hostile;
 mod interop;
 mod keep;
 mod measure;
+mod memory;
 mod roundtrip;
 mod seed;
 mod statuses;

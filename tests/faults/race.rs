@@ -8,6 +8,7 @@ use snapshooter::storage::{Location, Options};
 use snapshooter::time::Time;
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 #[test]
 fn writers_of_the_same_new_objects_store_each_once() {
@@ -61,11 +62,11 @@ fn snapshots_of_one_microsecond_are_all_kept() {
             let mut publisher = Publisher::new(&root, time, &Label::default()).expect("a publisher");
             let line = format!("{{\"name\": \"of writer {n}\", \"type\": \"directory\"}}");
             publisher.push(&Record::parse(line.as_bytes()).expect("a record")).expect("push");
-            publisher.finish(0).expect("publish")
+            publisher.finish(0).expect("publish").as_given()
         };
         // Two at the same instant first, then six more.
         let paths: BTreeSet<_> = (0..8u32).into_par_iter().map(publish).collect();
-        let texts: BTreeSet<_> = paths.iter().map(|p| super::inflate(p).expect("a whole snapshot")).collect();
+        let texts: BTreeSet<_> = paths.iter().map(|p| super::inflate(Path::new(p)).expect("a whole snapshot")).collect();
         overwritten += 8 - texts.len();
         let audit = audit(&world);
         assert_eq!((paths.len(), audit.snapshots.len(), audit.temps.len()), (8, 8, 0), "{audit:?}");

@@ -27,7 +27,7 @@ BASH_COMPLETIONS := $(SHARE)/bash-completion/completions
 ZSH_COMPLETIONS := $(SHARE)/zsh/site-functions
 FISH_COMPLETIONS := $(SHARE)/fish/vendor_completions.d
 
-.PHONY: build demo test torture bench install uninstall deb clean help
+.PHONY: build demo test torture bench install uninstall clean help
 
 build: ## the tools, optimised (this is what plain `make` does)
 	$(CARGO) build --release --locked
@@ -73,6 +73,7 @@ uninstall: ## what install put there; the same PREFIX and DESTDIR
 	  rm -f "$(SHARE)/man/man$${page##*.}/$${page##*/}"; \
 	done
 
+.PHONY: deb
 deb: ## a Debian package of what install installs, in the target folder; DEB_DIR=FOLDER
 	stage="$(DEB_DIR)/deb-root"; rm -rf "$$stage"; \
 	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR="$$stage" ZSH_COMPLETIONS="$$stage/usr/share/zsh/vendor-completions"; \

@@ -8,13 +8,12 @@ use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
 use crate::storage::Location;
 use crate::stream::{End, Records};
-use std::env::ArgsOs;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: ArgsOs) -> ExitCode {
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     run(arguments, work)
 }
 

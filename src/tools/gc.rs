@@ -4,12 +4,11 @@ use crate::cli::args::Gc;
 use crate::cli::{self, Console, Outcome, Output, SnapRoot, tidy};
 use crate::error::Result;
 use crate::storage::Location;
-use std::env::ArgsOs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: ArgsOs) -> ExitCode {
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 

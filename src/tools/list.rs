@@ -6,13 +6,12 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot;
 use crate::stream::write_error;
-use std::env::ArgsOs;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: ArgsOs) -> ExitCode {
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 

@@ -6,12 +6,11 @@ use crate::content::Source;
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::restore::{self, Options, restore};
-use std::env::ArgsOs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: ArgsOs) -> ExitCode {
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 

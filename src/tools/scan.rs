@@ -6,13 +6,12 @@ use crate::error::{Error, OrFailed, Result};
 use crate::record::Kind;
 use crate::scan::{self, Filter, Options};
 use crate::storage::Location;
-use std::env::ArgsOs;
 use std::io::{BufReader, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: ArgsOs) -> ExitCode {
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 

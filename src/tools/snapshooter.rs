@@ -8,14 +8,13 @@ use crate::commands::{self, Choice};
 use crate::error::{Error, Result};
 use crate::{snapshot, storage::Location, stream::write_error};
 use clap::CommandFactory;
-use std::env::ArgsOs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: ArgsOs) -> ExitCode {
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     let console = Console::new("snapshooter");
     let args: Snapshooter = match cli::start(&console, arguments) {
         Ok(args) => args,

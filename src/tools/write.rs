@@ -8,14 +8,13 @@ use crate::snapshot::Label;
 use crate::stream;
 use crate::time::Time;
 use crate::write::{self, Options};
-use std::env::ArgsOs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: ArgsOs) -> ExitCode {
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 

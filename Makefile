@@ -3,6 +3,10 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
+# What install and deb build with: dist is small and fast and takes minutes, dev is for tests.
+PROFILE ?= dist
+# Where deb puts the package.
+DEB_DIR ?= $(TARGET)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,7 +16,10 @@ MAKEFLAGS += --no-builtin-rules
 # Where cargo builds, whether CARGO_TARGET_DIR or a configuration file moved it or not.
 TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
-SCRIPTS := .ci/run bench/run.sh demo/run.sh tests/setup.sh $(wildcard tests/torture/*.sh)
+# The executable of all tools, where cargo puts it. One that is given (BUILT=FILE) is installed as it is, with no build.
+ALL := snapshooter-all
+BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/$(ALL)
+SCRIPTS := .ci/run bench/run.sh demo/run.sh packaging/deb.sh tests/setup.sh $(wildcard tests/torture/*.sh)
 
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
@@ -32,10 +39,10 @@ test: ## install what the tests need, then formatting, lints, documentation, tes
 	tests/setup.sh
 	shellcheck $(SCRIPTS)
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --no-deps
-	$(CARGO) test --locked --doc
-	SNAPSHOOTER_PYTHON_BIN="$(CURDIR)/.venv/bin/snapshooter" $(CARGO) test --locked --tests --no-fail-fast
+	$(CARGO) clippy --locked --features multicall --all-targets -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --features multicall --no-deps
+	$(CARGO) test --locked --features multicall --doc
+	SNAPSHOOTER_PYTHON_BIN="$(CURDIR)/.venv/bin/snapshooter" $(CARGO) test --locked --features multicall --tests --no-fail-fast
 
 torture: ## the full tier of the reliability tests: power cuts, failing calls, ...; hours, and root for some
 	tests/torture/run.sh
@@ -43,15 +50,15 @@ torture: ## the full tier of the reliability tests: power cuts, failing calls, .
 bench: build ## seconds, side by side with other tools; BENCH_DIR=FOLDER says on what
 	PATH="$(TARGET)/release:$$PATH" bench/run.sh
 
-install: build ## tools, man pages, completions; PREFIX=/usr/local DESTDIR=
+install: ## all tools as one executable with links to it, man pages, completions; PREFIX=/usr/local DESTDIR=
+	$(if $(filter file,$(origin BUILT)),$(CARGO) build --profile $(PROFILE) --locked --features multicall --bin $(ALL))
 	install -d "$(BIN)" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" "$(FISH_COMPLETIONS)"
-	rm -rf "$(TARGET)/completions"
-	$(CARGO) run --quiet --release --locked --example completions -- "$(TARGET)/completions"
-	target="$(TARGET)"; for tool in $(TOOLS); do \
-	  install -m 755 "$$target/release/$$tool" "$(BIN)/$$tool"; \
-	  install -m 644 "$$target/completions/$$tool.bash" "$(BASH_COMPLETIONS)/$$tool"; \
-	  install -m 644 "$$target/completions/_$$tool" "$(ZSH_COMPLETIONS)/_$$tool"; \
-	  install -m 644 "$$target/completions/$$tool.fish" "$(FISH_COMPLETIONS)/$$tool.fish"; \
+	install -m 755 "$(BUILT)" "$(BIN)/snapshooter"
+	made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; (exec -a $(ALL) "$(BUILT)" --completions "$$made"); for tool in $(TOOLS); do \
+	  [ $$tool = snapshooter ] || ln -sfT snapshooter "$(BIN)/$$tool"; \
+	  install -m 644 "$$made/$$tool.bash" "$(BASH_COMPLETIONS)/$$tool"; \
+	  install -m 644 "$$made/_$$tool" "$(ZSH_COMPLETIONS)/_$$tool"; \
+	  install -m 644 "$$made/$$tool.fish" "$(FISH_COMPLETIONS)/$$tool.fish"; \
 	done
 	for page in man/*.[157]; do \
 	  install -d "$(SHARE)/man/man$${page##*.}"; \
@@ -65,6 +72,12 @@ uninstall: ## what install put there; the same PREFIX and DESTDIR
 	for page in man/*.[157]; do \
 	  rm -f "$(SHARE)/man/man$${page##*.}/$${page##*/}"; \
 	done
+
+.PHONY: deb
+deb: ## a Debian package of what install installs, in the target folder; DEB_DIR=FOLDER
+	stage="$(DEB_DIR)/deb-root"; rm -rf "$$stage"; \
+	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR="$$stage" ZSH_COMPLETIONS="$$stage/usr/share/zsh/vendor-completions"; \
+	packaging/deb.sh "$$stage" "$(DEB_DIR)"
 
 clean: ## what was built; the Python tool in .venv, too
 	$(CARGO) clean

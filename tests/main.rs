@@ -11,6 +11,7 @@ mod fanout;
 mod faults;
 mod fuzz_corpus;
 mod hostile;
+mod install;
 mod interop;
 mod keep;
 mod measure;

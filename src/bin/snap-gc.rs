@@ -1,5 +1,5 @@
 //! `snap-gc`: the work is in [`snapshooter::tools::gc`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::gc::main()
+    snapshooter::tools::gc::main(std::env::args_os())
 }

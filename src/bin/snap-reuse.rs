@@ -1,5 +1,5 @@
 //! `snap-reuse`: the work is in [`snapshooter::tools::reuse`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::reuse::main()
+    snapshooter::tools::reuse::main(std::env::args_os())
 }

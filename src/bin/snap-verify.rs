@@ -1,5 +1,5 @@
 //! `snap-verify`: the work is in [`snapshooter::tools::verify`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::verify::main()
+    snapshooter::tools::verify::main(std::env::args_os())
 }

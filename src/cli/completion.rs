@@ -1,8 +1,8 @@
-//! Completion scripts: printed, or put where a user's shell looks for them.
+//! Completion scripts: printed, put where a user's shell looks for them, or all of them put into a folder.
 
 use crate::error::{Error, OrFailed, Result};
-use clap::Command;
-use clap_complete::{Shell, generate};
+use clap::{Command, ValueHint};
+use clap_complete::{Shell, generate, generate_to};
 use std::path::{Path, PathBuf};
 
 /// The shell that was named, or else that of `$SHELL`.
@@ -68,4 +68,26 @@ fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
     std::fs::create_dir_all(folder).or_failed(what)?;
     std::fs::write(&path, script(command, shell)).or_failed(what)?;
     Ok((path, hint))
+}
+
+/// Writes the scripts of all tools for bash, zsh and fish into a folder, which is made where it is missing: `snap-scan.bash`,
+/// `_snap-scan`, `snap-scan.fish`, ...
+///
+/// # Errors
+/// If one can't be written.
+pub fn write_all(folder: &Path) -> Result<()> {
+    let what = || format!("write {}", folder.display());
+    std::fs::create_dir_all(folder).or_failed(what)?;
+    for command in super::tools() {
+        let mut command = command.mut_args(|arg| match arg.get_id().as_str() {
+            "root" | "file_root" | "heap_root" | "snap_root" => arg.value_hint(ValueHint::DirPath),
+            "left" | "right" | "snapshot" | "base" => arg.value_hint(ValueHint::AnyPath),
+            _ => arg,
+        });
+        let name = command.get_name().to_string();
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            generate_to(shell, &mut command, &name, folder).or_failed(what)?;
+        }
+    }
+    Ok(())
 }

@@ -20,6 +20,7 @@ pub use roots::{FileRoot, HeapRoot, SnapRoot};
 use crate::error::{Error, Result};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
+use std::env::ArgsOs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -52,22 +53,26 @@ pub enum Outcome {
     Negative,
 }
 
-/// Runs a tool: parses its options, works, and turns whatever happened into messages and an exit status. Records that failed
-/// (as the console counted them) make status 1, errors status 2.
-pub fn run<A: CommandFactory + FromArgMatches>(work: impl FnOnce(A, Arc<Console>) -> Result<Outcome>) -> ExitCode {
+/// Runs a tool: parses its arguments, the first of which is its name, works, and turns whatever happened into messages and an
+/// exit status. Records that failed (as the console counted them) make status 1, errors status 2.
+pub fn run<A: CommandFactory + FromArgMatches>(
+    arguments: ArgsOs,
+    work: impl FnOnce(A, Arc<Console>) -> Result<Outcome>,
+) -> ExitCode {
     let console = Arc::new(Console::new(A::command().get_name()));
-    match start(&console) {
+    match start(&console, arguments) {
         Ok(args) => finish(&console, work(args, console.clone())),
         Err(status) => status,
     }
 }
 
-/// Parses the options and sets up what signals do. Where there is nothing to work on the exit status: help, versions, usage.
+/// Parses the arguments, the first of which is the tool's name, and sets up what signals do. Where there is nothing to work on
+/// the exit status: help, versions, usage.
 ///
 /// # Errors
 /// The exit status to end with, everything said already.
-pub fn start<A: CommandFactory + FromArgMatches>(console: &Console) -> Result<A, ExitCode> {
-    let args = match A::command().try_get_matches().and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
+pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: ArgsOs) -> Result<A, ExitCode> {
+    let args = match A::command().try_get_matches_from(arguments).and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             // A pager that was closed is no trouble.

@@ -11,9 +11,9 @@ use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Runs the tool; returns its exit status.
-pub fn main() -> ExitCode {
-    run(work)
+/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
+    run(arguments, work)
 }
 
 fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {

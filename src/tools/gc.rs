@@ -7,9 +7,9 @@ use crate::storage::Location;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Runs the tool; returns its exit status.
-pub fn main() -> ExitCode {
-    cli::run(work)
+/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
+    cli::run(arguments, work)
 }
 
 fn work(args: Gc, console: Arc<Console>) -> Result<Outcome> {

@@ -13,10 +13,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Runs the tool; returns its exit status.
-pub fn main() -> ExitCode {
+/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
+pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     let console = Console::new("snapshooter");
-    let args: Snapshooter = match cli::start(&console) {
+    let args: Snapshooter = match cli::start(&console, arguments) {
         Ok(args) => args,
         Err(status) => return status,
     };

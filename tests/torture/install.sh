@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# What is installed, built as for release: the profile dist, the Debian package, `cargo install`. Takes a quarter of an hour.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+SNAP_TORTURE=1 cargo test --locked --features multicall --test main -- install:: | grep -E '^test '

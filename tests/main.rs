@@ -7,6 +7,7 @@ mod collide;
 mod crash;
 mod diff;
 mod docs;
+mod emulators;
 mod fanout;
 mod faults;
 mod fuzz_corpus;

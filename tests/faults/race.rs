@@ -4,7 +4,7 @@ use super::{audit, full, tree, world};
 use rayon::prelude::*;
 use snapshooter::record::Record;
 use snapshooter::snapshot::{Label, Publisher};
-use snapshooter::storage::Location;
+use snapshooter::storage::{Location, Options};
 use snapshooter::time::Time;
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;

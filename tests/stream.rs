@@ -13,8 +13,10 @@ fn published(world: &World) -> usize {
 /// A world with enough files that their records do not fit into a pipe.
 fn many_files() -> World {
     let world = World::new();
+    // Their names alone are more than pipes hold, so that nobody has put out all of them when a reader goes away.
+    let long = "a file with a name of some length ".repeat(6);
     for n in 0..1500 {
-        world.put(&format!("files/{:02}/a file with a name of some length {n:04}", n % 40), format!("content {}\n", n % 700));
+        world.put(&format!("files/{:02}/{long}{n:04}", n % 40), format!("content {}\n", n % 700));
     }
     world
 }

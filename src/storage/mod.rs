@@ -1,17 +1,21 @@
 //! Where roots lie: paths and URLs. A scheme chooses the storage.
 
-mod location;
-pub mod memory;
-mod options;
-mod store;
 #[cfg(feature = "network")]
 mod azure;
 #[cfg(feature = "network")]
 mod http;
+mod location;
+pub mod memory;
 #[cfg(feature = "network")]
 mod opendal;
+mod options;
+#[cfg(feature = "network")]
+mod resume;
+#[cfg(feature = "network")]
+mod retry;
 #[cfg(feature = "network")]
 mod runtime;
+mod store;
 
 pub use location::{Location, make_folders};
 pub use options::{Options, text_variable, variable};

@@ -36,7 +36,8 @@ impl Answer {
         self
     }
 
-    fn bytes(&self, head: bool) -> Vec<u8> {
+    /// As it is sent; without the body where it answers HEAD.
+    pub fn bytes(&self, head: bool) -> Vec<u8> {
         let mut out = format!("HTTP/1.1 {} Whatever\r\n", self.status);
         for (name, value) in &self.headers {
             out.push_str(&format!("{name}: {value}\r\n"));
@@ -135,6 +136,11 @@ fn chunked(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
 
 /// Serves until the process ends. Gives the port.
 pub fn serve(handle: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16 {
+    serve_raw(move |request| handle(request).bytes(request.method == "HEAD"))
+}
+
+/// The same with answers as they are sent, head and all.
+pub fn serve_raw(handle: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listen");
     let port = listener.local_addr().expect("an address").port();
     let handle = Arc::new(handle);
@@ -148,11 +154,17 @@ pub fn serve(handle: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> u16
     port
 }
 
-fn talk(connection: &TcpStream, handle: &dyn Fn(&Request) -> Answer) -> io::Result<()> {
+fn talk(connection: &TcpStream, handle: &dyn Fn(&Request) -> Vec<u8>) -> io::Result<()> {
     connection.set_nodelay(true)?;
     let (mut input, mut output) = (BufReader::new(connection.try_clone()?), connection);
     while let Some(request) = Request::read(&mut input)? {
-        output.write_all(&handle(&request).bytes(request.method == "HEAD"))?;
+        let answer = handle(&request);
+        output.write_all(&answer)?;
+        // What another server sent may say that its connection ends; then so does this one.
+        let head = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(&answer[..], |end| &answer[..end]);
+        if String::from_utf8_lossy(head).to_ascii_lowercase().contains("connection: close") || head.starts_with(b"HTTP/1.0") {
+            return connection.shutdown(std::net::Shutdown::Both);
+        }
     }
     Ok(())
 }

@@ -168,7 +168,7 @@ fn command(name: &str) -> PathBuf {
 }
 
 /// A name that nothing else in this process has.
-fn unique() -> String {
+pub fn unique() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("test-{:04}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -83,7 +83,7 @@ impl Emulator for WebDav {
 
     fn missing(&self) -> Root {
         let container = unique();
-        let options = json!({"username": USER, "password": PASSWORD}).to_string();
+        let options = json!({"auth": [USER, PASSWORD]}).to_string();
         let url = format!("webdav://127.0.0.1:{}/{container}", self.running.port);
         Root { url, options, container, prefix: String::new() }
     }

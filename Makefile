@@ -27,7 +27,7 @@ BASH_COMPLETIONS := $(SHARE)/bash-completion/completions
 ZSH_COMPLETIONS := $(SHARE)/zsh/site-functions
 FISH_COMPLETIONS := $(SHARE)/fish/vendor_completions.d
 
-.PHONY: build demo test torture bench install uninstall clean help
+.PHONY: build demo test test-local torture bench install uninstall clean help
 
 build: ## the tools, optimised (this is what plain `make` does)
 	$(CARGO) build --release --locked
@@ -43,6 +43,9 @@ test: ## install what the tests need, then formatting, lints, documentation, tes
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --features multicall --no-deps
 	$(CARGO) test --locked --features multicall --doc
 	SNAPSHOOTER_PYTHON_BIN="$(CURDIR)/.venv/bin/snapshooter" $(CARGO) test --locked --features multicall --tests --no-fail-fast
+
+test-local: export SNAPSHOOTER_LOCAL_ONLY := 1
+test-local: test ## the tests without emulators of storages, which are not installed either
 
 torture: ## the full tier of the reliability tests: power cuts, failing calls, ...; hours, and root for some
 	tests/torture/run.sh
@@ -79,9 +82,9 @@ deb: ## a Debian package of what install installs, in the target folder; DEB_DIR
 	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR="$$stage" ZSH_COMPLETIONS="$$stage/usr/share/zsh/vendor-completions"; \
 	packaging/deb.sh "$$stage" "$(DEB_DIR)"
 
-clean: ## what was built; the Python tool in .venv, too
+clean: ## what was built; the Python tool in .venv and the emulators, too
 	$(CARGO) clean
-	rm -rf .venv
+	rm -rf .venv .emulators
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12

@@ -1,11 +1,21 @@
 #!/usr/bin/env bash
-# Installs what the tests need: the Python tool into .venv of the checkout, and the Debian packages that are missing.
+# Installs what the tests need: the Python tool into .venv of the checkout, emulators of storages into .emulators, and the
+# Debian packages that are missing. With SNAPSHOOTER_LOCAL_ONLY=1 no emulators.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
+azurite=azurite@3.35.0
+with_emulators=1
+if [ -n "${SNAPSHOOTER_LOCAL_ONLY:-}" ]; then
+    with_emulators=
+fi
+
 # A command of each package; python3-venv has none and is asked for below.
 declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [setfacl]=acl [python3]=python3 [/usr/bin/time]=time)
+if [ -n "$with_emulators" ]; then
+    package+=([node]=nodejs [npm]=npm [rclone]=rclone [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
+fi
 missing=()
 for command in "${!package[@]}"; do
     command -v "$command" >/dev/null || missing+=("${package[$command]}")
@@ -26,6 +36,13 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     echo "installing: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
+    # Servers are for the tests to start: none of them shall run because it was installed.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap '"${as_root[@]}" rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+        "${as_root[@]}" chmod 755 "$policy"
+    fi
     "${as_root[@]}" apt-get -q update >/dev/null
     "${as_root[@]}" apt-get -q -y --no-install-recommends install "${missing[@]}" >/dev/null
 fi
@@ -44,4 +61,13 @@ if ! cmp -s tests/requirements.txt .venv/installed.txt; then
     python3 -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/requirements.txt
     cp tests/requirements.txt .venv/installed.txt
+fi
+
+if [ -n "$with_emulators" ] && ! cmp -s <(cat tests/emulators.txt; echo "$azurite") .emulators/installed.txt; then
+    echo "installing emulators of storages into .emulators"
+    rm -rf .emulators
+    python3 -m venv .emulators/venv
+    .emulators/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/emulators.txt
+    npm install --silent --no-audit --no-fund --no-save --prefix .emulators "$azurite"
+    { cat tests/emulators.txt; echo "$azurite"; } > .emulators/installed.txt
 fi

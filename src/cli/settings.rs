@@ -193,11 +193,8 @@ pub fn storage_options(global: &Global) -> Result<(Options, Options, Options)> {
 /// If one is no JSON object.
 pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<()> {
     let (file, heap, snap) = storage_options(global)?;
-    let all = [
-        (file, &global.file_root, "FILE_ROOT"),
-        (heap, &global.heap_root, "HEAP_ROOT"),
-        (snap, &global.snap_root, "SNAP_ROOT"),
-    ];
+    let all =
+        [(file, &global.file_root, "FILE_ROOT"), (heap, &global.heap_root, "HEAP_ROOT"), (snap, &global.snap_root, "SNAP_ROOT")];
     for (options, given, name) in all {
         let root = given.clone().or_else(|| variable(name)).unwrap_or_default();
         if matches!(Location::parse(&spelt_as_path(root), name, &Options::default()), Ok(Location::Folder(_))) {

@@ -1,7 +1,138 @@
-use super::{Options, Store};
-use crate::error::{Error, Result};
+//! `http://` and `https://`: contents of a web server, read only. Without a listing names have to come from somewhere else.
+
+use super::Options;
+use super::retry::Policy;
+use super::runtime::block_on;
+use super::store::{Body, Listing, Object, Put, Store, check_key};
+use super::web::{self, Content, Place, header};
+use crate::error::{Error, OrFailed, Result};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Request, Response, Url};
+use serde_json::Value;
+use std::io::{self, Read};
 use std::sync::Arc;
 
-pub fn open(scheme: &str, _rest: &str, _options: &Options) -> Result<Arc<dyn Store>> {
-    Err(Error::refused(format!("{scheme}: to come")))
+/// The options that it has.
+const KNOWN: [&str; 3] = ["auth", "headers", "token"];
+
+/// A folder of a web server.
+struct Http {
+    url: String,
+    host: String,
+    client: &'static Client,
+    headers: HeaderMap,
+    policy: Policy,
+}
+
+/// Opens `scheme://rest`, where `rest` may be percent-encoded or not. Options: `headers` (an object of texts, sent with each
+/// request), `auth` (user and password), `token` (of a bearer).
+///
+/// # Errors
+/// If the URL has no host, or a query; if the options are not for it.
+pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
+    options.check(&KNOWN, scheme)?;
+    let place = Place::parse(scheme, rest)?;
+    if place.path.contains(['?', '#']) {
+        return Err(Error::refused(format!("{scheme}://: a root can't have a query or a fragment")));
+    }
+    let path = String::from_utf8_lossy(&web::decode(&place.path)).into_owned();
+    let mut headers = HeaderMap::new();
+    let wrong = || options.wrong("headers", "an object of texts that headers can have");
+    if let Some(value) = options.value("headers") {
+        for (name, value) in value.as_object().ok_or_else(wrong)? {
+            let name = HeaderName::try_from(name.as_str()).map_err(|_| wrong())?;
+            let mut value = HeaderValue::from_str(value.as_str().ok_or_else(wrong)?).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+    if let Some(login) = web::authorization(&place, options)? {
+        headers.insert(AUTHORIZATION, login);
+    }
+    let client = web::client().or_failed(|| format!("{scheme}://{}", place.host))?;
+    let url = format!("{scheme}://{}{}", place.host, web::encode(&path));
+    Ok(Arc::new(Http { url, host: place.host, client, headers, policy: Policy::default() }))
+}
+
+impl Http {
+    fn request(&self, method: Method, key: &[u8]) -> io::Result<Request> {
+        let url = format!("{}/{}", self.url, web::encode(check_key(key)?));
+        let url = Url::parse(&url).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not a URL"))?;
+        let mut request = Request::new(method, url);
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert("accept-encoding", HeaderValue::from_static("identity"));
+        Ok(request)
+    }
+
+    fn ask(&self, method: Method, key: &[u8]) -> io::Result<Response> {
+        block_on(web::fetch(self.client, self.request(method, key)?, &self.policy, &self.host))?
+    }
+}
+
+fn read_only<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "http:// can only be read"))
+}
+
+/// Never lists and never writes. The md5 of an object is that of a `Content-MD5` header, its time that of `Last-Modified`.
+/// A server that does not send `Content-Length`, and no `Transfer-Encoding` either, can't tell of a content that was cut off.
+impl Store for Http {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn list<'a>(&'a self, _: &[u8]) -> Listing<'a> {
+        let reason = "a web server has no listing; give names with --files-from";
+        Box::new(std::iter::once(Err(io::Error::new(io::ErrorKind::Unsupported, reason))))
+    }
+
+    fn lists_in_order(&self) -> bool {
+        false
+    }
+
+    fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
+        let mut answer = self.ask(Method::HEAD, key)?;
+        if matches!(answer.status().as_u16(), 400 | 403 | 405 | 501) {
+            answer = self.ask(Method::GET, key)?;
+        }
+        let status = answer.status();
+        if matches!(status.as_u16(), 404 | 410) {
+            return Ok(None);
+        }
+        if !status.is_success() {
+            return Err(web::refusal(status, &self.url));
+        }
+        let headers = answer.headers();
+        let size = match header(headers, "content-length").and_then(|len| len.parse().ok()) {
+            Some(size) => size,
+            // Made as it is sent: nobody knows before.
+            None => io::copy(&mut self.open(key, 0, None, None)?, &mut io::sink())?,
+        };
+        let content_type = header(headers, "content-type").map(|t| ("content_type", Value::from(t).to_string()));
+        Ok(Some(Object {
+            key: key.to_vec(),
+            size,
+            modified: header(headers, "last-modified").and_then(web::http_time),
+            etag: header(headers, "etag").map(str::to_string),
+            md5: header(headers, "content-md5").and_then(web::base64_md5),
+            more: content_type.into_iter().collect(),
+        }))
+    }
+
+    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+        let request = self.request(Method::GET, key)?;
+        let content = Content { request, what: self.url.clone(), host: self.host.clone(), policy: self.policy.clone() };
+        web::get(self.client, content, from, len, etag)
+    }
+
+    fn put(&self, _: &[u8], _: Body<'_>, _: &Put) -> io::Result<bool> {
+        read_only()
+    }
+
+    fn puts_if_absent(&self) -> bool {
+        false
+    }
+
+    fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
+        keys.iter().map(|_| read_only()).collect()
+    }
 }

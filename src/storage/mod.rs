@@ -1,17 +1,29 @@
 //! Where roots lie: paths and URLs. A scheme chooses the storage.
 
-mod location;
-pub mod memory;
-mod options;
-mod store;
 #[cfg(feature = "network")]
 mod azure;
 #[cfg(feature = "network")]
 mod http;
 #[cfg(feature = "network")]
+mod intake;
+mod location;
+pub mod memory;
+#[cfg(feature = "network")]
 mod opendal;
+mod options;
+#[cfg(feature = "network")]
+mod resume;
+#[cfg(feature = "network")]
+mod retry;
 #[cfg(feature = "network")]
 mod runtime;
+#[cfg(feature = "network")]
+mod sftp;
+mod store;
+#[cfg(feature = "network")]
+mod web;
+#[cfg(feature = "network")]
+mod webdav;
 
 pub use location::{Location, make_folders};
 pub use options::{Options, text_variable, variable};
@@ -36,7 +48,11 @@ fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
         #[cfg(feature = "network")]
         "az" | "abfs" | "abfss" => azure::open(scheme, rest, options),
         #[cfg(feature = "network")]
-        "s3" | "gs" | "gcs" | "webdav" | "webdavs" | "sftp" | "ssh" => opendal::open(scheme, rest, options),
+        "s3" | "gs" | "gcs" => opendal::open(scheme, rest, options),
+        #[cfg(feature = "network")]
+        "webdav" | "webdavs" => webdav::open(scheme, rest, options),
+        #[cfg(feature = "network")]
+        "sftp" | "ssh" => sftp::open(scheme, rest, options),
         #[cfg(feature = "network")]
         "http" | "https" => http::open(scheme, rest, options),
         #[cfg(not(feature = "network"))]

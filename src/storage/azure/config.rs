@@ -1,0 +1,311 @@
+//! Which account, endpoint and credential: from the URL, the options (names of adlfs), and the environment.
+
+use super::super::Options;
+use crate::error::{Error, Result, printable};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use std::collections::HashMap;
+use std::fmt;
+
+/// The options of adlfs. The last line has those that mean nothing here.
+const KNOWN: [&str; 22] = [
+    "account_host",
+    "account_key",
+    "account_name",
+    "anon",
+    "client_id",
+    "client_secret",
+    "connection_string",
+    "connection_timeout",
+    "credential",
+    "managed_identity_client_id",
+    "max_concurrency",
+    "read_timeout",
+    "sas_token",
+    "tenant_id",
+    "assume_container_exists",
+    "blocksize",
+    "default_cache_type",
+    "default_fill_cache",
+    "location_mode",
+    "socket_timeout",
+    "timeout",
+    "version_aware",
+];
+
+/// The account of the emulator Azurite. Its key is public.
+const EMULATOR: [&str; 3] = [
+    "devstoreaccount1",
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+    "http://127.0.0.1:10000/devstoreaccount1",
+];
+
+/// How requests are allowed.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// An account key, base64.
+    Key(String),
+    /// A shared access signature, without `?`.
+    Sas(String),
+    /// An application of Entra ID.
+    Application {
+        /// The directory it lives in.
+        tenant: String,
+        /// Its id.
+        client: String,
+        /// Its password.
+        secret: String,
+    },
+    /// Not at all: public containers.
+    Nothing,
+    /// Whatever this machine is allowed: variables, workload identity, `az login`, managed identity. With the client id of a
+    /// managed identity, that one first.
+    Machine(Option<String>),
+}
+
+/// Tells the kind only.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Secret::Key(_) => "Key",
+            Secret::Sas(_) => "Sas",
+            Secret::Application { .. } => "Application",
+            Secret::Nothing => "Nothing",
+            Secret::Machine(_) => "Machine",
+        })
+    }
+}
+
+/// All that is to be known of a root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The URL as it may be shown.
+    pub url: String,
+    /// The account; empty where only an endpoint is known, and none is needed.
+    pub account: String,
+    /// `https://ACCOUNT.blob.core.windows.net`, or another one; without a `/` at the end.
+    pub endpoint: String,
+    /// The container.
+    pub container: String,
+    /// Empty, or with a `/` at its end.
+    pub prefix: String,
+    /// How requests are allowed.
+    pub secret: Secret,
+    /// Seconds until a connection has to stand, where told.
+    pub connect_timeout: Option<u64>,
+    /// Seconds without a byte after which a connection counts as broken, where told.
+    pub read_timeout: Option<u64>,
+    /// Blocks of one upload on their way at the same time, where told.
+    pub concurrency: Option<usize>,
+}
+
+/// What a URL says.
+struct Place {
+    url: String,
+    container: String,
+    prefix: String,
+    /// Account and endpoint, of a URL with a host.
+    host: Option<(String, String)>,
+}
+
+fn place(scheme: &str, rest: &str) -> Result<Place> {
+    let rest = rest.trim_end_matches('/');
+    let url = format!("{scheme}://{rest}");
+    let refuse = |reason: &str| {
+        let expected = format!("as in {scheme}://CONTAINER/FOLDER or abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER");
+        Err(Error::advise(format!("{}: {reason}", printable(url.as_bytes())), expected))
+    };
+    let (authority, folder) = rest.split_once('/').unwrap_or((rest, ""));
+    let (container, host) = match authority.split_once('@') {
+        Some((container, host)) => (container, Some(host)),
+        None => (authority, None),
+    };
+    if container.is_empty() {
+        return refuse("no container");
+    }
+    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$');
+    if !container.chars().all(letters) {
+        return refuse("a container's name has only letters, digits and -");
+    }
+    let host = match host.map(|host| (host, host.split_once('.'))) {
+        None => None,
+        Some((_, Some((account, service)))) if !account.is_empty() && account.chars().all(letters) => {
+            let suffix = service.strip_prefix("dfs.").or_else(|| service.strip_prefix("blob."));
+            let clean = |s: &&str| s.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+            match suffix.filter(clean) {
+                Some(suffix) => Some((account.to_string(), format!("https://{account}.blob.{suffix}"))),
+                None => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
+            }
+        }
+        Some(_) => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
+    };
+    if !folder.is_empty() {
+        if let Err(e) = super::super::check_key(folder.as_bytes()) {
+            return refuse(&e.to_string());
+        }
+    }
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let container = container.to_string();
+    Ok(Place { container, prefix, host, url })
+}
+
+/// The parts of a connection string that matter here.
+#[derive(Default)]
+struct Connection {
+    account: Option<String>,
+    endpoint: Option<String>,
+    key: Option<String>,
+    sas: Option<String>,
+}
+
+/// Reads `Name=value;Name=value`. None if it is none, or has neither an account nor an endpoint.
+fn connection(text: &str) -> Option<Connection> {
+    let mut parts = HashMap::new();
+    for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+        let (name, value) = part.split_once('=')?;
+        parts.insert(name.trim().to_ascii_lowercase(), value.trim());
+    }
+    let get = |name: &str| parts.get(name).filter(|v| !v.is_empty()).map(|v| v.to_string());
+    if get("usedevelopmentstorage").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+        let [account, key, endpoint] = EMULATOR.map(|s| Some(s.to_string()));
+        return Some(Connection { account, endpoint, key, sas: None });
+    }
+    let account = get("accountname");
+    let made = || {
+        let protocol = get("defaultendpointsprotocol").unwrap_or("https".to_string());
+        let suffix = get("endpointsuffix").unwrap_or("core.windows.net".to_string());
+        account.as_ref().map(|account| format!("{protocol}://{account}.blob.{suffix}"))
+    };
+    let endpoint = get("blobendpoint").or_else(made)?;
+    let sas = get("sharedaccesssignature").map(|s| without_mark(&s));
+    Some(Connection { endpoint: Some(endpoint), key: get("accountkey"), sas, account })
+}
+
+fn without_mark(sas: &str) -> String {
+    sas.trim().trim_start_matches('?').to_string()
+}
+
+/// An account key is base64, and so has no `&`; a signature has several parameters.
+fn key_or_sas(text: &str) -> Secret {
+    if text.starts_with('?') || text.contains('&') { Secret::Sas(without_mark(text)) } else { Secret::Key(text.to_string()) }
+}
+
+/// Puts together what the URL, the options and the environment say. What is said nearer to the user counts: the URL and the
+/// options before the environment; a credential of another account in the environment is not used.
+///
+/// # Errors
+/// If there is no container or no account, options are unknown or contradict the URL, or a key or string is none.
+pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
+    options.check(&KNOWN, scheme)?;
+    let place = place(scheme, rest)?;
+    if options.text("location_mode")?.is_some_and(|mode| mode != "primary") {
+        return Err(options.wrong("location_mode", "\"primary\", the only one there is here"));
+    }
+    let variable = |names: &[&str]| names.iter().find_map(|name| environment(&format!("AZURE_STORAGE_{name}")));
+
+    let given = match options.text("connection_string")? {
+        Some(text) => {
+            connection(&text).ok_or_else(|| options.wrong("connection_string", "Name=value;Name=value with an AccountName"))?
+        }
+        None => Connection::default(),
+    };
+    let (host_account, host_endpoint) = place.host.clone().unzip();
+    let told = [host_account, given.account.clone(), options.text("account_name")?];
+    let mut told = told.into_iter().flatten();
+    let account = told.next();
+    if let Some(other) = told.find(|other| Some(other) != account.as_ref()) {
+        let account = account.unwrap_or_default();
+        let reason =
+            format!("{}: two accounts: {} and {}", place.url, printable(account.as_bytes()), printable(other.as_bytes()));
+        return Err(Error::advise(reason, "the account of the URL, account_name and connection_string have to be the same"));
+    }
+
+    let found = match variable(&["CONNECTION_STRING"]) {
+        Some(text) => {
+            let found = connection(&text);
+            let found = found.ok_or_else(|| Error::refused("AZURE_STORAGE_CONNECTION_STRING: no Name=value;Name=value"))?;
+            let other = account.is_some() && found.account.is_some() && found.account != account;
+            if other || given.endpoint.is_some() { Connection::default() } else { found }
+        }
+        None => Connection::default(),
+    };
+    let named = variable(&["ACCOUNT_NAME", "ACCOUNT"]);
+    // A key of one account is not to be sent to another one.
+    let same = account.is_none() || named.is_none() || named == account;
+    let account = account.or_else(|| found.account.clone()).or(named);
+
+    let host = options.text("account_host")?.map(|host| if host.contains("://") { host } else { format!("https://{host}") });
+    let usual = || account.as_ref().map(|account| format!("https://{account}.blob.core.windows.net"));
+    let endpoint = given.endpoint.or(host).or(found.endpoint).or(host_endpoint).or_else(usual);
+    let Some(endpoint) = endpoint.map(|e| e.trim_end_matches('/').to_string()) else {
+        let help = "account_name or connection_string in the storage options, or AZURE_STORAGE_ACCOUNT_NAME in the environment";
+        return Err(Error::advise(format!("{}: which account?", printable(place.url.as_bytes())), help));
+    };
+
+    let application = |tenant: Option<String>, client: Option<String>, secret: Option<String>| {
+        Some(Secret::Application { tenant: tenant?, client: client?, secret: secret? })
+    };
+    let explicit = (given.key.map(Secret::Key).or(given.sas.map(Secret::Sas)))
+        .or(options.text("account_key")?.map(Secret::Key))
+        .or(options.text("credential")?.map(|text| key_or_sas(&text)))
+        .or(options.text("sas_token")?.map(|sas| Secret::Sas(without_mark(&sas))))
+        .or(application(options.text("tenant_id")?, options.text("client_id")?, options.text("client_secret")?));
+    let of_environment = || {
+        if let Some(secret) = found.key.map(Secret::Key).or(found.sas.map(Secret::Sas)) {
+            return Some(secret);
+        }
+        let key = variable(&["ACCOUNT_KEY", "KEY"]).filter(|_| same).map(Secret::Key);
+        let sas = || variable(&["SAS_TOKEN"]).filter(|_| same).map(|sas| Secret::Sas(without_mark(&sas)));
+        let [tenant, client, secret] = ["TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"].map(|name| variable(&[name]));
+        key.or_else(sas).or_else(|| application(tenant, client, secret))
+    };
+    let anonymous = || variable(&["ANON"]).is_some_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "false" | "0" | "f"));
+    let secret = match (explicit, options.flag("anon")?) {
+        (Some(secret), _) => secret,
+        (None, Some(true)) => Secret::Nothing,
+        (None, anon) => match of_environment() {
+            Some(secret) => secret,
+            None if anon.is_none() && anonymous() => Secret::Nothing,
+            None => Secret::Machine(options.text("managed_identity_client_id")?),
+        },
+    };
+    check(&place.url, &endpoint, account.as_deref(), &secret)?;
+    Ok(Config {
+        url: place.url,
+        account: account.unwrap_or_default(),
+        endpoint,
+        container: place.container,
+        prefix: place.prefix,
+        secret,
+        connect_timeout: options.number("connection_timeout")?,
+        read_timeout: options.number("read_timeout")?,
+        concurrency: options.number("max_concurrency")?.and_then(|n| usize::try_from(n).ok()),
+    })
+}
+
+/// What would fail with each request fails here, and says why.
+fn check(url: &str, endpoint: &str, account: Option<&str>, secret: &Secret) -> Result<()> {
+    let refuse = |reason: &str| Err(Error::refused(format!("{}: {reason}", printable(url.as_bytes()))));
+    let plain = |uri: &http::Uri| uri.query().is_none() && uri.authority().is_some_and(|a| !a.as_str().contains('@'));
+    let uri: http::Uri = match endpoint.parse() {
+        Ok(uri) if plain(&uri) => uri,
+        _ => return refuse("the endpoint is no URL"),
+    };
+    if !matches!(uri.scheme_str(), Some("https" | "http")) {
+        return refuse("the endpoint is not https:// or http://");
+    }
+    let key = |key: &str| BASE64_STANDARD.decode(key).is_ok_and(|k| !k.is_empty());
+    match secret {
+        Secret::Key(text) if !key(text) => refuse("the account key is not base64"),
+        Secret::Key(_) if account.is_none() => refuse("an account key needs an account_name too"),
+        Secret::Sas(sas) if !sas.split('&').any(|p| p.starts_with("sig=")) => refuse("the SAS token has no sig="),
+        Secret::Application { .. } | Secret::Machine(_) if uri.scheme_str() != Some("https") => {
+            refuse("tokens of Entra ID are sent over https only; http needs a key, a SAS or anon")
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,93 @@
+//! What is to be put, on its way: counted, digested, and compared with what was said of it.
+
+use super::store::{Body, Put};
+use crate::record::Md5;
+use sha2::Digest;
+use std::io::{self, Read};
+
+/// A body that is read piece by piece.
+pub struct Intake<'a> {
+    from: From<'a>,
+    md5: md5::Md5,
+    count: u64,
+}
+
+enum From<'a> {
+    Bytes(std::vec::IntoIter<u8>),
+    Stream(&'a mut (dyn Read + Send)),
+}
+
+impl<'a> Intake<'a> {
+    /// Nothing of it is read yet.
+    pub fn new(body: Body<'a>) -> Intake<'a> {
+        let from = match body {
+            Body::Bytes(bytes) => From::Bytes(bytes.into_iter()),
+            Body::Stream(reader) => From::Stream(reader),
+        };
+        Intake { from, md5: md5::Md5::default(), count: 0 }
+    }
+
+    /// The next bytes: exactly `most`, fewer only at the end, none behind it.
+    ///
+    /// # Errors
+    /// That of the reader.
+    pub fn next(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let piece = match &mut self.from {
+            // All that is left, as in nearly all cases, is handed on without a copy.
+            From::Bytes(bytes) if bytes.len() <= most => std::mem::take(bytes).collect(),
+            From::Bytes(bytes) => bytes.by_ref().take(most).collect(),
+            From::Stream(reader) => {
+                let mut piece = Vec::new();
+                reader.take(most as u64).read_to_end(&mut piece)?;
+                piece
+            }
+        };
+        self.md5.update(&piece);
+        self.count += piece.len() as u64;
+        Ok(piece)
+    }
+
+    /// The md5 and the size of what was read, if that is what was said of it.
+    ///
+    /// # Errors
+    /// `InvalidData` if it is not.
+    pub fn check(&self, how: &Put) -> io::Result<(Md5, u64)> {
+        let md5 = Md5(self.md5.clone().finalize().into());
+        if how.size.is_some_and(|size| size != self.count) || how.md5.is_some_and(|told| told != md5) {
+            return Err(altered("what was to be stored is not what it was said to be"));
+        }
+        Ok((md5, self.count))
+    }
+
+    /// Bytes read so far.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// The error of a content that is not what it should be.
+pub fn altered(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::md5_of;
+
+    #[test]
+    fn pieces_are_full_and_the_whole_is_compared() {
+        let told = |md5: Option<&[u8]>, size| Put { md5: md5.map(md5_of), size, ..Put::default() };
+        let mut stream: Box<dyn Read + Send> = Box::new((&b"0123"[..]).chain(&b"456789"[..]));
+        for body in [Body::Bytes(b"0123456789".to_vec()), Body::Stream(&mut *stream)] {
+            let mut intake = Intake::new(body);
+            let pieces: Vec<_> = std::iter::repeat_with(|| intake.next(4).unwrap()).take_while(|p| !p.is_empty()).collect();
+            assert_eq!(pieces, [&b"0123"[..], b"4567", b"89"]);
+            assert_eq!(intake.check(&told(Some(b"0123456789"), Some(10))).unwrap(), (md5_of(b"0123456789"), 10));
+            assert!(intake.check(&told(None, None)).is_ok());
+            for wrong in [told(Some(b"0123456788"), None), told(None, Some(9)), told(None, Some(11))] {
+                assert_eq!(intake.check(&wrong).unwrap_err().kind(), io::ErrorKind::InvalidData);
+            }
+        }
+    }
+}

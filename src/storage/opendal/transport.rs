@@ -1,0 +1,182 @@
+//! The way of the library to the service: our client and our retries, which wait as long as the service asks, and what the
+//! library leaves out: digests of what is uploaded, names with a first `/`, contents as they are stored.
+
+use super::error::marked;
+use crate::codec::md5_of;
+use crate::record::Md5;
+use crate::storage::retry::Policy;
+use crate::storage::web::{self, header};
+use base64::Engine;
+use futures_util::stream;
+use opendal::raw::{Operation, oio::ReadStream};
+use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, Result};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method};
+use std::io;
+use std::time::Duration;
+
+/// Answers other than contents are never longer, in bytes.
+const MOST: usize = 64 << 20;
+
+/// What a service needs of it.
+pub struct Transport {
+    /// The shared client.
+    pub client: &'static Client,
+    /// The service, for messages.
+    pub host: String,
+    /// Sent with each request to the storage.
+    pub headers: HeaderMap,
+    /// Uploads carry their md5, and an etag that is one has to be the same. Of S3.
+    pub digests: bool,
+    /// How often to try.
+    pub policy: Policy,
+}
+
+impl HttpTransport for Transport {
+    async fn fetch(&self, request: http::Request<Buffer>) -> Result<http::Response<HttpBody>> {
+        let operation = request.extensions().get::<Operation>().copied();
+        let (parts, body) = request.into_parts();
+        let body = body.to_bytes();
+        let uploaded =
+            (self.digests && operation == Some(Operation::Write) && parts.method == Method::PUT).then(|| md5_of(&body));
+        let mut request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
+            .map_err(|_| Error::new(ErrorKind::Unexpected, "a name that no URL can have"))?;
+        if request.body().and_then(reqwest::Body::as_bytes).is_some_and(<[u8]>::is_empty) {
+            *request.body_mut() = None;
+        }
+        let headers = request.headers_mut();
+        if let Some(Md5(md5)) = uploaded {
+            let md5 = base64::engine::general_purpose::STANDARD.encode(md5);
+            headers.extend(HeaderValue::from_str(&md5).map(|value| (HeaderName::from_static("content-md5"), value)));
+        }
+        if operation == Some(Operation::Read) {
+            // Else GCS unpacks what is stored as gzip.
+            headers.insert("accept-encoding", HeaderValue::from_static("gzip"));
+        }
+        if operation.is_some() {
+            headers.extend(self.headers.clone());
+        }
+        // Where there are no credentials, what is asked for them lies in nowhere: that has to show soon.
+        let credentials =
+            Policy { tries: 2, in_all: Duration::from_secs(10), stall: Duration::from_secs(5), ..self.policy.clone() };
+        let policy = if operation.is_some() { &self.policy } else { &credentials };
+        let answer = web::fetch(self.client, request, policy, &self.host).await.map_err(unreachable)?;
+        if operation == Some(Operation::Read) && answer.status().is_success() {
+            return Ok(content(answer, self.policy.stall, self.host.clone()));
+        }
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        // A page that breaks off is asked for again by the layer above.
+        let body = web::whole(answer, MOST, &self.policy, &self.host).await.map_err(|e| unreachable(e).set_temporary())?;
+        if let Some(md5) = uploaded.filter(|_| status.is_success()) {
+            compare(&headers, md5)?;
+        }
+        let body = if operation == Some(Operation::List) { doubled(body) } else { body };
+        let len = body.len() as u64;
+        let body = HttpBody::new(stream::iter([Ok(Buffer::from(body))]), Some(len));
+        let mut out = http::Response::new(body);
+        (*out.status_mut(), *out.headers_mut()) = (status, headers);
+        // All tries were made: the layer above is not to make as many again.
+        match crate::storage::retry::may_pass(status.as_u16()) {
+            true => {
+                let (parts, mut body) = out.into_parts();
+                let text = body.read_all().await?.to_bytes();
+                Err(marked(
+                    io::ErrorKind::Other,
+                    format!("{}: the service says {}{}", self.host, parts.status, super::error::code(&text)),
+                ))
+            }
+            false => Ok(out),
+        }
+    }
+}
+
+fn unreachable(e: io::Error) -> Error {
+    marked(e.kind(), e.to_string())
+}
+
+/// A content, as it arrives.
+fn content(answer: reqwest::Response, stall: Duration, host: String) -> http::Response<HttpBody> {
+    let (status, headers, len) = (answer.status(), answer.headers().clone(), answer.content_length());
+    let chunks = stream::try_unfold(answer, move |mut answer| {
+        let host = host.clone();
+        async move {
+            let next = tokio::time::timeout(stall, answer.chunk()).await;
+            let next = next.map_err(|_| marked(io::ErrorKind::TimedOut, format!("{host}: no answer")))?;
+            let chunk = next.map_err(|e| unreachable(web::broken(&e, &host)))?;
+            Ok(chunk.map(|chunk| (Buffer::from(chunk), answer)))
+        }
+    });
+    let mut out = http::Response::new(HttpBody::new(Box::pin(chunks), len));
+    (*out.status_mut(), *out.headers_mut()) = (status, headers);
+    out
+}
+
+/// Compares the etag of an upload with its md5, where it is one: not with encryption that makes it something else.
+fn compare(headers: &HeaderMap, md5: Md5) -> Result<()> {
+    let encrypted = header(headers, "x-amz-server-side-encryption").is_some_and(|how| how.starts_with("aws:"));
+    if encrypted || headers.contains_key("x-amz-server-side-encryption-customer-algorithm") {
+        return Ok(());
+    }
+    let told = header(headers, "etag").and_then(|etag| Md5::parse(&etag.trim_matches('"').to_ascii_lowercase()));
+    match told {
+        Some(told) if told != md5 => Err(marked(io::ErrorKind::InvalidData, "what arrived is not what was sent".to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// Doubles the first `/` of names in a page of a listing. The library strips one, because its own names never start with it, and
+/// so would take `/x` for `x`.
+fn doubled(page: Vec<u8>) -> Vec<u8> {
+    let marks: [&[u8]; 3] = [b"<Key>/", b"\"name\": \"/", b"\"name\":\"/"];
+    if marks.iter().all(|mark| memchr::memmem::find(&page, mark).is_none()) {
+        return page;
+    }
+    let mut out = Vec::with_capacity(page.len() + 1024);
+    let mut rest = &page[..];
+    while let Some(first) = rest.first() {
+        match marks.iter().find(|mark| rest.starts_with(mark)) {
+            Some(mark) => {
+                out.extend_from_slice(mark);
+                out.push(b'/');
+                rest = &rest[mark.len()..];
+            }
+            None => {
+                out.push(*first);
+                rest = &rest[1..];
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_slash_is_doubled_and_nothing_else() {
+        for (page, doubled_page) in [
+            ("<Key>/a</Key><Key>b/c</Key><Key>//d</Key>", "<Key>//a</Key><Key>b/c</Key><Key>///d</Key>"),
+            (r#"{"name": "/a", "x": "/"}, {"name":"/b"}"#, r#"{"name": "//a", "x": "/"}, {"name":"//b"}"#),
+            ("<Key>a/</Key>", "<Key>a/</Key>"),
+        ] {
+            assert_eq!(String::from_utf8(doubled(page.into())).unwrap(), doubled_page);
+        }
+    }
+
+    #[test]
+    fn an_etag_that_is_another_md5_is_an_error_unless_it_is_encrypted() {
+        let md5 = md5_of(b"content");
+        let answer = |etag: String, more: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("etag", etag.parse().unwrap());
+            headers.extend(more.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))));
+            compare(&headers, md5).is_ok()
+        };
+        let other = format!("\"{}\"", md5_of(b"kontent"));
+        assert!(answer(format!("\"{md5}\""), &[]) && answer(format!("\"{md5}-2\""), &[]) && answer("\"opaque\"".into(), &[]));
+        assert!(!answer(other.clone(), &[]) && !answer(other.clone(), &[("x-amz-server-side-encryption", "AES256")]));
+        assert!(answer(other.clone(), &[("x-amz-server-side-encryption", "aws:kms")]));
+        assert!(answer(other, &[("x-amz-server-side-encryption-customer-algorithm", "AES256")]));
+    }
+}

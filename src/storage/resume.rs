@@ -1,0 +1,155 @@
+//! A reader that survives its connection: when that breaks, the rest is asked for from where it was.
+
+use super::retry::Policy;
+use std::io::{self, ErrorKind, Read};
+
+/// A content that is read, and asked for again when that fails.
+pub struct Resumed<F> {
+    open: F,
+    reader: Option<Box<dyn Read + Send>>,
+    at: u64,
+    end: Option<u64>,
+    policy: Policy,
+}
+
+/// Reads a content through `reader`, which stands at byte `at` of it. Where that fails, or ends before byte `end` (None where
+/// that is not known), `open` is called with the offset reached and gives a reader for the rest of the same content (so it has
+/// to ask for the same version, by `If-Match`).
+///
+/// An error of `open` is final, because whoever opens has tried again already. So are errors of a reader that another try
+/// can't change: `NotFound`, `PermissionDenied`, `InvalidData`, `InvalidInput`, `Unsupported`. All others are tried as often as
+/// `policy` says without a byte arriving, and then given out.
+pub fn resumed<F>(reader: Box<dyn Read + Send>, at: u64, end: Option<u64>, policy: Policy, open: F) -> Resumed<F>
+where
+    F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>,
+{
+    Resumed { open, reader: Some(reader), at, end, policy }
+}
+
+impl<F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>> Resumed<F> {
+    fn read_once(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => self.reader.insert((self.open)(self.at).map_err(Failure::Final)?),
+        };
+        match reader.read(into) {
+            Ok(0) if self.end.is_some_and(|end| self.at < end) => Err(Failure::Passing(short(self.at, self.end))),
+            Ok(n) => Ok(n),
+            Err(e) if is_final(e.kind()) => Err(Failure::Final(e)),
+            Err(e) => Err(Failure::Passing(e)),
+        }
+    }
+}
+
+enum Failure {
+    Passing(io::Error),
+    Final(io::Error),
+}
+
+impl<F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>> Read for Resumed<F> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.at));
+        let most = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        let policy = self.policy.clone();
+        let mut tries = policy.begin();
+        loop {
+            match self.read_once(&mut into[..most]) {
+                Ok(n) => {
+                    self.at += n as u64;
+                    return Ok(n);
+                }
+                Err(Failure::Final(e)) => return Err(e),
+                Err(Failure::Passing(e)) if e.kind() == ErrorKind::Interrupted => return Err(e),
+                Err(Failure::Passing(e)) => {
+                    self.reader = None;
+                    std::thread::sleep(tries.again(None).ok_or(e)?);
+                }
+            }
+        }
+    }
+}
+
+fn is_final(kind: ErrorKind) -> bool {
+    use ErrorKind::{InvalidData, InvalidInput, NotFound, PermissionDenied, Unsupported};
+    matches!(kind, NotFound | PermissionDenied | InvalidData | InvalidInput | Unsupported)
+}
+
+fn short(at: u64, end: Option<u64>) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, format!("the content ends after {at} of {} bytes", end.unwrap_or(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Gives so many bytes, then fails or ends.
+    struct Breaks(Vec<u8>, Option<ErrorKind>);
+
+    impl Read for Breaks {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let n = into.len().min(self.0.len());
+            into[..n].copy_from_slice(&self.0[..n]);
+            self.0.drain(..n);
+            match self.1 {
+                Some(kind) if n == 0 => Err(kind.into()),
+                _ => Ok(n),
+            }
+        }
+    }
+
+    fn policy() -> Policy {
+        Policy { first: Duration::ZERO, ..Policy::default() }
+    }
+
+    /// Reads `content` over connections that last for `each` bytes and then go as `how` says.
+    fn read(content: &'static [u8], each: usize, how: Option<ErrorKind>) -> (io::Result<Vec<u8>>, u32) {
+        let mut opened = 0;
+        let piece = move |at: u64| {
+            let at = at as usize;
+            Box::new(Breaks(content[at..(at + each).min(content.len())].to_vec(), how)) as Box<dyn Read + Send>
+        };
+        let mut out = Vec::new();
+        let mut reader = resumed(piece(0), 0, Some(content.len() as u64), policy(), |at| {
+            opened += 1;
+            Ok(piece(at))
+        });
+        let outcome = reader.read_to_end(&mut out).map(|_| out);
+        (outcome, opened)
+    }
+
+    #[test]
+    fn broken_and_short_connections_are_taken_up_again() {
+        for how in [Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut), None] {
+            let (content, opened) = read(b"0123456789", 3, how);
+            assert_eq!((content.unwrap().as_slice(), opened), (&b"0123456789"[..], 3), "{how:?}");
+        }
+    }
+
+    #[test]
+    fn without_any_progress_it_ends() {
+        let (content, opened) = read(b"0123456789", 0, None);
+        assert_eq!((content.unwrap_err().kind(), opened), (ErrorKind::UnexpectedEof, 5));
+        let (content, opened) = read(b"0123456789", 0, Some(ErrorKind::ConnectionReset));
+        assert_eq!((content.unwrap_err().kind(), opened), (ErrorKind::ConnectionReset, 5));
+    }
+
+    #[test]
+    fn what_can_not_pass_is_given_out_at_once() {
+        let (content, opened) = read(b"0123456789", 3, Some(ErrorKind::PermissionDenied));
+        assert_eq!((content.unwrap_err().kind(), opened), (ErrorKind::PermissionDenied, 0));
+        let mut reader = resumed(Box::new(io::empty()), 0, Some(1), policy(), |_| Err(ErrorKind::NotFound.into()));
+        assert_eq!(reader.read(&mut [0]).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn more_than_the_content_is_never_given() {
+        let mut out = Vec::new();
+        let mut reader = resumed(Box::new(&b"56789"[..]), 5, Some(8), policy(), |_| Err(ErrorKind::NotFound.into()));
+        reader.read_to_end(&mut out).unwrap();
+        assert_eq!(out, b"567");
+    }
+}

@@ -1,0 +1,118 @@
+//! HTTP for the storages that speak it: one client, requests that are tried again, bodies that block.
+
+mod get;
+mod text;
+
+pub(super) use get::{Content, get};
+pub(super) use text::{Place, authorization, base64_md5, decode, encode, header, http_time, same_etag};
+
+use super::retry::{Policy, may_pass, retry_after};
+use crate::error::printable;
+use crate::time::Time;
+use reqwest::{Body, Client, Request, Response, StatusCode};
+use std::error::Error as _;
+use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Uploads slower than this, in bytes per second, count as broken.
+const SLOWEST: u64 = 16 << 10;
+
+/// The client of this process: connections are shared.
+///
+/// # Errors
+/// If the system has no certificates, or they can't be read.
+pub(super) fn client() -> io::Result<&'static Client> {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client);
+    }
+    let agent = concat!("snapshooter/", env!("CARGO_PKG_VERSION"));
+    let builder = Client::builder().connect_timeout(Duration::from_secs(20)).user_agent(agent);
+    let client = builder.build().map_err(|e| broken(&e, "the HTTP client"))?;
+    Ok(CLIENT.get_or_init(|| client))
+}
+
+/// Sends a request, again and again as far as that may help; one with a streamed body only once. The answer may be of any
+/// status. `host` is for messages.
+///
+/// # Errors
+/// If no answer came.
+pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, host: &str) -> io::Result<Response> {
+    let mut tries = policy.begin();
+    let upload = request.body().and_then(Body::as_bytes).map_or(0, <[u8]>::len) as u64;
+    let limit = policy.stall + Duration::from_secs(upload / SLOWEST);
+    let mut next = Some(request);
+    loop {
+        let Some(request) = next.take() else { return Err(io::Error::other("a request that can't be sent again")) };
+        next = request.try_clone();
+        // A stream takes as long as it takes; whoever makes it looks after that.
+        let sent = match &next {
+            Some(_) => tokio::time::timeout(limit, client.execute(request)).await,
+            None => Ok(client.execute(request).await),
+        };
+        let (asked, failed) = match sent {
+            Ok(Ok(answer)) if !may_pass(answer.status().as_u16()) => return Ok(answer),
+            Ok(Ok(answer)) => {
+                let header = answer.headers().get("retry-after").and_then(|v| v.to_str().ok());
+                (header.and_then(|header| retry_after(header, Time::now())), Ok(answer))
+            }
+            Ok(Err(e)) => (None, Err(broken(&e, host))),
+            Err(_) => (None, Err(stalled(host))),
+        };
+        match tries.again(asked).filter(|_| next.is_some()) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return failed,
+        }
+    }
+}
+
+/// All of a body that is known to be small.
+///
+/// # Errors
+/// If it breaks, or is longer than `most` bytes.
+pub(super) async fn whole(mut answer: Response, most: usize, policy: &Policy, host: &str) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let chunk = tokio::time::timeout(policy.stall, answer.chunk()).await.map_err(|_| stalled(host))?;
+        match chunk.map_err(|e| broken(&e, host))? {
+            None => return Ok(body),
+            Some(chunk) if body.len() + chunk.len() > most => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{host}: an answer of more than {most} bytes")));
+            }
+            Some(chunk) => body.extend_from_slice(&chunk),
+        }
+    }
+}
+
+/// What is to be said where no answer came, without the URL, which may have secrets.
+pub(super) fn broken(e: &reqwest::Error, host: &str) -> io::Error {
+    let mut kind = if e.is_timeout() { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
+    let mut reason = if e.is_connect() { "can't connect".to_string() } else { "the connection broke".to_string() };
+    let mut source = e.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            kind = io.kind();
+        }
+        reason = crate::error::reason(&io::Error::other(inner.to_string()));
+        source = inner.source();
+    }
+    io::Error::new(kind, format!("{host}: {}", printable(reason.as_bytes())))
+}
+
+fn stalled(host: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("{host}: no answer"))
+}
+
+/// The error that a status is. `what` names what it was said of.
+pub(super) fn refusal(status: StatusCode, what: &str) -> io::Error {
+    let kind = match status.as_u16() {
+        401 | 403 | 407 => io::ErrorKind::PermissionDenied,
+        404 | 410 => io::ErrorKind::NotFound,
+        405 | 501 => io::ErrorKind::Unsupported,
+        408 | 504 => io::ErrorKind::TimedOut,
+        507 => io::ErrorKind::StorageFull,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, format!("{what}: the server says {status}"))
+}

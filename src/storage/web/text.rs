@@ -1,0 +1,176 @@
+//! What HTTP writes as text: names in URLs, times, etags.
+
+use crate::error::{Error, Result};
+use crate::record::Md5;
+use crate::storage::Options;
+use crate::time::Time;
+use base64::Engine;
+use chrono::DateTime;
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+
+/// Percent-encodes a path, so that a URL has exactly these bytes; `/` stays.
+pub fn encode(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// The bytes that a percent-encoded text stands for; a `%` without two hex digits stays.
+pub fn decode(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|d| first == b'%' && d.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok());
+        out.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &behind[2..] } else { behind };
+    }
+    out
+}
+
+/// A server and a path on it, out of what is behind `scheme://`.
+pub struct Place {
+    /// Before the `@`, percent-decoded.
+    pub user: Option<String>,
+    /// Behind the `:` of that, percent-decoded.
+    pub password: Option<String>,
+    /// The name or address, with its port.
+    pub host: String,
+    /// From the first `/` behind the host on, as it was given, without `/` at its end; empty for the root.
+    pub path: String,
+}
+
+impl Place {
+    /// Reads `[user[:password]@]HOST[:PORT][/path]`.
+    ///
+    /// # Errors
+    /// If there is no host, or it has characters that no host has.
+    pub fn parse(scheme: &str, rest: &str) -> Result<Place> {
+        let (server, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (login, host) = server.rsplit_once('@').map_or((None, server), |(login, host)| (Some(login), host));
+        let is_odd = |c: char| !c.is_alphanumeric() && !matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+        // What begins with `-` could be taken for an option of ssh.
+        if host.is_empty() || host.starts_with([':', '-']) || host.contains(is_odd) {
+            return Err(Error::refused(format!("{scheme}://: the URL needs a host, as in {scheme}://HOST/PATH")));
+        }
+        let text = |text: &str| {
+            String::from_utf8(decode(text)).map_err(|_| Error::refused(format!("{scheme}://: the user is not UTF-8")))
+        };
+        let (user, password) = match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
+            Some((user, password)) => (Some(text(user)?), password.map(text).transpose()?),
+            None => (None, None),
+        };
+        Ok(Place { user, password, host: host.to_string(), path: path.trim_end_matches('/').to_string() })
+    }
+}
+
+/// The `Authorization` header: of the option `token`, or `auth` (user and password), or of what the URL says. None where
+/// there is nothing of that.
+///
+/// # Errors
+/// If the options are not of that form, or have characters that no header has.
+pub fn authorization(place: &Place, options: &Options) -> Result<Option<HeaderValue>> {
+    let pair = match options.value("auth") {
+        None => place.user.clone().map(|user| (user, place.password.clone().unwrap_or_default())),
+        Some(value) => match value.as_array().map(|pair| pair.iter().filter_map(Value::as_str).collect::<Vec<_>>()).as_deref() {
+            Some([user, password]) => Some((user.to_string(), password.to_string())),
+            _ => return Err(options.wrong("auth", "[USER, PASSWORD]")),
+        },
+    };
+    let basic = |(user, password)| {
+        let login = format!("{user}:{password}");
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login))
+    };
+    let value = options.text("token")?.map(|token| format!("Bearer {token}")).or(pair.map(basic));
+    let Some(value) = value else { return Ok(None) };
+    let mut value = HeaderValue::from_str(&value).map_err(|_| options.wrong("token", "characters that a header can have"))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// The time of a `Last-Modified` header: whole seconds.
+pub fn http_time(text: &str) -> Option<Time> {
+    let sec = DateTime::parse_from_rfc2822(text.trim()).ok()?.timestamp();
+    Some(Time { sec, nsec: 0 })
+}
+
+/// The header of that name as a text.
+pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Whether two etags are the same, however weak and however quoted: servers write one of a listing and that of an answer
+/// differently.
+pub fn same_etag(a: &str, b: &str) -> bool {
+    fn bare(etag: &str) -> &str {
+        etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"')
+    }
+    bare(a) == bare(b)
+}
+
+/// The md5 that a header or a listing has in base64. Services give an empty one where they have none.
+pub fn base64_md5(text: &str) -> Option<Md5> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
+    bytes.try_into().ok().map(Md5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_from_urls_as_they_were() {
+        for name in ["a b", "%20", "a%2Fb", "ä/😀", "q?x#y", "+&=;:@!$'()*,[]", " lead", "trail ", "tab\there", "\u{1}", "100%"]
+        {
+            let encoded = encode(name);
+            assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/%".contains(&b)), "{encoded}");
+            assert_eq!(decode(&encoded), name.as_bytes());
+        }
+        assert_eq!(encode("a b/%"), "a%20b/%25");
+        assert_eq!((decode("100%"), decode("%zz%4"), decode("%C3%A4+")), (b"100%".to_vec(), b"%zz%4".to_vec(), "ä+".into()));
+    }
+
+    #[test]
+    fn places_have_a_host_and_hide_what_stands_before_it() {
+        let place = Place::parse("webdavs", "me:s%40cret@host:81/a b/%20//").unwrap();
+        assert_eq!((place.user.as_deref(), place.password.as_deref()), (Some("me"), Some("s@cret")));
+        assert_eq!((place.host.as_str(), place.path.as_str()), ("host:81", "/a b/%20"));
+        assert_eq!(Place::parse("sftp", "[::1]:22").map(|p| (p.host, p.path)).unwrap(), ("[::1]:22".into(), String::new()));
+        for bad in ["", "/a", "user@/a", ":80/a", "-oProxyCommand=x/a", "a b/c", "h?q", "secret@ho st"] {
+            let e = Place::parse("sftp", bad).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(e.contains("needs a host") && !e.contains("secret"), "{bad}: {e}");
+        }
+    }
+
+    #[test]
+    fn etags_are_the_same_however_they_are_quoted() {
+        assert!(same_etag("\"a\"", "a") && same_etag("W/\"a\"", "\"a\"") && !same_etag("\"a\"", "\"b\""));
+    }
+
+    #[test]
+    fn logins_come_from_options_or_the_url() {
+        let place = Place::parse("http", "me:%C3%A4@host").unwrap();
+        let header = |text: &str| {
+            let options = Options::parse(text.as_ref(), "--options").unwrap();
+            authorization(&place, &options).map(|value| value.map(|v| v.to_str().unwrap_or_default().to_string()))
+        };
+        assert_eq!(header("{}").unwrap().as_deref(), Some("Basic bWU6w6Q="));
+        assert_eq!(header("{\"auth\": [\"a\", \"b\"]}").unwrap().as_deref(), Some("Basic YTpi"));
+        assert_eq!(header("{\"token\": \"t\"}").unwrap().as_deref(), Some("Bearer t"));
+        for bad in ["{\"auth\": [\"secret\"]}", "{\"auth\": \"secret\"}", "{\"token\": \"secret\\n\"}"] {
+            assert!(header(bad).is_err_and(|e| !e.to_string().contains("secret")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_of_headers_are_utc() {
+        assert_eq!(http_time("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Time { sec: 784_111_777, nsec: 0 }));
+        assert_eq!(http_time("yesterday"), None);
+    }
+}

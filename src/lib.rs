@@ -22,7 +22,7 @@
 //! What lies on disk:
 //! - [`heap`] contents by md5; [`content`] a content on its way out; [`codec`] gzip and digests
 //! - [`snapshot`] naming, choosing, reading and publishing
-//! - [`storage`] where roots lie; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
+//! - [`storage`] where roots lie: folders, and what stores can do; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
 //!
 //! And [`cli`]: options, messages, exit statuses, input and output; [`commands`] the stages chained in one process, as the
 //! commands of the Python tool; [`tools`] each tool: options, stage, output.

@@ -224,6 +224,15 @@ fn where_batches_are_refused_blobs_are_deleted_one_by_one() {
 }
 
 #[test]
+fn keys_that_would_be_other_keys_are_refused() {
+    let store = store("http://127.0.0.1:9/me", r#""anon": true"#);
+    for key in ["a\\b", "a/../b", "./a", "", "a\0"] {
+        let e = store.stat(key.as_bytes()).unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::InvalidInput, "{key}");
+    }
+}
+
+#[test]
 fn redirections_are_not_followed() {
     let service = Service::new(vec![answer("307 Temporary Redirect", &["Location: http://127.0.0.1:9/"], "")]);
     let e = service.store.stat(b"a").unwrap_err().to_string();

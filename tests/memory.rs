@@ -40,7 +40,8 @@ fn round(from: &Setup, back: &Location) -> (Vec<String>, Vec<String>) {
     let sides = [1, 0].map(|n| Choice { path: Some(format!("latest~{n}").into()), ..Choice::default() });
     let statuses = [Status::OnlyLeft, Status::OnlyRight, Status::Different];
     let shown = commands::compare::Shown::Diff(snapshooter::diff::Style::Names);
-    let found = commands::compare::compare(&from.snap, sides, &statuses, shown, &mut rows, monitor.clone()).expect("a comparison");
+    let found =
+        commands::compare::compare(&from.snap, sides, &statuses, shown, &mut rows, monitor.clone()).expect("a comparison");
     assert!(!found, "{}", String::from_utf8_lossy(&rows));
     let to = Setup { file: back.clone(), ..from.clone() };
     let restored = Arc::new(Recorder::default());

@@ -9,10 +9,10 @@ use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
 use crate::restore::{self as stage, Options};
 use crate::snapshot::{self, Place};
+use crate::storage::Location;
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write;
-use crate::storage::Location;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -167,8 +167,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
     let started = Time::now();
     let records = snapshot::read(place, monitor.clone())?;
     let source: Source = Arc::new(move |record| heap.content(record));
-    let records =
-        stage::restore(records, &setup.file, source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
+    let records = stage::restore(records, &setup.file, source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
     // With extras left in place the records are not the state after: that is found by another look at the folder.
     let saves = !plan.no_after && !plan.no_delete;
     let watch = Arc::new(std::sync::Mutex::new(0));

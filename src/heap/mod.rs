@@ -17,8 +17,8 @@ mod used;
 
 pub use cache::Cache;
 pub use guard::Guard;
-pub use remote::md5_of;
 pub use object::Health;
+pub use remote::md5_of;
 pub use stage::{StoreError, Stored, digest};
 pub use used::Used;
 

@@ -1,7 +1,7 @@
 //! A large content as gzip members, compressed side by side while the next piece of it is read and hashed.
 
-use super::object::{self, PIECE};
 use super::WHOLE_LIMIT;
+use super::object::{self, PIECE};
 use crate::codec::{self, Digests};
 use crate::record::{Md5, Sha256};
 use rayon::prelude::*;

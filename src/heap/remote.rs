@@ -93,7 +93,8 @@ impl RemoteHeap {
         if let Some(last) = last.filter(|_| count == PAGE) {
             // Where listings have no order nothing is known of any folder.
             let from = if self.store.lists_in_order() { last } else { Vec::new() };
-            let folders: Vec<String> = (0..=255u8).map(|n| format!("{n:02x}/")).filter(|f| from < [f.as_bytes(), b"~"].concat()).collect();
+            let folders: Vec<String> =
+                (0..=255u8).map(|n| format!("{n:02x}/")).filter(|f| from < [f.as_bytes(), b"~"].concat()).collect();
             let store = self.store.clone();
             let list = move |folder: String| -> io::Result<Vec<(Md5, u64)>> {
                 let objects = store.list(folder.as_bytes());
@@ -155,7 +156,8 @@ impl RemoteHeap {
     }
 
     fn put(&self, heap: &Heap, fresh: &Fresh, body: Body<'_>) -> Result<u64, StoreError> {
-        let how = Put { if_absent: !fresh.replace, md5: Some(fresh.digest), size: Some(fresh.stored_size), attributes: attributes() };
+        let how =
+            Put { if_absent: !fresh.replace, md5: Some(fresh.digest), size: Some(fresh.stored_size), attributes: attributes() };
         let done = self.store.put(&RemoteHeap::key(&fresh.md5), body, &how);
         let stored_size = match done.or_failed(|| format!("store {}", heap.shown_object(&fresh.md5)))? {
             true => fresh.stored_size,
@@ -174,7 +176,9 @@ impl RemoteHeap {
     /// Another writer was quicker: what is there has to be this content.
     pub fn settle(&self, heap: &Heap, fresh: &Fresh) -> Result<u64, StoreError> {
         match heap.inspect(&fresh.md5, None)? {
-            Health::Good { sha256: Some(other), .. } if other != fresh.sha256 => Err(StoreError::Collision(collision(&fresh.md5))),
+            Health::Good { sha256: Some(other), .. } if other != fresh.sha256 => {
+                Err(StoreError::Collision(collision(&fresh.md5)))
+            }
             Health::Good { stored_size, .. } => Ok(stored_size),
             Health::Bad | Health::Missing => Err(StoreError::Heap(Error::advise(
                 format!("{}: another writer put something else there", heap.shown_object(&fresh.md5)),

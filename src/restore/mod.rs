@@ -94,7 +94,8 @@ impl Context {
     fn new(root: RootDir, source: Source, options: &Options, monitor: Arc<dyn Monitor>) -> Context {
         use std::os::unix::fs::MetadataExt;
         let both = |p: &Path| [p.metadata(), p.symlink_metadata()];
-        let keep = options.keep.iter().filter_map(Location::folder).flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
+        let keep =
+            options.keep.iter().filter_map(Location::folder).flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
         Context {
             root,
             source,

@@ -82,16 +82,27 @@ pub fn restore(
     let (queue, tally) = (VecDeque::new(), Tally::default());
     let work: Option<Box<dyn Iterator<Item = Done> + Send>> = Some(Box::new(work));
     let store = store.clone();
-    Ok(Box::new(Restoring { store, work, queue, tally, folders: 0, gone: 0, extras: Vec::new(), end: None, rows, dry_run, report, monitor }))
+    Ok(Box::new(Restoring {
+        store,
+        work,
+        queue,
+        tally,
+        folders: 0,
+        gone: 0,
+        extras: Vec::new(),
+        end: None,
+        rows,
+        dry_run,
+        report,
+        monitor,
+    }))
 }
 
 /// The prefixes of keys that are never deleted: of the heap root and the snap root.
 fn kept(store: &Arc<dyn Store>, roots: &[Location]) -> Vec<Vec<u8>> {
     let below = |root: &Location| match root {
         Location::Remote(other) if other.url() == store.url() => Some(Vec::new()),
-        Location::Remote(other) => {
-            Some(format!("{}/", other.url().strip_prefix(store.url())?.strip_prefix('/')?).into_bytes())
-        }
+        Location::Remote(other) => Some(format!("{}/", other.url().strip_prefix(store.url())?.strip_prefix('/')?).into_bytes()),
         Location::Folder(_) => None,
     };
     roots.iter().filter_map(below).collect()
@@ -245,7 +256,11 @@ fn attributes(record: &Record) -> Attributes {
     Attributes {
         content_type: setting("content_type").or_else(|| record.string("content_type").filter(|t| !t.is_empty())),
         headers: headers.into_iter().filter_map(|(header, key)| Some((header, setting(key)?))).collect(),
-        metadata: metadata.into_iter().filter_map(|(k, v)| Some((k, v.as_str()?.to_string()))).filter(|(k, _)| plain(k)).collect(),
+        metadata: metadata
+            .into_iter()
+            .filter_map(|(k, v)| Some((k, v.as_str()?.to_string())))
+            .filter(|(k, _)| plain(k))
+            .collect(),
     }
 }
 

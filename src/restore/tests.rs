@@ -39,7 +39,13 @@ impl Case {
             None => Err("it has no md5".to_string()),
         });
         let monitor = Arc::new(Recorder::default());
-        let records = restore(Box::new(input.into_iter()), &Location::Folder(self.root.clone()), source, self.options.clone(), monitor.clone());
+        let records = restore(
+            Box::new(input.into_iter()),
+            &Location::Folder(self.root.clone()),
+            source,
+            self.options.clone(),
+            monitor.clone(),
+        );
         let out = records.and_then(Iterator::collect::<Result<Vec<Record>>>);
         self.heard = monitor.heard();
         out.map(|records| records.iter().map(|r| String::from_utf8_lossy(r.text()).into_owned()).collect())

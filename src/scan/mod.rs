@@ -179,7 +179,8 @@ impl Shared {
     fn new(folder: &Path, root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Arc<Shared>> {
         let dir = RootDir::open(folder)?;
         let device = fs::fstat(dir.fd()).or_failed(|| root.to_string())?.st_dev;
-        let identity = |(root, what): &(Location, &'static str)| fs::stat(root.folder()?).ok().map(|s| (s.st_dev, s.st_ino, *what));
+        let identity =
+            |(root, what): &(Location, &'static str)| fs::stat(root.folder()?).ok().map(|s| (s.st_dev, s.st_ino, *what));
         let leave_out = options.leave_out.iter().filter_map(identity).collect();
         let shown_root = root.absolute().to_string_lossy().into_owned();
         Ok(Arc::new(Shared { root: dir, shown_root, device, leave_out, options, monitor, seen: Arc::default() }))

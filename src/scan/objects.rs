@@ -84,7 +84,8 @@ impl Shared {
     fn tell(&self) {
         for (prefix, what) in &self.leave_out {
             let prefix = String::from_utf8_lossy(prefix);
-            self.monitor.note(&format!("left out: {}, the {what}", crate::error::printable(prefix.trim_end_matches('/').as_bytes())));
+            self.monitor
+                .note(&format!("left out: {}, the {what}", crate::error::printable(prefix.trim_end_matches('/').as_bytes())));
         }
     }
 }
@@ -106,10 +107,11 @@ fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + 
 /// The records of what is there, in order. A root that is not there has nothing.
 pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let what = format!("list {}", store.url());
-    let records = listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
-        Ok(object) => Ok(record(&object)),
-        Err(e) => Err(Error::io(what.clone(), e)),
-    });
+    let records =
+        listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
+            Ok(object) => Ok(record(&object)),
+            Err(e) => Err(Error::io(what.clone(), e)),
+        });
     if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
 }
 

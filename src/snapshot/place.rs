@@ -105,7 +105,9 @@ impl Place {
                     None => Ok(()),
                 }
             }
-            Place::Object(store, key) => store.delete(std::slice::from_ref(key)).into_iter().collect::<io::Result<_>>().or_failed(what),
+            Place::Object(store, key) => {
+                store.delete(std::slice::from_ref(key)).into_iter().collect::<io::Result<_>>().or_failed(what)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
 use crate::codec;
 use crate::record::Md5;
+use crate::text;
 use crate::time::Time;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor, Read};
@@ -58,7 +59,7 @@ impl Memory {
             modified: Some(held.modified),
             etag: Some(format!("\"{:x}\"", held.etag)),
             md5: Some(held.md5),
-            more: Vec::new(),
+            more: held.attributes.content_type.iter().map(|t| ("content_type", text::json_string(t.as_bytes()))).collect(),
         }
     }
 }

@@ -38,6 +38,13 @@ impl Azurite {
         Azurite { running, door }
     }
 
+    /// A new container of that name, and a root in it.
+    pub fn container(&self, name: &str, folder: &str) -> Root {
+        self.door.make(name);
+        let fresh = self.missing();
+        Root { url: format!("az://{name}/{folder}"), container: name.to_string(), prefix: format!("{folder}/"), ..fresh }
+    }
+
     /// The environment variables that a tool needs instead of the options.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![("AZURE_STORAGE_CONNECTION_STRING", connection_string(self.running.port, KEY))]

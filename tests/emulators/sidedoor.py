@@ -21,10 +21,12 @@ class Azure:
         from azure.storage.blob import ContentSettings
 
         settings = ContentSettings(content_type=content_type)
-        if md5 is not None:
-            settings.content_md5 = bytearray(base64.b64decode(md5))
         client = self.service.get_blob_client(container, key)
         client.upload_blob(content, overwrite=True, content_settings=settings, metadata=metadata)
+        if md5 is not None:
+            # An upload with a wrong one is refused; it can be changed afterwards.
+            settings.content_md5 = bytearray(base64.b64decode(md5))
+            client.set_http_headers(content_settings=settings)
 
     def list(self, container, prefix):
         client = self.service.get_container_client(container)

@@ -224,7 +224,9 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
         Some(text) => {
             let found = connection(&text);
             let found = found.ok_or_else(|| Error::refused("AZURE_STORAGE_CONNECTION_STRING: no Name=value;Name=value"))?;
-            let other = account.is_some() && found.account.is_some() && found.account != account;
+            // An emulator stands for whatever account is meant.
+            let emulator = found.endpoint.as_deref().is_some_and(is_loopback);
+            let other = account.is_some() && found.account.is_some() && found.account != account && !emulator;
             if other || given.endpoint.is_some() { Connection::default() } else { found }
         }
         None => Connection::default(),
@@ -232,7 +234,8 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
     let named = variable(&["ACCOUNT_NAME", "ACCOUNT"]);
     // A key of one account is not to be sent to another one.
     let same = account.is_none() || named.is_none() || named == account;
-    let account = account.or_else(|| found.account.clone()).or(named);
+    let stand_in = found.account.clone().filter(|_| found.endpoint.as_deref().is_some_and(is_loopback));
+    let account = stand_in.or(account).or_else(|| found.account.clone()).or(named);
 
     let host = options.text("account_host")?.map(|host| if host.contains("://") { host } else { format!("https://{host}") });
     let usual = || account.as_ref().map(|account| format!("https://{account}.blob.core.windows.net"));
@@ -281,6 +284,12 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
         read_timeout: options.number("read_timeout")?,
         concurrency: options.number("max_concurrency")?.and_then(|n| usize::try_from(n).ok()),
     })
+}
+
+/// Whether an endpoint is on this machine.
+fn is_loopback(endpoint: &str) -> bool {
+    let host = endpoint.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_string)).unwrap_or_default();
+    host == "localhost" || host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// What would fail with each request fails here, and says why.

@@ -88,7 +88,9 @@ pub fn operator(bucket: &str, options: &Options, transport: impl Fn(String) -> T
         // No certificate fits a bucket with a dot.
         Some("virtual") if !bucket.contains('.') => builder = builder.enable_virtual_host_style(),
         Some(_) => {
-            return Err(options.wrong("config_kwargs", "an addressing_style of path, auto or virtual (for a bucket without dots)"));
+            return Err(
+                options.wrong("config_kwargs", "an addressing_style of path, auto or virtual (for a bucket without dots)")
+            );
         }
     }
     if options.flag("requester_pays")? == Some(true) {

@@ -139,10 +139,10 @@ fn place(scheme: &str, rest: &str) -> Result<Place> {
         }
         Some(_) => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
     };
-    if !folder.is_empty() {
-        if let Err(e) = super::super::check_key(folder.as_bytes()) {
-            return refuse(&e.to_string());
-        }
+    if !folder.is_empty()
+        && let Err(e) = super::check_name(folder.as_bytes())
+    {
+        return refuse(&e.to_string());
     }
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
     let container = container.to_string();

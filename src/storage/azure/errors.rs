@@ -33,7 +33,7 @@ impl From<io::Error> for Failed {
 pub fn answered(status: u16, code: Option<&str>, body: &[u8], container: &str) -> Failed {
     let said = super::xml::error(body);
     let code = code.map(short).or_else(|| said.code.as_deref().map(short)).unwrap_or_default();
-    let text = said.detail.or(said.message).map(|t| short(&t)).filter(|t| !t.is_empty());
+    let text = said.detail.or(said.message).map(|t| short(&t).trim_end_matches('.').to_string()).filter(|t| !t.is_empty());
     let mut line = format!("status {status}");
     for (mark, part) in [(" ", Some(code.clone()).filter(|c| !c.is_empty())), (": ", text)] {
         if let Some(part) = part {
@@ -62,7 +62,7 @@ pub fn answered(status: u16, code: Option<&str>, body: &[u8], container: &str) -
 fn advice(status: u16, code: &str) -> Option<&'static str> {
     match code {
         "AuthenticationFailed" => Some("check the account key or SAS token, its times, and this machine's clock"),
-        "AuthorizationFailure" => Some("check the network rules of the account and what the SAS token allows"),
+        "AuthorizationFailure" => Some("check the credential and what it allows, and the network rules of the account"),
         "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions" => {
             Some("check the permissions; an identity needs the role Storage Blob Data Contributor, or Reader to read")
         }
@@ -122,7 +122,7 @@ mod tests {
         let body = b"<Error><Code>AuthorizationFailure</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message></Error>";
         let e = answered(403, None, body, "box").error;
         assert_eq!(e.kind(), ErrorKind::PermissionDenied);
-        assert!(e.to_string().starts_with("status 403 AuthorizationFailure: Not allowed.; check the network"), "{e}");
+        assert!(e.to_string().starts_with("status 403 AuthorizationFailure: Not allowed; check the credential"), "{e}");
         for (status, code, kind, said) in [
             (404, "ContainerNotFound", ErrorKind::NotFound, "the container box does not exist"),
             (404, "BlobNotFound", ErrorKind::NotFound, "status 404 BlobNotFound"),

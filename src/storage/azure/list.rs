@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -51,7 +51,7 @@ impl Pages {
         self.blobs = arrived.blobs.into();
         if let Some(marker) = arrived.marker {
             let (client, prefix) = (self.client.clone(), self.prefix.clone());
-            self.next = Next::Asked(block_on(async move { tokio::spawn(page(client, prefix, marker)) })?);
+            self.next = block_on(async move { Next::Asked(tokio::spawn(page(client, prefix, marker))) })?;
         }
         Ok(true)
     }
@@ -210,7 +210,7 @@ fn more(blob: &Blob) -> Vec<(&'static str, String)> {
         ("deleted_time", time("DeletedTime")),
         ("last_accessed_on", time("LastAccessTime")),
         ("last_modified", time("Last-Modified")),
-        ("metadata", json!(blob.metadata.as_ref().map(BTreeMap::clone))),
+        ("metadata", json!(blob.metadata)),
         ("remaining_retention_days", number("RemainingRetentionDays")),
         ("tag_count", number("TagCount")),
         ("tags", Value::Null),

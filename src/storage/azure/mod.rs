@@ -50,8 +50,16 @@ impl Azure {
 
     /// The name of the blob of a key.
     fn blob(&self, key: &[u8]) -> io::Result<String> {
-        Ok(format!("{}{}", self.prefix, check_key(key)?))
+        Ok(format!("{}{}", self.prefix, check_name(key)?))
     }
+}
+
+/// The service takes a backslash for a slash: a key with one would be another key.
+fn check_name(key: &[u8]) -> io::Result<&str> {
+    if key.contains(&b'\\') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the storage takes a backslash in a name for a slash"));
+    }
+    check_key(key)
 }
 
 impl Store for Azure {

@@ -84,10 +84,7 @@ impl HttpTransport for Transport {
             Some(kind) => {
                 let (parts, mut body) = out.into_parts();
                 let text = body.read_all().await?.to_bytes();
-                Err(marked(
-                    kind,
-                    format!("{}: the service says {}{}", self.host, parts.status, super::error::code(&text)),
-                ))
+                Err(marked(kind, format!("{}: the service says {}{}", self.host, parts.status, super::error::code(&text))))
             }
             None => Ok(out),
         }

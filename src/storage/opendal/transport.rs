@@ -65,6 +65,10 @@ impl HttpTransport for Transport {
             return Ok(content(answer, self.policy.stall, self.host.clone()));
         }
         let (status, headers) = (answer.status(), answer.headers().clone());
+        if status == 416 {
+            // Of GCS the library makes nothing special.
+            return Err(Error::new(ErrorKind::RangeNotSatisfied, "behind the end"));
+        }
         // A page that breaks off is asked for again by the layer above.
         let body = web::whole(answer, MOST, &self.policy, &self.host).await.map_err(|e| unreachable(e).set_temporary())?;
         if let Some(md5) = uploaded.filter(|_| status.is_success()) {

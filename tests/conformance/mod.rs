@@ -2,6 +2,7 @@
 
 mod bulk;
 mod content;
+mod http;
 mod keys;
 mod listing;
 mod refusals;
@@ -157,6 +158,19 @@ fn memory_conforms() {
 fn azure_conforms() {
     let Some(azurite) = emulators::azurite() else { return };
     Backend { emulator: azurite, lists_md5: true, has_folders: false, many: crate::measure::many(5100, 12_000) }.conforms();
+}
+
+#[test]
+fn the_environment_is_as_good_as_options() {
+    let mut all: Vec<(&dyn Emulator, Vec<_>)> = Vec::new();
+    all.extend(emulators::azurite().map(|azurite| (azurite as &dyn Emulator, azurite.environment())));
+    all.extend(emulators::moto().map(|moto| (moto as &dyn Emulator, moto.environment())));
+    for (emulator, environment) in all {
+        let root = emulator.fresh();
+        bulk::large_one(&Root { options: "{}".to_string(), ..root.clone() }, 100_000, &environment);
+        let names: Vec<_> = emulator.there(&root).into_keys().collect();
+        assert_eq!(names, [&b"large"[..], b"small"], "{}", emulator.name());
+    }
 }
 
 #[test]

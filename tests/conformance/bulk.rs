@@ -71,21 +71,29 @@ pub fn bounded_memory(backend: &Backend) {
     let root = backend.emulator.fresh();
     // Five times what may be used; in the full tier so much that parts have to grow.
     let size: u64 = many(160 << 20, 5 << 30);
-    let tests = std::env::current_exe().expect("this program");
-    let mut command = Command::new(tests);
-    command.args(["--exact", "conformance::bulk::put_and_get_a_large_one", "--ignored", "--nocapture"]);
-    command.env("LARGE_URL", &root.url).env("LARGE_OPTIONS", &root.options).env("LARGE_SIZE", size.to_string());
-    let output = command.output().expect("run the tests' program again");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let grown: Vec<u64> =
-        text.lines().filter_map(|line| line.split_once("grown by ")).map(|(_, n)| n.trim().parse().expect("a number")).collect();
-    assert!(output.status.success() && grown.len() == 2, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let grown = large_one(&root, size, &[]);
     let name = backend.emulator.name();
     figure(27, &format!("{name}: {} MiB put and got as a stream: {} and {} MiB more memory", size >> 20, grown[0], grown[1]));
     assert!(grown.iter().all(|mib| *mib < MOST), "memory grew by {grown:?} MiB");
 }
 
-/// What [`bounded_memory`] runs in a process of its own.
+/// Puts and gets a large object in a process of its own, with some more environment. Gives by how many MiB its memory grew with
+/// the first, and with both.
+pub fn large_one(root: &Root, size: u64, environment: &[(&'static str, String)]) -> Vec<u64> {
+    let tests = std::env::current_exe().expect("this program");
+    let mut command = Command::new(tests);
+    command.args(["--exact", "conformance::bulk::put_and_get_a_large_one", "--ignored", "--nocapture"]);
+    command.env("LARGE_URL", &root.url).env("LARGE_OPTIONS", &root.options).env("LARGE_SIZE", size.to_string());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    let output = command.output().expect("run the tests' program again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let grown: Vec<u64> =
+        text.lines().filter_map(|line| line.split_once("grown by ")).map(|(_, n)| n.trim().parse().expect("a number")).collect();
+    assert!(output.status.success() && grown.len() == 2, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    grown
+}
+
+/// What [`large_one`] runs in a process of its own.
 #[test]
 #[ignore = "a part of another test"]
 fn put_and_get_a_large_one() {

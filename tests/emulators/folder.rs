@@ -3,7 +3,6 @@
 use super::process::Running;
 use super::{Planted, Root};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -70,10 +69,5 @@ impl HttpServer {
         plant(&self.served().join(&container), objects);
         let url = format!("http://127.0.0.1:{}/{container}", self.port());
         Root { url, options: "{}".to_string(), container, prefix: String::new() }
-    }
-
-    /// Whether a path was asked for, as its log has it.
-    pub fn was_asked_for(&self, path: impl AsRef<OsStr>) -> bool {
-        self.running.log().contains(&*path.as_ref().to_string_lossy())
     }
 }

@@ -160,6 +160,9 @@ fn talk(connection: &TcpStream, handle: &dyn Fn(&Request) -> Vec<u8>) -> io::Res
     while let Some(request) = Request::read(&mut input)? {
         let answer = handle(&request);
         output.write_all(&answer)?;
+        if request.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close")) {
+            return connection.shutdown(std::net::Shutdown::Both);
+        }
         // What another server sent may say that its connection ends; then so does this one.
         let head = answer.windows(4).position(|w| w == b"\r\n\r\n").map_or(&answer[..], |end| &answer[..end]);
         if String::from_utf8_lossy(head).to_ascii_lowercase().contains("connection: close") || head.starts_with(b"HTTP/1.0") {

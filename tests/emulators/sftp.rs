@@ -28,6 +28,9 @@ impl Sshd {
                 keygen(&folder.join(key));
             }
             fs::copy(folder.join("user.pub"), folder.join("authorized")).expect("copy a key");
+            // On whatever port, because proxies have others. And nothing gets into the file of the user.
+            let host = fs::read_to_string(folder.join("host.pub")).expect("a key");
+            fs::write(folder.join("known"), format!("* {host}")).expect("write the known host");
             fs::create_dir(folder.join("served")).expect("make a folder");
             // Where root starts it, it wants that folder to be there.
             let _ = fs::create_dir("/run/sshd");
@@ -43,6 +46,11 @@ impl Sshd {
         });
         let user = Command::new("id").arg("-un").output().expect("run id").stdout;
         Sshd { running, user: String::from_utf8_lossy(&user).trim().to_string() }
+    }
+
+    fn options(&self, key: &str) -> String {
+        let in_it = |name: &str| self.running.folder.join(name);
+        json!({"key_filename": in_it(key), "known_hosts": in_it("known")}).to_string()
     }
 
     /// The files of a root.
@@ -76,13 +84,11 @@ impl Emulator for Sshd {
         let container = unique();
         let (port, served) = (self.running.port, self.running.folder.join("served"));
         let url = format!("sftp://{}@127.0.0.1:{port}{}/{container}", self.user, served.display());
-        let options = json!({"key_filename": self.running.folder.join("user"), "known_hosts_strategy": "accept"});
-        Root { url, options: options.to_string(), container, prefix: String::new() }
+        Root { url, options: self.options("user"), container, prefix: String::new() }
     }
 
     fn denied(&self, root: &Root) -> Option<Root> {
-        let wrong = json!({"key_filename": self.running.folder.join("wrongsecret"), "known_hosts_strategy": "accept"});
-        Some(Root { options: wrong.to_string(), ..root.clone() })
+        Some(Root { options: self.options("wrongsecret"), ..root.clone() })
     }
 
     fn plant(&self, root: &Root, objects: &[Planted]) {

@@ -98,7 +98,7 @@ impl<'a> Messages<'a> {
 fn bodies_are_told_from_heads() {
     let methods = Mutex::default();
     let mut up = Messages::new(Way::Up, &methods);
-    let mut text = |messages: &mut Messages, bytes: &str| -> String {
+    let text = |messages: &mut Messages, bytes: &str| -> String {
         let found = messages.bodies(bytes.as_bytes());
         found.into_iter().map(|index| bytes.as_bytes()[index] as char).collect()
     };

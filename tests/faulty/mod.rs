@@ -3,7 +3,7 @@
 
 mod front;
 mod messages;
-mod proxy;
+pub mod proxy;
 mod refusing;
 
 use self::proxy::{Fault, Kind, Proxy, Way};

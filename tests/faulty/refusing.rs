@@ -124,9 +124,10 @@ fn credentials_do_not_follow_to_other_servers() {
             let front = Front::before(emulator.port(), move |_, _| Some(Answer::new(status, "").with("location", &to)));
             let store = emulator.fresh().through(emulator, front.port).open();
             for (call, done) in calls(&*store) {
-                // Nothing that elsewhere says may count.
-                let e = done.err().unwrap_or_else(|| panic!("{name}: {call} was done with nothing but {status}"));
-                is_clear(&e);
+                // Who trusts a service may read where it says, but nothing is written or deleted there.
+                let is_reading = matches!(call, "list" | "stat" | "open");
+                assert!(done.is_err() || is_reading, "{name}: {call} was done with nothing but {status}");
+                done.err().iter().for_each(is_clear);
             }
         }
         for (_, request) in elsewhere.seen() {

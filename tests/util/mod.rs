@@ -1,9 +1,7 @@
 //! What all tests share: a world of its own for each test, running commands in it, trees and what is in them.
 
-mod recording;
+pub mod recording;
 pub mod trees;
-
-pub use recording::{Call, Recording};
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

@@ -27,7 +27,7 @@ const LARGEST_ERROR: usize = 64 << 10;
 const PIECE: usize = 64 << 10;
 /// How much longer than for a byte of an answer is waited for the answer to an upload: what has been given to the connection
 /// may be in the system's buffers for long, and the service has to store it.
-const SLOWER: u32 = 4;
+const SLOWER: u32 = 2;
 
 /// Sends requests for one container.
 #[derive(Debug)]
@@ -276,15 +276,24 @@ fn encode(text: &str, path: bool, out: &mut String) {
     }
 }
 
+/// How often within the limit is looked whether anything moved: a stall is noticed that part of the limit too late at most.
+const LOOKS: u32 = 8;
+
 /// Waits for something as long as `moved` changes within each `limit`.
 async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &AtomicUsize, limit: Duration) -> Option<T> {
     let mut work = pin!(work);
+    let (mut before, mut looks) = (moved.load(Ordering::Relaxed), 0);
     loop {
-        let before = moved.load(Ordering::Relaxed);
-        match tokio::time::timeout(limit, &mut work).await {
+        match tokio::time::timeout(limit / LOOKS, &mut work).await {
             Ok(done) => return Some(done),
-            Err(_) if moved.load(Ordering::Relaxed) == before => return None,
-            Err(_) => {}
+            Err(_) => {
+                let now = moved.load(Ordering::Relaxed);
+                looks = if now == before { looks + 1 } else { 0 };
+                before = now;
+            }
+        }
+        if looks == LOOKS {
+            return None;
         }
     }
 }

@@ -104,6 +104,9 @@ impl Bucket {
         if self.prefix.len() + key.len() > 1024 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name of more than 1024 bytes"));
         }
+        if self.kind == Kind::Gcs && key.contains(['\r', '\n']) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "Google Cloud Storage takes no names with line breaks"));
+        }
         Ok(format!("{}{key}", self.prefix))
     }
 

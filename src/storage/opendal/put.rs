@@ -64,8 +64,9 @@ pub fn put(bucket: &Bucket, name: &str, key: &[u8], body: Body<'_>, how: &Put) -
             abort(&mut writer);
             return Ok(false);
         }
-        // The answer to an upload that was finished may be lost, and then there is none to be finished again.
-        Err(e) if e.kind() == ErrorKind::NotFound && in_parts => None,
+        // The answer to an upload that was finished may be lost, and then there is none to be finished again. Or there is no
+        // bucket.
+        Err(e) if e.kind() == ErrorKind::NotFound && in_parts && bucket.stat_name(name, key)?.is_some() => None,
         Err(e) => {
             abort(&mut writer);
             let e = bucket.failed_whole(&e);
@@ -138,7 +139,13 @@ fn verify(bucket: &Bucket, name: &str, key: &[u8], told: Option<&Metadata>, expe
         }
         return Err(io::Error::other("the upload was lost"));
     }
-    if told.is_some() {
+    if let Some(told) = told {
+        // What others have put there since is not ours to judge, nor to delete.
+        if let (Some(ours), Some(theirs)) = (told.etag(), there.etag.as_deref())
+            && ours.trim_matches('"') != theirs.trim_matches('"')
+        {
+            return Ok(true);
+        }
         bucket.delete_names(&[name])?;
     }
     Err(altered("what arrived is not what was sent"))

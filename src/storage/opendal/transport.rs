@@ -65,6 +65,10 @@ impl HttpTransport for Transport {
             return Ok(content(answer, self.policy.stall, self.host.clone()));
         }
         let (status, headers) = (answer.status(), answer.headers().clone());
+        if status == 416 {
+            // Of GCS the library makes nothing special.
+            return Err(Error::new(ErrorKind::RangeNotSatisfied, "behind the end"));
+        }
         // A page that breaks off is asked for again by the layer above.
         let body = web::whole(answer, MOST, &self.policy, &self.host).await.map_err(|e| unreachable(e).set_temporary())?;
         if let Some(md5) = uploaded.filter(|_| status.is_success()) {
@@ -75,17 +79,18 @@ impl HttpTransport for Transport {
         let body = HttpBody::new(stream::iter([Ok(Buffer::from(body))]), Some(len));
         let mut out = http::Response::new(body);
         (*out.status_mut(), *out.headers_mut()) = (status, headers);
-        // All tries were made: the layer above is not to make as many again.
-        match crate::storage::retry::may_pass(status.as_u16()) {
-            true => {
+        // All tries were made: the layer above is not to make as many again. And for it 401 is nothing special.
+        let failed = match status.as_u16() {
+            401 => Some(io::ErrorKind::PermissionDenied),
+            status => crate::storage::retry::may_pass(status).then_some(io::ErrorKind::Other),
+        };
+        match failed {
+            Some(kind) => {
                 let (parts, mut body) = out.into_parts();
                 let text = body.read_all().await?.to_bytes();
-                Err(marked(
-                    io::ErrorKind::Other,
-                    format!("{}: the service says {}{}", self.host, parts.status, super::error::code(&text)),
-                ))
+                Err(marked(kind, format!("{}: the service says {}{}", self.host, parts.status, super::error::code(&text))))
             }
-            false => Ok(out),
+            None => Ok(out),
         }
     }
 }

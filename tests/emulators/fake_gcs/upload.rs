@@ -70,7 +70,8 @@ fn two_parts(request: &Request) -> Option<(Map<String, Value>, &[u8])> {
     // The content may hold anything, but the last boundary is at the very end.
     let tail = format!("\r\n--{boundary}--");
     let last = body.windows(tail.len()).rposition(|w| w == tail.as_bytes())?;
-    Some((serde_json::from_slice(&body[about..end]).ok()?, body.get(content..last)?))
+    // Where there is none, the boundary may take the end of the head as its own.
+    Some((serde_json::from_slice(&body[about..end]).ok()?, body.get(content..last).unwrap_or_default()))
 }
 
 /// `Content-Range: bytes 0-7/*` has more to come, `bytes 0-7/8` is the end, `bytes */8` asks how far it is, or ends it.

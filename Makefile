@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
-# What install and deb build with: dist is small and fast and takes minutes, dev is for tests.
+# What install and deb build with: dist is optimised across all crates, dev is for tests.
 PROFILE ?= dist
 # Where deb puts the package.
 DEB_DIR ?= $(TARGET)

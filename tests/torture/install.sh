@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is installed, built as for release: the profile dist, the Debian package, `cargo install`. Takes a quarter of an hour.
+# What is installed, built as for release: the profile dist, the Debian package, `cargo install`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

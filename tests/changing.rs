@@ -98,7 +98,7 @@ fn a_changing_file_is_recorded_as_one_state_or_reported() {
         // A file that is a link or a fifo most of the time is none to a scan beside it: every other time the list is there first.
         let list = world.sh("snap-scan --type f").ok();
         world.put("list.jsonl", list.bytes());
-        let scan = if round / HOW.len() % 2 == 0 { "snap-scan --type f --exclude '*.new'" } else { "cat list.jsonl" };
+        let scan = if (round / HOW.len()).is_multiple_of(2) { "snap-scan --type f --exclude '*.new'" } else { "cat list.jsonl" };
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, at) = (stop.clone(), path.clone());
         let writer = std::thread::spawn(move || change(how, &at, &seen));

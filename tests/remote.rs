@@ -3,7 +3,7 @@
 use crate::emulators::{self, Emulator, Planted, Root};
 use crate::measure::{figure, many};
 use crate::util::World;
-use crate::util::{Call, Recording};
+use crate::util::recording::{Call, Recording};
 use snapshooter::commands::{self, Choice, Make, Plan, Setup};
 use snapshooter::monitor::Recorder;
 use snapshooter::record::Kind;

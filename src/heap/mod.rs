@@ -43,7 +43,6 @@ pub struct Heap {
     kind: Kind,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one, and it is not moved")]
 enum Kind {
     Local(LocalHeap),
     Remote(RemoteHeap),

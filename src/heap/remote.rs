@@ -11,12 +11,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// md5 and stored size of all objects, in order.
+type Listed = Arc<Vec<(Md5, u64)>>;
+
 /// A heap in a storage.
 pub struct RemoteHeap {
     store: Arc<dyn Store>,
     pub(super) level: i32,
     /// What the heap had when it was listed: in order, 24 bytes an object.
-    listed: Mutex<Option<Arc<Vec<(Md5, u64)>>>>,
+    listed: Mutex<Option<Listed>>,
     /// What was put since.
     added: Mutex<HashMap<Md5, (u64, Sha256)>>,
 }
@@ -66,7 +69,7 @@ impl RemoteHeap {
         Ok(listed.binary_search_by_key(md5, |(md5, _)| *md5).ok().map(|at| listed[at].1))
     }
 
-    fn listed(&self) -> Result<Arc<Vec<(Md5, u64)>>> {
+    fn listed(&self) -> Result<Listed> {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listed) = &*listed {
             return Ok(listed.clone());

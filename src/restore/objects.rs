@@ -24,6 +24,7 @@ use std::sync::Arc;
 const BATCH: usize = 1000;
 
 /// What is to be done with a record, or with an object that no record speaks of.
+#[expect(clippy::large_enum_variant, reason = "a few at a time; a box would cost an allocation each")]
 enum Step {
     /// It goes on as it is: an error record, the end record.
     Pass(Record),
@@ -52,6 +53,7 @@ impl Weigh for Step {
 }
 
 /// What became of it.
+#[expect(clippy::large_enum_variant, reason = "a few at a time; a box would cost an allocation each")]
 enum Done {
     /// The file is there now; so it is recorded.
     Kept(Record),
@@ -180,13 +182,13 @@ impl Worker {
         let Some(md5) = record.fields().md5 else {
             return Err(io::Error::other("the record has no md5; snap-heapify puts it in"));
         };
-        if let Some(there) = there {
-            if self.is_same(record, md5, there)? {
-                return Ok(match self.dry_run {
-                    true => Done::Step(Step::Gone),
-                    false => Done::Kept(if self.report { as_now(record, there.clone()) } else { record.clone() }),
-                });
-            }
+        if let Some(there) = there
+            && self.is_same(record, md5, there)?
+        {
+            return Ok(match self.dry_run {
+                true => Done::Step(Step::Gone),
+                false => Done::Kept(if self.report { as_now(record, there.clone()) } else { record.clone() }),
+            });
         }
         if self.dry_run {
             return Ok(Done::Would(if there.is_some() { "replace" } else { "create" }, record.clone()));

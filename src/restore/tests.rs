@@ -6,6 +6,7 @@ use crate::monitor::Recorder;
 use md5::Digest;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
 
 struct Case {
     _temp: tempfile::TempDir,

@@ -23,18 +23,20 @@ struct Held {
 }
 
 type Map = BTreeMap<Vec<u8>, Held>;
+/// The objects, and how many were put.
+type Shared = Arc<Mutex<(Map, u64)>>;
 
 /// Objects in memory.
 pub struct Memory {
     url: String,
-    held: Arc<Mutex<(Map, u64)>>,
+    held: Shared,
     prefix: Vec<u8>,
 }
 
 /// The store of that name: everybody in this process who asks for it gets the same. Behind the first `/` of the name stands a
 /// prefix of all keys.
 pub fn open(name: &str) -> Arc<dyn Store> {
-    static ALL: OnceLock<Mutex<HashMap<String, Arc<Mutex<(Map, u64)>>>>> = OnceLock::new();
+    static ALL: OnceLock<Mutex<HashMap<String, Shared>>> = OnceLock::new();
     let name = name.trim_end_matches('/');
     let (first, below) = name.split_once('/').unwrap_or((name, ""));
     let all = ALL.get_or_init(Mutex::default);

@@ -69,7 +69,7 @@ impl SideDoor {
         let all = self.ask("list", json!({"container": root.container, "prefix": root.prefix}));
         let text = |v: &Value| v.as_str().expect("a text").to_string();
         let pairs = all.as_array().expect("pairs").iter().map(|pair| (text(&pair[0]), text(&pair[1])));
-        let key = |key: String| key[root.prefix.len()..].as_bytes().to_vec();
+        let key = |key: String| key.as_bytes()[root.prefix.len()..].to_vec();
         pairs.map(|(k, content)| (key(k), BASE64_STANDARD.decode(content).expect("base64"))).collect()
     }
 }

@@ -150,8 +150,8 @@ impl Cuts {
         let store = self.root.through(self.emulator, proxy.port).open();
         let how = Put {
             if_absent: below(2) == 0,
-            md5: Some(md5_of(&content)).filter(|_| kind == Kind::Flip || n % 2 == 0),
-            size: Some(size).filter(|_| n % 3 == 0),
+            md5: Some(md5_of(&content)).filter(|_| kind == Kind::Flip || n.is_multiple_of(2)),
+            size: Some(size).filter(|_| n.is_multiple_of(3)),
             ..Put::default()
         };
         let done = self.timed(&what, || match below(2) {

@@ -1,8 +1,9 @@
 use super::*;
+use crate::snapshot::Place;
 use chrono::Offset;
 
 fn snapshots(times: &[&str]) -> Vec<(Found, Label)> {
-    let found = |t: &&str| Found { path: t.into(), time: Time::parse_rfc3339(t).unwrap() };
+    let found = |t: &&str| Found { place: Place::File(t.into()), time: Time::parse_rfc3339(t).unwrap() };
     times.iter().map(|t| (found(t), Label::default())).collect()
 }
 
@@ -12,7 +13,7 @@ fn utc(time: Time) -> DateTime<FixedOffset> {
 
 fn kept(policy: &Policy, times: &[&str]) -> Vec<String> {
     let decided = policy.apply(snapshots(times), utc);
-    decided.into_iter().filter(|d| d.keep).map(|d| d.found.path.to_string_lossy().into_owned()).collect()
+    decided.into_iter().filter(|d| d.keep).map(|d| d.found.place.as_given().to_string_lossy().into_owned()).collect()
 }
 
 /// Two weeks with gaps: two on the 1st, none on the 3rd and 4th, three on the 8th within an hour.

@@ -58,11 +58,6 @@ impl<'a> Intake<'a> {
         }
         Ok((md5, self.count))
     }
-
-    /// Bytes read so far.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
 }
 
 /// The error of a content that is not what it should be.

@@ -21,6 +21,8 @@ mod runtime;
 mod sftp;
 mod store;
 #[cfg(feature = "network")]
+mod tree;
+#[cfg(feature = "network")]
 mod web;
 #[cfg(feature = "network")]
 mod webdav;

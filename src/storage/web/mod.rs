@@ -4,7 +4,7 @@ mod get;
 mod text;
 
 pub(super) use get::{Content, get};
-pub(super) use text::{Place, authorization, base64_md5, decode, encode, header, http_time, same_etag};
+pub(super) use text::{Place, authorization, base64_md5, decode, encode, header, http_time};
 
 use super::retry::{Policy, may_pass, retry_after};
 use crate::error::printable;

@@ -1,0 +1,211 @@
+//! Contents over SFTP.
+
+use super::{STALL, Session, Sftp, is, reason, resumed};
+use crate::storage::intake::{Intake, altered};
+use crate::storage::runtime::block_on;
+use crate::storage::store::{Body, Put};
+use crate::storage::tree;
+use bytes::{Buf, BytesMut};
+use openssh_sftp_client::error::{Error, SftpErrorKind};
+use openssh_sftp_client::file::{File, TokioCompatFile};
+use openssh_sftp_client::metadata::MetaData;
+use std::io::{self, Read, SeekFrom};
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+
+/// Bytes of one request; servers take no more.
+const PIECE: u32 = 255 << 10;
+
+/// Does what [`crate::storage::Store::open`] promises. After a break the file has to be as it was: of its size and time.
+pub fn open(root: &Sftp, path: String, from: u64, len: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
+    let (reader, found) = begin(root, &path, from)?;
+    let size = found.len().unwrap_or(0);
+    let end = len.map_or(size, |len| from.saturating_add(len).min(size));
+    if from >= end {
+        return Ok(Box::new(io::empty()));
+    }
+    // The connection is that of the root, which a reader may outlive.
+    let reopening = Sftp {
+        url: root.url.clone(),
+        root: root.root.clone(),
+        login: root.login.clone(),
+        session: Default::default(),
+        policy: root.policy.clone(),
+    };
+    let policy = root.policy.clone();
+    Ok(Box::new(resumed(reader, from, Some(end), policy, move |at| {
+        let (reader, now) = begin(&reopening, &path, at)?;
+        let time = |meta: &MetaData| meta.modified().map(|time| time.into_raw());
+        match now.len() == found.len() && time(&now) == time(&found) {
+            true => Ok(reader),
+            false => Err(reopening.failed(io::ErrorKind::Other, "it has changed")),
+        }
+    })))
+}
+
+/// A reader that stands at `from`, and what is told of the open file.
+fn begin(root: &Sftp, path: &str, from: u64) -> io::Result<(Box<dyn Read + Send>, MetaData)> {
+    let opened = root.run(async |session| {
+        let mut file = session.sftp.open(path).await?;
+        let meta = file.metadata().await?;
+        Ok((file, meta))
+    })?;
+    let (file, meta) = opened.map_err(|kind| root.refused(kind))?;
+    if !is(&meta, |kind| kind.is_file()) {
+        return Err(root.refused(SftpErrorKind::NoSuchFile));
+    }
+    let session = root.session()?;
+    Ok((Box::new(Arriving { file, at: from, piece: BytesMut::new(), _session: session }), meta))
+}
+
+struct Arriving {
+    file: File,
+    at: u64,
+    piece: BytesMut,
+    _session: Arc<Session>,
+}
+
+impl Read for Arriving {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.piece.is_empty() {
+            let (file, at, buffer) = (&mut self.file, self.at, std::mem::take(&mut self.piece));
+            let read = block_on(async {
+                // After a short piece the library counts the whole one.
+                file.seek(SeekFrom::Start(at)).await?;
+                let read = tokio::time::timeout(STALL, file.read(PIECE, buffer)).await;
+                read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(|e| io::Error::other(reason(&e)))
+            })??;
+            match read {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+            self.at += self.piece.len() as u64;
+        }
+        let n = into.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut into[..n]);
+        Ok(n)
+    }
+}
+
+/// Does what [`crate::storage::Store::put`] promises, as far as [`Sftp`] says.
+pub fn put(root: &Sftp, path: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
+    let there = root.metadata(path)?;
+    if there.as_ref().is_some_and(|there| is(there, |kind| kind.is_dir())) {
+        return Err(root.failed(io::ErrorKind::IsADirectory, "there is a folder of that name"));
+    }
+    if how.if_absent && there.is_some() {
+        return Ok(false);
+    }
+    let temp = tree::temp_beside(path);
+    let done = write(root, &temp, &mut Intake::new(body), how).and_then(|()| publish(root, &temp, path, how.if_absent));
+    if !matches!(done, Ok(true)) || how.if_absent {
+        // Its name tells everybody that it is left over.
+        drop(root.run(async |session| session.sftp.fs().remove_file(&temp).await));
+    }
+    done
+}
+
+/// Writes a new file, down to the disk.
+fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Result<()> {
+    let create = async |session: &Session| session.sftp.options().write(true).create_new(true).open(temp).await;
+    let mut created = root.run(create)?;
+    if matches!(created, Err(SftpErrorKind::NoSuchFile)) {
+        make_folder(root, tree::folder_of(temp))?;
+        created = root.run(create)?;
+    }
+    let session = root.session()?;
+    let file = created.map_err(|kind| root.refused(kind))?;
+    // It sends on without waiting for each answer.
+    let mut file = Box::pin(TokioCompatFile::new(file));
+    let sent = send(&mut file, intake);
+    let failed = |text: String| root.failed(io::ErrorKind::Other, &text);
+    sent?;
+    let synced = block_on(async {
+        let sync = async {
+            if session.sftp.support_fsync() {
+                file.as_mut().as_mut_file().sync_all().await?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(STALL * 5, sync).await
+    })?;
+    synced.map_err(|_| failed("no answer".to_string()))?.map_err(|e: Error| failed(reason(&e)))?;
+    let (_, count) = intake.check(how)?;
+    match root.metadata(temp)?.and_then(|there| there.len()) {
+        Some(size) if size == count => Ok(()),
+        _ => Err(altered("what arrived is not what was sent")),
+    }
+}
+
+fn send(file: &mut Pin<Box<TokioCompatFile>>, intake: &mut Intake<'_>) -> io::Result<()> {
+    loop {
+        let piece = intake.next(PIECE as usize)?;
+        let last = piece.is_empty();
+        block_on(async {
+            let send = async {
+                match last {
+                    true => file.flush().await,
+                    false => file.write_all(&piece).await,
+                }
+            };
+            tokio::time::timeout(STALL, send).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        })??;
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// Makes a folder and those above it.
+fn make_folder(root: &Sftp, folder: &str) -> io::Result<()> {
+    if folder.is_empty() {
+        return Ok(());
+    }
+    let make = async |session: &Session| session.sftp.fs().create_dir(folder).await;
+    let mut made = root.run(make)?;
+    if matches!(made, Err(SftpErrorKind::NoSuchFile)) {
+        make_folder(root, tree::folder_of(folder))?;
+        made = root.run(make)?;
+    }
+    match made {
+        Ok(()) => Ok(()),
+        // Of one that is there servers say only that they failed.
+        Err(kind) => match root.metadata(folder)? {
+            Some(found) if is(&found, |kind| kind.is_dir()) => Ok(()),
+            _ => Err(root.refused(kind)),
+        },
+    }
+}
+
+fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool) -> io::Result<bool> {
+    let can = root.session()?;
+    if if_absent && can.sftp.support_hardlink() {
+        let linked = root.run(async |session| session.sftp.fs().hard_link(temp, path).await)?;
+        match linked {
+            Ok(()) => return Ok(true),
+            Err(_) if root.metadata(path)?.is_some() => return Ok(false),
+            // A file system without hard links.
+            Err(SftpErrorKind::Failure | SftpErrorKind::OpUnsupported) => {}
+            Err(kind) => return Err(root.refused(kind)),
+        }
+    } else if if_absent && root.metadata(path)?.is_some() {
+        return Ok(false);
+    }
+    let rename = async |session: &Session| session.sftp.fs().rename(temp, path).await;
+    let mut renamed = root.run(rename)?;
+    // Without the extension of OpenSSH nothing can be renamed onto something.
+    if renamed.is_err() && !can.sftp.support_posix_rename() && root.metadata(path)?.is_some() {
+        if if_absent {
+            return Ok(false);
+        }
+        root.run(async |session| session.sftp.fs().remove_file(path).await)?.map_err(|kind| root.refused(kind))?;
+        renamed = root.run(rename)?;
+    }
+    match renamed {
+        Ok(()) => Ok(true),
+        // The answer to one that was done may be lost, and then there is nothing to be renamed again.
+        Err(SftpErrorKind::NoSuchFile) if root.metadata(temp)?.is_none() && root.metadata(path)?.is_some() => Ok(true),
+        Err(kind) => Err(root.refused(kind)),
+    }
+}

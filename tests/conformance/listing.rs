@@ -2,7 +2,7 @@
 
 use super::{Backend, bytes, list, put};
 use crate::emulators::Planted;
-use crate::measure::figure;
+use crate::measure::{figure, many};
 use snapshooter::codec::md5_of;
 use snapshooter::storage::{Body, Put, Store};
 use snapshooter::time::Time;
@@ -103,12 +103,19 @@ pub fn pages(backend: &Backend) {
     assert!(listed == (0..backend.many).map(key).collect::<BTreeSet<_>>(), "{} of {} listed", listed.len(), backend.many);
     // One that stops early asks for no more, and ends at once.
     assert_eq!(store.list(b"").take(3).filter_map(Result::ok).count(), 3);
+    // Emulators take their time with that.
     let start = Instant::now();
-    let gone = store.delete(&(0..backend.many).map(key).collect::<Vec<_>>());
-    assert!(gone.len() == backend.many && gone.iter().all(Result::is_ok), "{:?}", gone.iter().find(|d| d.is_err()));
-    assert!(list(&*store, b"").is_empty());
+    let deleted = backend.many.min(many(600, 12_000));
+    let gone = store.delete(&(0..deleted).map(key).collect::<Vec<_>>());
+    assert!(gone.len() == deleted && gone.iter().all(Result::is_ok), "{:?}", gone.iter().find(|d| d.is_err()));
+    assert_eq!(list(&*store, b"").len(), backend.many - deleted);
     let seconds = |d: std::time::Duration| format!("{:.1} s", d.as_secs_f64());
-    let times = format!("put in {}, listed in {}, deleted in {}", seconds(put_in), seconds(listed_in), seconds(start.elapsed()));
+    let times = format!(
+        "put in {}, listed in {}, {deleted} deleted in {}",
+        seconds(put_in),
+        seconds(listed_in),
+        seconds(start.elapsed())
+    );
     figure(27, &format!("{name}: {} objects: {times}", backend.many));
 }
 

@@ -153,8 +153,9 @@ impl Sftp {
             Ok(all)
         });
         // The library breaks the connection off at such a name.
-        let read = read.map_err(|e| {
-            io::Error::new(e.kind(), format!("{e}; perhaps a name in {} is not UTF-8", printable(path.as_bytes())))
+        let read = read.map_err(|e| match e.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => e,
+            kind => io::Error::new(kind, format!("{e}; perhaps a name in {} is not UTF-8", printable(path.as_bytes()))),
         })?;
         let all = match read {
             Ok(all) => all,

@@ -26,6 +26,10 @@ const SMALL: usize = 4 << 20;
 
 /// Does what [`crate::storage::Store::put`] promises, as far as [`WebDav`] says.
 pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
+    // Some servers leave control characters out, others make pictures of them.
+    if key.contains(char::is_control) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "WebDAV servers take no names with control characters"));
+    }
     let path = dav.path(key);
     let is_there = match dav.propfind(&path, "0")?.unwrap_or_default().first() {
         // A MOVE onto it would delete all that is in it.
@@ -104,7 +108,7 @@ fn upload(dav: &WebDav, temp: &str, first: Vec<u8>, intake: &mut Intake<'_>, how
         if let Some(size) = how.size {
             request.headers_mut().insert("content-length", HeaderValue::from(size));
         }
-        stream(dav, request, first, intake)?
+        stream(dav, request, first, intake, how.size)?
     };
     match answer.status().as_u16() {
         200 | 201 | 204 => Ok(()),
@@ -119,8 +123,25 @@ fn forget(dav: &WebDav) {
     dav.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// Sends a body while it is read. An error of the reader breaks the request off.
-fn stream(dav: &WebDav, mut request: reqwest::Request, first: Vec<u8>, intake: &mut Intake<'_>) -> io::Result<Response> {
+/// Sends a body while it is read. An error of the reader breaks the request off, and so does a body that is not of the `size`
+/// that was told.
+fn stream(
+    dav: &WebDav,
+    mut request: reqwest::Request,
+    first: Vec<u8>,
+    intake: &mut Intake<'_>,
+    size: Option<u64>,
+) -> io::Result<Response> {
+    let mut sent = 0;
+    let mut sized = |piece: Vec<u8>| {
+        sent += piece.len() as u64;
+        match size {
+            Some(size) if sent > size || (piece.is_empty() && sent < size) => {
+                Err(altered("what was to be stored is not what it was said to be"))
+            }
+            _ => Ok(piece),
+        }
+    };
     let (pieces, arriving) = mpsc::channel::<io::Result<Bytes>>(4);
     let body = futures_util::stream::unfold(arriving, |mut arriving| async { Some((arriving.recv().await?, arriving)) });
     *request.body_mut() = Some(reqwest::Body::wrap_stream(body));
@@ -129,7 +150,7 @@ fn stream(dav: &WebDav, mut request: reqwest::Request, first: Vec<u8>, intake: &
     let has_length = request.headers().contains_key("content-length");
     block_on(async move {
         let request = tokio::spawn(async move { web::fetch(client, request, &policy, &host).await });
-        let mut next = Ok(first);
+        let mut next = sized(first);
         let failed = loop {
             let piece = match next {
                 Ok(piece) if piece.is_empty() => break None,
@@ -150,7 +171,7 @@ fn stream(dav: &WebDav, mut request: reqwest::Request, first: Vec<u8>, intake: &
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "the server takes nothing more"));
                 }
             }
-            next = intake.next(PIECE);
+            next = intake.next(PIECE).and_then(&mut sized);
         };
         drop(pieces);
         let abort = request.abort_handle();

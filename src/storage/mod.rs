@@ -2,6 +2,8 @@
 
 #[cfg(feature = "network")]
 mod azure;
+#[cfg(all(test, feature = "network"))]
+mod fake;
 #[cfg(feature = "network")]
 mod http;
 #[cfg(feature = "network")]

@@ -8,6 +8,8 @@ mod gcs;
 mod put;
 mod read;
 mod s3;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use self::error::translated;
@@ -259,56 +261,5 @@ impl Store for Bucket {
             }));
         }
         out
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(url: &str, options: &str) -> Result<Arc<dyn Store>> {
-        let (scheme, rest) = url.split_once("://").unwrap();
-        super::open(scheme, rest, &Options::parse(options.as_ref(), "--options").unwrap())
-    }
-
-    #[test]
-    fn a_bucket_is_needed() {
-        for bad in ["s3://", "gs:///a", "s3://a b/c", "gcs://../x", "s3://u:secret@b/x"] {
-            let e = open(bad, "{}").err().map(|e| e.to_string()).unwrap_or_default();
-            assert!(e.contains("the URL needs a bucket") && !e.contains("secret"), "{bad}: {e}");
-        }
-        assert!(open("s3://b/a/../c", "{\"region\": \"r\"}").is_err());
-        let store = open("s3://b/a b/%20//", "{\"region\": \"r\"}").unwrap();
-        assert_eq!(store.url(), "s3://b/a b/%20");
-    }
-
-    #[test]
-    fn names_are_those_that_were_given() {
-        for (url, prefix) in [("s3://b", ""), ("gs://b/p//q ", "p//q /")] {
-            let options = if url.starts_with("s3") { "{\"region\": \"r\", \"anon\": true}" } else { "{\"token\": \"anon\"}" };
-            let (scheme, rest) = url.split_once("://").unwrap();
-            assert!(open(url, options).is_ok());
-            let store = bucket_of(scheme, rest.split_once('/').map_or("", |(_, p)| p));
-            for key in ["trail ", " lead", "a//b", "/x", "//x", "tab\there", "pct%2Fx", "q?x#y", "ä", "..x", "x..", "a/..b"] {
-                assert_eq!(store.name(key.as_bytes()).unwrap(), format!("{prefix}{key}"));
-            }
-            for key in [&b"a/"[..], b"/", b"", b"a/../b", b"./a", b"..", b"a\0", b"\xff", &[b'x'; 1025]] {
-                assert_eq!(store.name(key).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
-            }
-        }
-    }
-
-    fn bucket_of(scheme: &str, prefix: &str) -> Bucket {
-        let transport = |host: String| Transport {
-            client: web::client().unwrap(),
-            host,
-            headers: Default::default(),
-            digests: true,
-            policy: Default::default(),
-        };
-        let options = Options::parse("{\"token\": \"anon\"}".as_ref(), "--options").unwrap();
-        let (operator, transport) = gcs::operator(scheme, "b", &options, transport).unwrap();
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Bucket::new(operator, transport, Kind::Gcs, "b", prefix, format!("{scheme}://b"))
     }
 }

@@ -1,6 +1,8 @@
 //! HTTP for the storages that speak it: one client, requests that are tried again, bodies that block.
 
 mod get;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(super) use get::{Content, get};

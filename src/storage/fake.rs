@@ -1,0 +1,101 @@
+//! A service on this machine that answers as it is told, for tests.
+
+use super::retry::Policy;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Gives these answers, one for each connection, and tells what it was asked.
+pub struct Service {
+    /// Its address and port.
+    pub host: String,
+    asked: JoinHandle<Vec<String>>,
+}
+
+impl Service {
+    /// Begins to serve. Empty answers are connections that break; `silence` is one that stays open without an answer.
+    pub fn new(answers: Vec<String>) -> Service {
+        let mut answers = answers.into_iter().peekable();
+        match answers.peek() {
+            None => Service { host: gone(), asked: std::thread::spawn(Vec::new) },
+            Some(_) => Service::when(move |_| (answers.next().unwrap(), answers.peek().is_none())),
+        }
+    }
+
+    /// The same, where answers depend on the request; with each is told whether it is the last.
+    pub fn when(mut answer: impl FnMut(&str) -> (String, bool) + Send + 'static) -> Service {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let asked = std::thread::spawn(move || {
+            let (mut open, mut asked) = (Vec::new(), Vec::new());
+            loop {
+                let mut stream = listener.accept().unwrap().0;
+                let request = request(&mut stream);
+                let (answer, is_last) = answer(&request);
+                asked.push(request);
+                match answer.as_str() {
+                    "silence" => open.push(stream),
+                    // Who asked may be gone.
+                    answer => drop(stream.write_all(answer.as_bytes())),
+                }
+                if is_last {
+                    return asked;
+                }
+            }
+        });
+        Service { host, asked }
+    }
+
+    /// What it was asked, the bodies included, once it was asked as often as was foreseen.
+    pub fn asked(self) -> Vec<String> {
+        self.asked.join().unwrap()
+    }
+}
+
+/// An address where nobody listens.
+fn gone() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+fn request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let len = head.lines().filter_map(|line| line.strip_prefix("content-length: ")).next();
+            let is_chunked = head.contains("transfer-encoding: chunked");
+            if (!is_chunked && body.len() >= len.map_or(0, |n| n.parse().unwrap())) || (is_chunked && body.ends_with("0\r\n\r\n"))
+            {
+                return text;
+            }
+        }
+        match stream.read(&mut piece).unwrap_or(0) {
+            0 => return text,
+            n => bytes.extend_from_slice(&piece[..n]),
+        }
+    }
+}
+
+/// An answer with these lines as headers.
+pub fn answer(status: &str, headers: &[&str], body: &str) -> String {
+    cut(status, headers, body, body.len())
+}
+
+/// An answer that promises so many bytes.
+pub fn cut(status: &str, headers: &[&str], body: &str, len: usize) -> String {
+    let headers: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {len}\r\nConnection: close\r\n\r\n{body}")
+}
+
+/// That of a service that can't just now.
+pub fn busy() -> String {
+    answer("503 Slow Down", &["Retry-After: 0"], "<Error><Code>SlowDown</Code></Error>")
+}
+
+/// Tries as often as always, without waiting for long.
+pub fn policy() -> Policy {
+    Policy { first: Duration::from_millis(1), ..Policy::default() }
+}

@@ -1,0 +1,232 @@
+//! Options and names, and against a service that answers as it is told.
+
+use super::*;
+use crate::codec::md5_of;
+use crate::storage::fake::{Service, answer, busy, cut, policy};
+
+fn open(url: &str, options: &str) -> Result<Arc<dyn Store>> {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    super::open(scheme, rest, &Options::parse(options.as_ref(), "--options").unwrap())
+}
+
+#[test]
+fn a_bucket_is_needed() {
+    for bad in ["s3://", "gs:///a", "s3://a b/c", "gcs://../x", "s3://u:secret@b/x"] {
+        let e = open(bad, "{}").err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(e.contains("the URL needs a bucket") && !e.contains("secret"), "{bad}: {e}");
+    }
+    assert!(open("s3://b/a/../c", "{\"region\": \"r\"}").is_err());
+    let store = open("s3://b/a b/%20//", "{\"region\": \"r\"}").unwrap();
+    assert_eq!(store.url(), "s3://b/a b/%20");
+}
+
+#[test]
+fn names_are_those_that_were_given() {
+    for (url, prefix) in [("s3://b", ""), ("gs://b/p//q ", "p//q /")] {
+        let options = if url.starts_with("s3") { "{\"region\": \"r\", \"anon\": true}" } else { "{\"token\": \"anon\"}" };
+        let (scheme, rest) = url.split_once("://").unwrap();
+        assert!(open(url, options).is_ok());
+        let store = bucket("h", scheme, rest.split_once('/').map_or("", |(_, p)| p));
+        for key in ["trail ", " lead", "a//b", "/x", "//x", "tab\there", "pct%2Fx", "q?x#y", "ä", "..x", "x..", "a/..b"] {
+            assert_eq!(store.name(key.as_bytes()).unwrap(), format!("{prefix}{key}"));
+        }
+        for key in [&b"a/"[..], b"/", b"", b"a/../b", b"./a", b"..", b"a\0", b"\xff", &[b'x'; 1025]] {
+            assert_eq!(store.name(key).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
+        }
+    }
+}
+
+/// A bucket of that service, at a prefix.
+fn bucket(host: &str, scheme: &str, prefix: &str) -> Bucket {
+    let transport = |host: String| Transport {
+        client: web::client().unwrap(),
+        host,
+        headers: Default::default(),
+        digests: scheme == "s3",
+        policy: policy(),
+    };
+    let is_s3 = scheme == "s3";
+    let more = if is_s3 { "\"key\": \"k\", \"secret\": \"s\"" } else { "\"token\": \"anon\"" };
+    let options = format!("{{\"endpoint_url\": \"http://{host}\", {more}}}");
+    let options = Options::parse(options.as_ref(), "--options").unwrap();
+    let made = if is_s3 { s3::operator("b", &options, transport) } else { gcs::operator(scheme, "b", &options, transport) };
+    let (operator, transport) = made.unwrap();
+    let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    let kind = if is_s3 { Kind::S3 } else { Kind::Gcs };
+    Bucket::new(operator, transport, kind, "b", prefix, format!("{scheme}://b"))
+}
+
+fn page(names: &[&str]) -> String {
+    let one = |name: &&str| {
+        format!(
+            "<Contents><Key>{name}</Key><LastModified>2026-01-01T00:00:00.5Z</LastModified><ETag>&quot;1&quot;</ETag><Size>1</Size></Contents>"
+        )
+    };
+    let all: String = names.iter().map(one).collect();
+    answer("200 OK", &[], &format!("<ListBucketResult><IsTruncated>false</IsTruncated>{all}</ListBucketResult>"))
+}
+
+fn keys(bucket: &Bucket) -> io::Result<Vec<String>> {
+    bucket.list(b"").map(|o| o.map(|o| String::from_utf8(o.key).unwrap())).collect()
+}
+
+fn head(etag: &str, len: usize) -> String {
+    cut("200 OK", &[&format!("ETag: \"{etag}\"")], "", len)
+}
+
+fn refusal(status: &str, code: &str) -> String {
+    answer(status, &[], &format!("<Error><Code>{code}</Code><Message>said\nso</Message><RequestId>secret</RequestId></Error>"))
+}
+
+#[test]
+fn listings_keep_a_first_slash_and_leave_folders_out() {
+    let service = Service::new(vec![busy(), page(&["!", "//y", "/x", "a", "a/", "a//b", "a b ", "b/c"])]);
+    // The order of bytes, but for the space, which comes before the slash.
+    let found: Vec<_> = bucket(&service.host, "s3", "").list(b"").collect();
+    let found: Vec<_> =
+        found.into_iter().map(|o| o.map(|o| String::from_utf8(o.key).unwrap()).map_err(|e| e.to_string())).collect();
+    let out_of_order = Err("s3://b: the listing is not in the order of names".to_string());
+    assert_eq!(found, [Ok("!".into()), Ok("//y".into()), Ok("/x".into()), Ok("a".into()), Ok("a//b".into()), out_of_order]);
+    let asked = service.asked();
+    assert!(
+        asked.iter().all(|request| request.starts_with("GET /b?list-type=2 HTTP") && request.contains("\r\nauthorization: AWS4"))
+    );
+    let service = Service::new(vec![page(&["p/q/", "p/q/a", "p/q//b"])]);
+    assert!(keys(&bucket(&service.host, "s3", "p/q")).is_err());
+    let service = Service::new(vec![page(&["p/q/", "p/q//b", "p/q/a"])]);
+    assert_eq!(keys(&bucket(&service.host, "s3", "p/q")).unwrap(), ["/b", "a"]);
+    assert!(service.asked()[0].starts_with("GET /b?list-type=2&prefix=p/q/ HTTP"));
+}
+
+#[test]
+fn a_name_from_elsewhere_ends_a_listing() {
+    let service = Service::new(vec![page(&["p/a", "q/b"])]);
+    let found: Vec<_> = bucket(&service.host, "s3", "p").list(b"").map(|o| o.map(|o| o.key).map_err(|e| e.kind())).collect();
+    assert_eq!(found, [Ok(b"a".to_vec()), Err(io::ErrorKind::InvalidData)]);
+}
+
+#[test]
+fn refusals_are_told_apart_in_one_line_without_the_request() {
+    for (status, code, kind, text) in [
+        ("404 Not Found", "NoSuchBucket", io::ErrorKind::NotFound, "s3://b: there is no bucket b"),
+        ("403 Forbidden", "AccessDenied", io::ErrorKind::PermissionDenied, "s3://b: AccessDenied: said"),
+        ("403 Forbidden", "SignatureDoesNotMatch", io::ErrorKind::PermissionDenied, "s3://b: SignatureDoesNotMatch: said"),
+        ("400 Bad Request", "Oops", io::ErrorKind::Other, "s3://b: Oops: said"),
+    ] {
+        let service = Service::new(vec![refusal(status, code)]);
+        let e = keys(&bucket(&service.host, "s3", "")).unwrap_err();
+        assert_eq!((e.kind(), e.to_string().split("\\n").next()), (kind, Some(text)));
+    }
+    let service = Service::new(vec![busy(); 6]);
+    let e = keys(&bucket(&service.host, "s3", "")).unwrap_err().to_string();
+    assert!(e.contains("the service says 503 Service Unavailable SlowDown") && !e.contains("secret"), "{e}");
+    assert_eq!(service.asked().len(), 6);
+}
+
+#[test]
+fn uploads_carry_their_md5_and_what_is_there_is_compared() {
+    let put = |answers| {
+        let service = Service::new(answers);
+        let how = Put { if_absent: true, ..Put::default() };
+        let done = bucket(&service.host, "s3", "p").put(b"a", Body::Bytes(b"content".to_vec()), &how);
+        let asked = service.asked();
+        assert!(asked[0].starts_with("PUT /b/p/a HTTP") && asked[0].ends_with("\r\n\r\ncontent"));
+        assert!(
+            asked[0].contains("\r\ncontent-md5: mgNkuembtIDdJeHwKEyFVQ==\r\n") && asked[0].contains("\r\nif-none-match: *\r\n")
+        );
+        (done.map_err(|e| e.kind()), asked.iter().map(|r| r.split(' ').next().unwrap().to_string()).collect::<Vec<_>>().join(" "))
+    };
+    let good = md5_of(b"content").to_string();
+    let stored = |etag: &str| answer("200 OK", &[&format!("ETag: \"{etag}\"")], "");
+    assert_eq!(put(vec![stored(&good), head(&good, 7)]), (Ok(true), "PUT HEAD".to_string()));
+    assert_eq!(put(vec![refusal("412 Precondition Failed", "PreconditionFailed")]), (Ok(false), "PUT".to_string()));
+    // What is not right is deleted.
+    let deleted = || answer("204 No Content", &[], "").replace("Content-Length: 0\r\n", "");
+    let altered = || Err(io::ErrorKind::InvalidData);
+    assert_eq!(put(vec![stored(&md5_of(b"kontent").to_string()), deleted()]), (altered(), "PUT DELETE".to_string()));
+    assert_eq!(put(vec![stored(&good), head(&good, 6), deleted()]), (altered(), "PUT HEAD DELETE".to_string()));
+    assert_eq!(put(vec![refusal("400 Bad Request", "BadDigest"), deleted()]), (altered(), "PUT DELETE".to_string()));
+}
+
+#[test]
+fn nothing_is_sent_of_what_is_not_what_it_was_said_to_be() {
+    let gone = Service::new(vec![]).host;
+    let store = bucket(&gone, "s3", "");
+    let how = Put { md5: Some(md5_of(b"other")), ..Put::default() };
+    assert_eq!(store.put(b"a", Body::Bytes(b"content".to_vec()), &how).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    let mut breaks = b"con".chain(Breaks);
+    let e = store.put(b"a", Body::Stream(&mut breaks), &Put::default()).unwrap_err();
+    assert_eq!(e.to_string(), "it broke");
+}
+
+struct Breaks;
+
+impl Read for Breaks {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("it broke"))
+    }
+}
+
+#[test]
+fn an_upload_in_parts_that_fails_is_taken_back() {
+    let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+    // Whether the first part was sent when the source broke is a matter of luck.
+    let service = Service::when(move |request| match request.split(' ').next() {
+        Some("HEAD") => (cut("404 Not Found", &[], "", 0), false),
+        Some("POST") => (answer("200 OK", &[], begun), false),
+        Some("DELETE") => ("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_string(), true),
+        _ => (answer("200 OK", &["ETag: \"opaque\""], ""), false),
+    });
+    let mut breaks = io::repeat(7).take((16 << 20) + 5).chain(Breaks);
+    let how = Put { if_absent: true, ..Put::default() };
+    let e = bucket(&service.host, "s3", "").put(b"a", Body::Stream(&mut breaks), &how).unwrap_err();
+    assert_eq!(e.to_string(), "it broke");
+    let asked = service.asked();
+    let first: Vec<_> = asked.iter().map(|r| r.split(" HTTP").next().unwrap()).filter(|r| !r.starts_with("PUT")).collect();
+    assert_eq!(first, ["HEAD /b/a", "POST /b/a?uploads", "DELETE /b/a?uploadId=u"]);
+}
+
+#[test]
+fn a_content_that_breaks_off_is_taken_up_where_it_was() {
+    let rest = answer("206 Partial Content", &["ETag: \"1\"", "Content-Range: bytes 4-9/10"], "456789");
+    let service = Service::new(vec![cut("200 OK", &["ETag: \"1\""], "0123", 10), busy(), rest]);
+    let mut text = String::new();
+    bucket(&service.host, "s3", "").open(b"a", 0, None, None).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "0123456789");
+    let asked = service.asked();
+    assert!(!asked[0].contains("\r\nrange:") && asked[0].contains("\r\naccept-encoding: gzip\r\n"));
+    assert!(asked[2].contains("\r\nrange: bytes=4-\r\n") && asked[2].contains("\r\nif-match: \"1\"\r\n"), "{}", asked[2]);
+}
+
+#[test]
+fn a_batch_that_fails_is_deleted_one_by_one() {
+    let batch = "<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>";
+    let gone = || "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_string();
+    let service = Service::new(vec![answer("200 OK", &[], batch), gone(), refusal("403 Forbidden", "AccessDenied"), gone()]);
+    let keys = [b"a".to_vec(), b"b".to_vec(), b"c/".to_vec(), b"c".to_vec()];
+    let done: Vec<_> = bucket(&service.host, "s3", "").delete(&keys).into_iter().map(|r| r.map_err(|e| e.kind())).collect();
+    assert_eq!(done, [Ok(()), Err(io::ErrorKind::PermissionDenied), Err(io::ErrorKind::InvalidInput), Ok(())]);
+    assert_eq!(service.asked().len(), 4);
+}
+
+#[test]
+fn google_is_asked_for_generation_0_and_its_md5_is_compared() {
+    let stored = |md5: &str| {
+        let json = format!("{{\"size\": \"7\", \"md5Hash\": \"{md5}\", \"etag\": \"e\", \"contentType\": \"x\"}}");
+        answer("200 OK", &[], &json)
+    };
+    let put = |last: Vec<String>| {
+        let uploads = Service::new(last);
+        let session = answer("200 OK", &[&format!("Location: http://{}/session", uploads.host)], "");
+        let service = Service::new(vec![session]);
+        let how = Put { if_absent: true, ..Put::default() };
+        let done = bucket(&service.host, "gs", "").put(b"a", Body::Bytes(b"content".to_vec()), &how);
+        assert!(service.asked()[0].contains("uploadType=resumable&name=a&ifGenerationMatch=0"));
+        (done.map_err(|e| e.kind()), uploads.asked().len())
+    };
+    assert_eq!(put(vec![stored("mgNkuembtIDdJeHwKEyFVQ==")]), (Ok(true), 1));
+    let taken =
+        answer("412 Precondition Failed", &[], "{\"error\": {\"code\": 412, \"errors\": [{\"reason\": \"conditionNotMet\"}]}}");
+    let closed = answer("499 Client Closed Request", &[], "");
+    assert_eq!(put(vec![taken, closed]), (Ok(false), 2));
+}

@@ -11,6 +11,8 @@ pub trait Monitor: Send + Sync {
     fn warn(&self, message: &str);
     /// Something that a curious user may like to know: counts, skipped things.
     fn note(&self, message: &str);
+    /// A file is done, well or not: so many bytes it has.
+    fn done(&self, _bytes: u64) {}
 }
 
 /// Keeps everything it hears, for tests and for callers that look at it afterwards.

@@ -35,8 +35,9 @@ const WINDOW: usize = 256;
 /// wrong. Error records of the input are passed on, and so is its end record, with its counts brought up to date.
 pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dyn Monitor>) -> Records {
     let tasks = Tasks { input, seen: HashSet::new(), failed: false };
+    let told = monitor.clone();
     let looked = parallel::ordered_map(tasks, options.jobs, WINDOW, move |task: Vec<Item>| {
-        task.into_iter().map(|item| look(item, &heap, options.quick)).collect::<Vec<_>>()
+        task.into_iter().map(|item| look(item, &heap, options.quick, &*told)).collect::<Vec<_>>()
     });
     let mut judge = Judge { bad: HashMap::new(), tally: Tally::default(), monitor };
     Box::new(looked.flatten().filter_map(move |seen| judge.judge(seen).transpose()))
@@ -123,16 +124,20 @@ enum Seen {
     Failed(Error),
 }
 
-fn look(item: Item, heap: &Heap, quick: bool) -> Seen {
+fn look(item: Item, heap: &Heap, quick: bool, monitor: &dyn Monitor) -> Seen {
     match item {
         Item::First(record, key, md5) => {
             let looked = if quick { glance(&record, &md5, heap) } else { read(&record, heap) };
+            monitor.done(record.fields().size.unwrap_or(0));
             match looked {
                 Ok(reason) => Seen::First(record, key, reason),
                 Err(e) => Seen::Failed(e),
             }
         }
-        Item::Again(record, key) => Seen::Again(record, key),
+        Item::Again(record, key) => {
+            monitor.done(record.fields().size.unwrap_or(0));
+            Seen::Again(record, key)
+        }
         Item::Other(record) => Seen::Other(record),
         Item::Failed(e) => Seen::Failed(e),
     }

@@ -95,6 +95,33 @@ fn man_pages_have_the_options_that_the_tools_have() {
 }
 
 #[test]
+fn storage_options_are_those_of_the_man_page() {
+    let page = text("man/snapshooter-storages.7");
+    let section = page.split_once(".Sh STORAGE OPTIONS").unwrap().1.split_once("\n.Sh ").unwrap().0;
+    for (name, root) in [
+        ("Azure", "az://c"),
+        ("S3", "s3://b"),
+        ("Google Cloud", "gs://b"),
+        ("WebDAV", "webdav://h"),
+        ("SFTP", "sftp://h/x"),
+        ("HTTP", "http://h"),
+    ] {
+        let given = ["--snap-root", root, "--snap-storage-options", r#"{"zzzz": 1}"#];
+        let run = Command::new(binaries().join("snap-list")).args(given).output().unwrap();
+        let said = String::from_utf8(run.stderr).unwrap();
+        let known = said.split_once("it has ").unwrap_or_else(|| panic!("{root}: {said}")).1;
+        let known: BTreeSet<&str> = known.trim().split(", ").collect();
+        let item = section.split_once(&format!(".It {name}\n")).unwrap().1;
+        let item = item.split("\n.It ").next().unwrap();
+        let lines = item.lines().filter_map(|line| line.strip_prefix(".Cm "));
+        let theirs: BTreeSet<&str> = lines.flat_map(str::split_whitespace).filter(|word| word.len() > 1).collect();
+        // Those are parts of an option's value.
+        let inner = ["s3", "addressing_style"].into_iter().filter(|_| name == "S3").collect();
+        assert_eq!(theirs, known.union(&inner).copied().collect(), "{name}: the man page left, the tool right");
+    }
+}
+
+#[test]
 fn help_shows_every_option() {
     for tool in tools() {
         let mut help = String::new();

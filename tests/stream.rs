@@ -41,6 +41,36 @@ fn a_stream_ends_with_its_end_record() {
 }
 
 #[test]
+fn how_far_the_work_is_is_shown_to_those_who_ask() {
+    let world = World::with(Tree::Files);
+    let count = world.sh("snap-scan --type f --no-end | wc -l").ok().out().trim().to_string();
+    let size = world.sh("snap-scan --type f --no-end | jq -s 'map(.size) | add'").ok().out().trim().to_string();
+    assert!(count.parse::<u64>().unwrap() < 1000 && size.parse::<u64>().unwrap() > 1000);
+    // A line at the end; nothing of it on standard output.
+    let told = |tool: &str, done: Done| {
+        let err = done.ok().err();
+        let line = err.lines().find(|l| l.contains("/s, ")).unwrap_or_else(|| panic!("{tool}: {err}"));
+        assert!(line.starts_with(&format!("{tool}: {count} files, ")) && !err.contains('\r'), "{err}");
+        assert!(!line.contains("requests"), "nothing was asked of another storage: {err}");
+    };
+    told("snap-heapify", world.sh("snap-scan --type f | snap-heapify --progress > list.jsonl"));
+    told("snap-verify", world.sh("snap-verify --progress < list.jsonl"));
+    world.sh("snap-write < list.jsonl").ok();
+    told("snap-restore", world.sh("snap-read | snap-restore --progress --file-root out"));
+    told("snapshooter", world.sh("snapshooter make-snapshot --progress --loglevel ERROR"));
+    // On a terminal it is drawn while the work goes on, and messages stand above it.
+    let until = "i=0; until [ -e drawn ] || ((i++ > 5000000)); do :; done";
+    world.put(
+        "slow.sh",
+        format!("(head -n 1 list.jsonl; {until}; tail -n +2 list.jsonl) | snap-heapify --progress -o again.jsonl; : > drawn\n"),
+    );
+    let seen = "while IFS= read -r -n 1 c; do [ \"$c\" != s ] || : > drawn; printf %s \"$c\"; done";
+    let done = world.sh(&format!("TERM=xterm script -qec 'bash slow.sh' /dev/null < /dev/null | {seen}")).ok();
+    assert!(done.out().matches("snap-heapify: ").count() > 1, "{done}");
+    assert!(done.out().contains("snap-heapify: ") && done.out().contains(&format!("{count} files, ")), "{done}");
+}
+
+#[test]
 fn a_stream_that_does_not_end_is_not_published() {
     let world = World::with(Tree::Files);
     world.sh("snap-scan | snap-heapify > list.jsonl").ok();

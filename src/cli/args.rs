@@ -146,6 +146,9 @@ pub struct Heapify {
     pub heap_cache_file: Option<PathBuf>,
     #[command(flatten)]
     pub jobs: Jobs,
+    /// Show on stderr how far the work is
+    #[arg(long)]
+    pub progress: bool,
     #[command(flatten)]
     pub out: Out,
 }
@@ -353,6 +356,9 @@ pub struct Restore {
     pub side: Side,
     #[command(flatten)]
     pub jobs: Jobs,
+    /// Show on stderr how far the work is
+    #[arg(long)]
+    pub progress: bool,
     /// Pass the records on to FILE as the files are now; - is standard output
     #[arg(short, long, value_name = "FILE", conflicts_with = "dry_run")]
     pub output: Option<PathBuf>,

@@ -25,6 +25,9 @@ pub struct Snapshooter {
     /// Print the completion script for SHELL, without one for that of $SHELL
     #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true)]
     pub show_completion: Option<Option<Shell>>,
+    /// Show on stderr how far the work is
+    #[arg(long, global = true)]
+    pub progress: bool,
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten, next_help_heading = "Options of all commands")]

@@ -19,6 +19,9 @@ pub struct Verify {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub how: VerifyHow,
+    /// Show on stderr how far the work is
+    #[arg(long)]
+    pub progress: bool,
     #[command(flatten)]
     pub out: Out,
 }

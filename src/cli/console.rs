@@ -1,10 +1,10 @@
 //! Messages to people: one line each on stderr, with the tool's name in front.
 
+use super::progress::Progress;
 use crate::error::{is_hostile, printable};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use std::borrow::Cow;
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The stderr of a tool. Counts the records that failed, for the exit status.
@@ -12,12 +12,32 @@ pub struct Console {
     tool: String,
     quiet: AtomicBool,
     failures: AtomicU64,
+    progress: Progress,
 }
 
 impl Console {
     /// A console for the tool of that name.
     pub fn new(tool: &str) -> Console {
-        Console { tool: tool.to_string(), quiet: AtomicBool::new(false), failures: AtomicU64::new(0) }
+        Console {
+            tool: tool.to_string(),
+            quiet: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
+            progress: Progress::default(),
+        }
+    }
+
+    /// Shows how far the work is, if asked to.
+    pub fn show_progress(&self, asked: bool) {
+        if asked {
+            self.progress.show(&self.tool);
+        }
+    }
+
+    /// Ends what [`Console::show_progress`] has begun.
+    pub fn finish(&self) {
+        if let Some(done) = self.progress.finish() {
+            self.line(&done);
+        }
     }
 
     /// Leaves out notes (not warnings, not failures).
@@ -40,10 +60,8 @@ impl Console {
         self.line(message);
     }
 
-    /// Nobody may be there to read it; then there is nothing to do about it either.
     fn line(&self, message: &str) {
-        let line = format!("{}: {}\n", self.tool, harmless(message));
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        self.progress.write(&format!("{}: {}\n", self.tool, harmless(message)));
     }
 }
 
@@ -75,5 +93,9 @@ impl Monitor for Console {
         if !self.quiet.load(Ordering::Relaxed) {
             self.line(message);
         }
+    }
+
+    fn done(&self, bytes: u64) {
+        self.progress.done(bytes);
     }
 }

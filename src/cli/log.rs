@@ -1,22 +1,37 @@
 //! The stderr of `snapshooter`: lines with time and level, as the Python tool has them.
 
 use super::args_seed::LogLevel;
+use super::progress::Progress;
 use crate::error::printable;
 use crate::monitor::Monitor;
 use crate::name::Name;
-use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes log lines up to a level. Counts the records that failed, for the exit status.
 pub struct Log {
     level: LogLevel,
     failures: AtomicU64,
+    progress: Progress,
 }
 
 impl Log {
     /// A log of that level.
     pub fn new(level: LogLevel) -> Log {
-        Log { level, failures: AtomicU64::new(0) }
+        Log { level, failures: AtomicU64::new(0), progress: Progress::default() }
+    }
+
+    /// Shows how far the work is, if asked to.
+    pub fn show_progress(&self, asked: bool) {
+        if asked {
+            self.progress.show("snapshooter");
+        }
+    }
+
+    /// Ends what [`Log::show_progress`] has begun.
+    pub fn finish(&self) {
+        if let Some(done) = self.progress.finish() {
+            self.progress.write(&format!("snapshooter: {done}\n"));
+        }
     }
 
     /// How many records failed so far.
@@ -37,8 +52,7 @@ impl Log {
             }
             _ => return,
         };
-        // Nobody may be there to read it; then there is nothing to do about it either.
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        self.progress.write(&line);
     }
 }
 
@@ -54,5 +68,9 @@ impl Monitor for Log {
 
     fn note(&self, message: &str) {
         self.line(LogLevel::Info, "INFO", message);
+    }
+
+    fn done(&self, bytes: u64) {
+        self.progress.done(bytes);
     }
 }

@@ -6,6 +6,7 @@ use crate::error::{Error, OrFailed, Result};
 use crate::heap;
 use crate::monitor::Monitor;
 use crate::storage::{Location, Store};
+use crate::time::Time;
 use std::sync::Arc;
 
 /// Objects that are deleted with one call.
@@ -57,6 +58,7 @@ pub fn gc(
         for batch in leftovers.chunks(BATCH) {
             delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
         }
+        temps::sweep_stores(snap_roots, Time::now(), temps::AGE, &mut totals.temps)?;
     }
     Ok(totals)
 }

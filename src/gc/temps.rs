@@ -38,12 +38,38 @@ pub fn sweep(heap: &Path, snap_roots: &[Location], now: Time, age: Duration) -> 
         // What can't be listed was told before, or nobody needs it.
         for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {
             let name = entry.file_name().as_bytes();
-            if entry.file_type().is_file() && name.starts_with(b".snap-") && name.ends_with(b".tmp") {
+            if entry.file_type().is_file() && is_temp(name) {
                 sweep_file(entry.path(), &old, &mut sum)?;
             }
         }
     }
+    sweep_stores(snap_roots, now, age, &mut sum)?;
     Ok(sum)
+}
+
+/// Deletes what interrupted writers of snapshots left in other storages, where it was last written at least so long ago.
+pub fn sweep_stores(snap_roots: &[Location], now: Time, age: Duration, sum: &mut Sum) -> Result<()> {
+    for root in snap_roots {
+        let Location::Remote(store) = root else { continue };
+        let old = |time: Time| (now.sec - time.sec) as f64 >= age.as_secs_f64();
+        let leftovers: Vec<_> = store
+            .list(b"")
+            .filter_map(std::result::Result::ok)
+            .filter(|o| o.modified.is_some_and(old) && is_leftover(&o.key))
+            .map(|o| (o.size, o.key))
+            .collect();
+        let keys: Vec<Vec<u8>> = leftovers.iter().map(|(_, key)| key.clone()).collect();
+        for ((size, key), result) in leftovers.iter().zip(store.delete(&keys)) {
+            result.or_failed(|| format!("delete {}/{}", store.url(), printable(key)))?;
+            sum.add(*size);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file of that name is one that a writer has not finished.
+fn is_temp(name: &[u8]) -> bool {
+    name.starts_with(b".snap-") && name.ends_with(b".tmp")
 }
 
 fn shown(what: &str, path: &Path) -> String {
@@ -88,9 +114,11 @@ fn sweep_file(path: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Re
     Ok(())
 }
 
-/// Whether the key is one of the Python tool's temporary objects.
+/// Whether the key is one of our unfinished uploads or of the Python tool's temporary objects.
 pub fn is_leftover(key: &[u8]) -> bool {
-    std::str::from_utf8(key).is_ok_and(|key| key.strip_prefix("temp/").and_then(|k| k.strip_suffix(".gz")).is_some_and(is_uuid))
+    is_temp(key.rsplit(|b| *b == b'/').next().unwrap_or_default())
+        || std::str::from_utf8(key)
+            .is_ok_and(|key| key.strip_prefix("temp/").and_then(|k| k.strip_suffix(".gz")).is_some_and(is_uuid))
 }
 
 /// 8-4-4-4-12 hex digits.

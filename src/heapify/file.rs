@@ -37,8 +37,16 @@ impl From<io::Error> for Trouble {
 }
 
 impl Worker {
+    /// What [`Worker::process`] does, told when it is done.
+    pub fn work(&self, record: Record, base: Option<Record>) -> Result<Done> {
+        let size = (record.kind() == Kind::File).then(|| record.fields().size.unwrap_or(0));
+        let done = self.process(record, base)?;
+        size.into_iter().for_each(|size| self.monitor.done(size));
+        Ok(done)
+    }
+
     /// Puts the md5 into a file's record; others go on as they came. `base` is the record of the same file, unchanged.
-    pub fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
+    fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
         if record.kind() != Kind::File {
             return Ok(match record.kind() {
                 Kind::Change => {

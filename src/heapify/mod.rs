@@ -78,7 +78,7 @@ pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn 
     });
     let tasks = Tasks { records: Matched::new(input, options.base, monitor), failed: false };
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
-        task.into_iter().map(|item| item.and_then(|(record, base)| worker.process(record, base))).collect::<Vec<_>>()
+        task.into_iter().map(|item| item.and_then(|(record, base)| worker.work(record, base))).collect::<Vec<_>>()
     });
     let (sender, receiver) = bounded(1);
     let committer =

@@ -145,6 +145,7 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
     let work = ordered_map(steps, jobs, jobs * 32, move |step| match step {
         Step::Make(target) => {
             let made = file::make(&target, &worker);
+            worker.monitor.done(target.record.fields().size.unwrap_or(0));
             Done::Made(target, made)
         }
         step => Done::Step(step),

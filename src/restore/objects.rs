@@ -79,7 +79,7 @@ pub fn restore(
     let planner = Planner { side: options.side, rows, deletes, kept };
     let steps = Merge::new(spool.read(), there).filter_map(move |pair| planner.step(pair));
     let (report, dry_run, jobs) = (options.report, options.dry_run, options.jobs.max(1));
-    let worker = Worker { store: store.clone(), source, checksum: options.checksum, dry_run, report };
+    let worker = Worker { store: store.clone(), source, checksum: options.checksum, dry_run, report, monitor: monitor.clone() };
     let work = parallel::ordered_map(steps, jobs, jobs * 4, move |step| worker.work(step));
     let (queue, tally) = (VecDeque::new(), Tally::default());
     let work: Option<Box<dyn Iterator<Item = Done> + Send>> = Some(Box::new(work));
@@ -159,6 +159,7 @@ struct Worker {
     checksum: bool,
     dry_run: bool,
     report: bool,
+    monitor: Arc<dyn Monitor>,
 }
 
 impl Worker {
@@ -167,7 +168,9 @@ impl Worker {
             Step::File(record, there) => (record, there),
             step => return Done::Step(step),
         };
-        match self.file(&record, there.as_ref()) {
+        let done = self.file(&record, there.as_ref());
+        self.monitor.done(record.fields().size.unwrap_or(0));
+        match done {
             Ok(done) => done,
             Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem) => {
                 Done::Step(Step::Fatal(Error::io(format!("write {}/{}", self.store.url(), record.name().printable()), e)))

@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct Service {
     /// Its address and port.
     pub host: String,
-    asked: JoinHandle<Vec<String>>,
+    /// With the connections that are to stay open.
+    asked: JoinHandle<(Vec<TcpStream>, Vec<String>)>,
 }
 
 impl Service {
@@ -18,7 +19,7 @@ impl Service {
     pub fn new(answers: Vec<String>) -> Service {
         let mut answers = answers.into_iter().peekable();
         match answers.peek() {
-            None => Service { host: gone(), asked: std::thread::spawn(Vec::new) },
+            None => Service { host: gone(), asked: std::thread::spawn(Default::default) },
             Some(_) => Service::when(move |_| (answers.next().unwrap(), answers.peek().is_none())),
         }
     }
@@ -40,7 +41,7 @@ impl Service {
                     answer => drop(stream.write_all(answer.as_bytes())),
                 }
                 if is_last {
-                    return asked;
+                    return (open, asked);
                 }
             }
         });
@@ -49,7 +50,7 @@ impl Service {
 
     /// What it was asked, the bodies included, once it was asked as often as was foreseen.
     pub fn asked(self) -> Vec<String> {
-        self.asked.join().unwrap()
+        self.asked.join().unwrap().1
     }
 }
 

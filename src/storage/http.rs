@@ -4,7 +4,7 @@ use super::Options;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
-use super::web::{self, Content, Place, header};
+use super::web::{self, Content, Place, Redirects, header};
 use crate::error::{Error, OrFailed, Result};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Response, Url};
@@ -46,10 +46,11 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
             headers.insert(name, value);
         }
     }
+    let redirects = if headers.is_empty() { Redirects::Anywhere } else { Redirects::SameServer };
     if let Some(login) = web::authorization(&place, options)? {
         headers.insert(AUTHORIZATION, login);
     }
-    let client = web::client().or_failed(|| format!("{scheme}://{}", place.host))?;
+    let client = web::client_that(redirects).or_failed(|| format!("{scheme}://{}", place.host))?;
     let url = format!("{scheme}://{}{}", place.host, web::encode(&path));
     Ok(Arc::new(Http { url, host: place.host, client, headers, policy: Policy::default() }))
 }

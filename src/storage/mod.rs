@@ -35,6 +35,19 @@ pub use store::{Attributes, Body, Listing, Object, Put, Store, check_key};
 
 use crate::error::{Error, Result};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// How many requests this process has made of other storages, those that were made again included.
+pub fn requests() -> u64 {
+    REQUESTS.load(Ordering::Relaxed)
+}
+
+#[cfg(feature = "network")]
+fn count_request() {
+    REQUESTS.fetch_add(1, Ordering::Relaxed);
+}
 
 /// The schemes of URLs, for messages.
 const SCHEMES: &str = "file, az, abfs, abfss, s3, gs, gcs, webdav, webdavs, sftp, ssh, http, https, memory";

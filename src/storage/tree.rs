@@ -4,9 +4,6 @@ use super::store::{Listing, Object, check_key};
 use crate::error::{Error, Result, printable};
 use std::io;
 
-/// The names of uploads that are not done yet begin and end with these.
-const TEMP: (&str, &str) = (".snap-", ".tmp");
-
 /// Refuses, beside what [`check_key`] does, keys that are no path: with an empty part.
 ///
 /// # Errors
@@ -31,11 +28,12 @@ pub fn root(path: &str, url: &str) -> Result<String> {
     Ok(path.to_string())
 }
 
-/// A new name for an upload in the same folder as a path.
+/// A new name, `.snap-*.tmp`, for an upload in the same folder as a path. Listings show it, so that what an interrupted upload
+/// leaves can be found and deleted.
 pub fn temp_beside(path: &str) -> String {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(std::time::SystemTime::now());
-    format!("{}/{}{}-{random:016x}{}", folder_of(path), TEMP.0, std::process::id(), TEMP.1)
+    format!("{}/.snap-{}-{random:016x}.tmp", folder_of(path), std::process::id())
 }
 
 /// The folder that a path lies in; empty for the topmost.
@@ -52,10 +50,6 @@ pub struct Child {
 }
 
 impl Child {
-    fn is_temp(&self) -> bool {
-        self.name.starts_with(TEMP.0.as_bytes()) && self.name.ends_with(TEMP.1.as_bytes())
-    }
-
     /// Where it stands among its siblings, for whole names to be in order: all below a folder goes on with a `/`.
     fn place(&self) -> Vec<u8> {
         [&self.name[..], if self.object.is_none() { b"/" } else { b"" }].concat()
@@ -88,7 +82,6 @@ where
             // Gone since its parent was listed.
             None => Vec::new(),
         };
-        all.retain(|child| !child.is_temp());
         all.sort_by_cached_key(|child| std::cmp::Reverse(child.place()));
         Ok(Some(all))
     };
@@ -155,12 +148,12 @@ mod tests {
     }
 
     #[test]
-    fn listings_are_in_the_order_of_whole_names_without_uploads() {
+    fn listings_are_in_the_order_of_whole_names() {
         let names = &["a", "a-x", "a.y/z", "a0", "b/c/d", "b/c-", "b/c/.snap-1-2.tmp", "b/.snap-x", "b!/x", "😀/x", "ﬀ"];
-        let mut all: Vec<_> = names.iter().filter(|n| !n.ends_with(".tmp")).map(|n| n.to_string()).collect();
+        let mut all: Vec<_> = names.iter().map(|n| n.to_string()).collect();
         all.sort();
         assert_eq!(listed(names, ""), all);
-        assert_eq!(listed(names, "b/"), ["b/.snap-x", "b/c-", "b/c/d"]);
+        assert_eq!(listed(names, "b/"), ["b/.snap-x", "b/c-", "b/c/.snap-1-2.tmp", "b/c/d"]);
         assert_eq!((listed(names, "none/"), listed(names, "b//"), listed(names, "../")), (vec![], vec![], vec![]));
     }
 
@@ -196,9 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn uploads_lie_beside_their_object_and_are_never_listed() {
+    fn uploads_lie_beside_their_object() {
         let temp = temp_beside("/r/a/b");
         assert!(temp.starts_with("/r/a/.snap-") && temp.ends_with(".tmp") && temp != temp_beside("/r/a/b"), "{temp}");
-        assert!(Child { name: temp.as_bytes()["/r/a/".len()..].to_vec(), object: None }.is_temp());
     }
 }

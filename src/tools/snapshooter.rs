@@ -20,6 +20,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
         Ok(args) => args,
         Err(status) => return status,
     };
+    let shows_progress = args.progress;
     // What is wrong with the options is usage, as it is for the options that clap looks at.
     let prepared = settings::log_level(&args.global).map(|level| Arc::new(Log::new(level))).and_then(|log| {
         let work = prepare(args, &log)?;
@@ -29,7 +30,10 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
         Ok(prepared) => prepared,
         Err(e) => return cli::finish(&console, Err(e)),
     };
-    match work() {
+    log.show_progress(shows_progress);
+    let done = work();
+    log.finish();
+    match done {
         Ok(true) if log.failures() == 0 => ExitCode::SUCCESS,
         Err(Error::ReaderGone) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),

@@ -211,6 +211,7 @@ impl Client {
         let request = http::Request::from_parts(parts, body).try_into();
         let request: reqwest::Request = request.map_err(|e| early((errors::broken(&self.host, e), false)))?;
         let limit = self.policy.stall * if call.body.is_empty() { 1 } else { SLOWER };
+        crate::storage::count_request();
         let response = match unless_stalled(self.http.execute(request), &moved, limit).await {
             Some(Ok(response)) => response,
             Some(Err(e)) => return Err(early((errors::broken(&self.host, e), true))),

@@ -92,7 +92,12 @@ fn field(debug: &str, mark: &str) -> Option<String> {
     while let Some(c) = chars.next() {
         match c {
             '"' => break,
-            '\\' => out.extend(chars.next()),
+            '\\' => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('r' | 't') => out.push(' '),
+                Some('u') => out.push_str("\\u"),
+                next => out.extend(next),
+            },
             c => out.push(c),
         }
     }

@@ -115,7 +115,7 @@ fn refusals_are_told_apart_in_one_line_without_the_request() {
     ] {
         let service = Service::new(vec![refusal(status, code)]);
         let e = keys(&bucket(&service.host, "s3", "")).unwrap_err();
-        assert_eq!((e.kind(), e.to_string().split("\\n").next()), (kind, Some(text)));
+        assert_eq!((e.kind(), e.to_string().as_str()), (kind, text));
     }
     let service = Service::new(vec![busy(); 6]);
     let e = keys(&bucket(&service.host, "s3", "")).unwrap_err().to_string();

@@ -102,6 +102,7 @@ impl Sftp {
         let mut tries = self.policy.begin();
         loop {
             let session = self.session()?;
+            crate::storage::count_request();
             let reason = match block_on(async { tokio::time::timeout(STALL, work(&session)).await })? {
                 Ok(Ok(done)) => return Ok(Ok(done)),
                 Ok(Err(openssh_sftp_client::Error::SftpError(kind, _))) => return Ok(Err(kind)),
@@ -212,7 +213,7 @@ fn object(key: Vec<u8>, meta: &MetaData) -> Object {
 }
 
 /// What it promises: an object is there whole or not at all: it is written under another name in the same folder
-/// (`.snap-*.tmp`, never listed), flushed to the disk, its size compared, and then put in place. Put-if-absent is atomic where the
+/// (`.snap-*.tmp`), flushed to the disk, its size compared, and then put in place. Put-if-absent is atomic where the
 /// server makes hard links, as OpenSSH does on file systems that have them. What is altered on the way `ssh` itself finds out.
 /// Neither etags nor md5s; times are whole seconds; attributes are not kept.
 impl Store for Sftp {

@@ -11,7 +11,7 @@ pub(super) use text::{Place, authorization, base64_md5, decode, encode, header, 
 use super::retry::{Policy, may_pass, retry_after};
 use crate::error::printable;
 use crate::time::Time;
-use reqwest::{Body, Client, Request, Response, StatusCode};
+use reqwest::{Body, Client, Request, Response, StatusCode, redirect};
 use std::error::Error as _;
 use std::io;
 use std::sync::OnceLock;
@@ -20,19 +20,47 @@ use std::time::Duration;
 /// Uploads slower than this, in bytes per second, count as broken.
 const SLOWEST: u64 = 16 << 10;
 
-/// The client of this process: connections are shared.
+/// Which answers that send a client elsewhere it follows.
+#[derive(Clone, Copy)]
+pub(super) enum Redirects {
+    /// None: what is written or deleted is so where the user said, and signatures hold for one address only.
+    Never,
+    /// Those to the same server: headers of the user's own go along, and may be secrets.
+    SameServer,
+    /// All; logins stay behind.
+    Anywhere,
+}
+
+/// The client of this process for storages that write: connections are shared.
 ///
 /// # Errors
 /// If the system has no certificates, or they can't be read.
 pub(super) fn client() -> io::Result<&'static Client> {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    if let Some(client) = CLIENT.get() {
+    client_that(Redirects::Never)
+}
+
+/// The client of this process that follows so far.
+///
+/// # Errors
+/// Those of [`client`].
+pub(super) fn client_that(redirects: Redirects) -> io::Result<&'static Client> {
+    static CLIENTS: [OnceLock<Client>; 3] = [const { OnceLock::new() }; 3];
+    let held = &CLIENTS[redirects as usize];
+    if let Some(client) = held.get() {
         return Ok(client);
     }
+    let follows = match redirects {
+        Redirects::Never => redirect::Policy::none(),
+        Redirects::SameServer => redirect::Policy::custom(|attempt| {
+            let is_same = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+            if is_same { redirect::Policy::default().redirect(attempt) } else { attempt.stop() }
+        }),
+        Redirects::Anywhere => redirect::Policy::default(),
+    };
     let agent = concat!("snapshooter/", env!("CARGO_PKG_VERSION"));
-    let builder = Client::builder().connect_timeout(Duration::from_secs(20)).user_agent(agent);
+    let builder = Client::builder().connect_timeout(Duration::from_secs(20)).user_agent(agent).redirect(follows);
     let client = builder.build().map_err(|e| broken(&e, "the HTTP client"))?;
-    Ok(CLIENT.get_or_init(|| client))
+    Ok(held.get_or_init(|| client))
 }
 
 /// Sends a request, again and again as far as that may help; one with a streamed body only once. The answer may be of any
@@ -48,6 +76,7 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
     loop {
         let Some(request) = next.take() else { return Err(io::Error::other("a request that can't be sent again")) };
         next = request.try_clone();
+        crate::storage::count_request();
         // A stream takes as long as it takes; whoever makes it looks after that.
         let sent = match &next {
             Some(_) => tokio::time::timeout(limit, client.execute(request)).await,
@@ -55,10 +84,7 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
         };
         let (asked, failed) = match sent {
             Ok(Ok(answer)) if !may_pass(answer.status().as_u16()) => return Ok(answer),
-            Ok(Ok(answer)) => {
-                let header = answer.headers().get("retry-after").and_then(|v| v.to_str().ok());
-                (header.and_then(|header| retry_after(header, Time::now())), Ok(answer))
-            }
+            Ok(Ok(answer)) => (asked_wait(&answer), Ok(answer)),
             Ok(Err(e)) => (None, Err(broken(&e, host))),
             Err(_) => (None, Err(stalled(host))),
         };
@@ -67,6 +93,11 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
             None => return failed,
         }
     }
+}
+
+/// How long the server asks to wait before another try.
+pub(super) fn asked_wait(answer: &Response) -> Option<Duration> {
+    retry_after(header(answer.headers(), "retry-after")?, Time::now())
 }
 
 /// All of a body that is known to be small.

@@ -14,7 +14,7 @@ use super::tree::{self, Child};
 use super::web::{self, Content, Place};
 use crate::error::{OrFailed, Result, printable};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -91,8 +91,17 @@ impl WebDav {
         Ok(request)
     }
 
+    /// Asks, and again while others do something there right now.
     fn ask(&self, request: Request) -> io::Result<Response> {
-        block_on(web::fetch(self.client, request, &self.policy, &self.host))?
+        let mut tries = self.policy.begin();
+        loop {
+            let again = request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
+            let answer = block_on(web::fetch(self.client, again, &self.policy, &self.host))??;
+            match tries.again(None).filter(|_| answer.status() == StatusCode::LOCKED) {
+                Some(wait) => std::thread::sleep(wait),
+                None => return Ok(answer),
+            }
+        }
     }
 
     fn refused(&self, answer: &Response) -> io::Error {
@@ -194,7 +203,7 @@ impl WebDav {
 }
 
 /// What it promises: an object is there whole or not at all, as far as the server's MOVE is: it is uploaded under another name in
-/// the same folder (`.snap-*.tmp`, never listed), its size compared, over `webdav://` also its md5, because there nothing else
+/// the same folder (`.snap-*.tmp`), its size compared, over `webdav://` also its md5, because there nothing else
 /// tells what was altered on the way, and then moved. Put-if-absent is not atomic: servers look first and move then. No md5s;
 /// times are whole seconds; content types stay only if the server keeps them, other attributes never.
 impl Store for WebDav {

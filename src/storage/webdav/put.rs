@@ -3,14 +3,16 @@
 use super::WebDav;
 use crate::record::Md5;
 use crate::storage::intake::{Intake, altered};
+use crate::storage::retry::may_pass;
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
 use crate::storage::{tree, web};
 use bytes::Bytes;
-use reqwest::Response;
 use reqwest::header::HeaderValue;
+use reqwest::{Request, Response, StatusCode};
 use sha2::Digest;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -21,7 +23,7 @@ const PIECE: usize = 256 << 10;
 /// How long a server may take to store what it has got, all of it: it may pass it on to somewhere else first.
 const ANSWER: Duration = Duration::from_secs(600);
 
-/// What is not longer is sent in one piece, and so can be sent again.
+/// What is not longer is held in memory, and so can be sent again.
 const SMALL: usize = 4 << 20;
 
 /// Does what [`crate::storage::Store::put`] promises, as far as [`WebDav`] says.
@@ -44,8 +46,12 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     // Folders are deleted by others; then what we know of them is wrong, once.
     make_folder(dav, tree::folder_of(&path))?;
     let temp = tree::temp_beside(&path);
-    let done = upload(dav, &temp, first, &mut intake, how).and_then(|()| {
-        let (md5, size) = intake.check(how)?;
+    let content = match first.len() < SMALL {
+        true => Upload::Small(first.into()),
+        false => Upload::File(spooled(&first, &mut intake)?),
+    };
+    let (md5, size) = intake.check(how)?;
+    let done = upload(dav, &temp, &content, size, how).and_then(|()| {
         compare(dav, &temp, md5, size)?;
         let how = Publish { path: &path, if_absent: how.if_absent, is_there, md5, size };
         publish(dav, &temp, &how)
@@ -84,32 +90,50 @@ fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
     }
 }
 
-fn upload(dav: &WebDav, temp: &str, first: Vec<u8>, intake: &mut Intake<'_>, how: &Put) -> io::Result<()> {
-    let mut request = dav.request("PUT", temp)?;
+/// A content that can be sent again.
+enum Upload {
+    Small(Bytes),
+    File(File),
+}
+
+/// A large content in a temporary file: servers want its length first, and a connection that breaks would take all of it along.
+fn spooled(first: &[u8], intake: &mut Intake<'_>) -> io::Result<File> {
+    let what = |e: io::Error| io::Error::new(e.kind(), format!("temporary file: {e}"));
+    let mut file = tempfile::tempfile().map_err(what)?;
+    file.write_all(first).map_err(what)?;
+    loop {
+        let piece = intake.next(PIECE)?;
+        if piece.is_empty() {
+            return Ok(file);
+        }
+        file.write_all(&piece).map_err(what)?;
+    }
+}
+
+fn upload(dav: &WebDav, temp: &str, content: &Upload, size: u64, how: &Put) -> io::Result<()> {
     let content_type = how.attributes.content_type.as_deref().unwrap_or("application/octet-stream");
     let content_type = HeaderValue::from_str(content_type)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a content type that is no header"))?;
-    request.headers_mut().insert("content-type", content_type);
-    let answer = if first.len() < SMALL {
-        let folder = tree::folder_of(temp);
-        *request.body_mut() = Some(first.into());
-        let again = request.try_clone();
-        let answer = dav.ask(request)?;
-        match again.filter(|_| matches!(answer.status().as_u16(), 404 | 409)) {
-            Some(again) => {
-                forget(dav);
-                make_folder(dav, folder)?;
-                dav.ask(again)?
+    let send = || {
+        let mut request = dav.request("PUT", temp)?;
+        request.headers_mut().insert("content-type", content_type.clone());
+        match content {
+            Upload::Small(bytes) => {
+                *request.body_mut() = Some(bytes.clone().into());
+                dav.ask(request)
             }
-            None => answer,
+            Upload::File(file) => {
+                request.headers_mut().insert("content-length", HeaderValue::from(size));
+                stream(dav, &request, file)
+            }
         }
-    } else {
-        // Some servers take nothing without a length.
-        if let Some(size) = how.size {
-            request.headers_mut().insert("content-length", HeaderValue::from(size));
-        }
-        stream(dav, request, first, intake, how.size)?
     };
+    let mut answer = send()?;
+    if matches!(answer.status().as_u16(), 404 | 409) {
+        forget(dav);
+        make_folder(dav, tree::folder_of(temp))?;
+        answer = send()?;
+    }
     match answer.status().as_u16() {
         200 | 201 | 204 => Ok(()),
         _ => {
@@ -123,63 +147,54 @@ fn forget(dav: &WebDav) {
     dav.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// Sends a body while it is read. An error of the reader breaks the request off, and so does a body that is not of the `size`
-/// that was told.
-fn stream(
-    dav: &WebDav,
-    mut request: reqwest::Request,
-    first: Vec<u8>,
-    intake: &mut Intake<'_>,
-    size: Option<u64>,
-) -> io::Result<Response> {
-    let mut sent = 0;
-    let mut sized = |piece: Vec<u8>| {
-        sent += piece.len() as u64;
-        match size {
-            Some(size) if sent > size || (piece.is_empty() && sent < size) => {
-                Err(altered("what was to be stored is not what it was said to be"))
-            }
-            _ => Ok(piece),
+/// Sends a file, again and again as far as that may help.
+fn stream(dav: &WebDav, request: &Request, mut file: &File) -> io::Result<Response> {
+    let mut tries = dav.policy.begin();
+    loop {
+        file.seek(SeekFrom::Start(0))?;
+        let (asked, failed) = match stream_once(dav, request, file) {
+            Ok(answer) if !may_pass(answer.status().as_u16()) && answer.status() != StatusCode::LOCKED => return Ok(answer),
+            Ok(answer) => (web::asked_wait(&answer), Ok(answer)),
+            Err(e) => (None, Err(e)),
+        };
+        match tries.again(asked) {
+            Some(wait) => std::thread::sleep(wait),
+            None => return failed,
         }
-    };
+    }
+}
+
+fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Response> {
+    // It has no body yet.
+    let mut request = request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
     let (pieces, arriving) = mpsc::channel::<io::Result<Bytes>>(4);
     let body = futures_util::stream::unfold(arriving, |mut arriving| async { Some((arriving.recv().await?, arriving)) });
     *request.body_mut() = Some(reqwest::Body::wrap_stream(body));
     let (client, host, policy) = (dav.client, dav.host.clone(), dav.policy.clone());
     let stall = policy.stall + Duration::from_secs(30);
-    let has_length = request.headers().contains_key("content-length");
     block_on(async move {
         let request = tokio::spawn(async move { web::fetch(client, request, &policy, &host).await });
-        let mut next = sized(first);
-        let failed = loop {
-            let piece = match next {
-                Ok(piece) if piece.is_empty() => break None,
-                Ok(piece) => piece,
-                // Without a length it can end like any other, and then be deleted; else the server may finish it later.
-                Err(e) if !has_length => break Some(e),
-                Err(e) => {
-                    drop(pieces.send(Err(io::Error::other("broken off"))).await);
-                    return Err(e);
-                }
-            };
+        loop {
+            let mut piece = Vec::new();
+            file.take(PIECE as u64).read_to_end(&mut piece)?;
+            if piece.is_empty() {
+                break;
+            }
             match tokio::time::timeout(stall, pieces.send(Ok(piece.into()))).await {
                 Ok(Ok(())) => {}
                 // The server has answered before it had all; what it says counts.
-                Ok(Err(_)) => break None,
+                Ok(Err(_)) => break,
                 Err(_) => {
                     request.abort();
                     return Err(io::Error::new(io::ErrorKind::TimedOut, "the server takes nothing more"));
                 }
             }
-            next = intake.next(PIECE).and_then(&mut sized);
-        };
+        }
         drop(pieces);
         let abort = request.abort_handle();
-        let answer = tokio::time::timeout(ANSWER, request).await;
-        match (failed, answer) {
-            (Some(e), _) => Err(e),
-            (None, Ok(answer)) => answer.map_err(io::Error::other)?,
-            (None, Err(_)) => {
+        match tokio::time::timeout(ANSWER, request).await {
+            Ok(answer) => answer.map_err(io::Error::other)?,
+            Err(_) => {
                 abort.abort();
                 Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to an upload"))
             }
@@ -223,7 +238,6 @@ fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
     let target = HeaderValue::from_str(target.url().as_str())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a name that no header can have"))?;
     let mut overwrite = how.is_there;
-    let mut tries = dav.policy.begin();
     loop {
         let mut request = dav.request("MOVE", temp)?;
         request.headers_mut().insert("destination", target.clone());
@@ -234,11 +248,6 @@ fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
             412 if how.if_absent => return Ok(false),
             // Somebody else has put it there meanwhile.
             412 if !overwrite && dav.found(how.path)?.is_some() => overwrite = true,
-            // Others move something there right now.
-            423 => match tries.again(None) {
-                Some(wait) => std::thread::sleep(wait),
-                None => return Err(dav.refused(&answer)),
-            },
             // The answer to a MOVE that was done may be lost, and then there is nothing to be moved again.
             404 if dav.found(temp)?.is_none() => return compare(dav, how.path, how.md5, how.size).map(|()| true),
             _ => return Err(dav.refused(&answer)),

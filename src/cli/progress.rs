@@ -1,0 +1,79 @@
+//! How far a tool is: a line on stderr that is drawn anew while it works, and one when it is done.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// What was done, and the line that shows it, where somebody asked for one.
+#[derive(Default)]
+pub struct Progress {
+    shown: OnceLock<Shown>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    files: AtomicU64,
+    bytes: AtomicU64,
+}
+
+struct Shown {
+    bar: ProgressBar,
+    since: Instant,
+}
+
+impl Progress {
+    /// Begins to draw the line, with that name in front. Where stderr is no terminal only the last line is written.
+    pub fn show(&self, tool: &str) {
+        let (counts, since) = (self.counts.clone(), Instant::now());
+        let line = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = out.write_str(&counts.line(since));
+        };
+        let style =
+            ProgressStyle::with_template(&format!("{tool}: {{line}}")).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style.with_key("line", line));
+        if self.shown.set(Shown { bar: bar.clone(), since }).is_ok() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+
+    /// Counts a file.
+    pub fn done(&self, bytes: u64) {
+        self.counts.files.fetch_add(1, Ordering::Relaxed);
+        self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Writes a line to stderr, above the one that is drawn. Nobody may be there to read it; then there is nothing to do about
+    /// it either.
+    pub fn write(&self, line: &str) {
+        let write = || drop(std::io::stderr().lock().write_all(line.as_bytes()));
+        match self.shown.get() {
+            Some(shown) => shown.bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Takes the line away; what was done, if somebody asked for it.
+    pub fn finish(&self) -> Option<String> {
+        let shown = self.shown.get()?;
+        shown.bar.finish_and_clear();
+        Some(self.counts.line(shown.since))
+    }
+}
+
+impl Counts {
+    fn line(&self, since: Instant) -> String {
+        let (files, bytes) = (self.files.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        let elapsed = since.elapsed();
+        let rate = (bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
+        let size = |bytes| indicatif::DecimalBytes(bytes);
+        let mut line = format!("{} files, {}, {}/s", indicatif::HumanCount(files), size(bytes), size(rate));
+        let requests = crate::storage::requests();
+        if requests > 0 {
+            line += &format!(", {} requests", indicatif::HumanCount(requests));
+        }
+        line + &format!(", {}", indicatif::FormattedDuration(elapsed))
+    }
+}

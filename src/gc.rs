@@ -9,8 +9,8 @@ mod references;
 mod remote;
 mod temps;
 
-use crate::error::{Error, OrFailed, Result, printable};
-use crate::heap::condemned::{self, Condemned, Entry};
+use crate::error::{Error, Result, printable};
+use crate::heap::condemned::{Condemned, Entry};
 use crate::heap::{roots, small};
 use crate::monitor::Monitor;
 use crate::record::Md5;
@@ -175,12 +175,7 @@ fn check_roots(heap: &Location, snap_roots: &[Location]) -> Result<()> {
 
 /// The time, by the clock of the storage that wrote down when an object was condemned.
 fn now(heap: &Path, options: Options) -> Result<Time> {
-    let folder = heap.join(condemned::FOLDER);
-    if !options.delete || options.exclusive || !folder.exists() {
-        return Ok(Time::now());
-    }
-    let temp = small::temp(&folder)?;
-    small::time_of(temp.as_file()).or_failed(|| format!("read the time in {}", printable(heap.as_os_str().as_bytes())))
+    if options.delete && !options.exclusive { small::clock(heap) } else { Ok(Time::now()) }
 }
 
 struct Run<'a> {

@@ -1,5 +1,6 @@
 //! Keeping a repository: damage is found and mends itself, snapshots are dropped by rule, and what goes is what nobody needs.
 
+use crate::measure::{figure, state};
 use crate::util::{Done, World, wait_for};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,6 +138,7 @@ fn all_damage_is_found_and_mends() {
     large[middle] ^= 0x40;
     fs::write(&paths["large"], large).unwrap();
     bad.insert("large".to_string(), "flipped");
+    let before = state(&world.path("heap"));
     let found = world.sh("snap-read | snap-verify").status(1);
     let names = column(&found, "name", ("type", "error"));
     let missed: Vec<_> = bad.iter().filter(|(name, _)| !names.contains(*name)).collect();
@@ -148,6 +150,10 @@ fn all_damage_is_found_and_mends() {
         assert!(quick.contains(name), "--quick did not find {way} {name}");
     }
     println!("damaged {}, found {}, found by --quick {}", bad.len(), names.len(), quick.len());
+    assert!(state(&world.path("heap")) == before, "snap-verify has changed something in the heap");
+    let good: Vec<&PathBuf> = paths.iter().filter(|(name, _)| !bad.contains_key(*name)).map(|(_, path)| path).collect();
+    let bytes = || good.iter().map(|p| (fs::metadata(p).unwrap().ino(), fs::read(p).unwrap())).collect::<Vec<_>>();
+    let good_before = bytes();
     // An ordinary backup mends what shows from outside, and says nothing of it.
     world.sh(BACKUP).ok().silent();
     let left = column(&world.sh("snap-read | snap-verify; true"), "name", ("type", "error"));
@@ -157,6 +163,9 @@ fn all_damage_is_found_and_mends() {
     world.sh("snap-scan | snap-heapify --verify-existing | snap-write").ok().silent();
     world.sh("snap-read | snap-verify").ok().silent();
     println!("mended by the next backup {}, by --verify-existing {}", bad.len() - left.len(), left.len());
+    assert!(bytes() == good_before && !good.is_empty(), "healing has changed an object that was good");
+    let (objects, good) = (before.len(), good.len());
+    figure(17, &format!("verify changed 0 of {objects} files and folders of the heap; healing changed 0 of {good} good objects"));
 }
 
 #[test]
@@ -446,6 +455,63 @@ fn leftovers_go_when_they_are_old() {
     world.sh("snap-gc --delete").ok().complains("leftovers of writers that died: 3");
     let there: Vec<bool> = all.iter().map(|p| p.exists()).collect();
     assert_eq!(there, [false, false, true, true, false]);
+}
+
+#[test]
+fn clocks_that_are_wrong_delete_nothing_young() {
+    let world = World::new();
+    if world.sh("faketime -f +1h true").code() != Some(0) {
+        println!("row 13: skipped: faketime is not installed");
+        return;
+    }
+    let off = |by: &str| format!("NO_FAKE_STAT=1 faketime -f {by}h");
+    let (mut kept, mut published, mut refused) = (0, 0, 0);
+    for by in ["+48", "-48"] {
+        let world = World::new();
+        for n in 0..40 {
+            world.put(&format!("files/{n}"), text(n));
+        }
+        world.sh(BACKUP).ok();
+        // What a writer has stored and not published yet, and a folder of temporary files that is in use.
+        world.put("files/young", "young");
+        world.sh("snap-scan | snap-heapify > list").ok();
+        let temp = world.put("heap/temp/snap-1-abc/1.gz", "x");
+        let young = object(&world, &md5_of(&world, "young"));
+        // Objects that seem to be of another time.
+        let now = SystemTime::now();
+        for (n, path) in objects(&world).into_values().enumerate() {
+            let two_days = Duration::from_secs(48 * 3600);
+            let time = if n % 2 == 0 { now + two_days } else { now - two_days };
+            fs::File::options().write(true).open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+        }
+        // A gc on a machine whose clock is wrong, again and again, and then on one whose clock is right.
+        for gc in [format!("{} snap-gc --delete", off(by)), format!("{} snap-gc --delete", off(by)), "snap-gc --delete".into()] {
+            let done = world.sh(&gc).ok();
+            assert!(column(&done, "md5", ("action", "deleted")).is_empty(), "{done}");
+            assert!(young.exists() && temp.exists());
+            kept += 1;
+        }
+        // Just condemned: nobody is refused for the clock of his own machine.
+        world.sh(&format!("{} snap-write < list", off(by))).ok();
+        world.sh("snap-read | snap-verify").ok();
+        published += 1;
+        // Condemned for longer than the grace: such a list is refused, whatever the clock there says.
+        world.put("files/young", "another");
+        world.sh("snap-scan | snap-heapify > list").ok();
+        world.sh("snap-gc --delete --grace 0s").ok();
+        world.sh(&format!("{} snap-write < list", off(by))).status(2).complains("condemned by snap-gc");
+        refused += 1;
+        // A backup with a wrong clock renews what it takes over.
+        world.sh(&format!("{{ snap-scan; }} | {} snap-heapify --no-base | {} snap-write", off(by), off(by))).ok();
+        world.sh(&format!("{} snap-gc --delete --grace 1s", off(by))).ok();
+        world.sh("snap-read | snap-verify").ok();
+    }
+    figure(
+        13,
+        &format!(
+            "clocks 48 hours fast and slow, objects of the future and the past: {kept} runs of gc deleted 0 young ones, {published} of {published} writers published, {refused} of {refused} old lists refused"
+        ),
+    );
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod interop;
 mod keep;
 mod measure;
 mod memory;
+mod model;
 mod remote;
 mod roundtrip;
 mod seed;

@@ -2,6 +2,7 @@
 
 use super::Heap;
 use super::condemned::{self, Condemned};
+use super::small;
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
 use crate::storage::Location;
@@ -29,7 +30,10 @@ impl Guard {
         let what = || format!("heap root {root}");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let heap = fs::open(folder, flags, Mode::empty()).or_failed(what)?;
-        Ok(Some(Guard { heap, condemned: Condemned::load(folder)?, now: Time::now() }))
+        let condemned = Condemned::load(folder)?;
+        // Who may not write there has only the clock of this machine.
+        let now = if condemned.is_empty() { Time::now() } else { small::clock(folder).unwrap_or_else(|_| Time::now()) };
+        Ok(Some(Guard { heap, condemned, now }))
     }
 
     /// Whether a record may be published: its object is there, and not condemned for more than half of the grace. The other

@@ -33,6 +33,15 @@ pub fn time_of(file: &File) -> io::Result<Time> {
     Ok(Time { sec: meta.mtime(), nsec: meta.mtime_nsec() as u32 })
 }
 
+/// The time, by the clock of the storage that a heap is in: clocks of machines differ, by days where one is wrong.
+///
+/// # Errors
+/// If the heap can't be written.
+pub fn clock(heap: &Path) -> Result<Time> {
+    let temp = temp(&heap.join("temp"))?;
+    time_of(temp.as_file()).or_failed(|| shown(heap))
+}
+
 /// Gives a temporary file its name, to last.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ for patch in tests/torture/mutants/*.patch; do
     # The copies keep their times, so cargo sees only by these what is changed.
     patch --quiet --directory "$work/tree" -p1 <"$patch"
     find "$work/tree/src" -name '*.rs' -exec touch {} +
-    (cd "$work/tree" && CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR=$target cargo build --quiet --locked --bin snap-heapify)
+    (cd "$work/tree" && CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR=$target cargo build --quiet --locked --no-default-features --bin snap-heapify)
     cp "$TOOLS"/snap* "$work/tools"
     cp "$target/debug/snap-heapify" "$work/tools"
     by=()

@@ -1,6 +1,6 @@
 //! A reader that survives its connection: when that breaks, the rest is asked for from where it was.
 
-use super::retry::Policy;
+use super::retry::{Policy, Tries};
 use std::io::{self, ErrorKind, Read};
 
 /// A content that is read, and asked for again when that fails.
@@ -10,7 +10,14 @@ pub struct Resumed<F> {
     at: u64,
     end: Option<u64>,
     policy: Policy,
+    /// The tries since enough has arrived, and the bytes since the last of them.
+    tries: Option<Tries>,
+    since: u64,
 }
+
+/// So many bytes of one connection are worth as many tries again. With fewer it would go on for hours where each connection
+/// breaks after a few.
+const ENOUGH: u64 = 256 << 10;
 
 /// Reads a content through `reader`, which stands at byte `at` of it. Where that fails, or ends before byte `end` (None where
 /// that is not known), `open` is called with the offset reached and gives a reader for the rest of the same content (so it has
@@ -18,12 +25,12 @@ pub struct Resumed<F> {
 ///
 /// An error of `open` is final, because whoever opens has tried again already. So are errors of a reader that another try
 /// can't change: `NotFound`, `PermissionDenied`, `InvalidData`, `InvalidInput`, `Unsupported`. All others are tried as often as
-/// `policy` says without a byte arriving, and then given out.
+/// `policy` says without much arriving in between, and then given out.
 pub fn resumed<F>(reader: Box<dyn Read + Send>, at: u64, end: Option<u64>, policy: Policy, open: F) -> Resumed<F>
 where
     F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>,
 {
-    Resumed { open, reader: Some(reader), at, end, policy }
+    Resumed { open, reader: Some(reader), at, end, policy, tries: None, since: 0 }
 }
 
 impl<F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>> Resumed<F> {
@@ -53,18 +60,22 @@ impl<F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>> Read for Resumed<F> {
         if most == 0 {
             return Ok(0);
         }
-        let policy = self.policy.clone();
-        let mut tries = policy.begin();
         loop {
             match self.read_once(&mut into[..most]) {
                 Ok(n) => {
                     self.at += n as u64;
+                    self.since += n as u64;
                     return Ok(n);
                 }
                 Err(Failure::Final(e)) => return Err(e),
                 Err(Failure::Passing(e)) if e.kind() == ErrorKind::Interrupted => return Err(e),
                 Err(Failure::Passing(e)) => {
                     self.reader = None;
+                    if self.since >= ENOUGH {
+                        self.tries = None;
+                    }
+                    self.since = 0;
+                    let tries = self.tries.get_or_insert_with(|| self.policy.begin());
                     std::thread::sleep(tries.again(None).ok_or(e)?);
                 }
             }
@@ -135,6 +146,15 @@ mod tests {
         assert_eq!((content.unwrap_err().kind(), opened), (ErrorKind::UnexpectedEof, 5));
         let (content, opened) = read(b"0123456789", 0, Some(ErrorKind::ConnectionReset));
         assert_eq!((content.unwrap_err().kind(), opened), (ErrorKind::ConnectionReset, 5));
+    }
+
+    #[test]
+    fn a_few_bytes_of_each_connection_are_no_progress() {
+        let (content, opened) = read(&[7; 100], 3, None);
+        assert_eq!((content.unwrap_err().kind(), opened), (ErrorKind::UnexpectedEof, 5));
+        static LARGE: [u8; 8 * ENOUGH as usize] = [7; 8 * ENOUGH as usize];
+        let (content, opened) = read(&LARGE, ENOUGH as usize, Some(ErrorKind::ConnectionReset));
+        assert_eq!((content.unwrap().len(), opened), (LARGE.len(), 7));
     }
 
     #[test]

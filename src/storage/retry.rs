@@ -36,24 +36,24 @@ impl Default for Policy {
 }
 
 /// The tries of one call.
-pub struct Tries<'p> {
-    policy: &'p Policy,
+pub struct Tries {
+    policy: Policy,
     made: u32,
     began: Instant,
 }
 
 impl Policy {
     /// Begins a call; its first try needs no leave.
-    pub fn begin(&self) -> Tries<'_> {
-        Tries { policy: self, made: 1, began: Instant::now() }
+    pub fn begin(&self) -> Tries {
+        Tries { policy: self.clone(), made: 1, began: Instant::now() }
     }
 }
 
-impl Tries<'_> {
+impl Tries {
     /// How long to wait before another try; None if it was tried often or long enough. `asked` is what the service asked for
     /// with `Retry-After`.
     pub fn again(&mut self, asked: Option<Duration>) -> Option<Duration> {
-        let policy = self.policy;
+        let policy = &self.policy;
         if self.made >= policy.tries {
             return None;
         }

@@ -62,11 +62,18 @@ impl Heap {
     /// Opens a heap that is there, for reading.
     ///
     /// # Errors
-    /// If it is not there or no folder.
+    /// If it is not there or no folder, or the storage refuses to list a part of it: that is told once, not for each object.
     pub fn open(root: &Location) -> Result<Heap> {
         let kind = match root {
             Location::Folder(folder) => Kind::Local(LocalHeap::open(folder)?),
-            Location::Remote(store) => Kind::Remote(RemoteHeap::new(store.clone(), 0)),
+            Location::Remote(store) => {
+                match store.list(b"00/").next() {
+                    // A web server can't list, and may have objects all the same.
+                    Some(Err(e)) if e.kind() != io::ErrorKind::Unsupported => Err(e).or_failed(|| format!("heap root {root}"))?,
+                    _ => {}
+                }
+                Kind::Remote(RemoteHeap::new(store.clone(), 0))
+            }
         };
         Ok(Heap { root: root.clone(), kind })
     }

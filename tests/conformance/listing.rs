@@ -2,7 +2,7 @@
 
 use super::{Backend, bytes, list, put};
 use crate::emulators::Planted;
-use crate::measure::{figure, many};
+use crate::measure::many;
 use snapshooter::codec::md5_of;
 use snapshooter::storage::{Body, Put, Store};
 use snapshooter::time::Time;
@@ -116,7 +116,7 @@ pub fn pages(backend: &Backend) {
         seconds(listed_in),
         seconds(start.elapsed())
     );
-    figure(27, &format!("{name}: {} objects: {times}", backend.many));
+    println!("{name}: {} objects: {times}", backend.many);
 }
 
 pub fn markers(backend: &Backend) {

@@ -1,7 +1,7 @@
 //! A proxy for TCP that harms what it passes on.
 
 use super::messages::Messages;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,16 +47,18 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
+type Connections = HashMap<usize, [TcpStream; 2]>;
+
 struct Shared {
     fault: Fault,
     met: AtomicU64,
-    /// All connections; None when the proxy ended.
-    open: Mutex<Option<Vec<TcpStream>>>,
+    /// Both ends of all connections, by number; None when the proxy ended.
+    open: Mutex<Option<Connections>>,
     ended: Condvar,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<TcpStream>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Connections>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -66,22 +68,26 @@ impl Proxy {
     pub fn before(to: u16, fault: Fault) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("listen");
         let port = listener.local_addr().expect("an address").port();
-        let (open, met) = (Mutex::new(Some(Vec::new())), AtomicU64::new(0));
+        let (open, met) = (Mutex::new(Some(HashMap::new())), AtomicU64::new(0));
         let shared = Arc::new(Shared { fault, met, open, ended: Condvar::new() });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || {
-            for client in listener.incoming().filter_map(Result::ok) {
+            for (number, client) in listener.incoming().filter_map(Result::ok).enumerate() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { continue };
                 let copies = [&client, &server].map(|c| c.try_clone().expect("another handle"));
                 match &mut *accepting.lock() {
-                    Some(open) => open.extend(copies),
+                    Some(open) => drop(open.insert(number, copies)),
                     None => return,
                 }
                 let methods = Arc::new(Mutex::default());
                 for (from, to, way) in [(&client, &server, Way::Up), (&server, &client, Way::Down)] {
                     let (from, to) = (from.try_clone().expect("another handle"), to.try_clone().expect("another handle"));
                     let (shared, methods) = (Arc::clone(&accepting), Arc::clone(&methods));
-                    std::thread::spawn(move || pump(&shared, &from, &to, way, &methods));
+                    std::thread::spawn(move || {
+                        pump(&shared, &from, &to, way, &methods);
+                        // Nobody holds it any more: who still sends hears of that.
+                        shared.lock().as_mut().and_then(|open| open.remove(&number));
+                    });
                 }
             }
         });
@@ -91,7 +97,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        for connection in self.shared.lock().take().unwrap_or_default() {
+        for connection in self.shared.lock().take().unwrap_or_default().into_values().flatten() {
             let _ = connection.shutdown(Shutdown::Both);
         }
         self.shared.ended.notify_all();

@@ -59,7 +59,7 @@ fn what_fails_now_and_then_is_tried_again() {
             let store = emulator.fresh().through(emulator, front.port).open();
             let done = work(&*store);
             assert!(done.is_ok(), "{name}: every third request {status}: {done:?}");
-            figure(27, &format!("{name}: every third of {} requests answered with {status}, all done", front.seen().len()));
+            figure(20, &format!("{name}: every third of {} requests answered with {status}, all done", front.seen().len()));
         }
     });
 }

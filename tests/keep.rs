@@ -458,6 +458,35 @@ fn leftovers_go_when_they_are_old() {
 }
 
 #[test]
+fn what_is_new_in_a_list_counts_from_when_the_list_is_there() {
+    let world = World::new();
+    world.put("files/a", "a");
+    world.put("files/b", "b");
+    world.sh("snap-scan | snap-heapify > list").ok();
+    fs::remove_file(world.path("files/b")).unwrap();
+    world.sh(BACKUP).ok();
+    world.sh("snap-gc --delete").ok();
+    let list = fs::read_dir(world.path("heap/gc")).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&list).unwrap();
+    let entry: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let condemned = entry["condemned"].as_str().unwrap();
+    let old = "2020-01-02T03:04:05.000000006Z";
+    let write = |named: &str| {
+        fs::remove_file(&list).ok();
+        world.sh("rm -f heap/gc/condemned-*").ok();
+        world.put(&format!("heap/gc/condemned-{}-1.jsonl", named.replace(':', "-")), text.replace(condemned, old));
+    };
+    // A gc that began its list long ago, was stopped, and has just named it.
+    write(old);
+    let kept = world.sh("snap-gc --delete").ok();
+    assert!(kept.out().contains("\"reason\":\"grace\"") && heap(&world).len() == 2, "{kept}");
+    // An entry that an older list had already.
+    write(condemned);
+    assert_eq!(column(&world.sh("snap-gc --delete").ok(), "action", ("action", "deleted")).len(), 1);
+    assert_eq!(heap(&world), [md5_of(&world, "a")].into());
+}
+
+#[test]
 fn clocks_that_are_wrong_delete_nothing_young() {
     let world = World::new();
     if world.sh("faketime -f +1h true").code() != Some(0) {

@@ -171,8 +171,7 @@ impl Condemned {
             }
             out.flush().or_failed(what)?;
             drop(out);
-            let stamp = now.rfc3339().unwrap_or_default().replace(':', "-");
-            small::publish(temp, &folder, &format!("condemned-{stamp}-{}.jsonl", std::process::id()))?;
+            small::publish(temp, &folder, &format!("{}{}.jsonl", list_name(now), std::process::id()))?;
         }
         for list in &self.lists {
             match fs::remove_file(list) {
@@ -182,6 +181,11 @@ impl Condemned {
         }
         Ok(())
     }
+}
+
+/// How the name of a list begins that was begun at that time.
+fn list_name(begun: Time) -> String {
+    format!("condemned-{}-", begun.rfc3339().unwrap_or_default().replace(':', "-"))
 }
 
 /// When a folder was changed last, and the lists in it.
@@ -214,10 +218,18 @@ fn read(list: &Path) -> Result<Option<Vec<Entry>>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).or_failed(shown),
     };
+    // What is new in a list counts from when the list got its name, which is when its ctime is of: a snap-gc may have been
+    // stopped for long since it began the list, and nobody could see it meanwhile.
+    let meta = file.metadata().or_failed(shown)?;
+    let named = Time { sec: meta.ctime(), nsec: meta.ctime_nsec() as u32 };
+    let name = list.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_string();
     let mut entries = Vec::new();
     for line in BufReader::new(file).split(b'\n') {
         let line = line.or_failed(shown)?;
-        let entry = Entry::parse(&line).ok_or_else(|| Error::refused(format!("{}: it is damaged", shown())))?;
+        let mut entry = Entry::parse(&line).ok_or_else(|| Error::refused(format!("{}: it is damaged", shown())))?;
+        if name.starts_with(&list_name(entry.condemned)) {
+            entry.condemned = entry.condemned.max(named);
+        }
         entries.push(entry);
     }
     Ok(Some(entries))

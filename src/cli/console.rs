@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The stderr of a tool. Counts the records that failed, for the exit status.
 pub struct Console {
-    tool: String,
     quiet: AtomicBool,
     failures: AtomicU64,
     progress: Progress,
@@ -18,26 +17,12 @@ pub struct Console {
 impl Console {
     /// A console for the tool of that name.
     pub fn new(tool: &str) -> Console {
-        Console {
-            tool: tool.to_string(),
-            quiet: AtomicBool::new(false),
-            failures: AtomicU64::new(0),
-            progress: Progress::default(),
-        }
+        Console { quiet: AtomicBool::new(false), failures: AtomicU64::new(0), progress: Progress::new(tool) }
     }
 
-    /// Shows how far the work is, if asked to.
-    pub fn show_progress(&self, asked: bool) {
-        if asked {
-            self.progress.show(&self.tool);
-        }
-    }
-
-    /// Ends what [`Console::show_progress`] has begun.
-    pub fn finish(&self) {
-        if let Some(done) = self.progress.finish() {
-            self.line(&done);
-        }
+    /// What shows how far the work is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Leaves out notes (not warnings, not failures).
@@ -61,7 +46,7 @@ impl Console {
     }
 
     fn line(&self, message: &str) {
-        self.progress.write(&format!("{}: {}\n", self.tool, harmless(message)));
+        self.progress.write(&format!("{}: {}\n", self.progress.tool(), harmless(message)));
     }
 }
 

@@ -17,21 +17,12 @@ pub struct Log {
 impl Log {
     /// A log of that level.
     pub fn new(level: LogLevel) -> Log {
-        Log { level, failures: AtomicU64::new(0), progress: Progress::default() }
+        Log { level, failures: AtomicU64::new(0), progress: Progress::new("snapshooter") }
     }
 
-    /// Shows how far the work is, if asked to.
-    pub fn show_progress(&self, asked: bool) {
-        if asked {
-            self.progress.show("snapshooter");
-        }
-    }
-
-    /// Ends what [`Log::show_progress`] has begun.
-    pub fn finish(&self) {
-        if let Some(done) = self.progress.finish() {
-            self.progress.write(&format!("snapshooter: {done}\n"));
-        }
+    /// What shows how far the work is.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// How many records failed so far.

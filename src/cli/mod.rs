@@ -117,7 +117,7 @@ fn allow_many_files() {
 
 /// The exit status for what happened, after the message about it.
 pub fn finish(console: &Console, result: Result<Outcome>) -> ExitCode {
-    console.finish();
+    console.progress().finish();
     match result {
         Ok(Outcome::Done) if console.failures() == 0 => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What was done, and the line that shows it, where somebody asked for one.
-#[derive(Default)]
 pub struct Progress {
+    tool: String,
     shown: OnceLock<Shown>,
     counts: Arc<Counts>,
 }
@@ -25,14 +25,27 @@ struct Shown {
 }
 
 impl Progress {
-    /// Begins to draw the line, with that name in front. Where stderr is no terminal only the last line is written.
-    pub fn show(&self, tool: &str) {
+    /// Nothing is done yet, and nothing is shown.
+    pub fn new(tool: &str) -> Progress {
+        Progress { tool: tool.to_string(), shown: OnceLock::new(), counts: Arc::default() }
+    }
+
+    /// The name that stands in front of every line.
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// Begins to draw the line, if asked to. Where stderr is no terminal only the last one is written.
+    pub fn show(&self, asked: bool) {
+        if !asked {
+            return;
+        }
         let (counts, since) = (self.counts.clone(), Instant::now());
         let line = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
             let _ = out.write_str(&counts.line(since));
         };
-        let style =
-            ProgressStyle::with_template(&format!("{tool}: {{line}}")).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template(&format!("{}: {{line}}", self.tool))
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style.with_key("line", line));
         if self.shown.set(Shown { bar: bar.clone(), since }).is_ok() {
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -55,11 +68,12 @@ impl Progress {
         }
     }
 
-    /// Takes the line away; what was done, if somebody asked for it.
-    pub fn finish(&self) -> Option<String> {
-        let shown = self.shown.get()?;
-        shown.bar.finish_and_clear();
-        Some(self.counts.line(shown.since))
+    /// Takes the line away and writes the last one, if somebody asked for it.
+    pub fn finish(&self) {
+        if let Some(shown) = self.shown.get() {
+            shown.bar.finish_and_clear();
+            self.write(&format!("{}: {}\n", self.tool, self.counts.line(shown.since)));
+        }
     }
 }
 

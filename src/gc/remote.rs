@@ -63,7 +63,8 @@ pub fn gc(
     Ok(totals)
 }
 
-fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
+/// Deletes objects; the first that can't be is an error.
+pub(super) fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
     for (key, result) in keys.iter().zip(store.delete(&keys)) {
         result.or_failed(|| format!("delete {}/{}", store.url(), crate::error::printable(key)))?;
     }

@@ -1,7 +1,7 @@
 //! What writers that died left behind: our folders in `temp` of the heap, the Python tool's files there, and temporary files
 //! beside snapshots and lists. Age tells them from those in use.
 
-use super::Sum;
+use super::{Sum, remote};
 use crate::error::{OrFailed, Result, printable};
 use crate::heap::condemned;
 use crate::storage::Location;
@@ -56,13 +56,9 @@ pub fn sweep_stores(snap_roots: &[Location], now: Time, age: Duration, sum: &mut
             .list(b"")
             .filter_map(std::result::Result::ok)
             .filter(|o| o.modified.is_some_and(old) && is_leftover(&o.key))
-            .map(|o| (o.size, o.key))
             .collect();
-        let keys: Vec<Vec<u8>> = leftovers.iter().map(|(_, key)| key.clone()).collect();
-        for ((size, key), result) in leftovers.iter().zip(store.delete(&keys)) {
-            result.or_failed(|| format!("delete {}/{}", store.url(), printable(key)))?;
-            sum.add(*size);
-        }
+        leftovers.iter().for_each(|o| sum.add(o.size));
+        remote::delete(store, leftovers.into_iter().map(|o| o.key).collect())?;
     }
     Ok(())
 }

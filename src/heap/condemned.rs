@@ -171,7 +171,8 @@ impl Condemned {
             }
             out.flush().or_failed(what)?;
             drop(out);
-            small::publish(temp, &folder, &format!("{}{}.jsonl", list_name(now), std::process::id()))?;
+            let stamp = now.rfc3339().unwrap_or_default().replace(':', "-");
+            small::publish(temp, &folder, &format!("condemned-{stamp}-{}.jsonl", std::process::id()))?;
         }
         for list in &self.lists {
             match fs::remove_file(list) {
@@ -183,9 +184,11 @@ impl Condemned {
     }
 }
 
-/// How the name of a list begins that was begun at that time.
-fn list_name(begun: Time) -> String {
-    format!("condemned-{}-", begun.rfc3339().unwrap_or_default().replace(':', "-"))
+/// When a list was begun, by its name.
+fn begun(list: &Path) -> Option<Time> {
+    let (date, rest) = list.file_name()?.to_str()?.strip_prefix("condemned-")?.split_once('T')?;
+    let (time, _) = rest.rsplit_once('-')?;
+    Time::parse_rfc3339(&format!("{date}T{}", time.replace('-', ":")))
 }
 
 /// When a folder was changed last, and the lists in it.
@@ -222,12 +225,12 @@ fn read(list: &Path) -> Result<Option<Vec<Entry>>> {
     // stopped for long since it began the list, and nobody could see it meanwhile.
     let meta = file.metadata().or_failed(shown)?;
     let named = Time { sec: meta.ctime(), nsec: meta.ctime_nsec() as u32 };
-    let name = list.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_string();
+    let begun = begun(list);
     let mut entries = Vec::new();
     for line in BufReader::new(file).split(b'\n') {
         let line = line.or_failed(shown)?;
         let mut entry = Entry::parse(&line).ok_or_else(|| Error::refused(format!("{}: it is damaged", shown())))?;
-        if name.starts_with(&list_name(entry.condemned)) {
+        if begun == Some(entry.condemned) {
             entry.condemned = entry.condemned.max(named);
         }
         entries.push(entry);

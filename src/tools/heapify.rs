@@ -26,7 +26,7 @@ fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
         false => cli::base(args.base.as_deref(), &args.snap, Some(&file_root), &console)?,
     };
     let options = Options { heap, base, verify_existing: args.verify_existing, verify_md5: args.verify_md5, cache, jobs };
-    console.show_progress(args.progress);
+    console.progress().show(args.progress);
     let output = Output::new(args.out.output.as_deref())?;
     output.write_all(heapify::heapify(input, root, options, console))?;
     Ok(Outcome::Done)

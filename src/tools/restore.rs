@@ -43,7 +43,7 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
     };
     let shows = args.dry_run || args.output.is_some();
     let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;
-    console.show_progress(args.progress);
+    console.progress().show(args.progress);
     let mut records = restore(input, &root, source, options, console)?;
     match output {
         Some(output) => output.write_all(records)?,

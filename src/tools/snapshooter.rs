@@ -30,9 +30,9 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
         Ok(prepared) => prepared,
         Err(e) => return cli::finish(&console, Err(e)),
     };
-    log.show_progress(shows_progress);
+    log.progress().show(shows_progress);
     let done = work();
-    log.finish();
+    log.progress().finish();
     match done {
         Ok(true) if log.failures() == 0 => ExitCode::SUCCESS,
         Err(Error::ReaderGone) => ExitCode::SUCCESS,

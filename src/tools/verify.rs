@@ -13,7 +13,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
 
 fn work(args: Verify, console: Arc<Console>) -> Result<Outcome> {
     let records = cli::records_in(args.input.as_deref())?;
-    console.show_progress(args.progress);
+    console.progress().show(args.progress);
     tidy::verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?;
     Ok(Outcome::Done)
 }

@@ -123,9 +123,7 @@ impl Emulator for InMemory {
         0
     }
 
-    fn fresh(&self) -> Root {
-        self.missing()
-    }
+    fn make(&self, _root: &Root) {}
 
     fn missing(&self) -> Root {
         let container = emulators::unique();

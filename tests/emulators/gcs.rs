@@ -45,10 +45,8 @@ impl Emulator for Gcs {
         self.port
     }
 
-    fn fresh(&self) -> Root {
-        let root = self.missing();
+    fn make(&self, root: &Root) {
         self.door.make(&root.container);
-        root
     }
 
     fn missing(&self) -> Root {

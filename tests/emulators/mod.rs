@@ -40,10 +40,17 @@ pub trait Emulator: Send + Sync {
     fn port(&self) -> u16;
 
     /// An empty root that no other test has: a container, bucket or folder.
-    fn fresh(&self) -> Root;
+    fn fresh(&self) -> Root {
+        let root = self.missing();
+        self.make(&root);
+        root
+    }
 
     /// A root that is not there.
     fn missing(&self) -> Root;
+
+    /// Makes the container, bucket or folder of a root.
+    fn make(&self, root: &Root);
 
     /// The same root with credentials that are wrong; None where the emulator takes any. The word `wrongsecret` must not be
     /// seen in any message.

@@ -49,10 +49,8 @@ impl Emulator for Moto {
         self.running.port
     }
 
-    fn fresh(&self) -> Root {
-        let root = self.missing();
+    fn make(&self, root: &Root) {
         self.door.make(&root.container);
-        root
     }
 
     fn missing(&self) -> Root {

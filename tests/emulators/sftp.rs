@@ -74,10 +74,8 @@ impl Emulator for Sshd {
         self.running.port
     }
 
-    fn fresh(&self) -> Root {
-        let root = self.missing();
-        fs::create_dir(self.folder(&root)).expect("make a folder");
-        root
+    fn make(&self, root: &Root) {
+        fs::create_dir(self.folder(root)).expect("make a folder");
     }
 
     fn missing(&self) -> Root {

@@ -20,6 +20,8 @@ pub struct Policy {
     pub in_all: Duration,
     /// Without any progress for so long a connection counts as broken.
     pub stall: Duration,
+    /// So long a service may take to answer once it has all of an upload. S3's manual speaks of minutes to put parts together.
+    pub finish: Duration,
 }
 
 impl Default for Policy {
@@ -31,6 +33,7 @@ impl Default for Policy {
             longest_asked: Duration::from_secs(60),
             in_all: Duration::from_secs(300),
             stall: Duration::from_secs(30),
+            finish: Duration::from_secs(600),
         }
     }
 }

@@ -69,10 +69,11 @@ pub fn many_at_once(backend: &Backend) {
 
 pub fn bounded_memory(backend: &Backend) {
     let root = backend.emulator.fresh();
-    // Five times what may be used; in the full tier so much that parts have to grow.
-    let size: u64 = many(160 << 20, 5 << 30);
-    let grown = large_one(&root, size, &[]);
     let name = backend.emulator.name();
+    // More than may be used; in the full tier so much that parts have to grow. One emulator copies all that it has with each
+    // part that comes, and would need an hour for that.
+    let size: u64 = if name == "gcp-storage-emulator" { 160 << 20 } else { many(160 << 20, 5 << 30) };
+    let grown = large_one(&root, size, &[]);
     println!("{name}: {} MiB put and got as a stream: {} and {} MiB more memory", size >> 20, grown[0], grown[1]);
     assert!(grown.iter().all(|mib| *mib < MOST), "memory grew by {grown:?} MiB");
 }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::codec::md5_of;
 use crate::storage::fake::{Service, answer, busy, cut, policy};
+use crate::storage::retry::Policy;
+use std::time::{Duration, Instant};
 
 fn open(url: &str, options: &str) -> Result<Arc<dyn Store>> {
     let (scheme, rest) = url.split_once("://").unwrap();
@@ -38,12 +40,16 @@ fn names_are_those_that_were_given() {
 
 /// A bucket of that service, at a prefix.
 fn bucket(host: &str, scheme: &str, prefix: &str) -> Bucket {
+    with(host, scheme, prefix, policy())
+}
+
+fn with(host: &str, scheme: &str, prefix: &str, policy: Policy) -> Bucket {
     let transport = |host: String| Transport {
         client: web::client().unwrap(),
         host,
         headers: Default::default(),
         digests: scheme == "s3",
-        policy: policy(),
+        policy: policy.clone(),
     };
     let is_s3 = scheme == "s3";
     let more = if is_s3 { "\"key\": \"k\", \"secret\": \"s\"" } else { "\"token\": \"anon\"" };
@@ -167,13 +173,31 @@ impl Read for Breaks {
     }
 }
 
+const BEGUN: &str = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+
+#[test]
+fn an_upload_in_parts_has_a_limit_of_its_own_to_be_finished() {
+    let service = Service::when(move |request| match request.split(' ').next() {
+        Some("HEAD") => (cut("404 Not Found", &[], "", 0), false),
+        Some("POST") if request.contains("?uploads") => (answer("200 OK", &[], BEGUN), false),
+        Some("POST") => ("silence".to_string(), false),
+        Some("DELETE") => ("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_string(), true),
+        _ => (answer("200 OK", &["ETag: \"opaque\""], ""), false),
+    });
+    let policy = Policy { finish: Duration::from_millis(20), tries: 1, ..policy() };
+    let (start, stall) = (Instant::now(), policy.stall);
+    let mut body = io::repeat(7).take((8 << 20) + 5);
+    let e = with(&service.host, "s3", "", policy).put(b"a", Body::Stream(&mut body), &Put::default()).unwrap_err();
+    assert_eq!((e.kind(), start.elapsed() < stall), (io::ErrorKind::TimedOut, true), "{e}");
+    assert!(service.asked().last().unwrap().starts_with("DELETE /b/a?uploadId=u"));
+}
+
 #[test]
 fn an_upload_in_parts_that_fails_is_taken_back() {
-    let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
     // Whether the first part was sent when the source broke is a matter of luck.
     let service = Service::when(move |request| match request.split(' ').next() {
         Some("HEAD") => (cut("404 Not Found", &[], "", 0), false),
-        Some("POST") => (answer("200 OK", &[], begun), false),
+        Some("POST") => (answer("200 OK", &[], BEGUN), false),
         Some("DELETE") => ("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_string(), true),
         _ => (answer("200 OK", &["ETag: \"opaque\""], ""), false),
     });

@@ -20,9 +20,6 @@ use tokio::sync::mpsc;
 /// Bytes of a piece of a stream; four of them wait at most.
 const PIECE: usize = 256 << 10;
 
-/// How long a server may take to store what it has got, all of it: it may pass it on to somewhere else first.
-const ANSWER: Duration = Duration::from_secs(600);
-
 /// What is not longer is held in memory, and so can be sent again.
 const SMALL: usize = 4 << 20;
 
@@ -171,7 +168,7 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
     let body = futures_util::stream::unfold(arriving, |mut arriving| async { Some((arriving.recv().await?, arriving)) });
     *request.body_mut() = Some(reqwest::Body::wrap_stream(body));
     let (client, host, policy) = (dav.client, dav.host.clone(), dav.policy.clone());
-    let stall = policy.stall + Duration::from_secs(30);
+    let (stall, finish) = (policy.stall + Duration::from_secs(30), policy.finish);
     block_on(async move {
         let request = tokio::spawn(async move { web::fetch(client, request, &policy, &host).await });
         loop {
@@ -192,7 +189,8 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
         }
         drop(pieces);
         let abort = request.abort_handle();
-        match tokio::time::timeout(ANSWER, request).await {
+        // It may pass what it has got on to somewhere else first.
+        match tokio::time::timeout(finish, request).await {
             Ok(answer) => answer.map_err(io::Error::other)?,
             Err(_) => {
                 abort.abort();

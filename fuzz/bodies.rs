@@ -14,6 +14,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+#[path = "../src/storage/webdav/propfind.rs"]
+mod propfind;
+#[allow(dead_code)]
+#[path = "../src/storage/azure/xml.rs"]
+mod xml;
+
 /// No input may inflate to more than so many bytes here; a real reader has no such limit.
 const LIMIT: u64 = 32 << 20;
 
@@ -127,6 +133,22 @@ pub fn diff(data: &[u8]) {
         let _ = (rows.found(), rows.errors());
     }
     monitor.heard().iter().for_each(|line| harmless(line));
+}
+
+/// What services answer that list objects, Azure's and WebDAV's.
+pub fn listings(data: &[u8]) {
+    let (azure, webdav) = (xml::page(data), propfind::parse(data));
+    // A listing that was cut is never taken for a shorter one.
+    for cut in [1, 2, 3, 7, 15, 31] {
+        let part = &data[..data.len().saturating_sub(cut)];
+        if let (Ok(whole), Ok(page)) = (&azure, xml::page(part)) {
+            assert_eq!(*whole, page, "a part of a page is a page");
+        }
+        if let (Ok(whole), Ok(found)) = (&webdav, propfind::parse(part)) {
+            assert_eq!(*whole, found, "a part of an answer is one");
+        }
+    }
+    let _ = xml::error(data);
 }
 
 /// Names, their JSON, their order.

@@ -1,6 +1,6 @@
 //! Stages killed at random moments of a backup. Whatever was published is whole, and the next run completes.
 
-use crate::measure::state;
+use crate::measure::{figure, many, state};
 use crate::util::World;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ fn wait(child: &mut Child, mut is_time: impl FnMut() -> bool) {
 
 #[test]
 fn killed_anywhere_nothing_bad_is_published() {
-    let wanted: u64 = std::env::var("SNAP_TORTURE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    let wanted: u64 = many(50, 1000);
     let world = World::new();
     for n in 0..200 {
         world.put(&format!("files/{}/{n}", n % 10), format!("steady {n}"));
@@ -111,7 +111,9 @@ fn killed_anywhere_nothing_bad_is_published() {
             known = snapshots(&world);
         }
     }
-    println!("killed {kills} backups of {round} (stages {STAGES:?}: {stages:?}), published meanwhile {published}, bad {bad}");
+    let what =
+        format!("killed {kills} backups of {round} (stages {STAGES:?}: {stages:?}), published meanwhile {published}, bad {bad}");
+    figure(1, &what);
     assert_eq!(bad, 0);
     // Another run completes, everything that was ever published is good, and what the dead left can be swept away.
     world.sh(&script).ok();
@@ -124,7 +126,7 @@ fn killed_anywhere_nothing_bad_is_published() {
 
 #[test]
 fn killing_gc_loses_nothing() {
-    let kills: u64 = std::env::var("SNAP_TORTURE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let kills: u64 = many(20, 200);
     let world = World::new();
     for n in 0..50 {
         world.put(&format!("files/{n}"), format!("steady {n}"));
@@ -160,12 +162,12 @@ fn killing_gc_loses_nothing() {
     world.sh("snap-read | snap-verify").ok();
     let left = world.files_below("heap").iter().filter(|p| p.extension().is_some_and(|e| e == "gz")).count();
     assert_eq!(left, 50, "what nobody needs is gone in the end");
-    println!("killed gc {killed} times in {round} rounds, lost 0");
+    figure(2, &format!("killed gc {killed} times in {round} rounds, lost 0"));
 }
 
 #[test]
 fn killing_restore_or_verify_harms_nothing() {
-    let kills: u64 = std::env::var("SNAP_TORTURE_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let kills: u64 = many(20, 200);
     let world = World::new();
     for n in 0..300u64 {
         world.put(&format!("files/{}/{n}", n % 10), format!("{n} {}", "x".repeat(mixed(n) as usize % 20_000)));
@@ -217,8 +219,7 @@ fn killing_restore_or_verify_harms_nothing() {
     }
     assert!(state(&world.path("heap")) == heap, "something in the heap has changed");
     world.sh("snap-read | snap-verify").ok();
-    println!(
-        "killed restore {} times and verify {} times in {round} rounds: run again, each tree equal; heap unchanged",
-        killed[0], killed[1]
-    );
+    let [restore, verify] = killed;
+    let what = format!("killed restore {restore} times and verify {verify} times in {round} rounds");
+    figure(2, &format!("{what}: run again, each tree equal; heap unchanged"));
 }

@@ -9,12 +9,13 @@ mod bodies;
 
 type Body = fn(&[u8]);
 
-const TARGETS: [(&str, Body); 5] = [
+const TARGETS: [(&str, Body); 6] = [
     ("record", bodies::record),
     ("gzip", bodies::gzip),
     ("snapshot", bodies::snapshot),
     ("diff", bodies::diff),
     ("names", bodies::names),
+    ("listings", bodies::listings),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! Keeping a repository: damage is found and mends itself, snapshots are dropped by rule, and what goes is what nobody needs.
 
-use crate::measure::{figure, state};
+use crate::measure::{figure, many, state};
 use crate::util::{Done, World, wait_for};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,6 @@ fn mixed(seed: u64) -> u64 {
 fn text(seed: u64) -> String {
     let words = 60 + mixed(seed) % 400;
     (0..words).map(|n| format!("{:x} ", mixed(seed ^ (n << 32)) % 5000)).collect()
-}
-
-fn rounds(quick: u64) -> u64 {
-    std::env::var("SNAP_TORTURE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(quick)
 }
 
 /// Names and paths of the objects of the latest snapshot's files.
@@ -98,7 +94,7 @@ fn damage(path: &Path, other: &Path, way: &str, seed: u64) {
 #[test]
 fn all_damage_is_found_and_mends() {
     let world = World::new();
-    let per_way = rounds(16).clamp(16, 200);
+    let per_way = many(16, 128);
     let count = per_way * DAMAGES.len() as u64;
     for n in 0..count + 40 {
         world.put(&format!("files/{:02}/{n}", n % 20), text(n * 1000));
@@ -149,7 +145,7 @@ fn all_damage_is_found_and_mends() {
     for (name, way) in bad.iter().filter(|(_, way)| !matches!(**way, "flipped" | "header" | "swapped" | "other content")) {
         assert!(quick.contains(name), "--quick did not find {way} {name}");
     }
-    println!("damaged {}, found {}, found by --quick {}", bad.len(), names.len(), quick.len());
+    figure(15, &format!("damaged {}, found {}, found by --quick {}", bad.len(), names.len(), quick.len()));
     assert!(state(&world.path("heap")) == before, "snap-verify has changed something in the heap");
     let good: Vec<&PathBuf> = paths.iter().filter(|(name, _)| !bad.contains_key(*name)).map(|(_, path)| path).collect();
     let bytes = || good.iter().map(|p| (fs::metadata(p).unwrap().ino(), fs::read(p).unwrap())).collect::<Vec<_>>();
@@ -162,7 +158,7 @@ fn all_damage_is_found_and_mends() {
     }
     world.sh("snap-scan | snap-heapify --verify-existing | snap-write").ok().silent();
     world.sh("snap-read | snap-verify").ok().silent();
-    println!("mended by the next backup {}, by --verify-existing {}", bad.len() - left.len(), left.len());
+    figure(16, &format!("mended by the next backup {}, by --verify-existing {}", bad.len() - left.len(), left.len()));
     assert!(bytes() == good_before && !good.is_empty(), "healing has changed an object that was good");
     let (objects, good) = (before.len(), good.len());
     figure(17, &format!("verify changed 0 of {objects} files and folders of the heap; healing changed 0 of {good} good objects"));
@@ -314,7 +310,7 @@ fn gc_refuses_where_it_can_not_know() {
     fs::remove_file(&moved).unwrap();
     fs::remove_file(&snapshot).unwrap();
     refuses("", "no snapshot found");
-    println!("gc refused {refused} times, nothing deleted");
+    figure(12, &format!("gc refused {refused} times, nothing deleted"));
     // What any other name has counts as well.
     fs::write(world.path("snap/other.jsonl.gz"), &good).unwrap();
     world.sh("snap-gc --delete --exclusive").ok();
@@ -406,7 +402,7 @@ fn a_writer_that_is_overtaken_by_a_gc_finds_out() {
         world.sh("snap-heapify < list | snap-write").ok();
         world.sh("snap-read | snap-verify").ok();
     }
-    println!("overtaken and refused: {refused}");
+    figure(10, &format!("overtaken and refused: {refused}"));
 }
 
 #[test]
@@ -546,7 +542,7 @@ fn clocks_that_are_wrong_delete_nothing_young() {
 #[test]
 fn two_writers_and_a_gc_lose_nothing() {
     let world = World::new();
-    let rounds = rounds(25);
+    let rounds = many(25, 500);
     world.put("files1/x", "x");
     world.put("files2/x", "x");
     for n in 0..20 {
@@ -580,13 +576,10 @@ fn two_writers_and_a_gc_lose_nothing() {
     }
     let lines = |file: &str| fs::read_to_string(world.path(file)).unwrap_or_default();
     let count = |action: &str| lines("gc.all").lines().filter(|l| l.contains(action)).count();
-    println!(
-        "rounds of each writer {rounds}, refused 0, gc ran {} times, condemned {}, deleted {}, lost 0",
-        lines("gc.ran").lines().count(),
-        count("\"condemned\""),
-        count("\"deleted\"")
-    );
-    assert!(count("\"deleted\"") > 0, "the gc had nothing to do");
+    let (ran, condemned, deleted) = (lines("gc.ran").lines().count(), count("\"condemned\""), count("\"deleted\""));
+    let what = format!("{rounds} rounds of each of two writers, refused 0; gc ran {ran} times");
+    figure(10, &format!("{what}, condemned {condemned}, deleted {deleted}, lost 0"));
+    assert!(deleted > 0, "the gc had nothing to do");
 }
 
 #[test]

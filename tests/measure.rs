@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// `quick` in every run of the tests; `full` where SNAP_TORTURE is set.
+/// `quick` in every run of the tests; `full` where SNAP_TORTURE is 1.
 pub fn many<T>(quick: T, full: T) -> T {
-    if std::env::var_os("SNAP_TORTURE").is_some_and(|v| !v.is_empty()) { full } else { quick }
+    if std::env::var_os("SNAP_TORTURE").is_some_and(|v| v == "1") { full } else { quick }
 }
 
 /// Prints a figure; `cargo test -- --nocapture` shows it.

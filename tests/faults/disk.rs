@@ -1,7 +1,8 @@
 //! Rows 4, 8 and 9: power cuts, a device that is smaller than it says, a store that is full. They mount file systems, which
 //! needs root.
 
-use super::{Audit, Random, full, tree, world};
+use super::{Audit, Random, tree, world};
+use crate::measure::many;
 use crate::util::{World, wait_for};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,15 +65,17 @@ fn audit(world: &World) -> Audit {
     Audit::of(&world.path("store/heap"), &world.path("store/snap"))
 }
 
+/// Power cuts on each file system.
+const CUTS: usize = 100;
+
 /// A backup; whether it was published.
 const BACKUP: &str = "snap-scan | snap-heapify | snap-write > url";
 
 #[test]
 fn power_cuts_lose_nothing_that_was_acknowledged() {
-    if !full() || !possible(4, &["xfs_io", "mkfs.ext4", "mkfs.xfs"]) {
+    if !many(false, true) || !possible(4, &["xfs_io", "mkfs.ext4", "mkfs.xfs"]) {
         return;
     }
-    let cuts = std::env::var("SNAP_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     for kind in ["ext4", "xfs"] {
         let mut world = stored("store");
         world.set("ROOTS", world.path("roots"));
@@ -82,7 +85,7 @@ fn power_cuts_lose_nothing_that_was_acknowledged() {
         let (mut during, mut acknowledged, mut objects) = (0, 0, 0);
         let mut wrong: Vec<String> = Vec::new();
         let mut random = Random(0x5eed + kind.len() as u64);
-        for cut in 0..cuts {
+        for cut in 0..CUTS {
             let (was_during, done, found) = power_cut(&world, kind, &mut random, &mut wrong);
             during += usize::from(was_during);
             acknowledged += done;
@@ -93,7 +96,7 @@ fn power_cuts_lose_nothing_that_was_acknowledged() {
             }
         }
         println!(
-            "row 4: {kind}: {cuts} power cuts ({during} during a backup): {acknowledged} snapshots acknowledged, {objects} objects, \
+            "row 4: {kind}: {CUTS} power cuts ({during} during a backup): {acknowledged} snapshots acknowledged, {objects} objects, \
              {} wrong",
             wrong.len()
         );
@@ -142,7 +145,7 @@ fn power_cut(world: &World, kind: &str, random: &mut Random, wrong: &mut Vec<Str
 
 #[test]
 fn a_device_that_is_smaller_than_it_says_gets_no_snapshot() {
-    if !full() || !possible(8, &["mkfs.ext4"]) {
+    if !many(false, true) || !possible(8, &["mkfs.ext4"]) {
         return;
     }
     let (mut refused, mut published) = (0, 0);
@@ -188,7 +191,7 @@ fn a_full_store_keeps_what_it_has() {
     let sizes = (0..10).map(|n| (format!("size={}k,nr_inodes=100k", 5_000 + 3_777 * n), n < 9));
     let inodes = (0..10).map(|n| (format!("size=64m,nr_inodes={}", 500 + 61 * n), true));
     let all: Vec<(String, bool)> = sizes.chain(inodes).collect();
-    let step = if full() { 1 } else { 9 };
+    let step = many(9, 1);
     let (mut refused, mut gone, mut completed) = (0, 0, 0);
     for (n, (options, too_small)) in all.iter().enumerate().step_by(step) {
         let world = stored("store");
@@ -243,7 +246,7 @@ fn a_full_store_keeps_what_it_has() {
 
 /// Bytes left for the snapshot itself.
 fn possible_rooms() -> Vec<usize> {
-    if full() { (0..20).map(|n| n * 8).collect() } else { vec![0, 40] }
+    many(vec![0, 40], (0..20).map(|n| n * 8).collect())
 }
 
 /// The contents are stored, and then the snapshot finds no room.

@@ -4,7 +4,8 @@
 //! again, and the next run completes.
 
 use super::trace::{self, CALLS, Event, STRACE};
-use super::{audit, files, full, tree, world};
+use super::{audit, files, tree, world};
+use crate::measure::many;
 use crate::util::{Done, World};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -78,13 +79,11 @@ impl Ground {
         let mut wrong = Vec::new();
         let statuses = statuses(&done);
         let exit_0 = statuses.iter().all(|s| *s == 0);
-        // A second one, while the first is on its way, aborts; both have to be this one.
-        let closedirs = done.err().matches("unexpected error during closedir").count();
-        let closedir = what.contains("close:") && closedirs > 0 && done.err().matches("panicked at").count() <= closedirs + 1;
-        if closedir {
-            counts.closedir += 1;
-        } else if done.err().contains("panicked") || statuses.iter().any(|s| ![0, 1, 2].contains(s) && !self.loader(&done, *s)) {
-            wrong.push(format!("status {statuses:?}: {}", done.err()));
+        let ending = ending(what, &done, &statuses);
+        let closedir = ending == Ending::Closedir;
+        counts.closedir += usize::from(closedir);
+        if let Ending::Wrong(reason) = ending {
+            wrong.push(reason);
         }
         if !exit_0 && done.err().is_empty() && !what.contains('+') {
             wrong.push("failed without a word".to_string());
@@ -124,15 +123,39 @@ impl Ground {
         counts.wrong.extend(wrong.into_iter().map(|w| format!("{what}: {w}")));
         events
     }
-
-    /// Whether the system could not even start the program, or strace could not.
-    fn loader(&self, done: &Done, status: i32) -> bool {
-        let err = done.err();
-        (status == 127 && err.contains("error while loading shared libraries")) || (status == 1 && err.contains("strace:"))
-    }
 }
 
-fn statuses(done: &Done) -> Vec<i32> {
+/// How a run of tools ended.
+#[derive(PartialEq)]
+pub enum Ending {
+    /// With statuses of ours, or before the program began.
+    Told,
+    /// By the standard library, which takes it for impossible that a folder can't be closed.
+    Closedir,
+    /// By a panic or with another status.
+    Wrong(String),
+}
+
+/// Of the plan `what`; the statuses are those of the tools.
+pub fn ending(what: &str, done: &Done, statuses: &[i32]) -> Ending {
+    let err = done.err();
+    // A second one, while the first is on its way, aborts; both have to be this one.
+    let closedirs = err.matches("unexpected error during closedir").count();
+    if what.contains("close:") && closedirs > 0 && err.matches("panicked at").count() <= closedirs + 1 {
+        return Ending::Closedir;
+    }
+    // The system could not even start the program, or strace could not.
+    let loader = |status| {
+        (status == 127 && err.contains("error while loading shared libraries")) || (status == 1 && err.contains("strace:"))
+    };
+    if err.contains("panicked") || statuses.iter().any(|s| ![0, 1, 2].contains(s) && !loader(*s)) {
+        return Ending::Wrong(format!("status {statuses:?}: {err}"));
+    }
+    Ending::Told
+}
+
+/// What a script says at its end of its stages.
+pub fn statuses(done: &Done) -> Vec<i32> {
     let out = done.out();
     let last = out.lines().last().and_then(|l| l.strip_prefix("status ")).unwrap_or("-1");
     last.split(' ').map(|s| s.parse().unwrap_or(-1)).collect()
@@ -174,6 +197,35 @@ fn calls(events: &[Event]) -> BTreeMap<String, usize> {
     most
 }
 
+/// What is made to fail: a call, the error, and which of a thread's calls.
+pub type Plan = (String, &'static str, String);
+
+/// Every call of a run, and from each on; in the quick tier the first of those that matter most, and a sample.
+pub fn plans(clean: &[Event], sample: usize) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for (call, most) in calls(clean) {
+        for n in 1..=most {
+            let errors: &[&str] = match call.as_str() {
+                "read" | "statx" | "newfstatat" | "getdents64" => &["EIO"],
+                // Also those of a file system that knows no such rename.
+                "renameat2" => &["EIO", "ENOSPC", "EDQUOT", "EINTR", "EINVAL"],
+                "close" | "unlinkat" | "fchmod" => &["EIO", "EDQUOT"],
+                _ => &["EIO", "ENOSPC", "EDQUOT", "EINTR"],
+            };
+            plans.extend(errors.iter().map(|e| (call.clone(), *e, n.to_string())));
+            // From there on always. (One that is interrupted for ever would wait for ever, and rightly.)
+            plans.extend(["EIO", "ENOSPC"].iter().filter(|e| errors.contains(e)).map(|e| (call.clone(), *e, format!("{n}+"))));
+        }
+    }
+    let step = many((plans.len() / sample).max(1), 1);
+    let important = |call: &str| ["syncfs", "fsync", "renameat2", "write"].contains(&call);
+    let is_chosen = |i: usize, (call, error, n): &Plan| {
+        i.is_multiple_of(step) || (important(call) && *error == "EIO" && (n == "1" || n == "2"))
+    };
+    let chosen = plans.into_iter().enumerate().filter(|(i, plan)| is_chosen(*i, plan));
+    chosen.map(|(_, plan)| plan).collect()
+}
+
 const TOOLS: [(&str, &str, &str); 2] = [
     ("heapify", "heap.0", "STRACE snap-heapify < list.jsonl | snap-write > url"),
     ("write", "heap.1", "STRACE snap-write < heapified.jsonl > url"),
@@ -186,30 +238,7 @@ fn a_call_that_fails_anywhere_publishes_nothing_wrong() {
         let mut counts = Counts::default();
         let strace = |inject: &str| pipe.replace("STRACE", &format!("{STRACE} -e trace={CALLS} {inject} -o trace"));
         let clean = ground.run("no fault", heap, &strace(""), &mut counts).expect("a trace");
-        let mut plans = Vec::new();
-        for (call, most) in calls(&clean) {
-            for n in 1..=most {
-                let errors: &[&str] = match call.as_str() {
-                    "read" | "statx" | "newfstatat" | "getdents64" => &["EIO"],
-                    // Also those of a file system that knows no such rename.
-                    "renameat2" => &["EIO", "ENOSPC", "EDQUOT", "EINTR", "EINVAL"],
-                    "close" | "unlinkat" | "fchmod" => &["EIO", "EDQUOT"],
-                    _ => &["EIO", "ENOSPC", "EDQUOT", "EINTR"],
-                };
-                plans.extend(errors.iter().map(|e| (call.clone(), *e, n.to_string())));
-                // From there on always. (One that is interrupted for ever would wait for ever, and rightly.)
-                plans
-                    .extend(["EIO", "ENOSPC"].iter().filter(|e| errors.contains(e)).map(|e| (call.clone(), *e, format!("{n}+"))));
-            }
-        }
-        // The quick tier: every call's first, and a sample.
-        let step = if full() { 1 } else { plans.len() / 30 };
-        let important = |call: &str| ["syncfs", "fsync", "renameat2", "write"].contains(&call);
-        let chosen = plans
-            .iter()
-            .enumerate()
-            .filter(|(i, (call, error, n))| i % step == 0 || (important(call) && *error == "EIO" && (n == "1" || n == "2")));
-        for (_, (call, error, n)) in chosen {
+        for (call, error, n) in plans(&clean, 30) {
             let inject = format!("-e inject={call}:error={error}:when={n}");
             ground.run(&format!("{tool} {call}:{error}:{n}"), heap, &strace(&inject), &mut counts);
         }
@@ -224,7 +253,7 @@ fn writes_that_are_cut_short_publish_nothing_wrong() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/torture/short.c");
     ground.world.sh(&format!("cc -shared -fPIC -O1 -o short.so '{source}' -ldl")).ok();
     let mut counts = Counts::default();
-    for every in if full() { 1..=12 } else { 1..=2 } {
+    for every in many(1..=2, 1..=12) {
         let short = format!("SHORT_WRITE_EVERY={every} LD_PRELOAD=$PWD/short.so");
         for (tool, heap, pipe) in TOOLS {
             ground.run(&format!("{tool} short {every}"), heap, &pipe.replace("STRACE", &format!("env {short}")), &mut counts);
@@ -234,7 +263,7 @@ fn writes_that_are_cut_short_publish_nothing_wrong() {
     counts.say("short writes");
 
     let mut counts = Counts::default();
-    let limits: Vec<u32> = if full() { (0..24).chain((24..2700).step_by(149)).collect() } else { vec![0, 1, 3, 600, 2600] };
+    let limits: Vec<u32> = many(vec![0, 1, 3, 600, 2600], (0..24).chain((24..2700).step_by(149)).collect());
     for limit in &limits {
         for (tool, heap, pipe) in TOOLS {
             // Its standard output is a pipe, which has no limit; a shell of its own has the limit.
@@ -245,7 +274,7 @@ fn writes_that_are_cut_short_publish_nothing_wrong() {
     counts.say("RLIMIT_FSIZE");
 
     let mut counts = Counts::default();
-    for limit in if full() { 3..40 } else { 6..12 } {
+    for limit in many(6..12, 3..40) {
         for (tool, heap, pipe) in TOOLS {
             let pipe = pipe.replace("STRACE", &format!("bash -c 'ulimit -n {limit}; exec \"$0\" \"$@\"'"));
             ground.run(&format!("{tool} descriptors+ {limit}"), heap, &pipe, &mut counts);

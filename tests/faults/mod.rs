@@ -6,6 +6,7 @@
 mod disk;
 mod inject;
 mod order;
+mod others;
 mod race;
 mod trace;
 
@@ -16,11 +17,6 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// Whether the full tier was asked for.
-fn full() -> bool {
-    std::env::var_os("SNAP_TORTURE").is_some_and(|v| v == "1")
-}
 
 /// A world whose commands are the tools under test.
 fn world() -> World {
@@ -162,4 +158,17 @@ fn hex(digest: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[test]
+fn the_planted_faults_fit_the_source() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let patches: Vec<_> = files(&project.join("tests/torture/mutants"));
+    assert!(patches.len() >= 5, "{patches:?}");
+    for path in patches {
+        let patch = File::open(&path).expect("a patch");
+        let mut command = std::process::Command::new("patch");
+        let done = command.args(["--dry-run", "--fuzz=0", "-p1"]).current_dir(project).stdin(patch).output().expect("patch(1)");
+        assert!(done.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&done.stdout));
+    }
 }

@@ -4,7 +4,8 @@
 //! folders are synced into the folders above them.
 
 use super::trace::{self, CALLS, Event, STRACE};
-use super::{audit, full, tree, world};
+use super::{audit, tree, world};
+use crate::measure::many;
 use crate::util::World;
 use std::path::{Path, PathBuf};
 
@@ -133,7 +134,7 @@ fn every_name_is_given_after_the_sync_and_told_after_the_folders() {
         all.wrong.extend(order.wrong.into_iter().map(|w| format!("{what}: {w}")));
     };
     // More than a batch, in the full tier.
-    let count = if full() { 9000 } else { 300 };
+    let count = many(300, 9000);
     tree(&world.path("files"), 5, count);
     add("first backup", observe(&world, "", "snap", ""), count);
     tree(&world.path("files"), 6, 60);

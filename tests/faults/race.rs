@@ -1,6 +1,7 @@
 //! Row 11: writers that store and publish the same thing at the same instant.
 
-use super::{audit, full, tree, world};
+use super::{audit, tree, world};
+use crate::measure::many;
 use rayon::prelude::*;
 use snapshooter::record::Record;
 use snapshooter::snapshot::{Label, Publisher};
@@ -12,7 +13,7 @@ use std::path::Path;
 
 #[test]
 fn writers_of_the_same_new_objects_store_each_once() {
-    let rounds = if full() { 50 } else { 3 };
+    let rounds = many(3, 50);
     let (mut objects, mut snapshots, mut replaced) = (0, 0, 0);
     for round in 0..rounds {
         let world = world();
@@ -50,7 +51,7 @@ fn writers_of_the_same_new_objects_store_each_once() {
 
 #[test]
 fn snapshots_of_one_microsecond_are_all_kept() {
-    let rounds = if full() { 200 } else { 10 };
+    let rounds = many(10, 200);
     let mut overwritten = 0;
     for round in 0..rounds {
         let world = world();

@@ -1,14 +1,36 @@
 #!/usr/bin/env bash
-# Everything that `make torture` does: the full tier of all tests of reliability, a line `row N: ...` for each figure.
+# Everything that `make torture` does: all tests in their full tier, planted faults, fuzzing; prints a line `row N: ...` for each
+# figure of doc/reliability.md. With arguments, only the tests that have one of them in their names. Without root the rows that
+# mount file systems are skipped, each with a line.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tests/setup.sh
 
+if ! command -v mkfs.xfs >/dev/null || ! command -v xfs_io >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing: xfsprogs"
+        DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install xfsprogs >/dev/null ||
+            echo "row 4: xfsprogs can't be installed"
+    fi
+fi
+
+# Cargo says where it put the tests; the tools lie in the folder above them.
+cargo build --locked --features multicall --bins
+tests=$(cargo test --locked --features multicall --test main --no-run --message-format json |
+    sed -n 's/.*"target":{[^}]*"name":"main"[^}]*}.*"executable":"\([^"]*\)".*/\1/p')
+tools=$(dirname "$(dirname "$tests")")
+export SNAPSHOOTER_PYTHON_BIN="${SNAPSHOOTER_PYTHON_BIN:-$PWD/.venv/bin/snapshooter}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
 status=0
-for part in tests/torture/*.sh; do
-    case $part in
-        */run.sh | */mutants.sh) ;;
-        *) "$part" || { echo "$part: failed" >&2; status=1; } ;;
-    esac
-done
+SNAP_TORTURE=1 "$tests" --nocapture "$@" >"$log" 2>&1 || status=1
+grep -aE '^row|^test .*(FAILED|ok)$|^test result|panicked|not checked|more memory' "$log" || status=1
+if [ "$status" = 1 ]; then
+    sed -n '/^failures:/,$p' "$log"
+fi
+if [ $# = 0 ]; then
+    TOOLS=$tools TESTS=$tests tests/torture/mutants.sh || status=1
+    tests/torture/fuzz.sh || status=1
+fi
 exit "$status"

@@ -66,6 +66,7 @@ fn walk(document: &str, mut each: impl FnMut(Element)) -> Result<(), String> {
     loop {
         let event = reader.read_event().map_err(|e| e.to_string())?;
         match event {
+            Event::Start(_) | Event::Empty(_) if whole => return Err("there is more after its end".to_string()),
             Event::Start(start) => {
                 path.push(start.local_name().as_ref().to_string());
                 encoded = marked(&start);
@@ -249,7 +250,8 @@ mod tests {
         for end in (0..whole.len()).step_by(7) {
             assert!(page(&whole.as_bytes()[..end]).is_err(), "{end}");
         }
-        for other in ["", "plain", "<html></html>", "<EnumerationResults>&nope;</EnumerationResults>", "\u{1}"] {
+        for other in ["", "plain", "<html></html>", "<EnumerationResults>&nope;</EnumerationResults>", "\u{1}", &whole.repeat(2)]
+        {
             assert!(page(other.as_bytes()).is_err(), "{other}");
         }
         assert!(page(b"\xff").is_err());

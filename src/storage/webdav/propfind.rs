@@ -28,10 +28,11 @@ pub struct Found {
 pub fn parse(body: &[u8]) -> Result<Vec<Found>, &'static str> {
     let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8")?;
     let mut reader = Reader::from_str(text);
-    let (mut all, mut path) = (Vec::new(), Vec::<String>::new());
+    let (mut all, mut path, mut whole) = (Vec::new(), Vec::<String>::new(), false);
     let (mut found, mut properties, mut is_ok, mut value) = (Found::default(), Found::default(), true, String::new());
     loop {
         match reader.read_event().map_err(|_| "the answer is not XML")? {
+            Event::Start(_) | Event::Empty(_) if whole => return Err("the answer goes on after its end"),
             Event::Start(start) => {
                 path.push(local(start.local_name().as_ref()));
                 value.clear();
@@ -73,8 +74,9 @@ pub fn parse(body: &[u8]) -> Result<Vec<Found>, &'static str> {
                     _ => {}
                 }
                 value.clear();
+                whole = path.is_empty();
             }
-            Event::Eof if path.is_empty() && !all.is_empty() => return Ok(all),
+            Event::Eof if whole && !all.is_empty() => return Ok(all),
             Event::Eof => return Err("the answer breaks off"),
             _ => {}
         }
@@ -116,7 +118,16 @@ mod tests {
 
     #[test]
     fn answers_that_break_off_or_are_something_else_are_errors() {
-        for bad in ["", "<html>", "<multistatus><response></response>", "not XML", "<a></b>", "\u{0}", "<html></html>"] {
+        for bad in [
+            "",
+            "<html>",
+            "<multistatus><response></response>",
+            "not XML",
+            "<a></b>",
+            "\u{0}",
+            "<html></html>",
+            "<a></a><a><response></response></a>",
+        ] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(parse(b"<a>\xff</a>").is_err());

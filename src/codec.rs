@@ -126,7 +126,10 @@ pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     }
     /// Text, an extra field, a name, a comment: a header with more is for the other reader.
     const USUAL: u8 = 1 | 4 | 8 | 16;
-    let header = read_header(&mut &*gzip).ok()??.bytes;
+    let Header { lengths, bytes: header, .. } = read_header(&mut &*gzip).ok()??;
+    if lengths.is_some_and(|(member, content)| (member as usize, content as usize) != (gzip.len(), size)) {
+        return None;
+    }
     let end = gzip.len().checked_sub(TRAILER).filter(|end| *end >= header.len() && header[3] & !USUAL == 0)?;
     let mut content = vec![0; size];
     let trailer = &gzip[end..];
@@ -356,6 +359,15 @@ mod tests {
             let mut flipped = good.clone();
             flipped[good.len() / 2] ^= 4;
             assert!(read(&flipped).is_err());
+        }
+    }
+
+    #[test]
+    fn a_member_of_another_length_than_it_says_is_refused() {
+        for at in [16, 20] {
+            let mut lying = member(b"content", 6, None, true);
+            lying[at] ^= 1;
+            assert!(read(&lying).is_err() && inflate_whole(&lying, 7).is_none());
         }
     }
 

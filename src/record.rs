@@ -295,4 +295,22 @@ mod tests {
         assert_eq!(r("2023-11-14T22:13:20.500000001Z").modified().unwrap().nsec, 500_000_001);
         assert_eq!(r("2023-11-14T22:13:21.5Z").modified().unwrap(), Time { sec: 1_700_000_000, nsec: 500_000_000 });
     }
+
+    #[test]
+    fn a_file_has_the_time_of_its_record_as_exactly_as_the_record_knows_it() {
+        let has = |times: &str, nsec: u32| {
+            let record = Record::parse(format!("{{\"name\":\"a\"{times}}}").as_bytes()).unwrap();
+            record.has_time(Time { sec: 1_700_000_000, nsec })
+        };
+        let (mtime, exact) = (r#","mtime":1700000000.5"#, r#","modified":"2023-11-14T22:13:20.500000001Z""#);
+        assert!(has("", 1) && has("", 2));
+        // A double knows no nanoseconds at this distance from 1970.
+        assert!(has(mtime, 500_000_000) && has(mtime, 500_000_001) && !has(mtime, 500_001_000));
+        for times in [exact.to_string(), format!("{mtime}{exact}")] {
+            assert!(has(&times, 500_000_001) && !has(&times, 500_000_000), "{times}");
+        }
+        // An exact time that is another's: the double counts.
+        let other = r#","mtime":1700000007.5"#;
+        assert!(!has(&format!("{other}{exact}"), 500_000_001));
+    }
 }

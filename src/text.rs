@@ -324,4 +324,15 @@ mod tests {
         assert!(Object::parse(b"{} x").is_err());
         assert_eq!(Object::parse(b"{}").unwrap().edited(&[]), "{}");
     }
+
+    #[test]
+    fn values_may_be_nested_so_deep_and_no_deeper() {
+        let nested = |depth: usize, inside: &str| format!("{}{inside}{}", "[{\"k\":".repeat(depth / 2), "}]".repeat(depth / 2));
+        let taken = |value: String| Object::parse(format!("{{\"x\":{value}}}").as_bytes()).is_ok();
+        assert!(taken(nested(200, "1")) && !taken(nested(202, "1")) && !taken(nested(200, "[]")));
+        // What stands in strings, or beside, is no depth.
+        assert!(taken(nested(198, &format!("[\"{}\\\"[{{\",\"]\"]", "[".repeat(300)))));
+        assert!(taken(format!("[{}1]", "[],{},".repeat(300))) && taken(format!("\"{}\"", "[".repeat(300))));
+        assert!(!taken(format!("[\"\\\\\",{}]", nested(200, "1"))));
+    }
 }

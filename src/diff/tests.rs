@@ -36,6 +36,18 @@ fn one(left: &str, right: &str, metadata: bool) -> String {
 }
 
 #[test]
+fn rows_that_are_not_put_out_count_as_found_and_equal_ones_do_not() {
+    let line = |md5: &str| vec![format!("{{\"name\":\"x\",\"type\":\"file\",\"md5\":\"{md5}\"}}")];
+    for (right, found) in [(A, false), (B, true)] {
+        let options = Options { statuses: vec![Status::OnlyLeft], ..Options::default() };
+        let mut rows = diff(records(&line(A)), records(&line(right)), options, Arc::new(Recorder::default()));
+        assert!(!rows.found());
+        assert_eq!(rows.by_ref().filter(|row| matches!(row, Ok(Row::Change(..)))).count(), 0);
+        assert_eq!((rows.found(), rows.errors()), (found, 0));
+    }
+}
+
+#[test]
 fn files_are_compared_by_digest_links_by_target_folders_by_type() {
     let file = |md5: &str, more: &str| format!("\"type\":\"file\",\"md5\":\"{md5}\"{more}");
     let link = |to: &str| format!("\"type\":\"link\",\"destination\":\"{to}\"");

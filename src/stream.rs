@@ -233,6 +233,31 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_on_is_counted_and_a_reader_that_is_gone_is_no_error_of_ours() {
+        struct Fails(io::ErrorKind);
+        impl Write for Fails {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(self.0.into())
+            }
+        }
+        let lines = ["{\"name\":\"a\"}", "{\"name\":\"b\",\"type\":\"error\"}", "{\"name\":\"c\"}"];
+        let (mut tally, mut out) = (Tally { own: 2, ..Tally::default() }, Vec::new());
+        for record in read(&lines.join("\n")) {
+            let record = record.unwrap();
+            tally.pass(&record);
+            write(&mut out, &record).unwrap();
+            assert!(matches!(write(&mut Fails(io::ErrorKind::BrokenPipe), &record), Err(Error::ReaderGone)));
+            assert!(matches!(flush(&mut Fails(io::ErrorKind::StorageFull)), Err(Error::Io { .. })));
+        }
+        assert_eq!(out, (lines.join("\n") + "\n").as_bytes());
+        let end = End::of(&tally.close(&Record::parse(b"{\"name\":\"\",\"type\":\"end\"}").unwrap()));
+        assert_eq!((end.records, end.errors), (2, 3));
+    }
+
+    #[test]
     fn nothing_may_follow_the_end() {
         let items = read("{\"name\":\"\",\"type\":\"end\",\"records\":0}\n{\"name\":\"a\"}\n");
         assert!(items[1].as_ref().unwrap_err().to_string().contains("after the end record"));

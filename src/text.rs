@@ -326,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn digits_and_starts_of_texts() {
+        assert_eq!(unhex::<3>("09af10"), Some([0x09, 0xaf, 0x10]));
+        assert!(["09aF10", "09af1", "09af1g", "09af100"].iter().all(|bad| unhex::<3>(bad).is_none()));
+        assert_eq!((to_base64(b"\xff\0"), from_base64("/wA=")), ("/wA=".to_string(), Some(b"\xff\0".to_vec())));
+        assert_eq!((excerpt(&"x".repeat(40)), excerpt(&"x".repeat(41))), ("x".repeat(40), "x".repeat(40) + "…"));
+        assert_eq!(Object::parse(b"{\"a\":}").err().unwrap(), "not JSON: expected value at column 6");
+        assert!(is_replaced("bad\u{fffd}".as_bytes(), b"bad\xff") && !is_replaced(b"bad", b"bad\xff"));
+        // Some tools write U+FFFD for each byte, others for what could have become a character.
+        assert!(["\u{fffd}", "\u{fffd}\u{fffd}"].iter().all(|text| is_replaced(text.as_bytes(), b"\xe2\x82")));
+    }
+
+    #[test]
     fn values_may_be_nested_so_deep_and_no_deeper() {
         let nested = |depth: usize, inside: &str| format!("{}{inside}{}", "[{\"k\":".repeat(depth / 2), "}]".repeat(depth / 2));
         let taken = |value: String| Object::parse(format!("{{\"x\":{value}}}").as_bytes()).is_ok();

@@ -148,6 +148,21 @@ mod tests {
         assert_eq!(t.rfc3339().as_deref(), Some("2023-11-14T22:13:20.123456789Z"));
         assert_eq!(Time::parse_rfc3339("2023-11-14T23:13:20.123456789+01:00"), Some(t));
         assert_eq!(Time { sec: 1 << 50, nsec: 0 }.rfc3339(), None);
+        assert_eq!(t.minus_seconds(86_400).rfc3339().as_deref(), Some("2023-11-13T22:13:20.123456789Z"));
+        assert_eq!(Time::from_double(4.999_999_999_9), Time { sec: 5, nsec: 0 });
+    }
+
+    #[test]
+    fn the_short_way_reads_nothing_that_the_long_one_does_not() {
+        let good = "2023-11-14T22:13:20.123456789Z";
+        assert!(Time::parse_own(good.as_bytes()).is_some() && Time::parse_own(good.as_bytes()) == Time::parse_any(good));
+        for at in 0..good.len() {
+            for other in ["x", "9", "-", ":", "T", "Z", ".", "", "00", "é"] {
+                let text = format!("{}{other}{}", &good[..at], &good[at + 1..]);
+                let own = Time::parse_own(text.as_bytes());
+                assert!(own.is_none() || own == Time::parse_any(&text), "{text}");
+            }
+        }
     }
 
     #[test]
@@ -157,6 +172,7 @@ mod tests {
             "2026-11-23T04:49:00Z",
             "2026-11-23 05:49:00+01:00",
             "2026-11-23T05:49+01:00",
+            "2026-11-23 05:49+01:00",
             "20261123T044900Z",
             "2026-11-23T04:49Z",
         ] {

@@ -94,7 +94,7 @@ fn damage(path: &Path, other: &Path, way: &str, seed: u64) {
 #[test]
 fn all_damage_is_found_and_mends() {
     let world = World::new();
-    let per_way = many(16, 128);
+    let per_way = many(16, 136);
     let count = per_way * DAMAGES.len() as u64;
     for n in 0..count + 40 {
         world.put(&format!("files/{:02}/{n}", n % 20), text(n * 1000));

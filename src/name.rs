@@ -108,6 +108,7 @@ mod tests {
             .collect();
         let mut sorted: Vec<Name> = names.iter().rev().map(|n| Name::new(n.clone())).collect();
         sorted.sort();
+        assert!(Name::new("é".as_bytes()).is_utf8() && !Name::new(&b"\xe9"[..]).is_utf8());
         assert_eq!(sorted.iter().map(|n| n.as_bytes().to_vec()).collect::<Vec<_>>(), names);
     }
 

@@ -297,6 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn a_record_takes_the_memory_of_its_text_and_its_name() {
+        let of = |name: &str| Record::parse(format!("{{\"name\":\"{name}\"}}").as_bytes()).unwrap().footprint();
+        let (short, long) = (of("a"), of(&"a".repeat(1_000_001)));
+        assert!((100..2_000).contains(&short) && (2_000_000..4_000_000).contains(&(long - short)), "{short} {long}");
+        assert_eq!(crate::parallel::Weigh::weight(&Record::parse(b"{\"name\":\"a\"}").unwrap()), short);
+        assert_eq!(Sha256([0x0f; 32]).to_string(), "0f".repeat(32));
+    }
+
+    #[test]
     fn a_file_has_the_time_of_its_record_as_exactly_as_the_record_knows_it() {
         let has = |times: &str, nsec: u32| {
             let record = Record::parse(format!("{{\"name\":\"a\"{times}}}").as_bytes()).unwrap();

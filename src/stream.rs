@@ -258,6 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupted_read_is_made_again_and_a_broken_one_is_an_error() {
+        struct Source(Vec<io::Result<&'static [u8]>>);
+        impl io::Read for Source {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let bytes = self.0.pop().unwrap_or(Ok(b""))?;
+                buffer[..bytes.len()].copy_from_slice(bytes);
+                Ok(bytes.len())
+            }
+        }
+        let interrupted = || Err(io::ErrorKind::Interrupted.into());
+        let broken = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
+        let parts = vec![broken(), Ok(&b"me\":\"a\"}\n"[..]), interrupted(), Ok(b"{\"na"), interrupted()];
+        let read: Vec<_> = Reader::new("input", io::BufReader::new(Source(parts))).take(2).collect();
+        assert_eq!(read[0].as_ref().unwrap().name().as_bytes(), b"a");
+        assert!(read[1].as_ref().unwrap_err().to_string().starts_with("read input: "));
+    }
+
+    #[test]
     fn nothing_may_follow_the_end() {
         let items = read("{\"name\":\"\",\"type\":\"end\",\"records\":0}\n{\"name\":\"a\"}\n");
         assert!(items[1].as_ref().unwrap_err().to_string().contains("after the end record"));

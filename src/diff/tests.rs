@@ -48,6 +48,17 @@ fn rows_that_are_not_put_out_count_as_found_and_equal_ones_do_not() {
 }
 
 #[test]
+fn failures_are_counted_where_no_end_counts_them() {
+    let line = |name: &str, more: &str| format!("{{\"name\":\"{name}\",{more}}}");
+    let left = [line("a", "\"type\":\"error\""), line("b", "\"type\":\"file\"")];
+    let right = [line("b", "\"type\":\"file\"")];
+    let mut rows = diff(records(&left), records(&right), all(false), Arc::new(Recorder::default()));
+    assert_eq!(rows.by_ref().filter(|row| matches!(row, Ok(Row::Failure(_)))).count(), 2);
+    // One that came in, and a file without an md5.
+    assert_eq!((rows.errors(), rows.found()), (2, false));
+}
+
+#[test]
 fn files_are_compared_by_digest_links_by_target_folders_by_type() {
     let file = |md5: &str, more: &str| format!("\"type\":\"file\",\"md5\":\"{md5}\"{more}");
     let link = |to: &str| format!("\"type\":\"link\",\"destination\":\"{to}\"");

@@ -72,6 +72,20 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_covers_the_types_of_all_and_has_a_root_if_they_have_one() {
+        let end = |types: &[&str], root: &str| End {
+            types: (!types.is_empty()).then(|| types.iter().map(ToString::to_string).collect()),
+            root: Some(root.to_string()),
+            ..End::default()
+        };
+        let joined = join(&[end(&["file"], "a"), end(&["file", "link"], "a")]);
+        assert_eq!(joined.types.unwrap(), ["file", "link"]);
+        assert_eq!(joined.root.as_deref(), Some("a"));
+        let joined = join(&[end(&["file"], "a"), end(&[], "b")]);
+        assert_eq!((joined.types, joined.root), (None, None));
+    }
+
+    #[test]
     fn streams_become_one_in_order_and_whole_only_if_all_are() {
         let a =
             "{\"name\":\"b\"}\n{\"name\":\"d\"}\n{\"errors\":1,\"name\":\"\",\"records\":2,\"root\":\"/r\",\"type\":\"end\"}\n";

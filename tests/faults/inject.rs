@@ -3,7 +3,7 @@
 //! Whatever fails: what is published is whole, what was there before still is, nothing panics, a failed sync is not tried
 //! again, and the next run completes.
 
-use super::trace::{self, CALLS, Event, STRACE};
+use super::trace::{self, Event, strace};
 use super::{audit, files, tree, world};
 use crate::measure::many;
 use crate::util::{Done, World};
@@ -236,11 +236,11 @@ fn a_call_that_fails_anywhere_publishes_nothing_wrong() {
     let ground = Ground::new();
     for (tool, heap, pipe) in TOOLS {
         let mut counts = Counts::default();
-        let strace = |inject: &str| pipe.replace("STRACE", &format!("{STRACE} -e trace={CALLS} {inject} -o trace"));
-        let clean = ground.run("no fault", heap, &strace(""), &mut counts).expect("a trace");
+        let traced = |inject: &str| pipe.replace("STRACE", &strace(inject));
+        let clean = ground.run("no fault", heap, &traced(""), &mut counts).expect("a trace");
         for (call, error, n) in plans(&clean, 30) {
             let inject = format!("-e inject={call}:error={error}:when={n}");
-            ground.run(&format!("{tool} {call}:{error}:{n}"), heap, &strace(&inject), &mut counts);
+            ground.run(&format!("{tool} {call}:{error}:{n}"), heap, &traced(&inject), &mut counts);
         }
         counts.say(&format!("snap-{tool}, injected errors"));
     }

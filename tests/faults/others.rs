@@ -2,7 +2,7 @@
 //! it, and run again it does.
 
 use super::inject::{self, Ending, ending, plans};
-use super::trace::{self, CALLS, Event, STRACE};
+use super::trace::{self, Event, strace};
 use super::{audit, tree, world};
 use crate::measure::figure;
 use crate::util::{Done, World};
@@ -164,7 +164,6 @@ fn a_call_that_fails_anywhere_is_an_error_or_changes_nothing() {
     let mut all = Vec::new();
     for case in CASES {
         world.sh(&format!("{}; {}; [ ! -e out ] || cp out clean", case.before, case.script.replace("STRACE", ""))).ok();
-        let strace = |inject: &str| format!("{STRACE} -e trace={CALLS} {inject} -o trace");
         let (events, is_well, _, wrong) = case.run(&world, "no fault", &strace(""));
         assert!(is_well && wrong.is_empty(), "{}: {wrong:#?}", case.name);
         let (mut runs, mut well, mut closedir, before) = (0, 0, 0, all.len());

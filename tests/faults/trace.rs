@@ -9,6 +9,11 @@ pub const CALLS: &str = "openat,creat,read,write,pwrite64,writev,pwritev,pwritev
     fsync,fdatasync,syncfs,sync,rename,renameat,renameat2,link,linkat,mkdir,mkdirat,close,unlink,unlinkat,fchmod,fchmodat,\
     newfstatat,statx,getdents64";
 
+/// The start of a command that is traced into the file `trace`; with something more for strace, such as a call to fail.
+pub fn strace(more: &str) -> String {
+    format!("{STRACE} -e trace={CALLS} {more} -o trace")
+}
+
 /// A system call. Its times are lines of the trace.
 #[derive(Debug, Clone)]
 pub struct Event {

@@ -15,7 +15,6 @@ if ! command -v mkfs.xfs >/dev/null || ! command -v xfs_io >/dev/null; then
 fi
 
 # Cargo says where it put the tests; the tools lie in the folder above them.
-cargo build --locked --features multicall --bins
 tests=$(cargo test --locked --features multicall --test main --no-run --message-format json |
     sed -n 's/.*"target":{[^}]*"name":"main"[^}]*}.*"executable":"\([^"]*\)".*/\1/p')
 tools=$(dirname "$(dirname "$tests")")
@@ -24,8 +23,8 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 status=0
-SNAP_TORTURE=1 "$tests" --nocapture "$@" >"$log" 2>&1 || status=1
-grep -aE '^row|^test .*(FAILED|ok)$|^test result|panicked|not checked|more memory' "$log" || status=1
+SNAP_TORTURE=1 "$tests" --nocapture "$@" 2>&1 | tee "$log" |
+    grep -aE --line-buffered '^row|^test .*(FAILED|ok)$|^test result|panicked|not checked|more memory' || status=1
 if [ "$status" = 1 ]; then
     sed -n '/^failures:/,$p' "$log"
 fi

@@ -39,7 +39,6 @@ impl HttpTransport for Transport {
         let body = body.to_bytes();
         let uploaded =
             (self.digests && operation == Some(Operation::Write) && parts.method == Method::PUT).then(|| md5_of(&body));
-        // A try that is given up goes on at the service all the same, and the next one finds no such upload any more.
         let finishes = parts.method == Method::POST && parts.uri.query().is_some_and(|query| query.contains("uploadId="));
         let mut request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
             .map_err(|_| Error::new(ErrorKind::Unexpected, "a name that no URL can have"))?;
@@ -58,13 +57,14 @@ impl HttpTransport for Transport {
         if operation.is_some() {
             headers.extend(self.headers.clone());
         }
-        // Where there are no credentials, what is asked for them lies in nowhere: that has to show soon.
-        let credentials =
-            Policy { tries: 2, in_all: Duration::from_secs(10), stall: Duration::from_secs(5), ..self.policy.clone() };
-        let policy = if operation.is_some() { &self.policy } else { &credentials };
-        let finishing = Policy { stall: self.policy.finish, ..self.policy.clone() };
-        let policy = if finishes { &finishing } else { policy };
-        let answer = web::fetch(self.client, request, policy, &self.host).await.map_err(unreachable)?;
+        let policy = match operation {
+            // Where there are no credentials, what is asked for them lies in nowhere: that has to show soon.
+            None => Policy { tries: 2, in_all: Duration::from_secs(10), stall: Duration::from_secs(5), ..self.policy.clone() },
+            // A try that is given up goes on at the service all the same, and the next one finds no such upload any more.
+            Some(_) if finishes => Policy { stall: self.policy.finish, ..self.policy.clone() },
+            Some(_) => self.policy.clone(),
+        };
+        let answer = web::fetch(self.client, request, &policy, &self.host).await.map_err(unreachable)?;
         if operation == Some(Operation::Read) && answer.status().is_success() {
             return Ok(content(answer, self.policy.stall, self.host.clone()));
         }
@@ -74,7 +74,7 @@ impl HttpTransport for Transport {
             return Err(Error::new(ErrorKind::RangeNotSatisfied, "behind the end"));
         }
         // A page that breaks off is asked for again by the layer above.
-        let body = web::whole(answer, MOST, policy, &self.host).await.map_err(|e| unreachable(e).set_temporary())?;
+        let body = web::whole(answer, MOST, &policy, &self.host).await.map_err(|e| unreachable(e).set_temporary())?;
         if let Some(md5) = uploaded.filter(|_| status.is_success()) {
             compare(&headers, md5)?;
         }

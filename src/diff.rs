@@ -4,12 +4,13 @@ mod show;
 
 pub use show::{Shower, Style};
 
+use crate::end::{self, End, Listing};
 use crate::error::{Error, Result};
 use crate::merge::{Merge, Pair, Side};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record};
-use crate::stream::{End, Records};
+use crate::stream::Records;
 use crate::text;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -107,7 +108,7 @@ pub struct Diff {
     monitor: Arc<dyn Monitor>,
     sides: [Seen; 2],
     own: u64,
-    put_out: u64,
+    put_out: Listing,
     counts: [Count; 4],
     closed: bool,
 }
@@ -129,9 +130,10 @@ const FAILED_LIMIT: usize = 4096;
 /// folders. An error record comes for a file without md5 that would have to be compared.
 pub fn diff(left: Records, right: Records, options: Options, monitor: Arc<dyn Monitor>) -> Diff {
     let covered = covered(&options.types);
-    let pairs = Merge::new(only(left, covered.clone()), only(right, covered));
+    let side = |records| only(end::compared(records), covered.clone());
+    let pairs = Merge::new(side(left), side(right));
     let sides = [Seen::default(), Seen::default()];
-    Diff { pairs, options, monitor, sides, own: 0, put_out: 0, counts: [Count::default(); 4], closed: false }
+    Diff { pairs, options, monitor, sides, own: 0, put_out: Listing::default(), counts: [Count::default(); 4], closed: false }
 }
 
 /// The types that both sides cover; None if that is all.
@@ -181,6 +183,15 @@ impl Diff {
         Box::new(self.map(|row| row.map(Row::into_record)))
     }
 
+    /// Counts a row that is put out.
+    fn list(&mut self, row: &Row) {
+        match row {
+            Row::Change(_, left, right) => left.as_ref().or(right.as_ref()).into_iter().for_each(|r| self.put_out.add(r)),
+            Row::Failure(record) => self.put_out.add(record),
+            Row::End(_) => {}
+        }
+    }
+
     fn next_row(&mut self) -> Result<Option<Row>> {
         while let Some(pair) = self.pairs.next().transpose()? {
             let row = match pair {
@@ -193,7 +204,6 @@ impl Diff {
                 Some(Row::Change(status, left, right)) => {
                     self.tally(status, left.as_ref(), right.as_ref());
                     if self.options.statuses.contains(&status) {
-                        self.put_out += 1;
                         return Ok(Some(Row::Change(status, left, right)));
                     }
                 }
@@ -262,15 +272,20 @@ impl Diff {
         if std::mem::replace(&mut self.closed, true) {
             return None;
         }
-        let [Some(left), Some(right)] = [&self.sides[0].end, &self.sides[1].end] else { return None };
+        let said = |seen: &Seen| {
+            let end = seen.end.clone()?;
+            Some(End { records: None, names: None, errors: end.errors.max(seen.errors), sides: None, ..end })
+        };
+        let (left, right) = said(&self.sides[0]).zip(said(&self.sides[1]))?;
         let end = End {
-            records: self.put_out,
             errors: self.errors(),
             filtered: left.filtered || right.filtered,
             diff: true,
             types: covered(&self.options.types),
-            root: None,
+            sides: Some(Box::new([left, right])),
+            ..End::default()
         };
+        let end = end.listing(self.put_out);
         Some(Row::End(end.record()))
     }
 }
@@ -280,6 +295,9 @@ impl Iterator for Diff {
 
     fn next(&mut self) -> Option<Result<Row>> {
         let next = self.next_row();
+        if let Ok(Some(row)) = &next {
+            self.list(row);
+        }
         // Whoever asks again after an error must not be told that the stream is whole.
         self.closed |= next.is_err();
         next.transpose()

@@ -6,7 +6,7 @@
 //! Records and streams:
 //! - [`record`] a record: known fields typed, the rest kept as it came; [`fields`] from JSON keys to the typed fields
 //! - [`name`] the name of a record and the order of names; [`time`] nanoseconds, Python's doubles, RFC 3339; [`text`] JSON text
-//! - [`stream`] reading and writing lines, and the end record; [`sort`] order in bounded memory
+//! - [`stream`] reading and writing lines; [`end`] the end record, and whether a stream is what was listed; [`sort`] order in bounded memory
 //! - [`parallel`] many items at once, results in order
 //! - [`error`] what can stop a tool; [`monitor`] what a stage tells while it works
 //!
@@ -35,6 +35,7 @@ pub mod codec;
 pub mod commands;
 pub mod content;
 pub mod diff;
+pub mod end;
 pub mod error;
 pub mod fields;
 pub mod forget;

@@ -1,5 +1,6 @@
 //! The name of a record: bytes below a root, ordered by code point as the Python tool orders them.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -78,6 +79,38 @@ impl Ord for Name {
             return self.bytes.cmp(&other.bytes);
         }
         compare(&self.bytes, &other.bytes)
+    }
+}
+
+/// Names in JSON: a string each, or `{"name_bytes": BASE64}` for one that is not UTF-8.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameList(pub Vec<Name>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Spelt {
+    Text(String),
+    Bytes { name_bytes: String },
+}
+
+impl Serialize for NameList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|name| match std::str::from_utf8(name.as_bytes()) {
+            Ok(text) => Spelt::Text(text.to_string()),
+            Err(_) => Spelt::Bytes { name_bytes: crate::text::to_base64(name.as_bytes()) },
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for NameList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NameList, D::Error> {
+        let names = Vec::<Spelt>::deserialize(deserializer)?.into_iter().map(|spelt| match spelt {
+            Spelt::Text(text) => Ok(Name::new(text.into_bytes())),
+            Spelt::Bytes { name_bytes } => crate::text::from_base64(&name_bytes)
+                .map(Name::new)
+                .ok_or_else(|| serde::de::Error::custom("name_bytes: not base64")),
+        });
+        names.collect::<Result<_, _>>().map(NameList)
     }
 }
 

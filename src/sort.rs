@@ -1,6 +1,7 @@
 //! Puts a stream in order in bounded memory: sorted runs in one unnamed temporary file, merged. Input that is in order
 //! already is one single run, so that it is only spooled. The whole input is read and checked before the first record comes out.
 
+use crate::end::Listing;
 use crate::error::{Error, OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::name::Name;
@@ -34,7 +35,7 @@ pub struct Spool {
     counts: Counts,
 }
 
-/// What came in, duplicates and all.
+/// What came in; entries and changes duplicates and all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Files, links, folders and others.
@@ -43,6 +44,8 @@ pub struct Counts {
     pub changes: u64,
     /// Error records.
     pub errors: u64,
+    /// All of them, a name that came twice counted once.
+    pub listing: Listing,
 }
 
 #[derive(Clone)]
@@ -54,8 +57,17 @@ enum Held {
 impl Spool {
     /// Reads all of a stream, holding about `budget` bytes of it in memory. Same errors as [`ordered`].
     pub fn collect(input: Records, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
-        let mut sorter =
-            Sorter { budget, monitor, records: Vec::new(), size: 0, in_order: true, file: None, runs: Vec::new(), last: None };
+        let mut sorter = Sorter {
+            budget,
+            monitor,
+            records: Vec::new(),
+            size: 0,
+            in_order: true,
+            file: None,
+            runs: Vec::new(),
+            last: None,
+            listing: Listing::default(),
+        };
         let (mut end, mut counts) = (None, Counts::default());
         for record in input {
             let record = record?;
@@ -73,7 +85,8 @@ impl Spool {
             }
             sorter.push(record)?;
         }
-        Ok(Spool { held: sorter.finish()?, end, counts })
+        let (held, listing) = sorter.finish()?;
+        Ok(Spool { held, end, counts: Counts { listing, ..counts } })
     }
 
     /// The end record, if the stream had one.
@@ -116,12 +129,14 @@ struct Sorter<'a> {
     runs: Vec<(Run, Unique<'a>)>,
     /// The last name of the last run.
     last: Option<Name>,
+    listing: Listing,
 }
 
 impl Sorter<'_> {
     fn push(&mut self, record: Record) -> Result<()> {
         self.in_order = self.in_order && self.records.last().is_none_or(|last| last.name() <= record.name());
         self.size += record.footprint();
+        self.listing.add(&record);
         self.records.push(record);
         if self.size > self.budget { self.spill() } else { Ok(()) }
     }
@@ -149,39 +164,45 @@ impl Sorter<'_> {
         };
         if let Some((run, unique)) = self.runs.last_mut() {
             for record in self.records.drain(..) {
-                if unique.accept(&record)? {
-                    run.end += append(file, &record)?;
+                match unique.accept(&record)? {
+                    true => run.end += append(file, &record)?,
+                    false => self.listing.remove(&record),
                 }
             }
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Held> {
+    /// What is held, and what it is a list of.
+    fn finish(mut self) -> Result<(Held, Listing)> {
         if self.runs.is_empty() {
             self.sort();
             let (mut unique, mut failed) = (Unique::new(self.monitor), Ok(()));
             self.records.retain(|record| match unique.accept(record) {
-                Ok(keep) => keep,
+                Ok(true) => true,
+                Ok(false) => {
+                    self.listing.remove(record);
+                    false
+                }
                 Err(e) => {
                     failed = Err(e);
                     true
                 }
             });
-            return failed.map(|()| Held::Memory(Arc::new(self.records)));
+            return failed.map(|()| (Held::Memory(Arc::new(self.records)), self.listing));
         }
         self.spill()?;
-        let Some(file) = self.file.take() else { return Ok(Held::Memory(Arc::default())) };
+        let Some(file) = self.file.take() else { return Ok((Held::Memory(Arc::default()), self.listing)) };
         let file = Arc::new(file.into_inner().map_err(|e| e.into_error()).or_failed(writing)?);
         let runs: Vec<Run> = self.runs.iter().map(|(run, _)| *run).collect();
         match runs[..] {
-            [run] => Ok(Held::File(file, run)),
+            [run] => Ok((Held::File(file, run), self.listing)),
             _ => self.merged(&file, &runs),
         }
     }
 
     /// Several runs as one, in a new file.
-    fn merged(&self, file: &Arc<File>, runs: &[Run]) -> Result<Held> {
+    fn merged(&self, file: &Arc<File>, runs: &[Run]) -> Result<(Held, Listing)> {
         let buffer = (self.budget / runs.len()).clamp(1 << 12, 1 << 18);
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (number, run) in runs.iter().enumerate() {
@@ -191,10 +212,11 @@ impl Sorter<'_> {
             }
         }
         let mut out = BufWriter::with_capacity(1 << 16, temporary()?);
-        let (mut unique, mut end) = (Unique::new(self.monitor), 0);
+        let (mut unique, mut end, mut listing) = (Unique::new(self.monitor), 0, self.listing);
         while let Some(mut head) = heads.pop() {
-            if unique.accept(&head.record)? {
-                end += append(&mut out, &head.record)?;
+            match unique.accept(&head.record)? {
+                true => end += append(&mut out, &head.record)?,
+                false => listing.remove(&head.record),
             }
             if let Some(record) = head.rest.next().transpose()? {
                 head.record = record;
@@ -202,7 +224,7 @@ impl Sorter<'_> {
             }
         }
         let out = out.into_inner().map_err(|e| e.into_error()).or_failed(writing)?;
-        Ok(Held::File(Arc::new(out), Run { start: 0, end }))
+        Ok((Held::File(Arc::new(out), Run { start: 0, end }), listing))
     }
 }
 
@@ -376,7 +398,8 @@ mod tests {
             let spool = spool.unwrap();
             assert_eq!(names(&spool), ["a", "b", "b", "b", "c", ""]);
             assert_eq!(names(&spool), ["a", "b", "b", "b", "c", ""]);
-            assert_eq!(spool.counts(), Counts { entries: 3, errors: 2, changes: 0 });
+            let counts = spool.counts();
+            assert_eq!((counts.entries, counts.errors, counts.changes, counts.listing.records), (3, 2, 0, 5));
             assert!(heard.is_empty());
         }
     }
@@ -389,7 +412,11 @@ mod tests {
             expected.sort();
             expected.dedup();
             let (spool, heard) = collect(records.clone(), budget);
-            let out: Vec<Record> = spool.unwrap().read().map(Result::unwrap).collect();
+            let spool = spool.unwrap();
+            let out: Vec<Record> = spool.read().map(Result::unwrap).collect();
+            let mut listing = Listing::default();
+            out.iter().for_each(|record| listing.add(record));
+            prop_assert_eq!(spool.counts().listing, listing);
             prop_assert_eq!(out.iter().map(|r| r.name().clone()).collect::<Vec<_>>(), expected);
             prop_assert_eq!(heard.len() + out.len(), records.len());
         }

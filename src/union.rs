@@ -1,21 +1,47 @@
 //! `snap-merge`: several streams as one, in order: parts of a backup that were made side by side, on several machines or disks.
 
-use crate::error::Result;
+use crate::end::{self, End};
+use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::sort::{self, Spool};
-use crate::stream::{End, Records, Tally};
+use crate::stream::{Records, Tally};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The records of all inputs in order. A name that several have is kept once where they say the same of it.
 ///
-/// There is an end record if every input has one. It is `filtered` if one of them is, has the types that any was asked for, and
-/// the root that all name.
+/// There is an end record if every input has one. It is `filtered` if one of them is or came short, and has the types that any
+/// was asked for, the root that all name, and what any kept out.
 ///
 /// # Errors
 /// Those of the inputs, and a name that stands for two different things.
 pub fn union(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let count = inputs.len();
+    let (spool, ends) = collect(inputs.into_iter().map(end::compared).collect(), &*monitor)?;
+    let end = (ends.len() == count).then(|| join(&ends).listing(spool.counts().listing));
+    Ok(closed(&spool, end))
+}
+
+/// The records of the slices of one listing in order. One of them has its end record, or several have the same; it is that of
+/// the whole, with the failures of all slices.
+///
+/// # Errors
+/// As of [`fn@union`], and end records of several listings.
+pub fn slices(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let (spool, mut ends) = collect(inputs, &*monitor)?;
+    let errors = ends.iter_mut().map(|end| std::mem::take(&mut end.errors)).max();
+    if ends.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Error::advise(
+            "the inputs end with end records of different listings",
+            "--slices joins parts of one listing; without it, several listings are joined",
+        ));
+    }
+    let end = ends.pop().map(|end| End { errors: errors.unwrap_or(0), ..end });
+    Ok(closed(&spool, end))
+}
+
+/// All records in order, and the end records apart.
+fn collect(inputs: Vec<Records>, monitor: &dyn Monitor) -> Result<(Spool, Vec<End>)> {
     let ends = Arc::new(Mutex::new(Vec::new()));
     let seen = ends.clone();
     // A record behind an end record is an error of the input it is in, which its reader finds; here ends are taken out.
@@ -26,21 +52,19 @@ pub fn union(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records>
         }
         _ => true,
     });
-    let spool = Spool::collect(Box::new(records), sort::BUDGET, &*monitor)?;
+    let spool = Spool::collect(Box::new(records), sort::BUDGET, monitor)?;
     let ends = std::mem::take(&mut *ends.lock().unwrap_or_else(PoisonError::into_inner));
-    let end = (ends.len() == count).then(|| join(&ends));
-    let mut tally = Tally::default();
-    let mut records = Some(spool.read());
-    Ok(Box::new(std::iter::from_fn(move || match records.as_mut()?.next() {
-        Some(record) => Some(record.inspect(|record| tally.pass(record))),
-        None => {
-            records = None;
-            end.as_ref().map(|end| Ok(tally.close(&end.record())))
-        }
-    })))
+    Ok((spool, ends))
 }
 
-/// What all the ends say together. The counts of records are made anew by whoever writes them.
+/// The records, then an end record with as many errors as there are among them, at least.
+fn closed(spool: &Spool, end: Option<End>) -> Records {
+    let tally = Tally { passed: spool.counts().errors, own: 0 };
+    let end = end.map(|end| End { errors: tally.errors(end.errors), ..end });
+    Box::new(spool.read().chain(end.map(|end| Ok(end.record()))))
+}
+
+/// What all the ends say together. What was listed is counted by whoever joins the records.
 fn join(ends: &[End]) -> End {
     let mut types = Some(Vec::new());
     for end in ends {
@@ -50,13 +74,22 @@ fn join(ends: &[End]) -> End {
         });
     }
     let root = ends.first().and_then(|end| end.root.clone());
+    let mut kept_out: Vec<_> = ends.iter().flat_map(|end| end.kept_out.clone()).collect();
+    kept_out.sort();
+    kept_out.dedup();
+    // Rules tell of all that was left out only where they are those of every listing that left something out.
+    let mut rules: Vec<_> = ends.iter().filter_map(|end| end.rules.clone()).collect();
+    rules.dedup();
+    let known = rules.len() <= 1 && !ends.iter().any(End::is_short);
     End {
-        records: 0,
-        errors: ends.iter().map(|end| end.errors).sum(),
+        errors: ends.iter().map(|end| end.errors).fold(0, u64::saturating_add),
         filtered: ends.iter().any(|end| end.filtered),
+        rules: rules.pop().filter(|_| known),
+        kept_out,
         diff: ends.iter().any(|end| end.diff),
         types: types.filter(|t| !t.is_empty()),
         root: root.filter(|root| ends.iter().all(|end| end.root.as_ref() == Some(root))),
+        ..End::default()
     }
 }
 
@@ -64,10 +97,15 @@ fn join(ends: &[End]) -> End {
 mod tests {
     use super::*;
     use crate::monitor::Recorder;
+    use crate::record::Record;
     use crate::stream::Reader;
 
-    fn joined(inputs: &[&'static str]) -> Result<Vec<String>> {
-        let inputs = inputs.iter().map(|text| Box::new(Reader::new("input", text.as_bytes())) as Records).collect();
+    fn input(text: &str) -> Records {
+        Box::new(Reader::new("input", std::io::Cursor::new(text.as_bytes().to_vec())))
+    }
+
+    fn joined(inputs: &[&str]) -> Result<Vec<String>> {
+        let inputs = inputs.iter().map(|text| input(text)).collect();
         union(inputs, Arc::new(Recorder::default()))?.map(|r| Ok(String::from_utf8_lossy(r?.text()).into_owned())).collect()
     }
 
@@ -85,15 +123,44 @@ mod tests {
         assert_eq!((joined.types, joined.root), (None, None));
     }
 
+    const END: &str = "{\"errors\":0,\"name\":\"\",\"records\":";
+
     #[test]
     fn streams_become_one_in_order_and_whole_only_if_all_are() {
-        let a =
-            "{\"name\":\"b\"}\n{\"name\":\"d\"}\n{\"errors\":1,\"name\":\"\",\"records\":2,\"root\":\"/r\",\"type\":\"end\"}\n";
-        let b =
-            "{\"name\":\"a\"}\n{\"errors\":0,\"filtered\":true,\"name\":\"\",\"records\":1,\"root\":\"/r\",\"type\":\"end\"}\n";
-        let end = "{\"errors\":1,\"filtered\":true,\"name\":\"\",\"records\":3,\"root\":\"/r\",\"type\":\"end\"}";
-        assert_eq!(joined(&[a, b]).unwrap(), [r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"d"}"#, end]);
-        assert_eq!(joined(&[a, "{\"name\":\"c\"}\n"]).unwrap().len(), 3, "one is not whole");
+        let a = format!("{{\"name\":\"b\"}}\n{{\"name\":\"d\"}}\n{END}2,\"root\":\"/r\",\"type\":\"end\"}}\n");
+        let b = format!("{{\"name\":\"a\"}}\n{END}1,\"root\":\"/r\",\"type\":\"end\"}}\n");
+        let end = |lines: &[String]| End::of(&Record::parse(lines.last().unwrap().as_bytes()).unwrap());
+        let whole = joined(&[&a, &b]).unwrap();
+        assert_eq!(whole[..3], [r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"d"}"#]);
+        let whole = end(&whole);
+        assert_eq!((whole.records, whole.filtered, whole.root.as_deref()), (Some(3), false, Some("/r")));
+        let short = end(&joined(&[&a.replace("{\"name\":\"d\"}\n", ""), &b]).unwrap());
+        assert_eq!((short.records, short.filtered), (Some(2), true), "a record that was listed did not come");
+        assert_eq!(joined(&[&a, "{\"name\":\"c\"}\n"]).unwrap().len(), 3, "one is not whole");
+    }
+
+    #[test]
+    fn slices_are_as_whole_as_their_listing() {
+        let end = format!("{END}3,\"type\":\"end\"}}\n");
+        let of = |inputs: &[&str]| -> Result<End> {
+            let inputs = inputs.iter().map(|text| input(text)).collect();
+            let lines: Vec<_> = slices(inputs, Arc::new(Recorder::default()))?.collect::<Result<_>>()?;
+            Ok(End::of(lines.last().unwrap()))
+        };
+        let failed = "{\"error\":\"x\",\"name\":\"a\",\"type\":\"error\"}\n";
+        let whole = of(&[failed, &format!("{{\"name\":\"b\"}}\n{{\"name\":\"c\"}}\n{end}")]).unwrap();
+        assert_eq!((whole.records, whole.errors), (Some(3), 1));
+        assert_eq!(of(&[&end, &end.replace("\"errors\":0", "\"errors\":2")]).unwrap().errors, 2, "the same listing");
+        assert!(of(&[&end, &end.replace("3", "4")]).is_err(), "two listings");
+    }
+
+    #[test]
+    fn rules_hold_for_the_whole_only_where_nothing_else_was_left_out() {
+        let ruled = |rule: &str| End { filtered: true, rules: Some(serde_json::json!(rule)), ..End::default() };
+        let all = End::default();
+        assert!(join(&[ruled("a"), all.clone(), ruled("a")]).rules.is_some());
+        assert!(join(&[ruled("a"), ruled("b")]).is_short());
+        assert!(join(&[ruled("a"), End { filtered: true, ..all }]).is_short());
     }
 
     #[test]

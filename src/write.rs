@@ -1,20 +1,23 @@
 //! `snap-write`: a stream becomes a snapshot, whole or not at all.
 
+use crate::end::End;
 use crate::error::{Error, Result, counted};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
+use crate::name::NameList;
 use crate::record::{Kind, Record};
-use crate::snapshot::{Label, Place, Publisher};
+use crate::snapshot::{self, Label, Place, Publisher};
 use crate::sort::{self, Spool};
 use crate::storage::Location;
-use crate::stream::{End, Records};
+use crate::stream::Records;
 use crate::time::Time;
 use std::sync::Arc;
 
 /// What to publish and under which conditions.
 #[derive(Default)]
 pub struct Options {
-    /// What the snapshot says of itself. What the end record knows of `types`, `filtered` and (where it is none) `root` is added.
+    /// What the snapshot says of itself. What the end record knows of `types`, `filtered`, rules, kept out names, the root folder
+    /// and (where it is none) `root` is added.
     pub label: Label,
     /// The root to name where neither the label nor the end record knows it.
     pub root: Option<String>,
@@ -22,6 +25,12 @@ pub struct Options {
     pub partial: bool,
     /// Accept a stream without an end record.
     pub unterminated: bool,
+    /// Publish only what is whole: nothing left out but by known rules.
+    pub whole: bool,
+    /// What is missing is meant to be missing: the snapshot is not marked as filtered for it.
+    pub complete: bool,
+    /// Publish no records after a snapshot of the same root that has some.
+    pub allow_empty: bool,
     /// Do all but publish.
     pub dry_run: bool,
     /// The heap that the records refer to, where it is known: it notes the snap root, and objects that `snap-gc` deleted or is
@@ -38,30 +47,21 @@ pub struct Written {
     pub records: u64,
     /// Records that failed and are missing in it.
     pub errors: u64,
+    /// How many records were listed and how many came, where other records came than were listed and nobody said that this is
+    /// meant. The snapshot is marked as filtered.
+    pub short: Option<(u64, u64)>,
 }
 
 /// Publishes a stream as a snapshot of the time `started`.
 ///
 /// # Errors
 /// If the stream is not whole, has failures, or has files without md5, unless that was asked for; if a record is no file; if
-/// the snap root can't be written. Nothing is then published.
+/// the stream is empty and the snapshot before is not; if the snap root can't be written. Nothing is then published.
 pub fn write(input: Records, root: &Location, started: Time, options: Options, monitor: Arc<dyn Monitor>) -> Result<Written> {
     let checked = input.map(|record| record.and_then(check));
     // Nothing is written before all of the input was seen.
     let spool = Spool::collect(Box::new(checked), sort::BUDGET, &*monitor)?;
-    let end = match spool.end() {
-        Some(end) => End::of(end),
-        None if options.unterminated => End::default(),
-        None => {
-            return Err(Error::advise(
-                "the records have no end record: whoever wrote them did not finish",
-                "let filters pass it (jq 'select(.type == \"end\" or ...)'), or accept the records as they are with --unterminated",
-            ));
-        }
-    };
-    if end.diff {
-        return Err(Error::refused("these are rows of snap-diff, not files"));
-    }
+    let (end, short) = ended(&spool, &options)?;
     let errors = spool.counts().errors.max(end.errors);
     if errors > 0 && !options.partial {
         return Err(Error::advise(
@@ -69,8 +69,11 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
             "mend the cause and run again, or publish the rest with --partial",
         ));
     }
-    let mut label = Label { v: 1, types: end.types, filtered: end.filtered, ..options.label };
-    label.root = label.root.or(end.root).or(options.root);
+    let label = labelled(&end, &options);
+    let may_be_empty = options.allow_empty || end.restored || label.before_restore;
+    if spool.counts().entries == 0 && !may_be_empty {
+        refuse_after_records(root, label.root.as_deref(), monitor.clone())?;
+    }
     let guard = options.heap.as_ref().map(Guard::new).transpose()?.flatten();
     let mut entries = spool.read().filter(|record| record.as_ref().map_or(true, Record::is_entry)).map(|record| {
         let record = record?;
@@ -79,7 +82,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     });
     if options.dry_run {
         let records = entries.try_fold(0, |n, record| record.map(|_| n + 1))?;
-        return Ok(Written { place: None, records, errors });
+        return Ok(Written { place: None, records, errors, short });
     }
     let mut publisher = Publisher::new(root, started, &label)?;
     if let Some(heap) = &options.heap {
@@ -90,7 +93,69 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
         publisher.push(&record?)?;
         records += 1;
     }
-    Ok(Written { place: Some(publisher.finish(errors)?), records, errors })
+    Ok(Written { place: Some(publisher.finish(errors)?), records, errors, short })
+}
+
+/// The end record of the stream, compared with what came; and how many were listed and came, where these are others.
+fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> {
+    let Some(record) = spool.end() else {
+        return match options.unterminated {
+            // What does not say that it is whole may not be.
+            true => Ok((End { filtered: !options.complete, ..End::default() }, None)),
+            false => Err(Error::advise(
+                "the records have no end record: the program that wrote them did not finish",
+                "let filters pass it (jq 'select(.type == \"end\" or ...)'), or accept the records as they are with --unterminated",
+            )),
+        };
+    };
+    let (end, came) = (End::of(record), spool.counts().listing);
+    if end.diff {
+        return Err(Error::refused("these are rows of snap-diff, not files"));
+    }
+    if options.complete {
+        return Ok((End { filtered: end.rules.is_some(), ..end }, None));
+    }
+    let short = (!end.is_of(came)).then(|| (end.records.unwrap_or(0), came.records));
+    let end = end.compared_with(came);
+    if options.whole && end.is_short() {
+        let missing = match short {
+            Some((listed, came)) => format!("{came} of {} came", counted(listed, "listed record")),
+            None => "some of the folder was left out".to_string(),
+        };
+        return Err(Error::refused(format!("the stream is not whole: {missing}")));
+    }
+    Ok((end, short))
+}
+
+/// The label of the snapshot.
+fn labelled(end: &End, options: &Options) -> Label {
+    let label = options.label.clone();
+    Label {
+        v: 1,
+        types: end.types.clone(),
+        filtered: end.filtered,
+        complete: options.complete,
+        rules: end.rules.clone(),
+        kept_out: NameList(end.kept_out.clone()),
+        root_folder: end.root_folder.clone(),
+        root: label.root.or_else(|| end.root.clone()).or_else(|| options.root.clone()),
+        ..label
+    }
+}
+
+/// Refuses to publish nothing where the latest snapshot of the same root, that is no safety copy, has records: an empty folder is
+/// what a disk looks like that is not mounted.
+fn refuse_after_records(snap: &Location, root: Option<&str>, monitor: Arc<dyn Monitor>) -> Result<()> {
+    let Some(before) = snapshot::base(snap, root.unwrap_or_default(), &mut |message| monitor.warn(message))? else {
+        return Ok(());
+    };
+    match snapshot::read(&before.place, monitor)?.next().transpose()? {
+        Some(first) if first.is_entry() => Err(Error::advise(
+            format!("there are no records, and {} has some", before.place),
+            "is the disk mounted? --allow-empty publishes a snapshot without records",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Only what can be restored has a place in a snapshot.

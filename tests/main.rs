@@ -6,6 +6,7 @@ mod changing;
 mod collide;
 mod conformance;
 mod crash;
+mod deleting;
 mod diff;
 mod docs;
 mod emulators;

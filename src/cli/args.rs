@@ -5,6 +5,7 @@
 pub use super::args_tidy::{Forget, ForgetHow, Gc, GcHow, GroupBy, Verify, VerifyHow};
 
 use super::roots::{FileRoot, HeapRoot, SnapRoot};
+use crate::restore::MaxDelete;
 use crate::storage::Location;
 use clap::{Args, Parser, ValueEnum};
 use std::ffi::OsString;
@@ -178,6 +179,9 @@ pub struct Merge {
     /// Read records from these files; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub inputs: Vec<PathBuf>,
+    /// The inputs are parts of one listing, and one of them has its end record
+    #[arg(long)]
+    pub slices: bool,
     #[command(flatten)]
     pub out: Out,
     #[command(flatten)]
@@ -209,9 +213,18 @@ pub struct Write {
     /// Publish also when records failed; the snapshot says how many are missing
     #[arg(short, long)]
     pub partial: bool,
-    /// Accept a stream without an end record
+    /// Accept a stream without an end record; the snapshot is marked as filtered
     #[arg(long)]
     pub unterminated: bool,
+    /// Refuse a stream from which records were left out, unless exclude or include rules of the scan did it
+    #[arg(long, conflicts_with = "complete")]
+    pub whole: bool,
+    /// Say that records left out on the way are meant to be missing: the snapshot is not marked as filtered
+    #[arg(long)]
+    pub complete: bool,
+    /// Publish a snapshot without records, even if the latest one of the same root has some
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Do all but publish
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -336,9 +349,12 @@ pub struct Restore {
     /// Delete what the records do not have
     #[arg(long)]
     pub delete: bool,
-    /// With --delete: also when the records are filtered
+    /// With --delete: delete also what was left out when the list was made
     #[arg(long, requires = "delete")]
     pub delete_excluded: bool,
+    /// With --delete: delete at most N files and links, or P% of those that are there; if there are more, do nothing
+    #[arg(long, value_name = "N|P%", requires = "delete")]
+    pub max_delete: Option<MaxDelete>,
     /// Print what would be done and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,

@@ -3,6 +3,7 @@
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
 use super::args::{ForgetHow, GcHow, Order, StatusArg, TypeLetter, VerifyHow};
+use crate::restore::MaxDelete;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -130,6 +131,9 @@ pub struct Make {
     /// Save the snapshot also when files failed, without them
     #[arg(short, long)]
     pub partial: bool,
+    /// Save a snapshot without records, even if the latest one has some
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Read the files and say what would be saved; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -159,9 +163,12 @@ pub struct Restore {
     /// Delete nothing
     #[arg(long, conflicts_with = "delete_excluded")]
     pub no_delete: bool,
-    /// Delete also when the snapshot was made with excludes
+    /// Delete also what was left out when the snapshot was made
     #[arg(long)]
     pub delete_excluded: bool,
+    /// Delete at most N files and links, or P% of those that are there; if there are more, do nothing
+    #[arg(long, value_name = "N|P%", conflicts_with = "no_delete")]
+    pub max_delete: Option<MaxDelete>,
     /// Read files that are there to see whether they changed, whatever their time
     #[arg(short, long)]
     pub checksum: bool,

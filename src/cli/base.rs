@@ -23,7 +23,7 @@ pub fn base(
     let place = match (named, &snap_root) {
         (Some(spec), root) => Some(snapshot::choose(root.as_ref(), spec, &snap.options()?)?),
         (None, Some(root)) => {
-            let file_root = file_root.map(|r| r.absolute().to_string_lossy().into_owned()).unwrap_or_default();
+            let file_root = file_root.map(|r| r.identity()).unwrap_or_default();
             snapshot::base(root, &file_root, &mut |message| console.warn(message))?.map(|found| found.place)
         }
         (None, None) => None,

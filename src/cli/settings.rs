@@ -130,6 +130,7 @@ pub fn making(args: &Make) -> commands::Make {
         kinds: args.types.iter().map(kind).collect(),
         no_save: args.no_save_snapshot,
         partial: args.partial,
+        allow_empty: args.allow_empty,
         dry_run: args.dry_run,
         before_restore: false,
     }
@@ -143,6 +144,7 @@ pub fn planned(args: Restore, options: Options) -> Plan {
         no_after: args.no_save_snapshot_after,
         no_delete: args.no_delete,
         delete_excluded: args.delete_excluded,
+        max_delete: args.max_delete,
         checksum: args.checksum,
         partial: args.partial,
         dry_run: args.dry_run,

@@ -23,6 +23,8 @@ pub struct Make {
     pub no_save: bool,
     /// Save the snapshot also when files failed.
     pub partial: bool,
+    /// Save no records after a snapshot that has some.
+    pub allow_empty: bool,
     /// Read, and write nothing.
     pub dry_run: bool,
     /// It saves the state before a restore: so labelled, and not saved if there is nothing to save.
@@ -54,7 +56,7 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
         true => None,
         false => Some(Arc::new(Heap::create(&setup.heap, heap::LEVEL)?)),
     };
-    let file_root = setup.file.absolute().to_string_lossy().into_owned();
+    let file_root = setup.file.identity();
     let found = snapshot::base(&setup.snap, &file_root, &mut |message| monitor.warn(message))?;
     match &found {
         Some(found) => monitor.note(&format!("files that did not change since {} are not read", found.place)),
@@ -64,16 +66,29 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     let records = scan(&setup.file, scan_options(setup, options), monitor.clone())?;
     let cache = setup.heap_cache_file.as_deref().filter(|_| !options.dry_run);
     let cache = cache.map(Cache::load).transpose()?.map(Arc::new);
-    let heapify_options =
-        heapify::Options { heap: store, base, verify_existing: false, verify_md5: false, cache, jobs: setup.store_jobs };
+    let heapify_options = heapify::Options {
+        heap: store,
+        base,
+        verify_existing: false,
+        verify_md5: false,
+        cache,
+        jobs: setup.store_jobs,
+        root: setup.file.clone(),
+    };
     let mut records = heapify(records, root, heapify_options, monitor.clone()).peekable();
     if options.before_restore && matches!(records.peek(), Some(Ok(first)) if first.kind() == Kind::End) {
         return Ok(Made::default());
     }
     let label = label(file_root, options.before_restore);
     let dry_run = options.no_save || options.dry_run;
-    let write_options =
-        write::Options { label, partial: options.partial, heap: Some(setup.heap.clone()), dry_run, ..write::Options::default() };
+    let write_options = write::Options {
+        label,
+        partial: options.partial,
+        allow_empty: options.allow_empty || options.no_save,
+        heap: Some(setup.heap.clone()),
+        dry_run,
+        ..write::Options::default()
+    };
     let written = publish(Box::new(records), setup, started, write_options, &monitor)?;
     Ok(Made { place: written.place, records: written.records })
 }

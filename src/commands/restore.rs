@@ -7,7 +7,7 @@ use crate::error::{Error, OrFailed, Result, counted, printable};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
-use crate::restore::{self as stage, Options};
+use crate::restore::{self as stage, MaxDelete, Options};
 use crate::snapshot::{self, Place};
 use crate::storage::Location;
 use crate::stream::Records;
@@ -28,8 +28,10 @@ pub struct Plan {
     pub no_after: bool,
     /// Delete nothing.
     pub no_delete: bool,
-    /// Delete also when the snapshot was made with excludes.
+    /// Delete also what was left out when the snapshot was made.
     pub delete_excluded: bool,
+    /// Delete at most so much.
+    pub max_delete: Option<MaxDelete>,
     /// Read files that are there instead of trusting their size and time.
     pub checksum: bool,
     /// Go on when the state before can't be saved whole.
@@ -123,6 +125,7 @@ fn options(setup: &Setup, plan: &Plan) -> Options {
     Options {
         delete: !plan.no_delete,
         delete_excluded: plan.delete_excluded,
+        max_delete: plan.max_delete,
         checksum: plan.checksum,
         report: true,
         jobs: setup.restore_jobs,
@@ -185,7 +188,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
         }
         monitor.note(&format!("{} restored or as they should be", counted(n, "record")));
     } else {
-        let label = label(setup.file.absolute().to_string_lossy().into_owned(), false);
+        let label = label(setup.file.identity(), false);
         let options = write::Options { label, heap: Some(setup.heap.clone()), ..write::Options::default() };
         match publish(records, setup, started, options, &monitor) {
             // Why they failed was said already.
@@ -198,7 +201,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
         return Ok(Restored::InPart);
     }
     if plan.no_delete && !plan.no_after {
-        make(setup, &Make { kinds: vec![Kind::File], ..Make::default() }, monitor)?;
+        make(setup, &Make { kinds: vec![Kind::File], allow_empty: true, ..Make::default() }, monitor)?;
     }
     Ok(Restored::Whole)
 }

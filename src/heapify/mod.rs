@@ -4,7 +4,8 @@ mod file;
 mod object;
 
 use crate::base::{Base, Matched};
-use crate::error::{Error, Result};
+use crate::end::End;
+use crate::error::{Error, Result, printable};
 use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
@@ -51,6 +52,8 @@ pub struct Options {
     pub cache: Option<Arc<Cache>>,
     /// Files worked on at once.
     pub jobs: usize,
+    /// The file root that contents are read from, which has to be the one that was listed.
+    pub root: Location,
 }
 
 /// Records that go through the workers together: a channel's cost is shared.
@@ -81,8 +84,14 @@ pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn 
         task.into_iter().map(|item| item.and_then(|(record, base)| worker.work(record, base))).collect::<Vec<_>>()
     });
     let (sender, receiver) = bounded(1);
-    let committer =
-        Committer { heap: options.heap, cache: options.cache, tally: Tally::default(), used: Used::default(), sender };
+    let committer = Committer {
+        heap: options.heap,
+        cache: options.cache,
+        root: options.root,
+        tally: Tally::default(),
+        used: Used::default(),
+        sender,
+    };
     let thread = std::thread::spawn(move || committer.run(done));
     Box::new(Committed { batches: Some(receiver), thread: Some(thread), current: Vec::new().into_iter() })
 }
@@ -125,6 +134,7 @@ enum Done {
 struct Committer {
     heap: Option<Arc<Heap>>,
     cache: Option<Arc<Cache>>,
+    root: Location,
     tally: Tally,
     used: Used,
     sender: Sender<Result<Vec<Record>>>,
@@ -143,14 +153,16 @@ impl Committer {
         let mut end = None;
         for item in done.flatten() {
             match item? {
-                Done::Passed(record) if record.kind() == Kind::End => end = Some(record),
+                Done::Passed(record) if record.kind() == Kind::End => {
+                    self.check_root(&record)?;
+                    end = Some(record);
+                }
                 Done::Passed(record) => {
                     self.tally.pass(&record);
                     self.rely_on(&record)?;
                     batch.push(record);
                 }
                 Done::Kept(record, stored) => {
-                    self.tally.records += 1;
                     self.rely_on(&record)?;
                     bytes += stored;
                     batch.push(record);
@@ -180,6 +192,17 @@ impl Committer {
             self.sender.send(Ok(vec![end])).map_err(|_| Error::ReaderGone)?;
         }
         Ok(())
+    }
+
+    /// Refuses the list of one folder with the contents of another's files of the same names.
+    fn check_root(&self, end: &Record) -> Result<()> {
+        match End::of(end).root.filter(|listed| !self.root.is_called(listed)) {
+            None => Ok(()),
+            Some(listed) => Err(Error::advise(
+                format!("the records list {}, but contents were read from {}", printable(listed.as_bytes()), self.root),
+                "give the same file root to the tool that lists and to the one that reads",
+            )),
+        }
     }
 
     /// Remembers an object that the stream speaks of, for the last look at the end.

@@ -4,8 +4,10 @@
 use super::Context;
 use super::file::is;
 use super::finish::is_past;
+use super::permit::Extent;
 use super::plan::{Chosen, chosen};
-use crate::error::{Error, Result, reason};
+use crate::end::End;
+use crate::error::{Result, reason};
 use crate::name::{Name, units};
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, Listing, split};
@@ -24,24 +26,37 @@ pub struct Deleted {
 
 /// Deletes, or says what it would delete.
 pub struct Deleter<'a> {
-    pub context: &'a Context,
+    context: &'a Context,
     /// Delete these types only: `file`, `link`, `directory`.
-    pub types: Option<Vec<String>>,
-    pub dry_run: bool,
-    pub report: &'a mut dyn FnMut(Deleted),
+    types: Option<Vec<String>>,
+    dry_run: bool,
+    report: &'a mut dyn FnMut(Deleted),
     /// Sockets, fifos and devices, which no record could have.
     pub special: u64,
+    /// What was seen on the way.
+    pub extent: Extent,
 }
 
 impl Deleter<'_> {
+    /// One that deletes, or does not in a dry run, and reports each name.
+    pub fn new<'a>(context: &'a Context, spool: &Spool, dry_run: bool, report: &'a mut dyn FnMut(Deleted)) -> Deleter<'a> {
+        let types = spool.end().and_then(|end| End::of(end).types);
+        Deleter { context, types, dry_run, report, special: 0, extent: Extent::default() }
+    }
+
+    /// Deletes what the records do not have, or what the rows say should not be there.
+    pub fn run(&mut self, spool: &Spool, rows: bool) -> Result<()> {
+        if rows { self.rows(spool) } else { self.extras(spool) }
+    }
+
     /// Deletes what the records do not have.
-    pub fn extras(&mut self, spool: &Spool) -> Result<()> {
+    fn extras(&mut self, spool: &Spool) -> Result<()> {
         let entries: Records = Box::new(spool.read().filter(|r| !matches!(r, Ok(r) if !r.is_entry())));
         Walk { records: entries.peekable(), deleter: self }.folder(b"", false).map(|_| ())
     }
 
     /// Deletes what rows say should not be there.
-    pub fn rows(&mut self, spool: &Spool) -> Result<()> {
+    fn rows(&mut self, spool: &Spool) -> Result<()> {
         let mut folders: Vec<Name> = Vec::new();
         for row in spool.read() {
             let Chosen::Nothing(row) = chosen(row?, self.context.side) else { continue };
@@ -67,6 +82,7 @@ impl Deleter<'_> {
         match look() {
             Ok((_, None)) => {}
             Ok((_, Some(stat))) if self.context.keeps(&stat) => {}
+            Ok((_, Some(stat))) if self.context.spared.spares(name.as_bytes(), is(&stat, FileType::Directory)) => {}
             Ok((parent, Some(stat))) => match folders {
                 Some(folders) if is(&stat, FileType::Directory) => folders.push(name.clone()),
                 _ => {
@@ -86,6 +102,7 @@ impl Deleter<'_> {
     /// Removes a file, or a folder that is empty. Says whether it is gone.
     fn remove(&mut self, folder: &Folder, name: &[u8], kind: FileType) -> bool {
         if self.dry_run {
+            self.count(kind, true);
             self.tell(name, kind, Ok(()));
             return true;
         }
@@ -103,8 +120,13 @@ impl Deleter<'_> {
             _ => Err(e),
         });
         let gone = result.is_ok();
+        self.count(kind, gone);
         self.tell(name, kind, result.map_err(|e| format!("can't be deleted: {}", reason(&e))));
         gone
+    }
+
+    fn count(&mut self, kind: FileType, gone: bool) {
+        self.extent.deleted += u64::from(gone && kind != FileType::Directory);
     }
 
     fn is_wanted(&self, kind: FileType) -> bool {
@@ -144,8 +166,12 @@ impl Walk<'_, '_> {
         // What is known of a folder between its own place and that of what is in it.
         let mut extra: Vec<&[u8]> = Vec::new();
         let mut replaced: Vec<&[u8]> = Vec::new();
+        let mut spared: Vec<&[u8]> = Vec::new();
         for (leaf, kind, is_inside) in entries.in_order() {
             let path = if name.is_empty() { leaf.to_vec() } else { [name, b"/", leaf].concat() };
+            if is_inside && spared.pop_if(|s| *s == leaf).is_some() {
+                continue;
+            }
             if is_inside {
                 // It may be opened again; a deep tree must not hold a descriptor for every level.
                 here = None;
@@ -155,10 +181,18 @@ impl Walk<'_, '_> {
                 stays |= !(goes && self.remove(&mut here, name, &path, kind));
                 continue;
             }
-            match self.recorded(&Name::new(path.clone()))? {
+            let recorded = self.recorded(&Name::new(path.clone()))?;
+            let extent = &mut self.deleter.extent;
+            extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
+            extent.shared += u64::from(recorded.is_some());
+            match recorded {
                 Some(Kind::Directory) => {}
                 Some(_) if kind == FileType::Directory => replaced.push(leaf),
                 Some(_) => stays = true,
+                None if context.spared.spares(&path, kind == FileType::Directory) => {
+                    spared.push(leaf);
+                    stays = true;
+                }
                 None if kind == FileType::Directory => extra.push(leaf),
                 None if !matches!(kind, FileType::RegularFile | FileType::Symlink) => {
                     self.deleter.special += 1;
@@ -239,34 +273,20 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Why nothing may be deleted for this stream, if so: it may be short, and what is missing from it would be taken for extra.
-pub fn allowed(spool: &Spool, delete_excluded: bool) -> Result<()> {
-    let Some(end) = spool.end() else {
-        return Err(Error::advise(
-            "nothing is restored: --delete needs the end record, and the input has none, so it may be cut short",
-            "pass the end record on: jq 'select(.type == \"end\" or …)'",
-        ));
-    };
-    let (end, counts) = (crate::stream::End::of(end), spool.counts());
-    let came = counts.entries + counts.changes;
-    if came < end.records {
-        return Err(Error::advise(
-            format!("nothing is restored: {came} of {} records came, and --delete would delete the others", end.records),
-            "leave --delete off for a selection of records",
-        ));
+/// What a restore would delete.
+///
+/// # Errors
+/// Those of the records, and of what can't be listed.
+pub fn extent(context: &Context, spool: &Spool, rows: bool) -> Result<Extent> {
+    let mut ignore = |_: Deleted| {};
+    let mut deleter = Deleter::new(context, spool, true, &mut ignore);
+    deleter.run(spool, rows)?;
+    let extent = deleter.extent;
+    if !rows {
+        return Ok(extent);
     }
-    let errors = end.errors.max(counts.errors);
-    if errors > 0 {
-        return Err(Error::advise(
-            format!("nothing is restored: {errors} files failed before, and --delete would delete them"),
-            "leave --delete off, or make a snapshot without errors",
-        ));
-    }
-    if end.filtered && !delete_excluded {
-        return Err(Error::advise(
-            "nothing is restored: the records are filtered, and --delete would delete what was left out",
-            "leave --delete off, or add --delete-excluded",
-        ));
-    }
-    Ok(())
+    // Rows do not say what else is there.
+    let mut counter = Deleter::new(context, spool, true, &mut ignore);
+    Walk { records: (Box::new(std::iter::empty()) as Records).peekable(), deleter: &mut counter }.folder(b"", false)?;
+    Ok(Extent { there: counter.extent.there, ..extent })
 }

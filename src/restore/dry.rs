@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, split};
 use crate::sort::Spool;
-use crate::stream::{End, Records};
+use crate::stream::Records;
 use crate::text;
 use rustix::fs::{FileType, Stat};
 use std::collections::{HashSet, VecDeque};
@@ -153,13 +153,7 @@ impl Dry {
         }
         let mut heard = Vec::new();
         let mut report = |d: Deleted| heard.push(d);
-        let types = self.spool.end().and_then(|end| End::of(end).types);
-        let mut deleter = Deleter { context: &self.context, types, dry_run: true, report: &mut report, special: 0 };
-        if is_rows {
-            deleter.rows(&self.spool)?
-        } else {
-            deleter.extras(&self.spool)?
-        }
+        Deleter::new(&self.context, &self.spool, true, &mut report).run(&self.spool, is_rows)?;
         for deleted in heard {
             match deleted.result {
                 Ok(()) => self.rows.push_back(row("delete", &deleted.name, file_word(deleted.kind), None, None)),

@@ -7,12 +7,14 @@ mod file;
 mod finish;
 mod meta;
 mod objects;
+mod permit;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 use crate::content::Source;
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::end::{End, Listing};
+use crate::error::{Error, OrFailed, Result, counted, printable};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::ordered_map;
@@ -21,10 +23,12 @@ use crate::rootdir::{RootDir, split};
 use crate::sort::{BUDGET, Spool};
 use crate::stat;
 use crate::storage::Location;
-use crate::stream::{End, Records, Tally};
+use crate::stream::{Records, Tally};
 use delete::{Deleted, Deleter};
 use file::{Made, Target, Trouble};
 use finish::{Finisher, Loosened};
+pub use permit::MaxDelete;
+use permit::Spared;
 use plan::{Chosen, Planner, Step};
 use rustix::fs::Stat;
 use std::collections::{HashSet, VecDeque};
@@ -49,8 +53,11 @@ pub enum Side {
 pub struct Options {
     /// Delete what the records do not have.
     pub delete: bool,
-    /// Also when the records are filtered.
+    /// Also what was left out when the list was made.
     pub delete_excluded: bool,
+    /// Delete at most so much, else do nothing. Without a limit, a restore that would leave no file, or that is of another root
+    /// and shares no name with what is there, is refused.
+    pub max_delete: Option<MaxDelete>,
     /// Change nothing; give out rows with an `action` each: `create`, `replace` (another content or type), `change` (mode, owner
     /// or time only), `link` (another name of the file `to`), `delete`. What is as it should be has none.
     pub dry_run: bool,
@@ -85,13 +92,15 @@ struct Context {
     umask: u32,
     /// Device and inode of what is never deleted.
     keep: Vec<(u64, u64)>,
+    /// What is not deleted although no record has it.
+    spared: Spared,
     loosened: Loosened,
     /// It was told once that set-user-id is left off.
     stripped: AtomicBool,
 }
 
 impl Context {
-    fn new(root: RootDir, source: Source, options: &Options, monitor: Arc<dyn Monitor>) -> Context {
+    fn new(root: RootDir, source: Source, spared: Spared, options: &Options, monitor: Arc<dyn Monitor>) -> Context {
         use std::os::unix::fs::MetadataExt;
         let both = |p: &Path| [p.metadata(), p.symlink_metadata()];
         let keep =
@@ -109,6 +118,7 @@ impl Context {
             euid: rustix::process::geteuid().as_raw(),
             umask: stat::umask(),
             keep,
+            spared,
             loosened: Loosened::default(),
             stripped: AtomicBool::new(false),
         }
@@ -127,16 +137,21 @@ impl Context {
 /// Those of the input; rows and records mixed; a root that is no folder; with [`Options::delete`], a stream that may not be whole.
 pub fn restore(input: Records, root: &Location, source: Source, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let spool = Spool::collect(input, BUDGET, &*monitor)?;
-    if options.delete && !is_rows(&spool)? {
-        delete::allowed(&spool, options.delete_excluded)?;
-    }
     let rows = is_rows(&spool)?;
+    let spared = if options.delete { permit::permit(&spool, rows, &options)? } else { Spared::default() };
     let folder = match root {
         Location::Folder(folder) => folder,
-        Location::Remote(store) => return objects::restore(&spool, store, source, options, monitor),
+        Location::Remote(store) => return objects::restore(&spool, store, source, spared, options, monitor),
     };
     let dir = open_root(folder, options.dry_run)?;
-    let context = Arc::new(Context::new(dir, source, &options, monitor));
+    let context = Arc::new(Context::new(dir, source, spared, &options, monitor));
+    if options.delete {
+        delete::extent(&context, &spool, rows)?.check(
+            makes_files(&spool, options.side)?,
+            is_of_another(&spool, root),
+            &options,
+        )?;
+    }
     if options.dry_run {
         return Ok(Box::new(dry::Dry::new(context, spool, options)));
     }
@@ -156,15 +171,32 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
         spool,
         options,
         rows,
+        root: root.identity(),
         work: Some(Box::new(work)),
         finisher,
         blocked: Vec::new(),
         lost: HashSet::new(),
         queue: VecDeque::new(),
         tally: Tally::default(),
+        listing: Listing::default(),
         end: None,
         gone: 0,
     }))
+}
+
+/// Whether the records, or the side of the rows that is restored, have a file or link.
+fn makes_files(spool: &Spool, side: Side) -> Result<bool> {
+    for row in spool.read() {
+        if matches!(plan::chosen(row?, side), Chosen::Record(record) if matches!(record.kind(), Kind::File | Kind::Link)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the records were listed in another root than this.
+fn is_of_another(spool: &Spool, root: &Location) -> bool {
+    spool.end().and_then(|end| End::of(end).root).is_some_and(|listed| !root.is_called(&listed))
 }
 
 /// Opens the root; makes it first where it is missing. In a dry run an empty folder that is gone already stands in for it.
@@ -199,7 +231,7 @@ fn note_gone(context: &Context, gone: u64) {
     if gone > 0 {
         context
             .monitor
-            .note(&format!("{gone} names that the rows do not have on this side are left alone; --delete deletes them"));
+            .note(&format!("{} that the rows do not have on this side left alone; --delete deletes them", counted(gone, "name")));
     }
 }
 
@@ -214,6 +246,8 @@ struct Restoring {
     spool: Spool,
     options: Options,
     rows: bool,
+    /// The identity of the root.
+    root: String,
     work: Option<Box<dyn Iterator<Item = Done> + Send>>,
     finisher: Finisher,
     /// Files and links that a folder has to make room for.
@@ -222,6 +256,8 @@ struct Restoring {
     lost: HashSet<Name>,
     queue: VecDeque<Result<Record>>,
     tally: Tally,
+    /// What is given out.
+    listing: Listing,
     end: Option<Record>,
     gone: u64,
 }
@@ -230,7 +266,12 @@ impl Restoring {
     fn fail(&mut self, name: &Name, reason: &str) {
         self.tally.own += 1;
         self.context.monitor.failure(name, reason);
-        self.queue.push_back(Ok(Record::failure(name, reason)));
+        self.give_out(Record::failure(name, reason));
+    }
+
+    fn give_out(&mut self, record: Record) {
+        self.listing.add(&record);
+        self.queue.push_back(Ok(record));
     }
 
     fn stop(&mut self, e: Error) {
@@ -251,7 +292,7 @@ impl Restoring {
             Done::Step(Step::Pass(record)) if record.kind() == Kind::End => self.end = Some(record),
             Done::Step(Step::Pass(record)) => {
                 self.tally.pass(&record);
-                self.queue.push_back(Ok(record));
+                self.give_out(record);
             }
             Done::Step(Step::Fail(record, reason)) => {
                 self.finish_before(record.name());
@@ -284,12 +325,11 @@ impl Restoring {
 
     fn folder(&mut self, record: Record) {
         self.finish_before(record.name());
-        self.tally.records += 1;
         let now = match self.context.report.then(|| self.context.root.folder(record.name().as_bytes()).and_then(|f| f.stat())) {
             Some(Ok(stat)) => meta::fresh_folder(&record, &stat, &self.context),
             _ => record.clone(),
         };
-        self.queue.push_back(Ok(now));
+        self.give_out(now);
         if !self.options.delete {
             self.finisher.push(record);
         }
@@ -306,8 +346,7 @@ impl Restoring {
     fn made(&mut self, record: Record, made: Result<Made, Trouble>) {
         let trouble = match made {
             Ok(Made { now, set: Ok(()) }) => {
-                self.tally.records += 1;
-                return self.queue.push_back(Ok(now.map_or(record, |now| *now)));
+                return self.give_out(now.map_or(record, |now| *now));
             }
             Ok(Made { set: Err(reason), .. }) => return self.fail(record.name(), &reason),
             Err(trouble) => trouble,
@@ -329,7 +368,7 @@ impl Restoring {
             if self.tally.own == 0 {
                 self.delete()?;
             } else {
-                self.context.monitor.warn(&format!("nothing is deleted, because {} records failed", self.tally.own));
+                self.context.monitor.warn(&format!("nothing is deleted, because {} failed", counted(self.tally.own, "record")));
             }
             for record in std::mem::take(&mut self.blocked) {
                 let parent = split(record.name().as_bytes()).0;
@@ -350,11 +389,10 @@ impl Restoring {
         let unfinished = self.finisher.close();
         self.unfinished(unfinished);
         if let Some(end) = self.end.take() {
-            let mut end = self.tally.close(&end);
-            if self.rows {
-                end = end.with(&[("diff", None), ("filtered", Some("true".to_string()))]);
-            }
-            self.queue.push_back(Ok(end));
+            let came = self.spool.counts().listing;
+            let end = permit::after(&End::of(&end), came, self.rows, self.options.delete, self.root.clone());
+            let end = End { errors: self.tally.errors(end.errors), ..end.listing(self.listing) };
+            self.queue.push_back(Ok(end.record()));
         }
         Ok(())
     }
@@ -362,16 +400,11 @@ impl Restoring {
     fn delete(&mut self) -> Result<()> {
         let mut failed = Vec::new();
         let mut report = |d: Deleted| failed.extend(d.result.err().map(|reason| (d.name, reason)));
-        let types = self.spool.end().and_then(|end| End::of(end).types);
-        let mut deleter = Deleter { context: &self.context, types, dry_run: false, report: &mut report, special: 0 };
-        if self.rows {
-            deleter.rows(&self.spool)?
-        } else {
-            deleter.extras(&self.spool)?
-        }
+        let mut deleter = Deleter::new(&self.context, &self.spool, false, &mut report);
+        deleter.run(&self.spool, self.rows)?;
         let special = deleter.special;
         if special > 0 {
-            self.context.monitor.note(&format!("{special} sockets, fifos or devices are left alone"));
+            self.context.monitor.note(&format!("{} left alone: sockets, fifos or devices", counted(special, "special file")));
         }
         for (name, reason) in failed {
             self.fail(&name, &reason);

@@ -2,9 +2,11 @@
 //! differ, and with `delete` what the records do not have goes at the end.
 
 use super::dry::row;
+use super::permit::{self, Extent, Spared};
 use super::plan::{Chosen, chosen};
 use super::{Options, is_rows};
 use crate::content::{Content, Source};
+use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted, reason};
 use crate::heap;
 use crate::merge::{Merge, Pair, Side};
@@ -15,7 +17,7 @@ use crate::record::{Kind, Md5, Record};
 use crate::scan::objects;
 use crate::sort::Spool;
 use crate::storage::{Attributes, Body, Location, Put, Store};
-use crate::stream::{End, Records, Tally};
+use crate::stream::{Records, Tally};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -68,6 +70,7 @@ pub fn restore(
     spool: &Spool,
     store: &Arc<dyn Store>,
     source: Source,
+    spared: Spared,
     options: Options,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Records> {
@@ -75,13 +78,18 @@ pub fn restore(
     let types = spool.end().and_then(|end| End::of(end).types);
     let deletes = options.delete && types.is_none_or(|types| types.iter().any(|t| t == "file"));
     let kept = kept(store, &options.keep);
+    let planner = Planner { side: options.side, rows, deletes, kept, spared };
+    if options.delete {
+        let root = Location::Remote(store.clone());
+        let extent = planner.extent(Merge::new(spool.read(), objects::present(store, monitor.clone())?))?;
+        extent.check(super::makes_files(spool, options.side)?, super::is_of_another(spool, &root), &options)?;
+    }
     let there = objects::present(store, monitor.clone())?;
-    let planner = Planner { side: options.side, rows, deletes, kept };
     let steps = Merge::new(spool.read(), there).filter_map(move |pair| planner.step(pair));
     let (report, dry_run, jobs) = (options.report, options.dry_run, options.jobs.max(1));
     let worker = Worker { store: store.clone(), source, checksum: options.checksum, dry_run, report, monitor: monitor.clone() };
     let work = parallel::ordered_map(steps, jobs, jobs * 4, move |step| worker.work(step));
-    let (queue, tally) = (VecDeque::new(), Tally::default());
+    let (queue, tally, came) = (VecDeque::new(), Tally::default(), spool.counts().listing);
     let work: Option<Box<dyn Iterator<Item = Done> + Send>> = Some(Box::new(work));
     let store = store.clone();
     Ok(Box::new(Restoring {
@@ -89,6 +97,9 @@ pub fn restore(
         work,
         queue,
         tally,
+        came,
+        listing: Listing::default(),
+        delete: options.delete,
         folders: 0,
         gone: 0,
         extras: Vec::new(),
@@ -115,9 +126,24 @@ struct Planner {
     rows: bool,
     deletes: bool,
     kept: Vec<Vec<u8>>,
+    spared: Spared,
 }
 
 impl Planner {
+    /// What would be deleted.
+    fn extent(&self, pairs: impl Iterator<Item = Result<Pair>>) -> Result<Extent> {
+        let mut extent = Extent::default();
+        for pair in pairs {
+            let pair = pair?;
+            extent.there += u64::from(matches!(pair, Pair::Right(_) | Pair::Both(..)));
+            extent.shared += u64::from(matches!(pair, Pair::Both(..)));
+            if let Some(Step::Extra(_)) = self.step(Ok(pair)) {
+                extent.deleted += 1;
+            }
+        }
+        Ok(extent)
+    }
+
     fn step(&self, pair: Result<Pair>) -> Option<Step> {
         let (record, there) = match pair {
             Err(e) => return Some(Step::Fatal(e)),
@@ -148,7 +174,7 @@ impl Planner {
 
     fn extra(&self, there: &Record) -> Option<Step> {
         let name = there.name().as_bytes();
-        let kept = self.kept.iter().any(|prefix| name.starts_with(prefix));
+        let kept = self.kept.iter().any(|prefix| name.starts_with(prefix)) || self.spared.spares(name, false);
         (self.deletes && !kept).then(|| Step::Extra(there.name().clone()))
     }
 }
@@ -274,6 +300,10 @@ struct Restoring {
     work: Option<Box<dyn Iterator<Item = Done> + Send>>,
     queue: VecDeque<Result<Record>>,
     tally: Tally,
+    /// What came in, and what is given out.
+    came: Listing,
+    listing: Listing,
+    delete: bool,
     folders: u64,
     gone: u64,
     extras: Vec<Name>,
@@ -288,11 +318,13 @@ impl Restoring {
     fn fail(&mut self, name: &Name, reason: &str) {
         self.tally.own += 1;
         self.monitor.failure(name, reason);
-        self.queue.push_back(Ok(Record::failure(name, reason)));
+        let failure = Record::failure(name, reason);
+        self.listing.add(&failure);
+        self.queue.push_back(Ok(failure));
     }
 
     fn put_out(&mut self, record: Record) {
-        self.tally.records += 1;
+        self.listing.add(&record);
         if !self.dry_run {
             self.queue.push_back(Ok(record));
         }
@@ -308,9 +340,7 @@ impl Restoring {
             Done::Step(Step::Pass(record)) if record.kind() == Kind::End => self.end = Some(record),
             Done::Step(Step::Pass(record)) => {
                 self.tally.pass(&record);
-                if !self.dry_run {
-                    self.queue.push_back(Ok(record));
-                }
+                self.put_out(record);
             }
             Done::Step(Step::Fail(record, reason)) => self.fail(record.name(), &reason),
             Done::Step(Step::Folder(record)) => {
@@ -343,22 +373,21 @@ impl Restoring {
             return;
         }
         match self.tally.own {
-            0 => self.delete(extras),
+            0 => self.delete_all(extras),
             n if !extras.is_empty() => {
                 self.monitor.warn(&format!("nothing is deleted, because {} failed", counted(n, "record")));
             }
             _ => {}
         }
         if let Some(end) = self.end.take() {
-            let mut end = self.tally.close(&end);
-            if self.rows {
-                end = end.with(&[("diff", None), ("filtered", Some("true".to_string()))]);
-            }
-            self.queue.push_back(Ok(end));
+            let root = Location::Remote(self.store.clone()).identity();
+            let end = permit::after(&End::of(&end), self.came, self.rows, self.delete, root);
+            let end = End { errors: self.tally.errors(end.errors), ..end.listing(self.listing) };
+            self.queue.push_back(Ok(end.record()));
         }
     }
 
-    fn delete(&mut self, extras: Vec<Name>) {
+    fn delete_all(&mut self, extras: Vec<Name>) {
         for batch in extras.chunks(BATCH) {
             let keys: Vec<Vec<u8>> = batch.iter().map(|name| name.as_bytes().to_vec()).collect();
             for (name, result) in batch.iter().zip(self.store.delete(&keys)) {

@@ -87,3 +87,14 @@ fn globs(option: &str, lines: &[String]) -> Result<Option<Gitignore>> {
     }
     builder.build().map(Some).map_err(|e| Error::refused(format!("{option}: {e}")))
 }
+
+/// What a scan leaves out by rule.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Rules {}
+
+impl Rules {
+    /// Whether the rules leave this name out.
+    pub fn leaves_out(&self, _name: &[u8], _folder: bool) -> bool {
+        false
+    }
+}

@@ -5,8 +5,9 @@ mod names;
 pub mod objects;
 mod walk;
 
-pub use filter::Filter;
+pub use filter::{Filter, Rules};
 
+use crate::end::{End, Listing};
 use crate::error::{OrFailed, Result, counted};
 use crate::monitor::Monitor;
 use crate::name::Name;
@@ -15,7 +16,7 @@ use crate::rootdir::RootDir;
 use crate::sort;
 use crate::stat::{self, Extra};
 use crate::storage::Location;
-use crate::stream::{End, LINE_LIMIT, Records, Tally};
+use crate::stream::{LINE_LIMIT, Records, Tally};
 use rustix::fs::{self, AtFlags, FileType, Stat};
 use std::io::{self, BufRead};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -104,11 +105,12 @@ fn ended(
     seen: Arc<Mutex<Seen>>,
     tell: impl Fn(&Seen) + Send,
 ) -> impl Iterator<Item = Result<Record>> + Send {
-    let mut tally = Tally::default();
+    let (mut tally, mut listing) = (Tally::default(), Listing::default());
     let mut records = Some(records);
     std::iter::from_fn(move || match records.as_mut()?.next() {
         Some(Ok(record)) => {
             tally.pass(&record);
+            listing.add(&record);
             Some(Ok(record))
         }
         Some(Err(e)) => {
@@ -120,14 +122,13 @@ fn ended(
             let seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             tell(&seen);
             let end = End {
-                records: tally.records,
                 errors: tally.passed,
                 filtered: seen.filtered,
                 types: types.clone(),
                 root: Some(root.clone()),
                 ..End::default()
             };
-            Some(Ok(end.record()))
+            Some(Ok(end.listing(listing).record()))
         }
     })
 }
@@ -182,7 +183,7 @@ impl Shared {
         let identity =
             |(root, what): &(Location, &'static str)| fs::stat(root.folder()?).ok().map(|s| (s.st_dev, s.st_ino, *what));
         let leave_out = options.leave_out.iter().filter_map(identity).collect();
-        let shown_root = root.absolute().to_string_lossy().into_owned();
+        let shown_root = root.identity();
         Ok(Arc::new(Shared { root: dir, shown_root, device, leave_out, options, monitor, seen: Arc::default() }))
     }
 

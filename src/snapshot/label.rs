@@ -1,5 +1,6 @@
 //! What a snapshot says of itself beside its records: JSON in gzip header comments, which other readers pass over.
 
+use crate::name::NameList;
 use serde::{Deserialize, Serialize};
 
 /// The comment of the first member.
@@ -9,15 +10,27 @@ pub struct Label {
     /// It saves the state before a restore: "latest" passes it over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub before_restore: bool,
-    /// Excludes or a list of names left something out.
+    /// Whoever published it said that what is missing is meant to be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub complete: bool,
+    /// Something was left out. Where `rules` are there, they say what.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub filtered: bool,
     /// The machine it was made on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// What was left out for what it is: the heap, the snapshots, other file systems.
+    #[serde(skip_serializing_if = "no_names")]
+    pub kept_out: NameList,
     /// The file root, absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
+    /// Mode, owner and times of the root folder itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_folder: Option<serde_json::Value>,
+    /// The rules that left something out: [`crate::scan::Rules`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<serde_json::Value>,
     /// Labels that the user gave.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -35,6 +48,10 @@ pub struct Totals {
     pub records: u64,
     /// Records that failed and are missing in it.
     pub errors: u64,
+}
+
+fn no_names(names: &NameList) -> bool {
+    names.0.is_empty()
 }
 
 impl Label {

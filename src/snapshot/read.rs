@@ -3,11 +3,12 @@
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::{self, GzipReader};
+use crate::end::{End, Listing};
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
 use crate::sort;
-use crate::stream::{End, Reader, Records};
+use crate::stream::{Reader, Records};
 use crate::text;
 use std::io::BufRead;
 use std::sync::Arc;
@@ -94,20 +95,17 @@ pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let label = gzip.first_comment().and_then(Label::parse);
     let ours = label.is_some();
     let reader = Reader::new(&shown, gzip);
-    let records = Box::new(Reading { reader, shown, label, count: 0, done: false });
+    let records = Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false });
     if ours { Ok(records) } else { Ok(counted(sort::ordered(records, monitor)?)) }
 }
 
-/// The end record says how many records there are, a name that came twice counted once.
+/// The end record says which records there are, a name that came twice counted once.
 fn counted(records: Records) -> Records {
-    let mut count = 0_u64;
+    let mut listing = Listing::default();
     Box::new(records.map(move |record| {
         let record = record?;
-        if record.kind() == Kind::End {
-            return Ok(record.with(&[("records", Some(count.to_string()))]));
-        }
-        count += 1;
-        Ok(record)
+        listing.add(&record);
+        Ok(if record.kind() == Kind::End { End::of(&record).listing(listing).record() } else { record })
     }))
 }
 
@@ -148,27 +146,30 @@ struct Reading {
     reader: Reader<GzipReader<Input>>,
     shown: String,
     label: Option<Label>,
-    count: u64,
+    listing: Listing,
     done: bool,
 }
 
 impl Reading {
     /// The end record, once all records were read and are as many as they should be.
     fn end(&self) -> Result<Record> {
-        let mut end = End { records: self.count, ..End::default() };
+        let mut end = End::default().listing(self.listing);
         match &self.label {
             // The Python tool records files only.
             None => end.types = Some(vec!["file".to_string()]),
             Some(label) => {
                 let totals = totals(&self.shown, self.reader.get_ref().last_comment())?;
-                if totals.records != self.count {
-                    let reason = format!("it has {} records, not {}", self.count, totals.records);
+                if totals.records != self.listing.records {
+                    let reason = format!("it has {} records, not {}", self.listing.records, totals.records);
                     return Err(damaged(&self.shown, &reason));
                 }
                 end.errors = totals.errors;
                 end.filtered = label.filtered;
                 end.types.clone_from(&label.types);
                 end.root.clone_from(&label.root);
+                end.rules.clone_from(&label.rules);
+                end.kept_out.clone_from(&label.kept_out.0);
+                end.root_folder.clone_from(&label.root_folder);
             }
         }
         Ok(end.record())
@@ -184,7 +185,7 @@ impl Iterator for Reading {
         }
         match self.reader.next() {
             Some(Ok(record)) if record.is_entry() => {
-                self.count += 1;
+                self.listing.add(&record);
                 Some(Ok(with_bytes(record)))
             }
             Some(Ok(record)) => {

@@ -63,6 +63,19 @@ impl Location {
         }
     }
 
+    /// What [`Location::absolute`] says, as text: the identity of a root in end records and labels.
+    pub fn identity(&self) -> String {
+        self.absolute().to_string_lossy().into_owned()
+    }
+
+    /// Whether an end record or a label that names this root speaks of this one: it is spelt so, or it is the same folder.
+    pub fn is_called(&self, root: &str) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let inode = |path: &Path| path.metadata().ok().map(|m| (m.dev(), m.ino()));
+        let is_same = |folder: &Path| inode(folder).is_some_and(|folder| inode(Path::new(root)) == Some(folder));
+        self.identity() == root || self.folder().is_some_and(is_same)
+    }
+
     /// The path as it was given, or the URL without secrets.
     pub fn as_given(&self) -> &OsStr {
         match self {

@@ -3,10 +3,11 @@
 use crate::cli::args::{self, Format, StatusArg};
 use crate::cli::{Console, Outcome, Output, SnapRoot, records_in, run};
 use crate::diff::{Options, Shower, Status, Style, diff};
+use crate::end::End;
 use crate::error::{Error, Result};
 use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
-use crate::stream::{End, Records};
+use crate::stream::Records;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -25,7 +25,8 @@ fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
         true => None,
         false => cli::base(args.base.as_deref(), &args.snap, Some(&file_root), &console)?,
     };
-    let options = Options { heap, base, verify_existing: args.verify_existing, verify_md5: args.verify_md5, cache, jobs };
+    let (verify_existing, verify_md5) = (args.verify_existing, args.verify_md5);
+    let options = Options { heap, base, verify_existing, verify_md5, cache, jobs, root: file_root };
     console.progress().show(args.progress);
     let output = Output::new(args.out.output.as_deref())?;
     output.write_all(heapify::heapify(input, root, options, console))?;

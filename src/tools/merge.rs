@@ -17,7 +17,7 @@ fn work(args: Merge, console: Arc<Console>) -> Result<Outcome> {
         return Err(Error::refused("standard input can be one of the inputs only"));
     }
     let inputs = args.inputs.iter().map(|path| cli::records_in(Some(path))).collect::<Result<_>>()?;
-    let records = union::union(inputs, console)?;
+    let records = if args.slices { union::slices(inputs, console)? } else { union::union(inputs, console)? };
     Output::new(args.out.output.as_deref())?.write_all(cli::without_end(records, args.no_end.no_end))?;
     Ok(Outcome::Done)
 }

@@ -29,6 +29,7 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
     let options = Options {
         delete: args.delete,
         delete_excluded: args.delete_excluded,
+        max_delete: args.max_delete,
         dry_run: args.dry_run,
         checksum: args.checksum,
         owner: args.owner,

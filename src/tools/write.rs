@@ -24,7 +24,7 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let root = args.snap.require()?;
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
     // The option says it, else the end record knows what was scanned, else the variable.
-    let file_root = args.file.get()?.map(|r| r.absolute().to_string_lossy().into_owned());
+    let file_root = args.file.get()?.map(|r| r.identity());
     let explicit = args.file.is_explicit();
     let label = Label {
         host: Some(args.host.unwrap_or_else(host)),
@@ -34,8 +34,17 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
         ..Label::default()
     };
     let heap = args.heap.get()?;
-    let (partial, unterminated, dry_run) = (args.partial, args.unterminated, args.dry_run);
-    let options = Options { label, root: file_root, partial, unterminated, dry_run, heap };
+    let options = Options {
+        label,
+        root: file_root,
+        partial: args.partial,
+        unterminated: args.unterminated,
+        whole: args.whole,
+        complete: args.complete,
+        allow_empty: args.allow_empty,
+        dry_run: args.dry_run,
+        heap,
+    };
     let written = write::write(input, &root, started, options, console.clone())?;
     match written.place {
         Some(place) => {
@@ -44,7 +53,14 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
             // The snapshot is there; whoever asked may have gone.
             out.write_all(&line).and_then(|()| out.flush()).map_err(stream::write_error)?;
         }
-        None => console.note(&format!("{} records would be published in {root}", written.records)),
+        None => console.note(&format!("{} would be published in {root}", counted(written.records, "record"))),
+    }
+    if let Some((listed, came)) = written.short {
+        let what = match came < listed {
+            true => format!("{came} of {} came", counted(listed, "listed record")),
+            false => "other records came than were listed".to_string(),
+        };
+        console.note(&format!("{what}: the snapshot is marked as filtered; --complete says that this is meant"));
     }
     if written.errors > 0 {
         console.warn(&format!("{} missing in the snapshot, because of failures", counted(written.errors, "record")));

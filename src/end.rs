@@ -1,0 +1,253 @@
+//! The end record of a stream, and the comparison of what came with what was listed.
+//!
+//! Whoever lists (scan, read, diff) says in the end record how many records it listed and under which names. Both numbers pass
+//! through every stage, so whoever publishes or deletes can see that something in between left records out.
+
+use crate::name::{Name, NameList};
+use crate::record::{Fields, Kind, Record};
+use serde_json::{Map, Value, json};
+
+/// Records of a listing, counted: how many, and under which names. Error records count, the end record does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// How many records.
+    pub records: u64,
+    /// The sum, modulo 2^64, of a hash of each name.
+    pub names: u64,
+}
+
+impl Listing {
+    /// Counts a record.
+    pub fn add(&mut self, record: &Record) {
+        if record.kind() != Kind::End {
+            self.records += 1;
+            self.names = self.names.wrapping_add(hash(record.name().as_bytes()));
+        }
+    }
+
+    /// Takes a record that was counted out again.
+    pub fn remove(&mut self, record: &Record) {
+        self.records -= 1;
+        self.names = self.names.wrapping_sub(hash(record.name().as_bytes()));
+    }
+}
+
+/// FNV-1a over 64 bits, its result mixed as SplitMix64 does: sums of FNV-1a alone are the same for names that differ in their
+/// last characters in a regular way.
+fn hash(name: &[u8]) -> u64 {
+    let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    h ^ (h >> 31)
+}
+
+/// What the end record of a stream says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct End {
+    /// How many records were listed; error records count, this one does not.
+    pub records: Option<u64>,
+    /// The sum of the hashes of their names, see [`Listing::names`].
+    pub names: Option<u64>,
+    /// How many failed on the way.
+    pub errors: u64,
+    /// Something was left out. Where it is known by `rules`, they say what.
+    pub filtered: bool,
+    /// What excludes, includes and ignore files left out: a [`crate::scan::Rules`]. Only there if they are all that left
+    /// something out.
+    pub rules: Option<Value>,
+    /// What was left out for what it is: the heap, the snapshots, other file systems.
+    pub kept_out: Vec<Name>,
+    /// The types of records that were asked for, if not all: `file`, `link`, `directory`.
+    pub types: Option<Vec<String>>,
+    /// The file root that was scanned, for display: without secrets.
+    pub root: Option<String>,
+    /// Mode, owner and times of the root folder itself.
+    pub root_folder: Option<Value>,
+    /// The state after a restore.
+    pub restored: bool,
+    /// The version of a snapshot's label, where it is one that this tool does not know.
+    pub v: Option<u64>,
+    /// The stream is rows of `snap-diff`, not files.
+    pub diff: bool,
+    /// What the two sides of a comparison said, left and right.
+    pub sides: Option<Box<[End; 2]>>,
+    /// Other keys, which pass through.
+    pub more: Map<String, Value>,
+}
+
+/// The keys of an end record that [`End`] has fields for.
+const KEYS: [&str; 16] = [
+    "diff",
+    "errors",
+    "filtered",
+    "kept_out",
+    "left",
+    "name",
+    "names",
+    "records",
+    "restored",
+    "right",
+    "root",
+    "root_folder",
+    "rules",
+    "type",
+    "types",
+    "v",
+];
+
+impl End {
+    /// Reads an end record. What is absent or makes no sense is zero, false or none.
+    pub fn of(record: &Record) -> End {
+        match serde_json::from_slice(record.text()) {
+            Ok(Value::Object(object)) => End::from_object(&object),
+            _ => End::default(),
+        }
+    }
+
+    fn from_object(object: &Map<String, Value>) -> End {
+        // jq writes large numbers as doubles.
+        let number = |key: &str| object.get(key).and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|n| n as u64)));
+        let truth = |key: &str| object.get(key) == Some(&Value::Bool(true));
+        let value = |key: &str| object.get(key).filter(|v| !v.is_null()).cloned();
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        let side = |key: &str| object.get(key).and_then(Value::as_object).map(End::from_object);
+        End {
+            records: number("records"),
+            names: text("names").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
+            errors: number("errors").unwrap_or(0),
+            filtered: truth("filtered"),
+            rules: value("rules"),
+            kept_out: value("kept_out").and_then(|v| serde_json::from_value::<NameList>(v).ok()).unwrap_or_default().0,
+            types: value("types").and_then(|v| serde_json::from_value(v).ok()),
+            root: text("root").map(str::to_string),
+            root_folder: value("root_folder"),
+            restored: truth("restored"),
+            v: number("v"),
+            diff: truth("diff"),
+            sides: side("left").zip(side("right")).map(|(left, right)| Box::new([left, right])),
+            more: object.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        }
+    }
+
+    /// The end record that says this, its keys in order.
+    pub fn record(&self) -> Record {
+        let mut object = self.object();
+        object.insert("name".to_string(), json!(""));
+        object.insert("type".to_string(), json!("end"));
+        let text = Value::Object(object).to_string().into_bytes();
+        Record::from_parts(Name::new(&b""[..]), Kind::End, Fields::default(), text)
+    }
+
+    fn object(&self) -> Map<String, Value> {
+        let mut object = self.more.clone();
+        let mut set = |key: &str, value: Option<Value>| {
+            object.extend(value.map(|value| (key.to_string(), value)));
+        };
+        let truth = |is_so: bool| is_so.then_some(Value::Bool(true));
+        set("errors", Some(json!(self.errors)));
+        set("records", self.records.map(|n| json!(n)));
+        set("names", self.names.map(|n| json!(format!("{n:016x}"))));
+        set("filtered", truth(self.filtered));
+        set("rules", self.rules.clone());
+        set("kept_out", (!self.kept_out.is_empty()).then(|| json!(NameList(self.kept_out.clone()))));
+        set("types", self.types.as_ref().map(|types| json!(types)));
+        set("root", self.root.as_ref().map(|root| json!(root)));
+        set("root_folder", self.root_folder.clone());
+        set("restored", truth(self.restored));
+        set("v", self.v.map(|v| json!(v)));
+        set("diff", truth(self.diff));
+        if let Some(sides) = &self.sides {
+            set("left", Some(Value::Object(sides[0].object())));
+            set("right", Some(Value::Object(sides[1].object())));
+        }
+        object
+    }
+
+    /// This end record for a stream whose records are these now.
+    #[must_use]
+    pub fn listing(self, listing: Listing) -> End {
+        End { records: Some(listing.records), names: Some(listing.names), ..self }
+    }
+
+    /// Whether these are the records that were listed. One that does not say what was listed tells of nothing.
+    pub fn is_of(&self, came: Listing) -> bool {
+        self.records == Some(came.records) && self.names.is_none_or(|names| names == came.names)
+    }
+
+    /// What it says for whoever publishes, deletes, or starts a new stream: `filtered` if other records came than were listed.
+    #[must_use]
+    pub fn compared_with(self, came: Listing) -> End {
+        match self.is_of(came) {
+            true => self,
+            false => End { filtered: true, rules: None, ..self },
+        }
+    }
+
+    /// Whether something was left out that no rule tells of.
+    pub fn is_short(&self) -> bool {
+        self.filtered && self.rules.is_none()
+    }
+}
+
+/// A stream whose end record says `filtered` if other records came than were listed.
+pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
+    let mut came = Listing::default();
+    Box::new(records.map(move |record| {
+        let record = record?;
+        if record.kind() != Kind::End {
+            came.add(&record);
+            return Ok(record);
+        }
+        let end = End::of(&record);
+        Ok(if end.is_of(came) { record } else { end.compared_with(came).record() })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(names: &[&str]) -> Listing {
+        let mut listing = Listing::default();
+        for name in names {
+            listing.add(&Record::failure(&Name::new(name.as_bytes()), "x"));
+        }
+        listing
+    }
+
+    #[test]
+    fn all_that_an_end_says_comes_back() {
+        let side = End { errors: 1, filtered: true, rules: Some(json!({"exclude": ["*.o"]})), ..End::default() };
+        let end = End {
+            filtered: true,
+            kept_out: vec![Name::new(&b"heap"[..]), Name::new(&b"m\xff"[..])],
+            types: Some(vec!["file".into()]),
+            root: Some("/ünï\n".into()),
+            root_folder: Some(json!({"mode": 16832})),
+            restored: true,
+            v: Some(9),
+            diff: true,
+            sides: Some(Box::new([side, End::default()])),
+            more: Map::from_iter([("work".to_string(), json!({"read": 1}))]),
+            ..End::default()
+        };
+        let end = end.listing(listing(&["a", "b"]));
+        let record = end.record();
+        assert_eq!(End::of(&Record::parse(record.text()).unwrap()), end);
+        assert_eq!(End::of(&Record::parse(br#"{"name":"","type":"end","records":2e0,"rules":null}"#).unwrap()).records, Some(2));
+    }
+
+    #[test]
+    fn other_records_than_were_listed_are_a_filter() {
+        let end = End { rules: Some(json!({})), filtered: true, ..End::default() }.listing(listing(&["a", "x1", "x4"]));
+        assert!(end.is_of(listing(&["x4", "a", "x1"])), "in any order");
+        for other in [&["a", "x1"][..], &["a", "x2", "x3"], &["a", "x1", "x4", "x4"], &[]] {
+            let end = end.clone().compared_with(listing(other));
+            assert!(end.is_short(), "{other:?}");
+        }
+        assert!(End::default().compared_with(listing(&[])).is_short(), "it does not say what was listed");
+        let mut less = listing(&["a", "b"]);
+        less.remove(&Record::failure(&Name::new(&b"b"[..]), "x"));
+        assert_eq!(less, listing(&["a"]));
+    }
+}

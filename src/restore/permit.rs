@@ -1,0 +1,208 @@
+//! What `--delete` may delete: nothing because a record is missing, unless the record's absence is known to be meant.
+
+use super::{Options, Side};
+use crate::end::End;
+use crate::error::{Error, Result, counted};
+use crate::name::Name;
+use crate::scan::Rules;
+use crate::sort::Spool;
+use std::str::FromStr;
+
+/// How much may be deleted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxDelete {
+    /// This many files and links.
+    Count(u64),
+    /// This share of the files and links that are there, in percent.
+    Percent(f64),
+}
+
+impl FromStr for MaxDelete {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<MaxDelete, String> {
+        let refused = || "expected a number of files, or a share of them such as 10%".to_string();
+        match text.strip_suffix('%') {
+            Some(share) => match share.parse() {
+                Ok(share) if (0.0..=100.0).contains(&share) => Ok(MaxDelete::Percent(share)),
+                _ => Err(refused()),
+            },
+            None => text.parse().map(MaxDelete::Count).map_err(|_| refused()),
+        }
+    }
+}
+
+/// What is not deleted although no record has it.
+#[derive(Debug, Default)]
+pub struct Spared {
+    kept_out: Vec<Name>,
+    rules: Option<Rules>,
+}
+
+impl Spared {
+    /// Whether this name is spared, with all below it.
+    pub fn spares(&self, name: &[u8], folder: bool) -> bool {
+        let is_below = |kept: &Name| {
+            let rest = name.strip_prefix(kept.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        self.kept_out.iter().any(is_below) || self.rules.as_ref().is_some_and(|rules| rules.leaves_out(name, folder))
+    }
+}
+
+/// What a stream spares, if anything may be deleted for it.
+///
+/// # Errors
+/// If not: the stream, or the side of the rows that is restored, may be short, and what is missing from it would be taken for
+/// extra.
+pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
+    let refused = |why: &str, help: &str| Err(Error::advise(format!("nothing is restored: {why}"), help));
+    let Some(end) = spool.end() else {
+        return refused(
+            "--delete needs the end record, and the input has none, so it may be cut short",
+            "pass the end record on: jq 'select(.type == \"end\" or …)'",
+        );
+    };
+    let (end, counts) = (End::of(end), spool.counts());
+    let end = match (rows, end.sides) {
+        (false, sides) => End { errors: end.errors.max(counts.errors), sides, ..end },
+        (true, Some(sides)) => {
+            let [left, right] = *sides;
+            let side = if options.side == Side::Left { left } else { right };
+            // Rows that are missing delete nothing: what counts is what the comparison saw.
+            End { records: Some(counts.listing.records), names: None, ..side }
+        }
+        (true, None) => {
+            return refused(
+                "the rows do not say whether the lists that were compared were whole",
+                "compare them again with snap-diff",
+            );
+        }
+    };
+    if end.v.is_some() {
+        return refused(
+            "the snapshot was made by a later version, which may have left things out in ways that this one does not know",
+            "use that version, or leave --delete off",
+        );
+    }
+    if end.errors > 0 {
+        return refused(
+            &format!("{} failed before, and --delete would delete them", counted(end.errors, "record")),
+            "leave --delete off, or make a snapshot without errors",
+        );
+    }
+    let (listed, came) = (end.records.unwrap_or(0), counts.listing.records);
+    let is_all = end.is_of(counts.listing);
+    let end = end.compared_with(counts.listing);
+    let rules = end.rules.clone().and_then(|rules| serde_json::from_value(rules).ok());
+    if !options.delete_excluded && end.filtered && rules.is_none() {
+        return match is_all {
+            true => refused(
+                "the records are filtered, and --delete would delete what was left out",
+                "leave --delete off, or add --delete-excluded",
+            ),
+            false if came < listed => refused(
+                &format!("{came} of {listed} records came, and --delete would delete the others"),
+                "leave --delete off for a selection of records; --delete-excluded deletes the others",
+            ),
+            false => refused(
+                "other records came than were listed, and --delete would delete files for it",
+                "leave --delete off for changed records; --delete-excluded deletes what they do not name",
+            ),
+        };
+    }
+    Ok(Spared { kept_out: end.kept_out, rules: rules.filter(|_| !options.delete_excluded) })
+}
+
+/// What a restore would delete, counted before anything is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extent {
+    /// Files and links that are there.
+    pub there: u64,
+    /// Those of them that would be deleted.
+    pub deleted: u64,
+    /// Names that are there and have a record.
+    pub shared: u64,
+}
+
+impl Extent {
+    /// Whether so much may be deleted. `made` are the files and links that the stream has.
+    ///
+    /// # Errors
+    /// If it is more than [`Options::max_delete`] or, without one, if no file would be left, or the records are of another root
+    /// and have no name in common with what is there: a disk that is not mounted, or the wrong folder.
+    pub fn check(self, made: bool, is_other_root: bool, options: &Options) -> Result<()> {
+        let Extent { there, deleted, shared } = self;
+        if deleted == 0 {
+            return Ok(());
+        }
+        let files = counted(deleted, "file");
+        let refused = |why: &str| {
+            Err(Error::advise(
+                format!("nothing is restored: {why}"),
+                format!("leave --delete off, or say how many files it may delete: --max-delete {deleted}, or --max-delete 100%"),
+            ))
+        };
+        match options.max_delete {
+            Some(MaxDelete::Count(most)) if deleted > most => {
+                refused(&format!("--delete would delete {files}, more than {most}"))
+            }
+            Some(MaxDelete::Percent(most)) if deleted as f64 > there as f64 * most / 100.0 => {
+                refused(&format!("--delete would delete {deleted} of {}, more than {most}%", counted(there, "file")))
+            }
+            Some(_) => Ok(()),
+            None if deleted >= there && !made => refused(&format!("--delete would delete all that is there, {files}")),
+            None if is_other_root && shared == 0 => refused(&format!(
+                "the records are of another folder and name nothing that is here; --delete would delete {files}"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The end record of the records as they are after a restore.
+pub fn after(end: &End, came: crate::end::Listing, rows: bool, delete: bool, root: String) -> End {
+    let end = end.clone().compared_with(came);
+    // Rows speak of what changed only, and without deleting there may be more than the records name.
+    let is_all = delete && !rows;
+    End {
+        filtered: end.filtered || !is_all,
+        rules: end.rules.filter(|_| is_all),
+        diff: false,
+        sides: None,
+        restored: true,
+        root: Some(root),
+        ..end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_or_a_share() {
+        assert_eq!("10".parse(), Ok(MaxDelete::Count(10)));
+        assert_eq!("2.5%".parse(), Ok(MaxDelete::Percent(2.5)));
+        for bad in ["", "%", "-1", "101%", "x", "NaN%", "1e3"] {
+            assert!(bad.parse::<MaxDelete>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_would_leave_nothing_or_belongs_elsewhere_needs_a_limit() {
+        let extent = |there, deleted, shared| Extent { there, deleted, shared };
+        let unlimited = Options::default();
+        assert!(extent(3, 3, 0).check(false, false, &unlimited).is_err(), "nothing would be left");
+        assert!(extent(3, 3, 1).check(true, false, &unlimited).is_ok(), "others take their place");
+        assert!(extent(3, 2, 0).check(true, true, &unlimited).is_err(), "the wrong folder");
+        assert!(extent(3, 2, 1).check(true, true, &unlimited).is_ok());
+        assert!(extent(0, 0, 0).check(false, true, &unlimited).is_ok());
+        let limited = |most: &str| Options { max_delete: Some(most.parse().unwrap()), ..Options::default() };
+        assert!(extent(10, 3, 0).check(false, true, &limited("3")).is_ok());
+        assert!(extent(10, 3, 7).check(true, false, &limited("2")).is_err());
+        assert!(extent(10, 3, 7).check(true, false, &limited("30%")).is_ok());
+        assert!(extent(10, 3, 7).check(true, false, &limited("29%")).is_err());
+        assert!(extent(10, 10, 0).check(false, true, &limited("100%")).is_ok());
+    }
+}

@@ -120,14 +120,19 @@ fn lines(text: &[&str]) -> Vec<String> {
 fn end_records_add_up_and_only_two_make_one() {
     let left = lines(&[
         r#"{"name":"a","type":"error","error":"e"}"#,
-        r#"{"name":"","type":"end","records":0,"errors":3,"filtered":true}"#,
+        r#"{"name":"","type":"end","records":1,"errors":3,"filtered":true}"#,
     ]);
     let right = lines(&[r#"{"name":"b","type":"directory"}"#, r#"{"name":"","type":"end","records":1,"errors":0}"#]);
-    let end = r#"{"diff":true,"errors":3,"filtered":true,"name":"","records":1,"type":"end"}"#;
-    assert_eq!(rows(&left, &right, all(false)), ["error a", "only_right b", end]);
+    let end = |lines: &[String]| End::of(&Record::parse(lines.last().unwrap().as_bytes()).unwrap());
+    let both = rows(&left, &right, all(false));
+    assert_eq!(both[..2], ["error a", "only_right b"]);
+    let both = end(&both);
+    assert_eq!((both.diff, both.errors, both.filtered, both.records), (true, 3, true, Some(2)));
+    let [l, r] = *both.sides.unwrap();
+    assert_eq!((l.errors, l.filtered, r.errors, r.filtered), (3, true, 0, false), "each side says its own");
     assert_eq!(rows(&left[..1], &right, all(false)), ["error a", "only_right b"]);
     let none = Options { statuses: vec![Status::Equal], ..Options::default() };
-    assert_eq!(rows(&left, &right, none).last().unwrap(), &end.replace("\"records\":1", "\"records\":0"));
+    assert_eq!(end(&rows(&left, &right, none)).records, Some(1));
 }
 
 #[test]

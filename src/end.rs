@@ -52,7 +52,7 @@ pub struct End {
     pub errors: u64,
     /// Something was left out. Where it is known by `rules`, they say what.
     pub filtered: bool,
-    /// What excludes, includes and ignore files left out: a [`crate::scan::Rules`]. Only there if they are all that left
+    /// The rules of the scan, whether they left something out or not: a [`crate::scan::Rules`]. Not there if anything else left
     /// something out.
     pub rules: Option<Value>,
     /// What was left out for what it is: the heap, the snapshots, other file systems.

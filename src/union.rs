@@ -83,7 +83,7 @@ fn join(ends: &[End]) -> End {
     let known = rules.len() <= 1 && !ends.iter().any(End::is_short);
     End {
         errors: ends.iter().map(|end| end.errors).fold(0, u64::saturating_add),
-        filtered: ends.iter().any(|end| end.filtered),
+        filtered: !known || ends.iter().any(|end| end.filtered),
         rules: rules.pop().filter(|_| known),
         kept_out,
         diff: ends.iter().any(|end| end.diff),
@@ -159,7 +159,8 @@ mod tests {
         let ruled = |rule: &str| End { filtered: true, rules: Some(serde_json::json!(rule)), ..End::default() };
         let all = End::default();
         assert!(join(&[ruled("a"), all.clone(), ruled("a")]).rules.is_some());
-        assert!(join(&[ruled("a"), ruled("b")]).is_short());
+        let unused = |rule: &str| End { filtered: false, ..ruled(rule) };
+        assert!(join(&[ruled("a"), ruled("b")]).is_short() && join(&[unused("a"), unused("b")]).is_short());
         assert!(join(&[ruled("a"), End { filtered: true, ..all }]).is_short());
     }
 

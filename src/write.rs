@@ -113,7 +113,7 @@ fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> 
         return Err(Error::refused("these are rows of snap-diff, not files"));
     }
     if options.complete {
-        return Ok((End { filtered: end.rules.is_some(), ..end }, None));
+        return Ok((End { filtered: end.filtered && end.rules.is_some(), ..end }, None));
     }
     let short = (!end.is_of(came)).then(|| (end.records.unwrap_or(0), came.records));
     let end = end.compared_with(came);

@@ -83,13 +83,13 @@ pub struct Scan {
     pub types: Vec<TypeLetter>,
     /// Leave out what matches GLOB (as a line of .gitignore has it), a folder with all in it
     #[arg(short, long, value_name = "GLOB")]
-    pub exclude: Vec<String>,
+    pub exclude: Vec<OsString>,
     /// Leave out what matches a line of FILE
     #[arg(long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
     /// List only what matches GLOB, or lies in a folder that does; excludes are stronger
     #[arg(short, long, value_name = "GLOB")]
-    pub include: Vec<String>,
+    pub include: Vec<OsString>,
     /// Obey files of this NAME in every folder, as git obeys .gitignore
     #[arg(long, value_name = "NAME")]
     pub ignore_file: Vec<OsString>,

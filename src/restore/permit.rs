@@ -94,8 +94,10 @@ pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
     let (listed, came) = (end.records.unwrap_or(0), counts.listing.records);
     let is_all = end.is_of(counts.listing);
     let end = end.compared_with(counts.listing);
-    let rules = end.rules.clone().and_then(|rules| serde_json::from_value(rules).ok());
-    if !options.delete_excluded && end.filtered && rules.is_none() {
+    let rules: Option<Rules> = end.rules.clone().and_then(|rules| serde_json::from_value(rules).ok());
+    // Rules count whether they left something out or not; those that this version does not understand may be of anything.
+    let is_short = end.is_short() || end.rules.is_some() && rules.is_none();
+    if !options.delete_excluded && is_short {
         return match is_all {
             true => refused(
                 "the records are filtered, and --delete would delete what was left out",

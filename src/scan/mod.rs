@@ -3,9 +3,12 @@
 mod filter;
 mod names;
 pub mod objects;
+mod pattern;
+mod rules;
 mod walk;
 
-pub use filter::{Filter, Rules};
+pub use filter::Filter;
+pub use rules::Rules;
 
 use crate::end::{End, Listing};
 use crate::error::{OrFailed, Result, counted};
@@ -85,7 +88,7 @@ pub fn scan_names(
         Location::Remote(store) => return objects::scan_names(store, names, options, monitor),
     };
     let shared = Shared::new(folder, root, options, monitor.clone())?;
-    shared.lock().filtered = true;
+    shared.lock().chosen();
     let looker = shared.clone();
     let records = names.filter_map(move |name| name.map(|name| names::look(&looker, name)).transpose());
     Ok(finished(sort::ordered(Box::new(records), monitor)?, shared))
@@ -123,7 +126,9 @@ fn ended(
             tell(&seen);
             let end = End {
                 errors: tally.passed,
-                filtered: seen.filtered,
+                // Rules that can't be told may leave out tomorrow what is not there today.
+                filtered: seen.filtered || seen.rules.is_unknown(),
+                rules: seen.rules().and_then(|rules| serde_json::to_value(rules).ok()),
                 types: types.clone(),
                 root: Some(root.clone()),
                 ..End::default()
@@ -148,6 +153,7 @@ struct Shared {
 #[derive(Default)]
 struct Seen {
     filtered: bool,
+    rules: rules::Met,
     sockets: u64,
     fifos: u64,
     devices: u64,
@@ -157,6 +163,22 @@ struct Seen {
 }
 
 impl Seen {
+    /// What is seen before the first entry.
+    fn new(filter: &Filter) -> Arc<Mutex<Seen>> {
+        Arc::new(Mutex::new(Seen { rules: rules::Met::new(filter.rules.clone()), ..Seen::default() }))
+    }
+
+    /// Notes that what is left out was chosen by a list of names, which is no rule.
+    fn chosen(&mut self) {
+        self.filtered = true;
+        self.rules = rules::Met::unknown();
+    }
+
+    /// The rules by which things were left out; None if there were none, or it is not known by rule what was.
+    fn rules(&self) -> Option<Rules> {
+        self.rules.rules()
+    }
+
     fn tell(&self, unwanted_too: bool, monitor: &dyn Monitor) {
         let special = [(self.sockets, "socket"), (self.fifos, "fifo"), (self.devices, "device")];
         if let Some(words) = listed(&special) {
@@ -184,7 +206,8 @@ impl Shared {
             |(root, what): &(Location, &'static str)| fs::stat(root.folder()?).ok().map(|s| (s.st_dev, s.st_ino, *what));
         let leave_out = options.leave_out.iter().filter_map(identity).collect();
         let shown_root = root.identity();
-        Ok(Arc::new(Shared { root: dir, shown_root, device, leave_out, options, monitor, seen: Arc::default() }))
+        let seen = Seen::new(&options.filter);
+        Ok(Arc::new(Shared { root: dir, shown_root, device, leave_out, options, monitor, seen }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {

@@ -56,11 +56,12 @@ impl Shared {
             Location::Folder(_) => None,
         };
         let leave_out = options.leave_out.iter().filter_map(|(root, what)| Some((below(root)?, *what))).collect();
-        Arc::new(Shared { store: store.clone(), options, leave_out, monitor, seen: Arc::default() })
+        let seen = Seen::new(&options.filter);
+        Arc::new(Shared { store: store.clone(), options, leave_out, monitor, seen })
     }
 
-    fn filtered(&self) {
-        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).filtered = true;
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The record of an object, if it is wanted.
@@ -69,8 +70,8 @@ impl Shared {
         if self.leave_out.iter().any(|(prefix, _)| key.starts_with(prefix)) || !self.options.wants(Kind::File) {
             return None;
         }
-        if !self.options.filter.takes(key) {
-            self.filtered();
+        if self.options.filter.rules.leaves_out(key, false) {
+            self.lock().filtered = true;
             return None;
         }
         let name = Name::new(key);
@@ -152,7 +153,7 @@ pub(super) fn scan_names(
     monitor: Arc<dyn Monitor>,
 ) -> Result<Records> {
     let shared = Shared::new(store, options, monitor.clone());
-    shared.filtered();
+    shared.lock().chosen();
     let (looker, jobs) = (shared.clone(), store.jobs());
     let look = move |name: Result<Name>| -> Result<Option<Record>> {
         let name = name?;

@@ -1,10 +1,10 @@
 //! The walk: a folder's entries in memory at a time, one folder a level, all reached through open descriptors.
 
-use super::{Shared, filter, stat_at};
+use super::pattern::Lines;
+use super::{Shared, stat_at};
 use crate::error::{OrFailed, Result};
 use crate::name::{self, Name};
 use crate::record::{Kind, Record};
-use ignore::gitignore::Gitignore;
 use rustix::fs::{self, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::cmp::Ordering;
@@ -24,7 +24,10 @@ struct Level {
     prefix: Vec<u8>,
     entries: Entries,
     next: usize,
-    rules: Option<Gitignore>,
+    /// The lines of its ignore files.
+    ignore: Option<Arc<Lines>>,
+    /// Its ignore files that could not be read, with the reason.
+    unread: Vec<(Vec<u8>, io::Error)>,
     /// An include names it or a folder above it.
     included: bool,
 }
@@ -81,7 +84,7 @@ fn compare((a, a_slash): (&[u8], bool), (b, b_slash): (&[u8], bool)) -> Ordering
 impl Walk {
     pub(super) fn new(shared: Arc<Shared>) -> Result<Walk> {
         let fd = shared.root.fd().try_clone_to_owned().or_failed(|| shared.shown_root.clone())?;
-        let included = !shared.options.filter.has_includes();
+        let included = shared.options.filter.rules.includes_all();
         let mut walk = Walk { shared, levels: Vec::new() };
         let level = walk.list(fd, Vec::new(), included).or_failed(|| format!("list {}", walk.shared.shown_root))?;
         walk.levels.push(level);
@@ -91,7 +94,8 @@ impl Walk {
     /// Reads a folder's entries.
     fn list(&self, fd: OwnedFd, prefix: Vec<u8>, included: bool) -> io::Result<Level> {
         let mut entries = Entries::default();
-        let mut rules = None;
+        let names = &self.shared.options.filter.ignore_files;
+        let mut there = vec![false; names.len()];
         for entry in Dir::read_from(&fd)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -105,32 +109,66 @@ impl Walk {
             };
             if file_type == FileType::Directory {
                 entries.push(name, Turn::Descend);
-            } else if self.shared.options.filter.ignore_files.iter().any(|n| n.as_encoded_bytes() == name) {
-                let folder = prefix.strip_suffix(b"/").unwrap_or(&prefix);
-                rules = filter::ignore_rules(folder, &self.read_ignore_file(&fd, name)?).or(rules);
+            }
+            for (there, _) in there.iter_mut().zip(names).filter(|(_, n)| n.as_encoded_bytes() == name) {
+                *there = file_type != FileType::Directory;
             }
         }
         entries.sort();
-        Ok(Level { fd, prefix, entries, next: 0, rules, included })
+        let mut level = Level { fd, prefix, entries, next: 0, ignore: None, unread: Vec::new(), included };
+        // In the order of the options, whatever that of the folder's entries.
+        self.read_ignore_files(
+            &mut level,
+            names.iter().zip(there).filter(|(_, there)| *there).map(|(n, _)| n.as_encoded_bytes()),
+        );
+        Ok(level)
     }
 
-    fn read_ignore_file(&self, folder: &OwnedFd, name: &[u8]) -> io::Result<Vec<u8>> {
-        const LIMIT: u64 = 1 << 20;
+    fn read_ignore_files<'a>(&self, level: &mut Level, names: impl Iterator<Item = &'a [u8]>) {
+        let mut lines = Lines::default();
+        for name in names {
+            match self.read_ignore_file(level, name) {
+                Ok(text) => lines.read(&text),
+                Err(e) => level.unread.push((name.to_vec(), e)),
+            }
+        }
+        if !lines.is_empty() {
+            let lines = Arc::new(lines);
+            let folder = level.prefix.strip_suffix(b"/").unwrap_or(&level.prefix);
+            self.shared.lock().rules.add(folder, &lines);
+            level.ignore = Some(lines);
+        }
+    }
+
+    /// All that an ignore file has; nothing if it is no file.
+    fn read_ignore_file(&self, level: &Level, name: &[u8]) -> io::Result<Vec<u8>> {
+        /// More is no list of patterns, and half of it is another list.
+        const LIMIT: u64 = 16 << 20;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mut text = Vec::new();
-        match fs::openat(folder, name, flags, Mode::empty()) {
-            Ok(fd) => std::fs::File::from(fd).take(LIMIT).read_to_end(&mut text)?,
-            // A link: git does not follow those either.
-            Err(Errno::LOOP) => 0,
+        match fs::openat(&level.fd, name, flags, Mode::empty()) {
+            Ok(fd) if FileType::from_raw_mode(fs::fstat(&fd)?.st_mode) != FileType::RegularFile => {}
+            Ok(fd) => {
+                std::fs::File::from(fd).take(LIMIT + 1).read_to_end(&mut text)?;
+                if text.len() as u64 > LIMIT {
+                    return Err(io::Error::other(format!("more than {LIMIT} bytes are no ignore file")));
+                }
+            }
+            Err(Errno::LOOP) => {
+                let name = crate::error::printable(&[&level.prefix[..], name].concat());
+                self.shared.monitor.note(&format!("{name}: not obeyed: it is a link, which git does not follow either"));
+            }
+            // It went away, or it is a socket.
+            Err(Errno::NOENT | Errno::NXIO) => {}
             Err(e) => return Err(e.into()),
-        };
+        }
         Ok(text)
     }
 
     /// Whether the filters leave this path out.
     fn is_filtered(&self, path: &[u8], folder: bool) -> bool {
-        let rules = self.levels.iter().rev().filter_map(|l| l.rules.as_ref());
-        self.shared.options.filter.excludes(path, folder) || filter::ignored(rules, path, folder)
+        let ignore = self.levels.iter().rev().filter_map(|l| Some((l.prefix.len(), &**l.ignore.as_ref()?)));
+        self.shared.options.filter.rules.excludes(ignore, path, folder)
     }
 
     /// The record of an entry, if it has one that is wanted.
@@ -145,7 +183,10 @@ impl Walk {
         if folder && self.shared.left_out(&stat).is_some() {
             return None;
         }
-        if self.is_filtered(&path, folder) || !(level.included || self.shared.options.filter.includes(&path, folder)) {
+        if let Some((_, e)) = level.unread.iter().find(|(name, _)| name == part) {
+            return Some(self.shared.failure(&Name::new(path), "read it as an ignore file", e));
+        }
+        if self.is_filtered(&path, folder) || !(level.included || self.shared.options.filter.rules.includes(&path, folder)) {
             self.shared.lock().filtered = true;
             return None;
         }
@@ -159,7 +200,7 @@ impl Walk {
             return None;
         }
         let level = self.levels.last()?;
-        let included = level.included || self.shared.options.filter.includes(&path, true);
+        let included = level.included || self.shared.options.filter.rules.includes(&path, true);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = fs::openat(&level.fd, part, flags, Mode::empty()).and_then(|fd| fs::fstat(&fd).map(|stat| (fd, stat)));
         let (fd, stat) = match opened {

@@ -1,0 +1,195 @@
+//! Lines of an ignore file, with what they mean to git.
+
+use crate::error;
+use gix_glob::wildmatch::Mode;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One line that says something: not a comment, not empty.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    line: Box<[u8]>,
+    /// It takes back what an earlier line left out: `!`.
+    negated: bool,
+    /// It has a `/` at the end.
+    folders_only: bool,
+    /// It has no other `/`, and is compared with the last part of names alone.
+    last_part: bool,
+    /// How many bytes at the start of its text stand for themselves.
+    literal: usize,
+    /// Its text is a `*` and what stands for itself.
+    any_start: bool,
+}
+
+/// The bytes that are special to wildmatch.
+const SPECIAL: &[u8] = b"*?[\\";
+
+impl Pattern {
+    /// The pattern of a line without its end; none if it says nothing.
+    pub(super) fn parse(line: &[u8]) -> Option<Pattern> {
+        // To git, a line is a string of C.
+        let line = line.split(|b| *b == 0).next()?;
+        if line.first() == Some(&b'#') {
+            return None;
+        }
+        let line = without_spaces(line);
+        let mut pattern = Pattern {
+            line: line.into(),
+            negated: line.first() == Some(&b'!'),
+            folders_only: false,
+            last_part: false,
+            literal: 0,
+            any_start: false,
+        };
+        pattern.folders_only = pattern.text().last() == Some(&b'/');
+        pattern.last_part = !pattern.text().contains(&b'/') && !line[usize::from(pattern.negated)..].starts_with(b"/");
+        let text = pattern.text();
+        if text.is_empty() {
+            return None;
+        }
+        let literal = text.iter().take_while(|b| !SPECIAL.contains(b)).count();
+        let any_start = text[0] == b'*' && !text[1..].iter().any(|b| SPECIAL.contains(b));
+        (pattern.literal, pattern.any_start) = (literal, any_start);
+        Some(pattern)
+    }
+
+    /// The line without `!`, without the `/` that binds it to its folder, and without the `/` at the end.
+    fn text(&self) -> &[u8] {
+        let line = &self.line[usize::from(self.negated)..];
+        let line = if self.folders_only { &line[..line.len() - 1] } else { line };
+        line.strip_prefix(b"/").unwrap_or(line)
+    }
+
+    /// Whether it matches a path that is relative to the folder of the line.
+    fn matches(&self, path: &[u8], folder: bool) -> bool {
+        if self.folders_only && !folder {
+            return false;
+        }
+        let text = self.text();
+        if self.last_part {
+            let last = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
+            return match () {
+                () if self.literal == text.len() => last == text,
+                () if self.any_start => last.ends_with(&text[1..]),
+                () => gix_glob::wildmatch(text.into(), last.into(), Mode::empty()),
+            };
+        }
+        // git compares what is literal first and wildmatch sees only the rest, so that `a**/b` matches `a/x/b`.
+        let (literal, rest) = text.split_at(self.literal);
+        match path.strip_prefix(literal) {
+            None => false,
+            Some(path) if rest.is_empty() => path.is_empty(),
+            Some(path) => gix_glob::wildmatch(rest.into(), path.into(), Mode::NO_MATCH_SLASH_LITERAL),
+        }
+    }
+}
+
+impl std::fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`", error::printable(&self.line))
+    }
+}
+
+/// A line without the spaces at its end that have no backslash before them. A tab is no such space.
+fn without_spaces(line: &[u8]) -> &[u8] {
+    let (mut at, mut end) = (0, 0);
+    while let Some(byte) = line.get(at) {
+        at = line.len().min(at + if *byte == b'\\' { 2 } else { 1 });
+        if *byte != b' ' {
+            end = at;
+        }
+    }
+    &line[..end]
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(std::str::from_utf8(&self.line).map_err(serde::ser::Error::custom)?)
+    }
+}
+
+/// Lines of one folder, the last of which that matches decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Lines(Vec<Pattern>);
+
+impl Lines {
+    /// Adds the lines of an ignore file.
+    pub(super) fn read(&mut self, text: &[u8]) {
+        let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+        let lines = text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        self.0.extend(lines.filter_map(Pattern::parse));
+        self.0.shrink_to_fit();
+    }
+
+    /// Adds one line. False if it says nothing.
+    pub(super) fn push(&mut self, line: &[u8]) -> bool {
+        let pattern = Pattern::parse(line);
+        let says = pattern.is_some();
+        self.0.extend(pattern);
+        says
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a path, relative to the folder of the lines, matches; None if no line says anything of it.
+    pub(super) fn verdict(&self, path: &[u8], folder: bool) -> Option<bool> {
+        self.0.iter().rev().find(|pattern| pattern.matches(path, folder)).map(|pattern| !pattern.negated)
+    }
+}
+
+impl<'de> Deserialize<'de> for Lines {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Lines, D::Error> {
+        let lines = Vec::<String>::deserialize(from)?;
+        Ok(Lines(lines.iter().filter_map(|line| Pattern::parse(line.as_bytes())).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn matches(line: &[u8], path: &[u8]) -> bool {
+        let mut lines = Lines::default();
+        lines.read(line);
+        lines.verdict(path, path.ends_with(b"/")).unwrap_or(false)
+    }
+
+    #[test]
+    fn only_spaces_at_the_end_go_and_not_those_behind_a_backslash() {
+        let cases: [(&[u8], &[u8]); 9] = [
+            (b"a", b"a"),
+            (b"a  ", b"a"),
+            (b"a\\ ", b"a\\ "),
+            (b"a\\  ", b"a\\ "),
+            (b"a\\\\ ", b"a\\\\"),
+            (b"a \\", b"a \\"),
+            (b"a\t", b"a\t"),
+            (b"a\t ", b"a\t"),
+            (b"   ", b""),
+        ];
+        for (line, left) in cases {
+            assert_eq!(without_spaces(line), left, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_mark_at_the_start_and_the_ends_of_lines_are_no_part_of_a_pattern() {
+        assert!(matches(b"\xef\xbb\xbfa\nb", b"a"));
+        assert!(!matches(b"x\n\xef\xbb\xbfa", b"a"));
+        assert!(matches(b"a\r\nb", b"a") && matches(b"a\r", b"a") && matches(b"a\r\r\n", b"a\r"));
+        assert!(matches(b"a\0b\n", b"a"));
+        assert!(!matches(b"#a\n", b"#a") && matches(b"\\#a\n", b"#a") && matches(b" #a\n", b" #a"));
+    }
+
+    #[test]
+    fn what_says_nothing_matches_nothing() {
+        for line in [&b""[..], b"!", b"/", b"//", b"!/", b"#", b"  ", b"\r"] {
+            let mut lines = Lines::default();
+            lines.read(line);
+            assert!(lines.is_empty(), "{}", line.escape_ascii());
+        }
+    }
+}

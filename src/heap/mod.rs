@@ -90,6 +90,11 @@ impl Heap {
         Ok(Heap { root: root.clone(), kind })
     }
 
+    /// Where it lies.
+    pub fn root(&self) -> &Location {
+        &self.root
+    }
+
     /// The path of an object below the heap root.
     pub fn object_path(md5: &Md5) -> String {
         let hex = md5.to_string();

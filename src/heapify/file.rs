@@ -20,6 +20,8 @@ pub(super) struct Worker {
     pub verify_md5: bool,
     pub cache: Option<Arc<Cache>>,
     pub monitor: Arc<dyn Monitor>,
+    /// The name of the heap root, where it lies in the file root.
+    pub heap_name: Option<Vec<u8>>,
 }
 
 /// Why a file has no content to record.
@@ -45,8 +47,21 @@ impl Worker {
         Ok(done)
     }
 
+    /// A heap that is stored in itself grows with every backup: a listing that has it was made without knowing of it.
+    fn refuse_heap(&self, record: &Record) -> Result<()> {
+        let (Some(heap), true) = (&self.heap_name, record.is_entry()) else { return Ok(()) };
+        match record.name().as_bytes().strip_prefix(&heap[..]) {
+            Some(rest) if rest.is_empty() || heap.is_empty() || rest[0] == b'/' => Err(Error::advise(
+                format!("{}: this is in the heap root", record.name().printable()),
+                "give snap-scan the heap root, too, so that it leaves it out: --heap-root or HEAP_ROOT",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Puts the md5 into a file's record; others go on as they came. `base` is the record of the same file, unchanged.
     fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
+        self.refuse_heap(&record)?;
         if record.kind() != Kind::File {
             return Ok(match record.kind() {
                 Kind::Change => {
@@ -70,7 +85,7 @@ impl Worker {
             }
         }
         let read = match &self.root {
-            Source::Folder(root) => self.read(root, &record),
+            Source::Folder(root, _) => self.read(root, &record),
             Source::Store(store) => self.read_object(store, record.clone()),
         };
         match read {

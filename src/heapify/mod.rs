@@ -14,25 +14,33 @@ use crate::rootdir::RootDir;
 use crate::storage::{Location, Store};
 use crate::stream::{Records, Tally};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Where contents come from.
 pub enum Source {
     /// A folder of this machine.
-    Folder(RootDir),
+    Folder(RootDir, PathBuf),
     /// A root in another storage.
     Store(Arc<dyn Store>),
 }
 
 impl Source {
+    fn location(&self) -> Location {
+        match self {
+            Source::Folder(_, path) => Location::Folder(path.clone()),
+            Source::Store(store) => Location::Remote(store.clone()),
+        }
+    }
+
     /// Opens a file root.
     ///
     /// # Errors
     /// If it is a folder that is not there.
     pub fn open(root: &Location) -> Result<Source> {
         match root {
-            Location::Folder(folder) => RootDir::open(folder).map(Source::Folder),
+            Location::Folder(folder) => Ok(Source::Folder(RootDir::open(folder)?, folder.clone())),
             Location::Remote(store) => Ok(Source::Store(store.clone())),
         }
     }
@@ -71,7 +79,9 @@ const BATCH_BYTES: u64 = 512 << 20;
 ///
 /// A record goes on when its object has its name and is on disk. What fails for one file is an error record in its place.
 pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn Monitor>) -> Records {
+    let heap_name = options.heap.as_ref().and_then(|heap| root.location().name_of(heap.root()));
     let worker = Arc::new(file::Worker {
+        heap_name,
         root,
         heap: options.heap.clone(),
         verify_existing: options.verify_existing,

@@ -1,6 +1,7 @@
 //! `snap-scan`: the files, links and folders below a root as records, in order of name.
 
 mod filter;
+mod kept;
 mod names;
 pub mod objects;
 mod pattern;
@@ -20,10 +21,11 @@ use crate::sort;
 use crate::stat::{self, Extra};
 use crate::storage::Location;
 use crate::stream::{LINE_LIMIT, Records, Tally};
-use rustix::fs::{self, AtFlags, FileType, Stat};
+use kept::Kept;
+use rustix::fs::{self, AtFlags, FileType, OFlags, Stat};
 use std::io::{self, BufRead};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// What to list and how.
@@ -39,8 +41,19 @@ pub struct Options {
     pub xattrs: bool,
     /// Folders to leave out with a note, wherever they lie: the heap root and the snap root, with a word for each.
     pub leave_out: Vec<(Location, &'static str)>,
+    /// What the scan itself writes to, which is no part of what it lists.
+    pub output: Own,
     /// Say how many links and empty folders are there and are not of the kinds to list.
     pub tell_unwanted: bool,
+}
+
+/// Files that a tool itself writes, by path or by device and inode.
+#[derive(Clone, Debug, Default)]
+pub struct Own {
+    /// Names that files have, or will have.
+    pub paths: Vec<PathBuf>,
+    /// Files that are there, whatever they are called.
+    pub ids: Vec<(u64, u64)>,
 }
 
 impl Options {
@@ -61,6 +74,7 @@ impl Options {
 /// # Errors
 /// If it is not there or no folder. What fails further down is a record of type `error`.
 pub fn scan(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    kept::refuse_itself(root, &options)?;
     let folder = match root {
         Location::Folder(folder) => folder,
         Location::Remote(store) => return objects::scan(store, options, monitor),
@@ -82,6 +96,7 @@ pub fn scan_names(
     options: Options,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Records> {
+    kept::refuse_itself(root, &options)?;
     let names = names::Names::new(input, from.to_string(), null);
     let folder = match root {
         Location::Folder(folder) => folder,
@@ -129,6 +144,7 @@ fn ended(
                 // Rules that can't be told may leave out tomorrow what is not there today.
                 filtered: seen.filtered || seen.rules.is_unknown(),
                 rules: seen.rules().and_then(|rules| serde_json::to_value(rules).ok()),
+                kept_out: seen.kept_out.clone(),
                 types: types.clone(),
                 root: Some(root.clone()),
                 ..End::default()
@@ -143,7 +159,7 @@ struct Shared {
     root: RootDir,
     shown_root: String,
     device: u64,
-    leave_out: Vec<(u64, u64, &'static str)>,
+    kept: Kept,
     options: Options,
     monitor: Arc<dyn Monitor>,
     seen: Arc<Mutex<Seen>>,
@@ -154,6 +170,10 @@ struct Shared {
 struct Seen {
     filtered: bool,
     rules: rules::Met,
+    /// Names left out for what they are, with all below them; `--delete` spares them.
+    kept_out: Vec<Name>,
+    /// Those that were met and told.
+    told: Vec<Name>,
     sockets: u64,
     fifos: u64,
     devices: u64,
@@ -164,8 +184,10 @@ struct Seen {
 
 impl Seen {
     /// What is seen before the first entry.
-    fn new(filter: &Filter) -> Arc<Mutex<Seen>> {
-        Arc::new(Mutex::new(Seen { rules: rules::Met::new(filter.rules.clone()), ..Seen::default() }))
+    fn new<'a>(filter: &Filter, kept: impl Iterator<Item = &'a [u8]>) -> Arc<Mutex<Seen>> {
+        let mut seen = Seen { rules: rules::Met::new(filter.rules.clone()), ..Seen::default() };
+        kept.for_each(|name| seen.keep_out(name));
+        Arc::new(Mutex::new(seen))
     }
 
     /// Notes that what is left out was chosen by a list of names, which is no rule.
@@ -177,6 +199,13 @@ impl Seen {
     /// The rules by which things were left out; None if there were none, or it is not known by rule what was.
     fn rules(&self) -> Option<Rules> {
         self.rules.rules()
+    }
+
+    /// Notes a name that is left out for what it is.
+    fn keep_out(&mut self, name: &[u8]) {
+        if !self.kept_out.iter().any(|kept| kept.as_bytes() == name) {
+            self.kept_out.push(Name::new(name));
+        }
     }
 
     fn tell(&self, unwanted_too: bool, monitor: &dyn Monitor) {
@@ -202,12 +231,9 @@ impl Shared {
     fn new(folder: &Path, root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Arc<Shared>> {
         let dir = RootDir::open(folder)?;
         let device = fs::fstat(dir.fd()).or_failed(|| root.to_string())?.st_dev;
-        let identity =
-            |(root, what): &(Location, &'static str)| fs::stat(root.folder()?).ok().map(|s| (s.st_dev, s.st_ino, *what));
-        let leave_out = options.leave_out.iter().filter_map(identity).collect();
-        let shown_root = root.identity();
-        let seen = Seen::new(&options.filter);
-        Ok(Arc::new(Shared { root: dir, shown_root, device, leave_out, options, monitor, seen }))
+        let kept = Kept::new(folder, &options);
+        let seen = Seen::new(&options.filter, kept.names());
+        Ok(Arc::new(Shared { root: dir, shown_root: root.identity(), device, kept, options, monitor, seen }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -220,9 +246,23 @@ impl Shared {
         Record::failure(name, &reason)
     }
 
-    /// The word for a folder that is to be left out wherever it lies.
-    fn left_out(&self, stat: &Stat) -> Option<&'static str> {
-        self.leave_out.iter().find(|(dev, ino, _)| (*dev, *ino) == (stat.st_dev, stat.st_ino)).map(|(.., what)| *what)
+    /// Whether this is to be left out for what it is, which is noted then, and told once.
+    fn keeps_out(&self, name: &[u8], stat: &Stat) -> bool {
+        let Some(what) = self.kept.at(name, stat) else { return false };
+        let mut seen = self.lock();
+        seen.keep_out(name);
+        if !seen.told.iter().any(|told| told.as_bytes() == name) {
+            seen.told.push(Name::new(name));
+            self.monitor.note(&format!("{}: left out, it is the {what}", crate::error::printable(name)));
+        }
+        true
+    }
+
+    /// The same for a name that was given, which may lie below such a one.
+    fn keeps_out_from_above(&self, name: &[u8]) -> bool {
+        let stat = |above: &[u8]| fs::fstat(self.root.open_at(above, OFlags::PATH)?).map_err(io::Error::from);
+        // Where nothing is there, there is nothing to leave out.
+        !self.kept.is_empty() && kept::above(name).any(|above| stat(above).is_ok_and(|stat| self.keeps_out(above, &stat)))
     }
 
     /// The record of what lies in `folder` as `part`, if it is of a kind that is wanted.

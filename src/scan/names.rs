@@ -70,6 +70,9 @@ pub(super) fn look(shared: &Shared, name: Name) -> Option<Record> {
         Some(at) => (Some(&bytes[..at]), &bytes[at + 1..]),
         None => (None, &bytes[..]),
     };
+    if shared.keeps_out_from_above(&bytes) {
+        return None;
+    }
     let open = |above| shared.root.open_at(above, OFlags::PATH | OFlags::DIRECTORY);
     let folder: Option<OwnedFd> = match above.map(open).transpose() {
         Ok(folder) => folder,
@@ -77,6 +80,7 @@ pub(super) fn look(shared: &Shared, name: Name) -> Option<Record> {
     };
     let folder: BorrowedFd<'_> = folder.as_ref().map_or(shared.root.fd(), |f| f.as_fd());
     match stat_at(folder, part) {
+        Ok(stat) if shared.keeps_out(&bytes, &stat) => None,
         Ok(stat) => shared.record(folder, part, name, &stat),
         Err(e) => Some(shared.failure(&name, "look at it", &e)),
     }

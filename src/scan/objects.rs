@@ -48,16 +48,17 @@ struct Shared {
 
 impl Shared {
     fn new(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Monitor>) -> Arc<Shared> {
-        let below = |other: &Location| match other {
-            Location::Remote(other) => {
-                let prefix = other.url().strip_prefix(store.url())?.strip_prefix('/')?;
-                Some(format!("{prefix}/").into_bytes())
-            }
-            Location::Folder(_) => None,
-        };
-        let leave_out = options.leave_out.iter().filter_map(|(root, what)| Some((below(root)?, *what))).collect();
-        let seen = Seen::new(&options.filter);
+        let root = Location::Remote(store.clone());
+        let below = |other: &Location| root.name_of(other).map(|name| [&name[..], b"/"].concat());
+        let leave_out: Vec<_> = options.leave_out.iter().filter_map(|(root, what)| Some((below(root)?, *what))).collect();
+        let names = leave_out.iter().map(|(prefix, _)| prefix.strip_suffix(b"/").unwrap_or(prefix));
+        let seen = Seen::new(&options.filter, names);
         Arc::new(Shared { store: store.clone(), options, leave_out, monitor, seen })
+    }
+
+    /// Whether this key lies in what is left out for what it is.
+    fn keeps_out(&self, key: &[u8]) -> bool {
+        self.leave_out.iter().any(|(prefix, _)| key.starts_with(prefix))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -67,7 +68,7 @@ impl Shared {
     /// The record of an object, if it is wanted.
     fn wanted(&self, object: &Object) -> Option<Record> {
         let key = &object.key[..];
-        if self.leave_out.iter().any(|(prefix, _)| key.starts_with(prefix)) || !self.options.wants(Kind::File) {
+        if self.keeps_out(key) || !self.options.wants(Kind::File) {
             return None;
         }
         if self.options.filter.rules.leaves_out(key, false) {
@@ -157,6 +158,9 @@ pub(super) fn scan_names(
     let (looker, jobs) = (shared.clone(), store.jobs());
     let look = move |name: Result<Name>| -> Result<Option<Record>> {
         let name = name?;
+        if looker.keeps_out(name.as_bytes()) {
+            return Ok(None);
+        }
         let failure = |reason: &str| {
             looker.monitor.failure(&name, reason);
             Ok(Some(Record::failure(&name, reason)))

@@ -180,7 +180,7 @@ impl Walk {
             Err(e) => return Some(self.shared.failure(&Name::new(path), "look at it", &e)),
         };
         let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        if folder && self.shared.left_out(&stat).is_some() {
+        if self.shared.keeps_out(&path, &stat) {
             return None;
         }
         if let Some((_, e)) = level.unread.iter().find(|(name, _)| name == part) {
@@ -208,12 +208,11 @@ impl Walk {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return None,
             Err(e) => return Some(self.shared.failure(&Name::new(path), "open the folder", &e.into())),
         };
-        if let Some(what) = self.shared.left_out(&stat) {
-            let name = crate::error::printable(&path);
-            self.shared.monitor.note(&format!("{name}: left out, it is the {what}"));
+        if self.shared.keeps_out(&path, &stat) {
             return None;
         }
         if self.shared.options.one_file_system && stat.st_dev != self.shared.device {
+            self.shared.lock().keep_out(&path);
             return None;
         }
         let mut prefix = path;

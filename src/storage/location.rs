@@ -76,6 +76,22 @@ impl Location {
         self.identity() == root || self.folder().is_some_and(is_same)
     }
 
+    /// The name of another root below this one, empty if it is the same; None where it lies elsewhere. Neither has to be there.
+    pub fn name_of(&self, other: &Location) -> Option<Vec<u8>> {
+        match (self, other) {
+            (Location::Folder(root), Location::Folder(other)) => {
+                let name = resolved(other)?;
+                Some(name.strip_prefix(resolved(root)?).ok()?.as_os_str().as_bytes().to_vec())
+            }
+            (Location::Remote(root), Location::Remote(other)) => {
+                let rest = other.url().strip_prefix(root.url())?;
+                let name = if rest.is_empty() { rest } else { rest.strip_prefix('/')? };
+                Some(name.as_bytes().to_vec())
+            }
+            _ => None,
+        }
+    }
+
     /// The path as it was given, or the URL without secrets.
     pub fn as_given(&self) -> &OsStr {
         match self {
@@ -95,6 +111,16 @@ impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The path of something that need not be there: the part that is there without links, and the rest as it stands.
+pub fn resolved(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().find_map(|above| {
+        let there = above.canonicalize().ok()?;
+        let rest = path.strip_prefix(above).ok()?;
+        Some(if rest.as_os_str().is_empty() { there } else { there.join(rest) })
+    })
 }
 
 /// Makes a folder and those above it, each new one synced into the one above, so that what is synced in it can be found again.

@@ -55,6 +55,7 @@ fn options(args: &Scan) -> Result<Options> {
         one_file_system: args.one_file_system,
         xattrs: args.xattrs,
         leave_out: roots.into_iter().filter_map(|(root, what)| Some((root?, what))).collect(),
+        output: scan::Own::default(),
         tell_unwanted: false,
     })
 }

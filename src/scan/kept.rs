@@ -1,0 +1,123 @@
+//! What a scan leaves out for what it is: the heap root, the snap root, and the file that the scan itself writes.
+//!
+//! All are known by their names below the root, also while they are not there yet, and what is there by device and inode as
+//! well, because a bind mount has another name.
+
+use super::Options;
+use crate::error::{Error, Result};
+use crate::storage::Location;
+use rustix::fs::Stat;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The word for the file that the tool itself writes.
+const OUTPUT: &str = "output of this scan";
+
+/// What is left out below a folder, with a word for each.
+#[derive(Default)]
+pub(super) struct Kept {
+    names: Vec<(Vec<u8>, &'static str)>,
+    ids: Vec<(u64, u64, &'static str)>,
+}
+
+impl Kept {
+    /// What the options name, for a scan of `folder`.
+    pub(super) fn new(folder: &Path, options: &Options) -> Kept {
+        let root = Location::Folder(folder.to_path_buf());
+        let outputs = options.output.paths.iter().map(|path| (Location::Folder(path.clone()), OUTPUT));
+        let all: Vec<_> = options.leave_out.iter().cloned().chain(outputs).collect();
+        let names = all.iter().filter_map(|(other, what)| Some((root.name_of(other)?, *what)));
+        let id = |(root, what): &(Location, &'static str)| root.folder()?.metadata().ok().map(|m| (m.dev(), m.ino(), *what));
+        let ids = options.leave_out.iter().filter_map(id);
+        let outputs = options.output.ids.iter().map(|(dev, ino)| (*dev, *ino, OUTPUT));
+        Kept { names: names.filter(|(name, _)| !name.is_empty()).collect(), ids: ids.chain(outputs).collect() }
+    }
+
+    /// The names that are known before anything was listed.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(|(name, _)| &name[..])
+    }
+
+    /// The word for what has this name, if it is to be left out.
+    pub(super) fn at(&self, name: &[u8], stat: &Stat) -> Option<&'static str> {
+        let named = self.names.iter().find(|(kept, _)| kept == name).map(|(_, what)| *what);
+        let by_id = || self.ids.iter().find(|(dev, ino, _)| (*dev, *ino) == (stat.st_dev, stat.st_ino)).map(|(.., what)| *what);
+        named.or_else(by_id)
+    }
+
+    /// Whether there is nothing to leave out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.ids.is_empty()
+    }
+}
+
+/// A heap or snap root can't be backed up into itself.
+///
+/// # Errors
+/// If one of them is the root that is to be listed.
+pub(super) fn refuse_itself(root: &Location, options: &Options) -> Result<()> {
+    for (other, what) in &options.leave_out {
+        if root.name_of(other).is_some_and(|name| name.is_empty()) || same_folder(root, other) {
+            return Err(Error::advise(
+                format!("file root {root}: it is the {what}"),
+                "a root for contents or snapshots may lie in the file root, but can't be it: give another one",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn same_folder(root: &Location, other: &Location) -> bool {
+    let id = |root: &Location| root.folder()?.metadata().ok().map(|m| (m.dev(), m.ino()));
+    id(root).is_some_and(|found| id(other) == Some(found))
+}
+
+/// The names of the folders above a name, outermost first.
+pub(super) fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    name.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| &name[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Options, Shared, walk::Walk};
+    use super::*;
+    use crate::monitor::Recorder;
+    use crate::record::Record;
+    use crate::scan::{Filter, Own};
+    use std::sync::Arc;
+
+    fn walk(root: &Path, options: Options) -> (Vec<String>, Vec<String>) {
+        let location = Location::Folder(root.to_path_buf());
+        let shared = Shared::new(root, &location, options, Arc::new(Recorder::default())).unwrap();
+        let name = |r: Result<Record>| r.unwrap().name().printable();
+        let names = Walk::new(shared.clone()).unwrap().map(name).collect();
+        let mut kept: Vec<String> = shared.lock().kept_out.iter().map(|name| name.printable()).collect();
+        kept.sort();
+        (names, kept)
+    }
+
+    #[test]
+    fn what_is_left_out_for_what_it_is_is_noted_whether_or_not_it_is_there() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| Location::Folder(temp.path().join(name));
+        std::fs::create_dir_all(temp.path().join("d/heap/ab")).unwrap();
+        std::fs::write(temp.path().join("d/heap-x"), "").unwrap();
+        std::fs::write(temp.path().join("list"), "").unwrap();
+        let options = Options {
+            leave_out: vec![(at("d/heap"), "heap root"), (at("none/snap"), "snap root"), (at("../elsewhere"), "snap root")],
+            output: Own { paths: vec![temp.path().join("list")], ids: Vec::new() },
+            ..Options::default()
+        };
+        let (names, kept) = walk(temp.path(), options);
+        assert_eq!(names, ["d", "d/heap-x"]);
+        assert_eq!(kept, ["d/heap", "list", "none/snap"]);
+    }
+
+    #[test]
+    fn mount_points_that_are_not_gone_into_are_noted() {
+        let filter = Filter::new(&["/*".to_string(), "!/proc".to_string()], &[] as &[&Path], &[]).unwrap();
+        let options = Options { filter, one_file_system: true, ..Options::default() };
+        let (names, kept) = walk(Path::new("/"), options);
+        assert_eq!((&names[..], &kept[..]), (&["proc".to_string()][..], &["proc".to_string()][..]));
+    }
+}

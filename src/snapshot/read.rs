@@ -2,7 +2,7 @@
 
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
-use crate::codec::{self, GzipReader};
+use crate::codec::{self, FIELDS_LIMIT, GzipReader, Header};
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
@@ -32,7 +32,11 @@ fn explain(path: &str, e: std::io::Error) -> Error {
 pub fn label(place: &Place) -> Result<Option<Label>> {
     let header = codec::read_header(&mut place.open()?).map_err(|e| explain(&place.to_string(), e))?;
     let header = header.ok_or_else(|| damaged(&place.to_string(), "it is empty"))?;
-    Ok(header.comment.and_then(|c| Label::parse(&c)))
+    label_of(&header, &place.to_string())
+}
+
+fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
+    Label::of(first).map_err(|reason| damaged(path, reason))
 }
 
 /// The types of records that a snapshot covers, None for all. Those of the Python tool, which have no label, cover files only.
@@ -50,7 +54,7 @@ pub fn types(place: &Place) -> Result<Option<Vec<String>>> {
 pub fn check(place: &Place) -> Result<Option<Label>> {
     let shown = place.to_string();
     let mut gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = gzip.first_comment().and_then(Label::parse);
+    let label = label_of(gzip.first(), &shown)?;
     loop {
         match gzip.fill_buf().map_err(|e| explain(&shown, e))?.len() {
             0 => break,
@@ -58,14 +62,13 @@ pub fn check(place: &Place) -> Result<Option<Label>> {
         }
     }
     if label.is_some() {
-        totals(&shown, gzip.last_comment())?;
+        totals(&shown, gzip.last())?;
     }
     Ok(label)
 }
 
-fn totals(path: &str, comment: Option<&[u8]>) -> Result<Totals> {
-    let totals = comment.and_then(|c| serde_json::from_slice(c).ok());
-    totals.ok_or_else(|| damaged(path, "its end is missing"))
+fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
+    last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 
 /// What the last member of one of our snapshots says, without reading the others.
@@ -73,14 +76,27 @@ fn totals(path: &str, comment: Option<&[u8]>) -> Result<Totals> {
 /// # Errors
 /// If it is not there or the file can't be read.
 pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
-    // A member without content has about 90 bytes.
-    const TAIL: u64 = 1024;
-    let shown = place.to_string();
-    let tail = place.tail(TAIL)?;
-    let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
-    let last = starts.filter_map(|at| Some((at, codec::read_header(&mut &tail[at..]).ok()??)));
-    let last = last.filter(|(at, header)| header.lengths == Some(((tail.len() - at) as u32, 0))).map(|(_, header)| header).next();
-    totals(&shown, last.and_then(|header| header.comment).as_deref())
+    totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
+}
+
+/// The header of the last member, if it is one of ours and has no content, and where it starts.
+pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
+    // Nearly all fit in the first; the second is the longest header, and the ten bytes of nothing and its trailer.
+    const TAILS: [u64; 2] = [4 << 10, (12 + FIELDS_LIMIT + 10) as u64];
+    let size = place.size()?;
+    for len in TAILS {
+        let tail = place.part(size.saturating_sub(len), len)?;
+        let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
+        let mut headers = starts.filter_map(|at| Some((at, codec::read_header(&mut &tail[at..]).ok()??)));
+        let last = headers.find(|(at, header)| header.lengths() == Some(((tail.len() - at) as u32, 0)));
+        if let Some((at, header)) = last {
+            return Ok(Some((size.saturating_sub(tail.len() as u64) + at as u64, header)));
+        }
+        if size <= len {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// The records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` where their names need it,
@@ -91,7 +107,7 @@ pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
 pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let shown = place.to_string();
     let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = gzip.first_comment().and_then(Label::parse);
+    let label = label_of(gzip.first(), &shown)?;
     let ours = label.is_some();
     let reader = Reader::new(&shown, gzip);
     let records = Box::new(Reading { reader, shown, label, count: 0, done: false });
@@ -119,7 +135,12 @@ fn counted(records: Records) -> Records {
 pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     let shown = place.to_string();
     let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let ours = gzip.first_comment().and_then(Label::parse).is_some();
+    let label = label_of(gzip.first(), &shown)?;
+    if label.as_ref().is_some_and(Label::is_later) {
+        return Err(Error::refused(format!(
+            "snapshot {shown} was written by a later version, and may refer to more than this one knows"
+        )));
+    }
     let mut reader = Reader::new(&shown, gzip);
     let mut count = 0;
     for record in reader.by_ref() {
@@ -135,8 +156,8 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
             side.fields().md5.into_iter().for_each(&mut *take);
         }
     }
-    if ours {
-        let totals = totals(&shown, reader.get_ref().last_comment())?;
+    if label.is_some() {
+        let totals = totals(&shown, reader.get_ref().last())?;
         if totals.records != count {
             return Err(damaged(&shown, &format!("it has {count} records, not {}", totals.records)));
         }
@@ -156,11 +177,12 @@ impl Reading {
     /// The end record, once all records were read and are as many as they should be.
     fn end(&self) -> Result<Record> {
         let mut end = End { records: self.count, ..End::default() };
+        let mut later = None;
         match &self.label {
             // The Python tool records files only.
             None => end.types = Some(vec!["file".to_string()]),
             Some(label) => {
-                let totals = totals(&self.shown, self.reader.get_ref().last_comment())?;
+                let totals = totals(&self.shown, self.reader.get_ref().last())?;
                 if totals.records != self.count {
                     let reason = format!("it has {} records, not {}", self.count, totals.records);
                     return Err(damaged(&self.shown, &reason));
@@ -169,9 +191,14 @@ impl Reading {
                 end.filtered = label.filtered;
                 end.types.clone_from(&label.types);
                 end.root.clone_from(&label.root);
+                later = label.is_later().then(|| label.v.to_string());
             }
         }
-        Ok(end.record())
+        // Whoever deletes has to know that the snapshot may mean more than was read of it.
+        Ok(match later {
+            Some(_) => end.record().with(&[("v", later)]),
+            None => end.record(),
+        })
     }
 }
 

@@ -70,7 +70,7 @@ pub fn gzip(data: &[u8]) {
         }
     }
     let (level, sized) = (i32::from(data.first().copied().unwrap_or(0) % 13), data.len().is_multiple_of(2));
-    let member = codec::member(data, level, Some("c"), sized);
+    let member = codec::member(data, level, [(codec::LABEL, &b"c"[..])], sized);
     assert_eq!(codec::inflate_whole(&member, data.len()).as_deref(), Some(data));
     let mut back = Vec::new();
     GzipReader::new(&member[..]).and_then(|mut r| r.read_to_end(&mut back)).expect("our own gzip");
@@ -86,7 +86,8 @@ pub fn snapshot(data: &[u8]) {
     let _ = Label::parse(data);
     if let Ok(Some(header)) = codec::read_header(&mut &*data) {
         assert!(data.starts_with(&header.bytes));
-        let _ = header.comment.map(|c| Label::parse(&c));
+        let _ = header.field(codec::LABEL).or(header.comment()).map(Label::parse);
+        let _ = header.lengths();
     }
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = time::parse_human(text);

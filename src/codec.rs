@@ -1,5 +1,9 @@
 //! Contents and their digests, and gzip: members made and read whole by libdeflate, whatever else is gzip by flate2.
 
+mod header;
+
+pub use header::{BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LENGTHS, SHA256, TOTALS, read_header};
+
 use crate::record::{Md5, Sha256};
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use sha2::Digest;
@@ -41,38 +45,19 @@ pub fn md5_of(bytes: &[u8]) -> Md5 {
     Md5(md5::Md5::digest(bytes).into())
 }
 
-/// The length of a gzip member's header without extra field, name and comment, and of its trailer.
-const PLAIN_HEADER: usize = 10;
+/// The length of a gzip member's trailer.
 const TRAILER: usize = 8;
 
-/// How a gzip member starts.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Header {
-    /// The comment, without the NUL that ends it.
-    pub comment: Option<Vec<u8>>,
-    /// From our extra field `SN`: the length of the whole member and of its content.
-    pub lengths: Option<(u32, u32)>,
-    /// The header as it came.
-    pub bytes: Vec<u8>,
-}
-
-/// Makes one gzip member of a content.
+/// Makes one gzip member of a content, with these subfields in its extra field.
 ///
-/// The header has no time and no name, so that equal contents make equal members. `comment` must not hold NUL. With `sized`,
-/// an extra field `SN` holds the member's and the content's length, both little-endian u32: readers can take the member whole
-/// and skip from one to the next.
-pub fn member(content: &[u8], level: i32, comment: Option<&str>, sized: bool) -> Vec<u8> {
-    let comment = comment.map(str::as_bytes).unwrap_or_default();
-    let flags = if sized { 4 } else { 0 } | if comment.is_empty() { 0 } else { 16 };
-    let mut out = vec![0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 255];
-    if sized {
-        out.extend_from_slice(&[12, 0, b'S', b'N', 8, 0, 0, 0, 0, 0]);
-        out.extend_from_slice(&(content.len() as u32).to_le_bytes());
-    }
-    if !comment.is_empty() {
-        out.extend_from_slice(comment);
-        out.push(0);
-    }
+/// The header has no time, no name and no comment, so that equal contents make equal members and every reader takes them. With
+/// `sized`, the first subfield has the member's and the content's length: readers can take the member whole and skip from one
+/// to the next.
+///
+/// # Panics
+/// If the subfields take more than [`FIELDS_LIMIT`] bytes: that is a mistake of the caller.
+pub fn member<'a>(content: &[u8], level: i32, fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, sized: bool) -> Vec<u8> {
+    let mut out = header::start(fields, sized.then_some(content.len() as u32));
     let start = out.len();
     with_compressor(if is_dense(content) { 0 } else { level }, |c| {
         out.resize(start + c.deflate_compress_bound(content.len()) + TRAILER, 0);
@@ -83,8 +68,7 @@ pub fn member(content: &[u8], level: i32, comment: Option<&str>, sized: bool) ->
     out.extend_from_slice(&libdeflater::crc32(content).to_le_bytes());
     out.extend_from_slice(&(content.len() as u32).to_le_bytes());
     if sized {
-        let len = (out.len() as u32).to_le_bytes();
-        out[PLAIN_HEADER + 6..PLAIN_HEADER + 10].copy_from_slice(&len);
+        header::set_length(&mut out);
     }
     out.shrink_to_fit();
     out
@@ -126,7 +110,8 @@ pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     }
     /// Text, an extra field, a name, a comment: a header with more is for the other reader.
     const USUAL: u8 = 1 | 4 | 8 | 16;
-    let Header { lengths, bytes: header, .. } = read_header(&mut &*gzip).ok()??;
+    let header = read_header(&mut &*gzip).ok()??;
+    let (lengths, header) = (header.lengths(), header.bytes);
     if lengths.is_some_and(|(member, content)| (member as usize, content as usize) != (gzip.len(), size)) {
         return None;
     }
@@ -149,54 +134,6 @@ fn inflate_slowly(member: &[u8], size: usize) -> Option<Vec<u8>> {
     (content.len() == size && decoder.into_inner().is_empty()).then_some(content)
 }
 
-/// Reads a member's header; None at the end of the input.
-///
-/// # Errors
-/// `InvalidData` where it is not gzip, `UnexpectedEof` where it is cut off.
-pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
-    const COMMENT_LIMIT: usize = 1 << 20;
-    if input.fill_buf()?.is_empty() {
-        return Ok(None);
-    }
-    let mut header = Header { bytes: vec![0; PLAIN_HEADER], ..Header::default() };
-    input.read_exact(&mut header.bytes)?;
-    if header.bytes[..3] != [0x1f, 0x8b, 8] {
-        return Err(invalid("not gzip, or garbage behind it"));
-    }
-    let flags = header.bytes[3];
-    if flags & 4 != 0 {
-        let mut len = [0; 2];
-        input.read_exact(&mut len)?;
-        let mut extra = vec![0; usize::from(u16::from_le_bytes(len))];
-        input.read_exact(&mut extra)?;
-        if let [b'S', b'N', 8, 0, m0, m1, m2, m3, c0, c1, c2, c3] = extra[..] {
-            header.lengths = Some((u32::from_le_bytes([m0, m1, m2, m3]), u32::from_le_bytes([c0, c1, c2, c3])));
-        }
-        header.bytes.extend_from_slice(&len);
-        header.bytes.extend_from_slice(&extra);
-    }
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            let mut text = Vec::new();
-            input.by_ref().take(COMMENT_LIMIT as u64).read_until(0, &mut text)?;
-            if text.last() != Some(&0) {
-                return Err(invalid("a gzip header without an end"));
-            }
-            header.bytes.extend_from_slice(&text);
-            if flag == 16 {
-                text.pop();
-                header.comment = Some(text);
-            }
-        }
-    }
-    if flags & 2 != 0 {
-        let mut crc = [0; 2];
-        input.read_exact(&mut crc)?;
-        header.bytes.extend_from_slice(&crc);
-    }
-    Ok(Some(header))
-}
-
 fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
@@ -206,8 +143,8 @@ pub struct GzipReader<R> {
     state: State<R>,
     content: Vec<u8>,
     at: usize,
-    first: Option<Vec<u8>>,
-    last: Option<Vec<u8>>,
+    first: Header,
+    last: Option<Header>,
 }
 
 /// Members of ours are read whole; from the first member without our extra field on, flate2 reads the rest.
@@ -227,20 +164,20 @@ impl<R: BufRead> GzipReader<R> {
     /// If the input is empty, not gzip or can't be read.
     pub fn new(mut input: R) -> io::Result<GzipReader<R>> {
         let Some(header) = read_header(&mut input)? else { return Err(invalid("it is empty, not gzip")) };
-        let first = header.comment.clone();
+        let first = header.clone();
         let mut reader = GzipReader { state: State::Members(input), content: Vec::new(), at: 0, last: None, first };
         reader.enter(header)?;
         Ok(reader)
     }
 
-    /// The comment of the first member.
-    pub fn first_comment(&self) -> Option<&[u8]> {
-        self.first.as_deref()
+    /// The header of the first member.
+    pub fn first(&self) -> &Header {
+        &self.first
     }
 
-    /// The comment of the last of our members, once all is read; None if anything else stands last.
-    pub fn last_comment(&self) -> Option<&[u8]> {
-        self.last.as_deref()
+    /// The header of the last member, once all is read; None where that is none of ours.
+    pub fn last(&self) -> Option<&Header> {
+        self.last.as_ref()
     }
 
     /// Takes in the member whose header was read.
@@ -249,9 +186,9 @@ impl<R: BufRead> GzipReader<R> {
         self.at = 0;
         self.last = None;
         let State::Members(mut input) = std::mem::replace(&mut self.state, State::Done) else { return Ok(()) };
-        match header.lengths {
+        match header.lengths() {
             Some((member, content)) if member <= MEMBER_LIMIT && content <= MEMBER_LIMIT => {
-                let mut whole = header.bytes;
+                let mut whole = header.bytes.clone();
                 let rest =
                     (member as usize).checked_sub(whole.len()).ok_or_else(|| invalid("a gzip member of a wrong length"))?;
                 let got = input.by_ref().take(rest as u64).read_to_end(&mut whole)?;
@@ -261,7 +198,7 @@ impl<R: BufRead> GzipReader<R> {
                 let content = content as usize;
                 let inflated = inflate_whole(&whole, content).or_else(|| inflate_slowly(&whole, content));
                 self.content = inflated.ok_or_else(|| invalid("a damaged gzip member"))?;
-                self.last = header.comment;
+                self.last = Some(header);
                 self.state = State::Members(input);
             }
             _ => {
@@ -322,15 +259,16 @@ mod tests {
     }
 
     #[test]
-    fn members_come_back_and_carry_their_comments() {
-        let mut file = member(b"hello ", 6, Some("{\"a\":1}"), true);
+    fn members_come_back_and_carry_their_fields() {
+        let mut file = member(b"hello ", 6, [(LABEL, &b"{\"a\":1}"[..])], true);
+        file.extend(member(b"", 6, [(INDEX, &b"in the middle"[..])], true));
         file.extend(member(b"world", 6, None, true));
-        file.extend(member(b"", 6, Some("end"), true));
+        file.extend(member(b"", 6, [(TOTALS, &b"end"[..]), (INDEX, b"i")], true));
         assert_eq!(read(&file).unwrap(), b"hello world");
         let mut reader = GzipReader::new(&file[..]).unwrap();
-        assert_eq!(reader.first_comment(), Some(&b"{\"a\":1}"[..]));
+        assert_eq!(reader.first().field(LABEL), Some(&b"{\"a\":1}"[..]));
         io::copy(&mut reader, &mut io::sink()).unwrap();
-        assert_eq!(reader.last_comment(), Some(&b"end"[..]));
+        assert_eq!(reader.last().and_then(|h| h.field(TOTALS)), Some(&b"end"[..]));
         let mut flate = String::new();
         flate2::read::MultiGzDecoder::new(&file[..]).read_to_string(&mut flate).unwrap();
         assert_eq!(flate, "hello world");
@@ -340,7 +278,7 @@ mod tests {
     fn cuts_flips_and_garbage_are_found() {
         let content: Vec<u8> = (0..20_000u32).flat_map(|i| (i % 251).to_le_bytes()).collect();
         for sized in [true, false] {
-            let good = member(&content, 4, Some("c"), sized);
+            let good = member(&content, 4, [(LABEL, &b"c"[..])], sized);
             assert_eq!(read(&good).unwrap(), content);
             assert_eq!(inflate_whole(&good, content.len()).unwrap(), content);
             for cut in [0, 5, 12, good.len() / 2, good.len() - 1] {
@@ -369,6 +307,15 @@ mod tests {
             lying[at] ^= 1;
             assert!(read(&lying).is_err() && inflate_whole(&lying, 7).is_none());
         }
+    }
+
+    #[test]
+    fn a_member_has_as_many_fields_as_there_is_room_for() {
+        let most = vec![b'x'; FIELDS_LIMIT - 12 - 4];
+        let gzip = member(b"content", 6, [(LABEL, &most[..])], true);
+        assert_eq!(read(&gzip).unwrap(), b"content");
+        assert_eq!(GzipReader::new(&gzip[..]).unwrap().first().field(LABEL), Some(&most[..]));
+        assert_eq!(inflate_whole(&gzip, 7).unwrap(), b"content");
     }
 
     #[test]

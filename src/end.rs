@@ -96,7 +96,8 @@ const KEYS: [&str; 16] = [
 ];
 
 impl End {
-    /// Reads an end record. What is absent or makes no sense is zero, false or none.
+    /// Reads an end record. What is absent is zero, false or none. Where names or types that were kept out make no sense, more may
+    /// have been left out than is known: it is filtered.
     pub fn of(record: &Record) -> End {
         match serde_json::from_slice(record.text()) {
             Ok(Value::Object(object)) => End::from_object(&object),
@@ -110,15 +111,18 @@ impl End {
         let truth = |key: &str| object.get(key) == Some(&Value::Bool(true));
         let value = |key: &str| object.get(key).filter(|v| !v.is_null()).cloned();
         let text = |key: &str| object.get(key).and_then(Value::as_str);
+        let kept_out = value("kept_out").map(serde_json::from_value::<NameList>).transpose();
+        let types = value("types").map(serde_json::from_value::<Vec<String>>).transpose();
+        let is_known = kept_out.is_ok() && types.is_ok();
         let side = |key: &str| object.get(key).and_then(Value::as_object).map(End::from_object);
         End {
             records: number("records"),
             names: text("names").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
             errors: number("errors").unwrap_or(0),
-            filtered: truth("filtered"),
-            rules: value("rules"),
-            kept_out: value("kept_out").and_then(|v| serde_json::from_value::<NameList>(v).ok()).unwrap_or_default().0,
-            types: value("types").and_then(|v| serde_json::from_value(v).ok()),
+            filtered: truth("filtered") || !is_known,
+            rules: value("rules").filter(|_| is_known),
+            kept_out: kept_out.ok().flatten().unwrap_or_default().0,
+            types: types.ok().flatten(),
             root: text("root").map(str::to_string),
             root_folder: value("root_folder"),
             restored: truth("restored"),
@@ -235,6 +239,14 @@ mod tests {
         let record = end.record();
         assert_eq!(End::of(&Record::parse(record.text()).unwrap()), end);
         assert_eq!(End::of(&Record::parse(br#"{"name":"","type":"end","records":2e0,"rules":null}"#).unwrap()).records, Some(2));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_no_permission() {
+        for odd in [r#""kept_out":[1]"#, r#""types":"file""#, r#""kept_out":[{"name":"a"}],"rules":{}"#] {
+            let line = format!(r#"{{"name":"","type":"end","records":0,{odd}}}"#);
+            assert!(End::of(&Record::parse(line.as_bytes()).unwrap()).is_short(), "{odd}");
+        }
     }
 
     #[test]

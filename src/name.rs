@@ -86,6 +86,13 @@ impl Ord for Name {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameList(pub Vec<Name>);
 
+impl NameList {
+    /// Whether there is none in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Spelt {
@@ -152,6 +159,17 @@ mod tests {
         }
         for good in ["a", "...", "a..b", "/a", "a//b", ".a/..b"] {
             assert!(Name::new(good.as_bytes()).check().is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_all_kinds_come_back_from_json() {
+        let names = NameList([&b"a/b"[..], "日本 \"q\"\n".as_bytes(), b"latin1_\xe9"].map(Name::new).to_vec());
+        let json = serde_json::to_string(&names).unwrap();
+        assert_eq!(json, r#"["a/b","日本 \"q\"\n",{"name_bytes":"bGF0aW4xX+k="}]"#);
+        assert_eq!(serde_json::from_str::<NameList>(&json).unwrap(), names);
+        for bad in [r#"[1]"#, r#"[{"name_bytes":"?"}]"#, r#"[{"name":"a"}]"#, r#"{"a":"b"}"#] {
+            assert!(serde_json::from_str::<NameList>(bad).is_err(), "{bad}");
         }
     }
 }

@@ -99,9 +99,9 @@ fn an_object_replaced_by_its_twin_is_noticed() {
     world.sh("snap-scan | snap-heapify --no-base > list; snap-write list").ok();
     let object = world.path(format!("heap/79/{MD5}.gz"));
     // As another writer would, and with the twin's own sha256 in the header.
-    let comment = format!("{{\"sha256\":\"{}\"}}", codec::Digests::of(&two).1);
-    for comment in [None, Some(comment.as_str())] {
-        fs::write(&object, codec::member(&two, 6, comment, false)).unwrap();
+    let named = codec::Digests::of(&two).1;
+    for field in [None, Some((codec::SHA256, &named.0[..]))] {
+        fs::write(&object, codec::member(&two, 6, field, false)).unwrap();
         fs::remove_file(world.path("files/a")).unwrap();
         world.sh("snap-read | snap-restore").status(1).complains("a: heap object").complains("wrong sha256");
         assert!(!listing(&world.path("files")).contains_key(&b"a"[..]));
@@ -112,8 +112,8 @@ fn an_object_replaced_by_its_twin_is_noticed() {
         one_refused(heapify(&world, ""), "a");
     }
     // A header that lies about its content is a damaged object, and is mended.
-    let comment = format!("{{\"sha256\":\"{}\"}}", codec::Digests::of(&one).1);
-    fs::write(&object, codec::member(&two, 6, Some(&comment), false)).unwrap();
+    let named = codec::Digests::of(&one).1;
+    fs::write(&object, codec::member(&two, 6, [(codec::SHA256, &named.0[..])], false)).unwrap();
     world.sh("snap-cat list").status(1).complains("wrong sha256");
     heapify(&world, "--verify-existing").ok();
     assert_eq!(world.sh("snap-cat list").ok().bytes(), one);

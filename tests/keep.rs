@@ -59,7 +59,7 @@ const DAMAGES: [&str; 8] = ["missing", "empty", "truncated", "flipped", "swapped
 
 fn damage(path: &Path, other: &Path, way: &str, seed: u64) {
     let good = fs::read(path).unwrap();
-    let comment = good.iter().skip(10).position(|b| *b == 0).unwrap() + 11;
+    let header = snapshooter::codec::read_header(&mut &good[..]).unwrap().unwrap().bytes.len();
     match way {
         "missing" => fs::remove_file(path).unwrap(),
         "empty" => fs::write(path, b"").unwrap(),
@@ -67,13 +67,13 @@ fn damage(path: &Path, other: &Path, way: &str, seed: u64) {
         "flipped" => {
             let mut bad = good.clone();
             // Of the last byte of the deflated data some bits have no meaning.
-            let at = comment + mixed(seed) as usize % (good.len() - 9 - comment);
+            let at = header + mixed(seed) as usize % (good.len() - 9 - header);
             bad[at] ^= 1 << (mixed(seed + 1) % 8);
             fs::write(path, bad).unwrap();
         }
         "header" => {
             let mut bad = good.clone();
-            bad[mixed(seed) as usize % comment] ^= 1 << (mixed(seed + 1) % 8);
+            bad[mixed(seed) as usize % header] ^= 1 << (mixed(seed + 1) % 8);
             fs::write(path, bad).unwrap();
         }
         "swapped" => {

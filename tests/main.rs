@@ -13,6 +13,7 @@ mod emulators;
 mod fanout;
 mod faults;
 mod faulty;
+mod first_form;
 mod fuzz_corpus;
 mod hostile;
 mod install;

@@ -1,6 +1,6 @@
 //! A heap object: is it whole, and what is in it.
 
-use crate::codec::{self, Digests, GzipReader};
+use crate::codec::{self, Digests, FieldId, GzipReader, Header};
 use crate::content::Content;
 use crate::heap::WHOLE_LIMIT;
 use crate::record::{Md5, Sha256};
@@ -50,18 +50,21 @@ impl Expected {
     }
 }
 
-/// The sha256 that an object's header comment names.
-fn named_sha256(comment: Option<&[u8]>) -> Option<Sha256> {
+/// The sha256 that an object's header names: in its subfield, or in the comment of the first form.
+fn named_sha256(header: &Header) -> Option<Sha256> {
     #[derive(serde::Deserialize)]
     struct Comment {
         sha256: String,
     }
-    Sha256::parse(&serde_json::from_slice::<Comment>(comment?).ok()?.sha256)
+    match header.field(codec::SHA256) {
+        Some(bytes) => bytes.try_into().ok().map(Sha256),
+        None => Sha256::parse(&serde_json::from_slice::<Comment>(header.comment()?).ok()?.sha256),
+    }
 }
 
-/// The header comment of an object. Always the same length.
-pub(super) fn comment(sha256: Sha256) -> String {
-    format!("{{\"sha256\":\"{sha256}\"}}")
+/// The subfield of an object's header that names the sha256 of its content. Always the same length.
+pub(super) fn sha256_field(sha256: &Sha256) -> (FieldId, &[u8]) {
+    (codec::SHA256, &sha256.0)
 }
 
 /// How many bytes of its start are looked at for an object's header.
@@ -90,7 +93,7 @@ impl Ends {
         };
         let Some(tail) = self.tail.filter(|_| self.stored_size >= 18) else { return Health::Bad };
         let last = u64::from(u32::from_le_bytes(tail));
-        let fits = match (size, header.as_ref().and_then(|h| h.lengths)) {
+        let fits = match (size, header.as_ref().and_then(Header::lengths)) {
             (None, _) => true,
             (Some(size), None) => last == size & 0xffff_ffff,
             (Some(size), Some((_, first))) => {
@@ -98,7 +101,7 @@ impl Ends {
                 last == if size % piece == 0 && size > 0 { piece } else { size % piece }
             }
         };
-        let sha256 = header.and_then(|h| named_sha256(h.comment.as_deref()));
+        let sha256 = header.as_ref().and_then(named_sha256);
         if fits { Health::Good { stored_size: self.stored_size, sha256 } } else { Health::Bad }
     }
 }
@@ -107,13 +110,29 @@ impl Ends {
 /// the content, if it is known.
 pub(super) fn header_fault(head: &[u8], sha256: Option<Sha256>) -> Option<&'static str> {
     const FAULT: Option<&str> = Some("its gzip header is damaged");
+    /// How long the extra field is: the lengths, the sha256, both.
+    const OURS: [usize; 3] = [12, 36, 48];
     let Ok(Some(header)) = codec::read_header(&mut &head[..]) else { return FAULT };
-    // Only ours have a comment. Other writers put a time and a name of theirs there.
-    let comment = header.comment?;
-    let named = named_sha256(Some(&comment));
-    let plain = header.bytes[3] & !(4 | 16) == 0 && header.bytes[4..10] == [0, 0, 0, 0, 0, 255];
-    let fits = named.is_some_and(|named| sha256.is_none_or(|s| s == named));
-    if plain && fits { None } else { FAULT }
+    let named = named_sha256(&header);
+    // Other writers put a time and a name of theirs there. What is as long as ours and can't be read was ours.
+    let flags = match (header.extra_len(), header.comment()) {
+        (_, Some(_)) => 4 | 16,
+        (Some(len), None) if OURS.contains(&len) || named.is_some() || header.lengths().is_some() => 4,
+        _ => return None,
+    };
+    let read = header.comment().is_some()
+        || header.extra_len().is_none_or(|len| match len {
+            12 => header.lengths().is_some(),
+            36 => named.is_some(),
+            48 => named.is_some() && header.lengths().is_some(),
+            _ => true,
+        });
+    let plain = header.bytes[3] & !flags == 0 && header.bytes[4..10] == [0, 0, 0, 0, 0, 255];
+    let fits = match named {
+        Some(named) => sha256.is_none_or(|s| s == named),
+        None => header.comment().is_none(),
+    };
+    if plain && read && fits { None } else { FAULT }
 }
 
 /// What is stored of an object.
@@ -135,7 +154,7 @@ pub(super) fn inspect(fetched: Fetched, expected: Expected) -> io::Result<Health
     let mut count = 0;
     let counted = Counted { reader: io::Cursor::new(head).chain(rest), count: &mut count };
     let Ok(mut reader) = GzipReader::new(BufReader::with_capacity(64 << 10, counted)) else { return Ok(Health::Bad) };
-    let named = named_sha256(reader.first_comment());
+    let named = named_sha256(reader.first());
     let mut digests = Digests::default();
     let mut piece = vec![0; 64 << 10];
     let mut len = 0;
@@ -194,7 +213,7 @@ pub(super) fn content(fetched: Fetched, expected: Expected) -> Result<Content, S
                 let mut digests = Digests::default();
                 digests.update(&content);
                 let header = codec::read_header(&mut &gzip[..]).ok().flatten();
-                expected.check(digests, named_sha256(header.and_then(|h| h.comment).as_deref()))?;
+                expected.check(digests, header.as_ref().and_then(named_sha256))?;
                 return Ok(Content::Whole(content));
             }
             // Several members, another writer's, or damaged: read it piece by piece, which tells what is wrong.
@@ -229,7 +248,7 @@ struct Verifying<R> {
 impl<R: io::BufRead> Verifying<R> {
     fn new(input: R, expected: Expected) -> io::Result<Verifying<R>> {
         let reader = GzipReader::new(input)?;
-        let named = named_sha256(reader.first_comment());
+        let named = named_sha256(reader.first());
         Ok(Verifying { reader, named, digests: Some(Digests::default()), left: expected.size, expected })
     }
 }

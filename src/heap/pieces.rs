@@ -7,6 +7,9 @@ use crate::record::{Md5, Sha256};
 use rayon::prelude::*;
 use std::io::{self, Cursor, Read};
 
+/// What stands in the place of a digest that is not known yet.
+const NOT_YET: Sha256 = Sha256([0; 32]);
+
 /// The members of a content, a group at a time.
 pub struct Pieces<'a, R> {
     source: &'a mut R,
@@ -16,7 +19,7 @@ pub struct Pieces<'a, R> {
     carry: Vec<u8>,
     digests: Digests,
     /// The first header keeps a place for the sha256.
-    comment: Option<String>,
+    keep_place: bool,
     first: bool,
     claimed: Option<Md5>,
     out: Cursor<Vec<u8>>,
@@ -26,7 +29,7 @@ pub struct Pieces<'a, R> {
 
 impl<'a, R: Read + Send> Pieces<'a, R> {
     /// The content is `head`, which is one byte longer than [`WHOLE_LIMIT`], and then what `source` has. With `keep_place` the
-    /// first header has room for a comment that is written later.
+    /// first header has room for the sha256, which is written later.
     pub fn new(head: Vec<u8>, source: &'a mut R, level: i32, keep_place: bool) -> Pieces<'a, R> {
         let mut digests = Digests::default();
         digests.update(&head);
@@ -34,14 +37,13 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
         let carry = head[WHOLE_LIMIT as usize..].to_vec();
         let mut group = head;
         group.truncate(WHOLE_LIMIT as usize);
-        let comment = keep_place.then(|| object::comment(Sha256([0; 32])));
         Pieces {
             source,
             level,
             group,
             carry,
             digests,
-            comment,
+            keep_place,
             first: true,
             claimed: None,
             out: Cursor::default(),
@@ -63,11 +65,12 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
         if self.group.is_empty() {
             return Ok(Vec::new());
         }
-        let (group, level, first, comment) = (&self.group, self.level, self.first, &self.comment);
+        let (group, level, place) = (&self.group, self.level, self.first && self.keep_place);
         let (source, carry, digests) = (&mut *self.source, &mut self.carry, &self.digests);
         let compress = || -> Vec<Vec<u8>> {
             let pieces = group.par_chunks(PIECE).enumerate();
-            pieces.map(|(i, piece)| codec::member(piece, level, comment.as_deref().filter(|_| first && i == 0), true)).collect()
+            let field = |i: usize| (place && i == 0).then(|| object::sha256_field(&NOT_YET));
+            pieces.map(|(i, piece)| codec::member(piece, level, field(i), true)).collect()
         };
         let read = || -> io::Result<(Vec<u8>, Digests)> {
             let mut next = std::mem::take(carry);

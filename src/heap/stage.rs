@@ -87,7 +87,7 @@ pub(super) fn store(
         Existing::None => false,
         Existing::Bad => true,
     };
-    let gzip = codec::member(&head, heap.level(), Some(&object::comment(sha256)), false);
+    let gzip = codec::member(&head, heap.level(), [object::sha256_field(&sha256)], false);
     drop(head);
     let stored_size = match &heap.kind {
         Kind::Local(local) => {
@@ -163,7 +163,7 @@ impl LocalHeap {
         };
         let stored_size = file.metadata().or_failed(what)?.len();
         // The digest is known only now; its place in the first header was kept.
-        file.write_all_at(object::comment(sha256).as_bytes(), COMMENT_AT).or_failed(what)?;
+        file.write_all_at(&sha256.0, codec::BEHIND_LENGTHS).or_failed(what)?;
         self.staged(md5, Staged { temp, stored_size, sha256, replace }, &file)?;
         Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
     }
@@ -212,7 +212,7 @@ impl RemoteHeap {
             Existing::None => false,
             Existing::Bad => true,
         };
-        file.write_all_at(object::comment(sha256).as_bytes(), COMMENT_AT).or_failed(what)?;
+        file.write_all_at(&sha256.0, codec::BEHIND_LENGTHS).or_failed(what)?;
         file.rewind().or_failed(what)?;
         let gzip = digest(&mut file).or_failed(what)?;
         file.rewind().or_failed(what)?;
@@ -266,9 +266,6 @@ fn write_pieces<R: Read + Send>(
         }
     }
 }
-
-/// Where the comment of a member with our extra field starts: behind ten bytes and the field with its length.
-const COMMENT_AT: u64 = 10 + 2 + 12;
 
 enum Existing {
     None,

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn mount_points_that_are_not_gone_into_are_noted() {
-        let filter = Filter::new(&["/*".to_string(), "!/proc".to_string()], &[] as &[&Path], &[]).unwrap();
+        let filter = Filter::new(&["/*".into(), "!/proc".into()], &[] as &[&Path], &[]).unwrap();
         let options = Options { filter, one_file_system: true, ..Options::default() };
         let (names, kept) = walk(Path::new("/"), options);
         assert_eq!((&names[..], &kept[..]), (&["proc".to_string()][..], &["proc".to_string()][..]));

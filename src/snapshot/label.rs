@@ -1,47 +1,59 @@
-//! What a snapshot says of itself beside its records: JSON in gzip header comments, which other readers pass over.
+//! What a snapshot says of itself beside its records: JSON in subfields of gzip headers, which other readers pass over.
 
+use crate::codec::{Header, LABEL, TOTALS};
+use crate::error::{Error, Result, counted};
 use crate::name::NameList;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-/// The comment of the first member.
+/// The version of the label that we write.
+pub const VERSION: u32 = 1;
+
+/// The most bytes that a label may have. An extra field has 65,535, and there is more in it.
+pub const LABEL_LIMIT: usize = 60_000;
+
+/// What the first member says of the snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Label {
     /// It saves the state before a restore: "latest" passes it over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub before_restore: bool,
-    /// Whoever published it said that what is missing is meant to be.
+    /// The user said that what is missing is meant to be: the snapshot is not `filtered` for it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub complete: bool,
-    /// Something was left out. Where `rules` are there, they say what.
+    /// Something was left out that is in the file root: by rules, a list of names, or a filter between the tools.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub filtered: bool,
     /// The machine it was made on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// What was left out for what it is: the heap, the snapshots, other file systems.
-    #[serde(skip_serializing_if = "no_names")]
+    /// Names that were left out for what they are: the heap, the snap root, mount points. A restore does not delete them.
+    #[serde(skip_serializing_if = "NameList::is_empty")]
     pub kept_out: NameList,
     /// The file root, absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
-    /// Mode, owner and times of the root folder itself.
+    /// Facts of the root folder itself, which has no record: mode, owner, times.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub root_folder: Option<serde_json::Value>,
-    /// The rules that left something out: [`crate::scan::Rules`].
+    pub root_folder: Option<Value>,
+    /// The exclude, include and ignore rules that it was made with. A restore does not delete what they match.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rules: Option<serde_json::Value>,
+    pub rules: Option<Value>,
     /// Labels that the user gave.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// The types of records that were asked for, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
-    /// The version of the format: 1.
+    /// The version of the format: [`VERSION`], or that of a later program.
     pub v: u32,
+    /// What we do not know. It is kept.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
 }
 
-/// The comment of the last member, which is empty: what the whole snapshot has to hold.
+/// What the last member says, which is empty: what the whole snapshot has to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Records in it.
@@ -50,20 +62,82 @@ pub struct Totals {
     pub errors: u64,
 }
 
-fn no_names(names: &NameList) -> bool {
-    names.0.is_empty()
-}
-
 impl Label {
-    /// Reads a comment; None where it is not one of ours.
-    pub fn parse(comment: &[u8]) -> Option<Label> {
-        serde_json::from_slice::<Label>(comment).ok().filter(|l| l.v >= 1)
+    /// Reads a label; None where it is none. Of one of a later version, what is of another form than we know is left among
+    /// the unknown keys.
+    pub fn parse(json: &[u8]) -> Option<Label> {
+        let label = serde_json::from_slice::<Label>(json).ok().or_else(|| Label::of_later(json));
+        label.filter(|l| l.v >= 1)
+    }
+
+    fn of_later(json: &[u8]) -> Option<Label> {
+        let mut known: Map<String, Value> = serde_json::from_slice(json).ok()?;
+        let v = u32::try_from(known.get("v")?.as_u64()?).ok().filter(|v| *v > VERSION)?;
+        let alone = |key: &str, value: &Value| Value::Object(Map::from_iter([(key.to_string(), value.clone())]));
+        let strange = |(key, value): (&String, &Value)| {
+            serde_json::from_value::<Label>(alone(key, value)).is_err().then(|| (key.clone(), value.clone()))
+        };
+        let strange: Vec<(String, Value)> = known.iter().filter_map(strange).collect();
+        strange.iter().for_each(|(key, _)| drop(known.remove(key)));
+        let mut label: Label = serde_json::from_value(Value::Object(known)).ok()?;
+        label.more.extend(strange);
+        Some(Label { v, ..label })
+    }
+
+    /// The label of a snapshot that starts with this header; None where it has none. The first form had it in a comment, which
+    /// may also be of another program.
+    ///
+    /// # Errors
+    /// The reason in words where there is one that can't be read.
+    pub(super) fn of(first: &Header) -> Result<Option<Label>, &'static str> {
+        match first.field(LABEL) {
+            Some(json) => Label::parse(json).map(Some).ok_or("its label can't be read"),
+            None => Ok(first.comment().and_then(Label::parse)),
+        }
+    }
+
+    /// Whether a later program wrote it, which may mean things that we do not know.
+    pub fn is_later(&self) -> bool {
+        self.v > VERSION
+    }
+
+    /// The label as it is written down.
+    ///
+    /// # Errors
+    /// If it is too long, with the names of the long parts.
+    pub(super) fn text(&self) -> Result<String> {
+        let text = ascii(self);
+        if text.len() <= LABEL_LIMIT {
+            return Ok(text);
+        }
+        let parts = serde_json::from_str::<Map<String, Value>>(&text).unwrap_or_default();
+        let mut parts: Vec<(usize, String)> = parts.into_iter().map(|(key, value)| (ascii(&value).len(), key)).collect();
+        parts.sort_unstable_by(|a, b| b.cmp(a));
+        let long = parts.iter().take_while(|(len, _)| *len > text.len() / 10);
+        let long: Vec<String> = long.map(|(len, key)| format!("{key} {}", counted(*len as u64, "byte"))).collect();
+        let long = if long.is_empty() { "it has very many parts".to_string() } else { long.join(", ") };
+        Err(Error::advise(
+            format!("the label of the snapshot would have {} bytes, and it may have {LABEL_LIMIT}: {long}", text.len()),
+            "give fewer or shorter of them: one pattern for many names, an ignore file at a folder",
+        ))
     }
 }
 
-/// JSON in ASCII without NUL, as a gzip comment has to be.
+impl Totals {
+    /// What the header of a last member says, in its subfield or (in the first form) its comment.
+    pub(super) fn of(last: &Header) -> Option<Totals> {
+        serde_json::from_slice(last.field(TOTALS).or(last.comment())?).ok()
+    }
+}
+
+/// JSON with all keys in order, by way of a map.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_value(value).unwrap_or_default().to_string()
+}
+
+/// The same in ASCII.
 pub(super) fn ascii(value: &impl Serialize) -> String {
-    let json = serde_json::to_string(value).unwrap_or_default();
+    let json = json(value);
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         match c.is_ascii() {
@@ -77,13 +151,47 @@ pub(super) fn ascii(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::Name;
 
     #[test]
-    fn labels_are_ascii_and_come_back() {
-        let label = Label { v: 1, root: Some("/ünï/😀".into()), tags: vec!["a\0b".into()], ..Label::default() };
-        let text = ascii(&label);
+    fn labels_are_ascii_and_come_back_with_what_is_unknown() {
+        let label = Label {
+            v: 1,
+            root: Some("/ünï/😀".into()),
+            tags: vec!["a\0b".into()],
+            complete: true,
+            kept_out: NameList(vec![Name::new(&b"h\xe9ap"[..]), Name::new(&b"mnt"[..])]),
+            root_folder: Some(serde_json::json!({"mode": 16832})),
+            rules: Some(serde_json::json!({"exclude": ["*.o"]})),
+            more: Map::from_iter([("work".to_string(), serde_json::json!({"seconds": 1.5}))]),
+            ..Label::default()
+        };
+        let text = label.text().unwrap();
         assert!(text.is_ascii() && !text.contains('\0'));
         assert_eq!(Label::parse(text.as_bytes()), Some(label));
-        assert_eq!(Label::parse(b"{\"tags\":[]}"), None);
+        assert!(text.find("\"v\"").unwrap() < text.find("\"work\"").unwrap(), "keys in order");
+        assert_eq!(Label { v: 1, ..Label::default() }.text().unwrap(), r#"{"v":1}"#);
+        for none in ["{\"tags\":[]}", "{\"v\":0}", "{\"v\":1,\"tags\":1}", "[]", "", "{\"v\":-1}"] {
+            assert_eq!(Label::parse(none.as_bytes()), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn of_a_later_version_what_is_known_is_read_and_the_rest_is_kept() {
+        let json = br#"{"host":"alder","new":[1],"tags":{"a":1},"types":["file"],"v":7}"#;
+        let label = Label::parse(json).unwrap();
+        assert!(label.is_later() && label.tags.is_empty() && label.more["tags"]["a"] == 1 && label.more["new"][0] == 1);
+        assert_eq!((label.host.as_deref(), label.types.as_deref()), (Some("alder"), Some(&["file".to_string()][..])));
+        assert_eq!(label.text().unwrap().as_bytes(), json);
+    }
+
+    #[test]
+    fn a_label_that_is_too_long_says_which_parts_are() {
+        let rules = serde_json::json!({ "exclude": vec!["*.o"; 12_000] });
+        let label = Label { v: 1, rules: Some(rules), tags: vec!["x".repeat(30_000)], ..Label::default() };
+        let reason = label.text().unwrap_err().to_string();
+        assert!(reason.contains("rules 72013 bytes, tags 30004 bytes") && !reason.contains("v 1"), "{reason}");
+        let tags = vec!["x".repeat(LABEL_LIMIT - r#"{"tags":[""],"v":1}"#.len())];
+        assert_eq!(Label { v: 1, tags, ..Label::default() }.text().unwrap().len(), LABEL_LIMIT);
     }
 }

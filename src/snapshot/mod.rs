@@ -6,8 +6,9 @@ mod place;
 mod publish;
 mod read;
 
-pub use label::{Label, Totals};
+pub use label::{LABEL_LIMIT, Label, Totals, VERSION};
 pub use list::list;
+
 pub use place::Place;
 pub use publish::Publisher;
 pub use read::{check, label, read, references, types};
@@ -102,7 +103,7 @@ pub fn describe(found: &Found) -> Result<String> {
         more.push(("errors", Some(totals.errors.to_string())));
         more.push(("records", Some(totals.records.to_string())));
     }
-    let label = label.map_or_else(|| "{}".to_string(), |l| serde_json::to_string(&l).unwrap_or_default());
+    let label = label.map_or_else(|| "{}".to_string(), |l| label::json(&l));
     let label = crate::text::Object::parse(label.as_bytes()).map_err(Error::refused)?;
     Ok(label.edited(&more))
 }

@@ -71,21 +71,32 @@ impl Place {
         }
     }
 
-    /// Its last `len` bytes.
+    /// At most `len` of its bytes, from an offset on.
     ///
     /// # Errors
     /// If it can't be read.
-    pub(super) fn tail(&self, len: u64) -> Result<Vec<u8>> {
-        let from = self.size()?.saturating_sub(len);
-        let mut tail = Vec::new();
-        let read = match self {
+    pub(super) fn part(&self, from: u64, len: u64) -> Result<Vec<u8>> {
+        let mut part = Vec::new();
+        self.open_part(from, len)?.read_to_end(&mut part).or_failed(|| format!("snapshot {self}"))?;
+        Ok(part)
+    }
+
+    /// Opens so much of it, from an offset on.
+    ///
+    /// # Errors
+    /// If it is not there or can't be read.
+    pub fn open_part(&self, from: u64, len: u64) -> Result<Input> {
+        let what = || format!("snapshot {self}");
+        let reader: Box<dyn Read + Send> = match self {
             Place::File(path) => {
-                File::open(path).and_then(|mut f| f.seek(SeekFrom::Start(from)).and_then(|_| f.read_to_end(&mut tail)))
+                let mut file = File::open(path).or_failed(what)?;
+                file.seek(SeekFrom::Start(from)).or_failed(what)?;
+                Box::new(file)
             }
-            Place::Object(store, key) => store.open(key, from, None, None).and_then(|mut r| r.read_to_end(&mut tail)),
+            Place::Object(store, key) => store.open(key, from, Some(len), None).or_failed(what)?,
         };
-        read.or_failed(|| format!("snapshot {self}"))?;
-        Ok(tail)
+        let limited: Box<dyn Read + Send> = Box::new(reader.take(len));
+        Ok(BufReader::with_capacity(64 << 10, limited))
     }
 
     /// Deletes it for good. One that is gone already is no trouble.

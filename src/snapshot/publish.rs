@@ -29,7 +29,8 @@ pub struct Publisher {
     root: Location,
     time: Time,
     out: Out,
-    comment: Option<String>,
+    /// Until it is written.
+    label: Option<String>,
     texts: Vec<Vec<u8>>,
     totals: Totals,
 }
@@ -46,8 +47,9 @@ impl Publisher {
     /// Starts a snapshot of that time.
     ///
     /// # Errors
-    /// If the snap root can't be written.
+    /// If the label is too long, or the snap root can't be written.
     pub fn new(root: &Location, time: Time, label: &Label) -> Result<Publisher> {
+        let label = Some(label.text()?);
         let what = || format!("write the snap root {root}");
         let out = match root {
             Location::Folder(folder) => {
@@ -63,8 +65,7 @@ impl Publisher {
                 Out::Store(store.clone(), temp, Box::default())
             }
         };
-        let comment = Some(ascii(label));
-        Ok(Publisher { root: root.clone(), time, out, comment, texts: vec![Vec::new()], totals: Totals::default() })
+        Ok(Publisher { root: root.clone(), time, out, label, texts: vec![Vec::new()], totals: Totals::default() })
     }
 
     /// Adds a record.
@@ -88,13 +89,11 @@ impl Publisher {
 
     /// Compresses and writes what has gathered.
     fn flush(&mut self) -> Result<()> {
-        let first = self.comment.take();
+        let label = self.label.take();
+        let label = label.as_ref().map(|text| (codec::LABEL, text.as_bytes()));
         let texts = std::mem::take(&mut self.texts);
-        let members: Vec<Vec<u8>> = texts
-            .par_iter()
-            .enumerate()
-            .map(|(i, text)| codec::member(text, LEVEL, first.as_deref().filter(|_| i == 0), true))
-            .collect();
+        let members: Vec<Vec<u8>> =
+            texts.par_iter().enumerate().map(|(i, text)| codec::member(text, LEVEL, label.filter(|_| i == 0), true)).collect();
         members.iter().try_for_each(|member| self.write(member))
     }
 
@@ -117,7 +116,8 @@ impl Publisher {
     pub fn finish(mut self, errors: u64) -> Result<Place> {
         self.flush()?;
         self.totals.errors = errors;
-        let last = codec::member(b"", LEVEL, Some(&ascii(&self.totals)), true);
+        let totals = ascii(&self.totals);
+        let last = codec::member(b"", LEVEL, [(codec::TOTALS, totals.as_bytes())], true);
         self.write(&last)?;
         let what = || format!("write a snapshot to {}", self.root);
         match self.out {

@@ -2,7 +2,7 @@
 
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
-use crate::codec::{self, GzipReader};
+use crate::codec::{self, FIELDS_LIMIT, GzipReader, Header};
 use crate::end::{End, Listing};
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -33,7 +33,11 @@ fn explain(path: &str, e: std::io::Error) -> Error {
 pub fn label(place: &Place) -> Result<Option<Label>> {
     let header = codec::read_header(&mut place.open()?).map_err(|e| explain(&place.to_string(), e))?;
     let header = header.ok_or_else(|| damaged(&place.to_string(), "it is empty"))?;
-    Ok(header.comment.and_then(|c| Label::parse(&c)))
+    label_of(&header, &place.to_string())
+}
+
+fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
+    Label::of(first).map_err(|reason| damaged(path, reason))
 }
 
 /// The types of records that a snapshot covers, None for all. Those of the Python tool, which have no label, cover files only.
@@ -51,7 +55,7 @@ pub fn types(place: &Place) -> Result<Option<Vec<String>>> {
 pub fn check(place: &Place) -> Result<Option<Label>> {
     let shown = place.to_string();
     let mut gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = gzip.first_comment().and_then(Label::parse);
+    let label = label_of(gzip.first(), &shown)?;
     loop {
         match gzip.fill_buf().map_err(|e| explain(&shown, e))?.len() {
             0 => break,
@@ -59,14 +63,13 @@ pub fn check(place: &Place) -> Result<Option<Label>> {
         }
     }
     if label.is_some() {
-        totals(&shown, gzip.last_comment())?;
+        totals(&shown, gzip.last())?;
     }
     Ok(label)
 }
 
-fn totals(path: &str, comment: Option<&[u8]>) -> Result<Totals> {
-    let totals = comment.and_then(|c| serde_json::from_slice(c).ok());
-    totals.ok_or_else(|| damaged(path, "its end is missing"))
+fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
+    last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 
 /// What the last member of one of our snapshots says, without reading the others.
@@ -74,14 +77,27 @@ fn totals(path: &str, comment: Option<&[u8]>) -> Result<Totals> {
 /// # Errors
 /// If it is not there or the file can't be read.
 pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
-    // A member without content has about 90 bytes.
-    const TAIL: u64 = 1024;
-    let shown = place.to_string();
-    let tail = place.tail(TAIL)?;
-    let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
-    let last = starts.filter_map(|at| Some((at, codec::read_header(&mut &tail[at..]).ok()??)));
-    let last = last.filter(|(at, header)| header.lengths == Some(((tail.len() - at) as u32, 0))).map(|(_, header)| header).next();
-    totals(&shown, last.and_then(|header| header.comment).as_deref())
+    totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
+}
+
+/// The header of the last member, if it is one of ours and has no content, and where it starts.
+pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
+    // Nearly all fit in the first; the second is the longest header, and the ten bytes of nothing and its trailer.
+    const TAILS: [u64; 2] = [4 << 10, (12 + FIELDS_LIMIT + 10) as u64];
+    let size = place.size()?;
+    for len in TAILS {
+        let tail = place.part(size.saturating_sub(len), len)?;
+        let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
+        let mut headers = starts.filter_map(|at| Some((at, codec::read_header(&mut &tail[at..]).ok()??)));
+        let last = headers.find(|(at, header)| header.lengths() == Some(((tail.len() - at) as u32, 0)));
+        if let Some((at, header)) = last {
+            return Ok(Some((size.saturating_sub(tail.len() as u64) + at as u64, header)));
+        }
+        if size <= len {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// The records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` where their names need it,
@@ -92,7 +108,7 @@ pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
 pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let shown = place.to_string();
     let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = gzip.first_comment().and_then(Label::parse);
+    let label = label_of(gzip.first(), &shown)?;
     let ours = label.is_some();
     let reader = Reader::new(&shown, gzip);
     let records = Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false });
@@ -117,7 +133,12 @@ fn counted(records: Records) -> Records {
 pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     let shown = place.to_string();
     let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let ours = gzip.first_comment().and_then(Label::parse).is_some();
+    let label = label_of(gzip.first(), &shown)?;
+    if label.as_ref().is_some_and(Label::is_later) {
+        return Err(Error::refused(format!(
+            "snapshot {shown} was written by a later version, and may refer to more than this one knows"
+        )));
+    }
     let mut reader = Reader::new(&shown, gzip);
     let mut count = 0;
     for record in reader.by_ref() {
@@ -133,8 +154,8 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
             side.fields().md5.into_iter().for_each(&mut *take);
         }
     }
-    if ours {
-        let totals = totals(&shown, reader.get_ref().last_comment())?;
+    if label.is_some() {
+        let totals = totals(&shown, reader.get_ref().last())?;
         if totals.records != count {
             return Err(damaged(&shown, &format!("it has {count} records, not {}", totals.records)));
         }
@@ -158,7 +179,7 @@ impl Reading {
             // The Python tool records files only.
             None => end.types = Some(vec!["file".to_string()]),
             Some(label) => {
-                let totals = totals(&self.shown, self.reader.get_ref().last_comment())?;
+                let totals = totals(&self.shown, self.reader.get_ref().last())?;
                 if totals.records != self.listing.records {
                     let reason = format!("it has {} records, not {}", self.listing.records, totals.records);
                     return Err(damaged(&self.shown, &reason));
@@ -170,6 +191,8 @@ impl Reading {
                 end.rules.clone_from(&label.rules);
                 end.kept_out.clone_from(&label.kept_out.0);
                 end.root_folder.clone_from(&label.root_folder);
+                // Whoever deletes has to know that the snapshot may mean more than was read of it.
+                end.v = label.is_later().then(|| label.v.into());
             }
         }
         Ok(end.record())

@@ -1,0 +1,200 @@
+//! How a gzip member starts, and what of ours is in there: subfields of its extra field, which every reader passes over.
+
+use std::io::{self, BufRead, Read};
+use std::ops::Range;
+
+/// The name of a subfield of the extra field.
+pub type FieldId = [u8; 2];
+
+/// The lengths of the whole member and of its content, both little-endian u32: eight bytes.
+pub const LENGTHS: FieldId = *b"SN";
+/// The label of a snapshot, in its first member: ASCII JSON.
+pub const LABEL: FieldId = *b"SL";
+/// The totals of a snapshot, in its last member: ASCII JSON.
+pub const TOTALS: FieldId = *b"ST";
+/// The index of members, or a piece of it, in a member without content; see [`crate::snapshot::Index`].
+pub const INDEX: FieldId = *b"SI";
+/// The sha256 of a heap object's content, in its first member: 32 bytes.
+pub const SHA256: FieldId = *b"SH";
+
+/// The most that all subfields of a member take, with four bytes for each in front.
+pub const FIELDS_LIMIT: usize = u16::MAX as usize;
+
+/// The length of a gzip member's header without extra field, name and comment.
+pub(super) const PLAIN: usize = 10;
+
+/// Where the value of the second subfield is in a member whose first holds the lengths.
+pub const BEHIND_LENGTHS: u64 = (PLAIN + 2 + 4 + 8 + 4) as u64;
+
+/// How a gzip member starts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Header {
+    /// The header as it came.
+    pub bytes: Vec<u8>,
+    /// The comment, without the NUL that ends it: where the first form had what is in subfields now.
+    comment: Option<Range<usize>>,
+    /// The whole extra field.
+    extra: Option<Range<usize>>,
+    fields: Vec<(FieldId, Range<usize>)>,
+}
+
+impl Header {
+    /// The value of a subfield; the first where there are several. None where the extra field is no list of subfields.
+    pub fn field(&self, id: FieldId) -> Option<&[u8]> {
+        let (_, at) = self.fields.iter().find(|(known, _)| *known == id)?;
+        Some(&self.bytes[at.clone()])
+    }
+
+    /// How many bytes the extra field has, if there is one.
+    pub fn extra_len(&self) -> Option<usize> {
+        self.extra.as_ref().map(Range::len)
+    }
+
+    /// The comment.
+    pub fn comment(&self) -> Option<&[u8]> {
+        self.comment.clone().map(|at| &self.bytes[at])
+    }
+
+    /// The length of the whole member and of its content, where it says so.
+    pub fn lengths(&self) -> Option<(u32, u32)> {
+        let [m0, m1, m2, m3, c0, c1, c2, c3] = *self.field(LENGTHS)? else { return None };
+        Some((u32::from_le_bytes([m0, m1, m2, m3]), u32::from_le_bytes([c0, c1, c2, c3])))
+    }
+}
+
+/// The header of a member with these subfields. The first is that of the lengths if `sized`: the member's is set later, with
+/// [`set_length`].
+pub(super) fn start<'a>(fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, sized: Option<u32>) -> Vec<u8> {
+    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 0, 0];
+    let mut push = |id: FieldId, value: &[u8]| {
+        out.extend_from_slice(&id);
+        out.extend_from_slice(&(value.len() as u16).to_le_bytes());
+        out.extend_from_slice(value);
+    };
+    if let Some(content) = sized {
+        push(LENGTHS, &[[0; 4], content.to_le_bytes()].concat());
+    }
+    fields.into_iter().for_each(|(id, value)| push(id, value));
+    let len = out.len() - PLAIN - 2;
+    match len {
+        0 => out.truncate(PLAIN),
+        _ => {
+            out[3] = 4;
+            let len = u16::try_from(len).expect("subfields within their limit");
+            out[PLAIN..PLAIN + 2].copy_from_slice(&len.to_le_bytes());
+        }
+    }
+    out
+}
+
+/// Writes down the length of a member that was started as one with lengths.
+pub(super) fn set_length(member: &mut [u8]) {
+    let len = (member.len() as u32).to_le_bytes();
+    member[PLAIN + 6..PLAIN + 10].copy_from_slice(&len);
+}
+
+/// Reads a member's header; None at the end of the input.
+///
+/// # Errors
+/// `InvalidData` where it is not gzip, `UnexpectedEof` where it is cut off.
+pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
+    const TEXT_LIMIT: usize = 1 << 20;
+    if input.fill_buf()?.is_empty() {
+        return Ok(None);
+    }
+    let mut header = Header { bytes: vec![0; PLAIN], ..Header::default() };
+    input.read_exact(&mut header.bytes)?;
+    if header.bytes[..3] != [0x1f, 0x8b, 8] {
+        return Err(super::invalid("not gzip, or garbage behind it"));
+    }
+    let flags = header.bytes[3];
+    let mut take = |bytes: &mut Vec<u8>, n: usize| -> io::Result<Range<usize>> {
+        let at = bytes.len();
+        bytes.resize(at + n, 0);
+        input.read_exact(&mut bytes[at..])?;
+        Ok(at..at + n)
+    };
+    if flags & 4 != 0 {
+        let len = take(&mut header.bytes, 2)?;
+        let len = u16::from_le_bytes([header.bytes[len.start], header.bytes[len.start + 1]]);
+        let extra = take(&mut header.bytes, len.into())?;
+        header.fields = subfields(&header.bytes, extra.clone()).unwrap_or_default();
+        header.extra = Some(extra);
+    }
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            let at = header.bytes.len();
+            input.by_ref().take(TEXT_LIMIT as u64).read_until(0, &mut header.bytes)?;
+            if header.bytes.len() == at || header.bytes.last() != Some(&0) {
+                return Err(super::invalid("a gzip header without an end"));
+            }
+            if flag == 16 {
+                header.comment = Some(at..header.bytes.len() - 1);
+            }
+        }
+    }
+    if flags & 2 != 0 {
+        let at = header.bytes.len();
+        header.bytes.resize(at + 2, 0);
+        input.read_exact(&mut header.bytes[at..])?;
+    }
+    Ok(Some(header))
+}
+
+/// The subfields of an extra field; None where their lengths do not add up to its own.
+fn subfields(bytes: &[u8], extra: Range<usize>) -> Option<Vec<(FieldId, Range<usize>)>> {
+    let mut fields = Vec::new();
+    let mut at = extra.start;
+    while at < extra.end {
+        let [a, b, low, high] = *bytes.get(at..at + 4).filter(|_| at + 4 <= extra.end)? else { return None };
+        let value = at + 4..at + 4 + usize::from(u16::from_le_bytes([low, high]));
+        at = value.end;
+        if at > extra.end {
+            return None;
+        }
+        fields.push(([a, b], value));
+    }
+    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_extra(extra: &[u8]) -> Header {
+        let gzip = [&[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255][..], &(extra.len() as u16).to_le_bytes(), extra].concat();
+        read_header(&mut &gzip[..]).unwrap().unwrap()
+    }
+
+    #[test]
+    fn subfields_are_found_in_any_order_and_among_others() {
+        let header = with_extra(b"XY\x01\0zSH\x03\0abcSN\x08\0\x01\0\0\0\x02\0\0\0AB\0\0");
+        assert_eq!(header.field(SHA256), Some(&b"abc"[..]));
+        assert_eq!(header.lengths(), Some((1, 2)));
+        assert_eq!(header.field(*b"AB"), Some(&b""[..]));
+        assert_eq!((header.field(LABEL), header.extra_len()), (None, Some(28)));
+    }
+
+    #[test]
+    fn lengths_that_do_not_add_up_are_no_subfields() {
+        let good = b"SL\x02\0{}SH\x01\0x";
+        assert!(with_extra(good).field(LABEL).is_some());
+        for bad in [&good[..good.len() - 1], &good[..7], &good[..3], b"SL\xff\xff{}", b"SL\x02\0{}S", b"SL\x03\0{}"] {
+            let header = with_extra(bad);
+            assert_eq!((header.field(LABEL), header.extra_len()), (None, Some(bad.len())), "{}", bad.escape_ascii());
+        }
+        // A length of another form than ours is none.
+        assert_eq!(with_extra(b"SN\x07\0\0\0\0\0\0\0\0").lengths(), None);
+        // As many as there is room for.
+        assert_eq!(with_extra(&b"ab\0\0".repeat(16_383)).fields.len(), 16_383);
+    }
+
+    #[test]
+    fn a_header_that_is_cut_off_is_an_error() {
+        let whole = start([(LABEL, &b"{}"[..])], Some(7));
+        assert_eq!(read_header(&mut &whole[..]).unwrap().unwrap().bytes, whole);
+        for cut in 1..whole.len() {
+            assert!(read_header(&mut &whole[..cut]).is_err(), "{cut}");
+        }
+    }
+}

@@ -36,6 +36,7 @@ pub mod commands;
 pub mod content;
 pub mod diff;
 pub mod error;
+pub mod etag;
 pub mod fields;
 pub mod forget;
 pub mod gc;

@@ -1,6 +1,7 @@
 //! The base: an earlier snapshot that md5 are taken over from where nothing changed, in lock step with the records.
 
 use crate::error::{Error, Result};
+use crate::etag;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record};
@@ -78,7 +79,9 @@ impl Base {
             return false;
         }
         if let (Some(old), Some(new)) = (&old.etag, &new.etag) {
-            return old.trim_matches('"') == new.trim_matches('"');
+            // A weak one may stand for two contents of the same tick: the time has to agree as well.
+            let times = || base.fields().modified.is_some() && base.fields().modified == record.fields().modified;
+            return etag::same(old, new) && (!(etag::is_weak(old) || etag::is_weak(new)) || times());
         }
         // Another storage without etags: its time is all there is. Neither side is of a folder of this machine.
         let elsewhere = |f: &Fields| f.etag.is_none() && f.mtime.is_none() && f.created.is_none() && f.ino.is_none();

@@ -37,6 +37,7 @@ pub mod content;
 pub mod diff;
 pub mod end;
 pub mod error;
+pub mod etag;
 pub mod fields;
 pub mod forget;
 pub mod gc;

@@ -2,6 +2,7 @@
 
 use super::Done;
 use super::file::{Trouble, Worker};
+use crate::etag;
 use crate::heap::{self, StoreError, Stored};
 use crate::record::Record;
 use crate::scan::objects;
@@ -64,8 +65,33 @@ impl Worker {
     }
 
     fn fetch(&self, store: &Arc<dyn Store>, record: &Record) -> Result<Stored, Trouble> {
+        match store.open(record.name().as_bytes(), 0, None, record.fields().etag.as_deref()) {
+            Ok(reader) => self.take_in(reader, record),
+            Err(e) if etag::is_changed(&e) => self.fetch_between(store, record, e),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Reads an object whose storage tells another etag with its content than in its listing: between two looks of one kind,
+    /// which have to show the same. The etag of the listing stays in the record, for the next listing to be compared with.
+    fn fetch_between(&self, store: &Arc<dyn Store>, record: &Record, changed: io::Error) -> Result<Stored, Trouble> {
+        let key = record.name().as_bytes();
+        let look = || store.stat(key)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+        let before = look()?;
         let fields = record.fields();
-        let reader = store.open(record.name().as_bytes(), 0, None, fields.etag.as_deref())?;
+        let times = fields.modified.zip(before.modified);
+        if fields.size != Some(before.size) || !times.is_some_and(|(a, b)| same_time(a, b)) {
+            return Err(changed.into());
+        }
+        let stored = self.take_in(store.open(key, 0, None, None)?, record)?;
+        if look()? != before {
+            return Err(changed.into());
+        }
+        Ok(stored)
+    }
+
+    fn take_in(&self, reader: Box<dyn Read + Send>, record: &Record) -> Result<Stored, Trouble> {
+        let fields = record.fields();
         // A byte more than it had shows that it changed.
         let size = fields.size.unwrap_or(u64::MAX - 1);
         let mut reader = reader.take(size + 1);
@@ -84,13 +110,19 @@ impl Worker {
     fn newer(&self, store: &Arc<dyn Store>, record: &Record) -> Result<Option<Record>, Trouble> {
         let object = store.stat(record.name().as_bytes())?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let fields = record.fields();
-        let same = fields.etag.as_deref().map(plain) == object.etag.as_deref().map(plain)
+        let etags = match (&fields.etag, &object.etag) {
+            (Some(old), Some(new)) => etag::same(old, new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        let times = fields.modified.zip(object.modified);
+        let same = etags
             && fields.size.is_none_or(|size| size == object.size)
-            && (fields.modified.is_none() || object.modified.is_none() || fields.modified == object.modified);
+            && times.is_none_or(|(listed, now)| same_time(listed, now));
         Ok((!same).then(|| objects::record(&object)))
     }
 }
 
-fn plain(etag: &str) -> &str {
-    etag.trim_matches('"')
+/// A listing may tell times more exactly than an answer, whose headers have whole seconds.
+fn same_time(a: Time, b: Time) -> bool {
+    a.sec == b.sec && (a.nsec == b.nsec || a.nsec == 0 || b.nsec == 0)
 }

@@ -8,6 +8,7 @@ use super::{Options, is_rows};
 use crate::content::{Content, Source};
 use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted, reason};
+use crate::etag;
 use crate::heap;
 use crate::merge::{Merge, Pair, Side};
 use crate::monitor::Monitor;
@@ -241,20 +242,24 @@ impl Worker {
             return Ok(false);
         }
         if !self.checksum {
-            let plain = |etag: &str| etag.trim_matches('"').to_string();
-            let etag = now.etag.as_deref().map(plain);
-            if etag.is_some() && etag == wanted.etag.as_deref().map(plain) {
+            let is_now = |etag: &str| now.etag.as_deref().is_some_and(|now| etag::same(now, etag));
+            if wanted.etag.as_deref().is_some_and(|etag| is_now(etag) && !etag::is_weak(etag)) {
                 return Ok(true);
             }
             // S3 has the md5 for the etag of what came in one piece.
-            if now.md5 == Some(md5) || etag.is_some_and(|etag| etag == md5.to_string()) {
+            if now.md5 == Some(md5) || is_now(&md5.to_string()) {
                 return Ok(true);
             }
             if now.md5.is_some() {
                 return Ok(false);
             }
         }
-        let mut reader = self.store.open(there.name().as_bytes(), 0, None, now.etag.as_deref())?;
+        let key = there.name().as_bytes();
+        // With its content a storage may tell another etag than in a listing. What is read is compared whole all the same.
+        let mut reader = match self.store.open(key, 0, None, now.etag.as_deref()) {
+            Err(e) if etag::is_changed(&e) => self.store.open(key, 0, None, None)?,
+            opened => opened?,
+        };
         Ok(heap::digest(&mut reader)?.md5 == md5)
     }
 }

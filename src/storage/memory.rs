@@ -2,6 +2,7 @@
 
 use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
 use crate::codec;
+use crate::etag;
 use crate::record::Md5;
 use crate::text;
 use crate::time::Time;
@@ -97,8 +98,8 @@ impl Store for Memory {
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
         let path = self.path(key)?;
         let held = self.lock().0.get(&path).cloned().ok_or(io::ErrorKind::NotFound)?;
-        if etag.is_some_and(|etag| self.object(&path, &held).etag.as_deref() != Some(etag)) {
-            return Err(io::Error::other("it has changed"));
+        if etag.is_some_and(|etag| !self.object(&path, &held).etag.is_some_and(|held| etag::same(&held, etag))) {
+            return Err(etag::changed(""));
         }
         let mut content = Cursor::new(held.content);
         content.set_position(from);

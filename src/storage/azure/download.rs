@@ -4,6 +4,7 @@ use super::super::resume::resumed;
 use super::super::runtime::block_on;
 use super::errors::Failed;
 use super::request::{Answer, Call, Client, text};
+use crate::etag;
 use bytes::Bytes;
 use http::Method;
 use std::io::{self, Read};
@@ -49,13 +50,13 @@ fn range(client: &Client, blob: &str, from: u64, last: Option<u64>, etag: Option
         let last = last.map(|last| last.to_string()).unwrap_or_default();
         call = call.header("range", format!("bytes={from}-{last}"));
     }
-    if let Some(etag) = etag {
-        call = call.header("if-match", etag);
+    if let Some(condition) = etag.and_then(etag::condition) {
+        call = call.header("if-match", condition);
     }
     let answer = match block_on(client.send(&call))? {
         Ok(answer) => answer,
         Err(Failed { status: 416, .. }) => return Ok(None),
-        Err(Failed { status: 412, .. }) => return Err(io::Error::other("status 412: it has changed")),
+        Err(Failed { status: 412, .. }) => return Err(etag::changed("")),
         Err(failed) => return Err(failed.into()),
     };
     let begins = text(&answer.headers, "content-range").and_then(|r| r.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());

@@ -5,6 +5,7 @@ use super::super::store::Object;
 use super::errors::Failed;
 use super::request::{Call, Client, text};
 use super::xml::{self, Blob};
+use crate::etag;
 use crate::record::Md5;
 use crate::time::Time;
 use base64::Engine;
@@ -166,7 +167,7 @@ fn object(key: Vec<u8>, blob: &Blob) -> io::Result<Object> {
         size,
         modified: get("Last-Modified").and_then(date).map(Time::from),
         // Listings of the service have it without quotes, headers and those of the emulator with them; conditions need them.
-        etag: get("Etag").map(|etag| format!("\"{}\"", etag.trim_matches('"'))),
+        etag: get("Etag").and_then(etag::condition),
         md5: get("Content-MD5").and_then(md5),
         more: more(blob),
     })

@@ -1,6 +1,7 @@
 //! Errors of the library as ours: one line, with what the service says, and without the requests and headers it adds.
 
 use crate::error::printable;
+use crate::etag;
 use opendal::{Error, ErrorKind};
 use std::error::Error as _;
 use std::io;
@@ -40,11 +41,13 @@ pub fn translated(e: &Error, what: &str, bucket: &str) -> io::Error {
         }
         _ => io::ErrorKind::Other,
     };
+    if e.kind() == ErrorKind::ConditionNotMatch {
+        return etag::changed(what);
+    }
     if innermost(e).is_some_and(|cause| cause.contains("load signing credential")) {
         return io::Error::new(io::ErrorKind::PermissionDenied, format!("{what}: no credentials were found"));
     }
     let reason = match e.kind() {
-        ErrorKind::ConditionNotMatch => "it has changed".to_string(),
         ErrorKind::NotFound => format!("not found in the bucket {}", printable(bucket.as_bytes())),
         _ if kind == io::ErrorKind::NotFound => format!("there is no bucket {}", printable(bucket.as_bytes())),
         _ => said(e),

@@ -1,6 +1,7 @@
 //! Contents into a bucket, in parts where they are long.
 
 use super::{Bucket, Kind};
+use crate::etag;
 use crate::record::Md5;
 use crate::storage::intake::{Intake, altered};
 use crate::storage::runtime::block_on;
@@ -133,8 +134,8 @@ fn verify(bucket: &Bucket, name: &str, key: &[u8], told: Option<&Metadata>, expe
     let same_md5 = there.md5.is_none_or(|md5| md5 == expected.md5);
     if there.size == expected.size && same_md5 {
         // Without an answer to the upload the object has to be this one, and not one that was there before.
-        let etag = there.etag.as_deref().map(|etag| etag.trim_matches('"'));
-        if told.is_some() || etag == expected.etag.as_deref() {
+        let is_ours = |etag: &str| expected.etag.as_deref().is_some_and(|ours| etag::same(ours, etag));
+        if told.is_some() || there.etag.as_deref().is_some_and(is_ours) {
             return Ok(true);
         }
         return Err(io::Error::other("the upload was lost"));
@@ -142,7 +143,7 @@ fn verify(bucket: &Bucket, name: &str, key: &[u8], told: Option<&Metadata>, expe
     if let Some(told) = told {
         // What others have put there since is not ours to judge, nor to delete.
         if let (Some(ours), Some(theirs)) = (told.etag(), there.etag.as_deref())
-            && ours.trim_matches('"') != theirs.trim_matches('"')
+            && !etag::same(ours, theirs)
         {
             return Ok(true);
         }

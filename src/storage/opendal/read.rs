@@ -1,6 +1,8 @@
 //! Contents of a bucket as blocking readers.
 
 use super::Bucket;
+use crate::error::printable;
+use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
@@ -38,7 +40,7 @@ fn begin(bucket: &Bucket, name: &str, from: u64, end: Option<u64>, etag: Option<
         Some(end) => BytesRange::from(from..end),
         None => BytesRange::from(from..),
     };
-    let options = ReadOptions { if_match: etag.map(str::to_string), ..ReadOptions::default() };
+    let options = ReadOptions { if_match: etag.and_then(etag::condition), ..ReadOptions::default() };
     let (_, args, _): (BytesRange, OpRead, OpReader) = options.into();
     let opened = block_on(async {
         let reader = bucket.plain.read_dyn(&bucket.context, name, args)?;
@@ -47,6 +49,10 @@ fn begin(bucket: &Bucket, name: &str, from: u64, end: Option<u64>, etag: Option<
     match opened {
         Ok((told, stream)) => {
             let found = told.metadata().and_then(|meta| meta.etag()).map(str::to_string);
+            // A condition that can't be asked for, or was not heard.
+            if etag.is_some_and(|etag| !found.as_deref().is_some_and(|found| etag::same(found, etag))) {
+                return Err(etag::changed(&printable(bucket.url.as_bytes())));
+            }
             Ok(Some((Box::new(Arriving { bucket: bucket.clone(), stream, chunk: Buffer::new() }), found)))
         }
         Err(e) if e.kind() == ErrorKind::RangeNotSatisfied => Ok(None),

@@ -3,6 +3,7 @@
 
 use super::error::marked;
 use crate::codec::md5_of;
+use crate::etag;
 use crate::record::Md5;
 use crate::storage::retry::Policy;
 use crate::storage::web::{self, header};
@@ -126,7 +127,7 @@ fn compare(headers: &HeaderMap, md5: Md5) -> Result<()> {
     if encrypted || headers.contains_key("x-amz-server-side-encryption-customer-algorithm") {
         return Ok(());
     }
-    let told = header(headers, "etag").and_then(|etag| Md5::parse(&etag.trim_matches('"').to_ascii_lowercase()));
+    let told = header(headers, "etag").and_then(|etag| Md5::parse(&etag::bare(etag).to_ascii_lowercase()));
     match told {
         Some(told) if told != md5 => Err(marked(io::ErrorKind::InvalidData, "what arrived is not what was sent".to_string())),
         _ => Ok(()),

@@ -1,7 +1,8 @@
 //! Contents over HTTP: ranges of them, of one version, asked for again where the connection broke.
 
-use super::text::{header, same_etag};
+use super::text::header;
 use super::{broken, fetch, refusal, stalled};
+use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
@@ -74,12 +75,11 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         None if from > 0 => put("range", format!("bytes={from}-"))?,
         None => {}
     }
-    // A weak etag never matches there.
-    if let Some(etag) = etag.filter(|etag| etag.starts_with('"')) {
-        put("if-match", etag.to_string())?;
+    if let Some(condition) = etag.and_then(etag::condition) {
+        put("if-match", condition)?;
     }
     let answer = block_on(fetch(client, request, &content.policy, &content.host))??;
-    let changed = || io::Error::other(format!("{}: it has changed", content.what));
+    let changed = || etag::changed(&content.what);
     let status = answer.status();
     let starts = match status.as_u16() {
         200 => 0,
@@ -89,7 +89,7 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         _ => return Err(refusal(status, &content.what)),
     };
     let found = header(answer.headers(), "etag").map(str::to_string);
-    if etag.is_some_and(|etag| !found.as_deref().is_some_and(|found| same_etag(found, etag))) {
+    if etag.is_some_and(|etag| !found.as_deref().is_some_and(|found| etag::same(found, etag))) {
         return Err(changed());
     }
     let is_range = header(answer.headers(), "content-range").map(|range| range.trim_start_matches("bytes "));

@@ -1,4 +1,4 @@
-//! What HTTP writes as text: names in URLs, times, etags.
+//! What HTTP writes as text: names in URLs, times.
 
 use crate::error::{Error, Result};
 use crate::record::Md5;
@@ -105,15 +105,6 @@ pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Whether two etags are the same, however weak and however quoted: servers write one of a listing and that of an answer
-/// differently.
-pub fn same_etag(a: &str, b: &str) -> bool {
-    fn bare(etag: &str) -> &str {
-        etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"')
-    }
-    bare(a) == bare(b)
-}
-
 /// The md5 that a header or a listing has in base64. Services give an empty one where they have none.
 pub fn base64_md5(text: &str) -> Option<Md5> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
@@ -146,11 +137,6 @@ mod tests {
             let e = Place::parse("sftp", bad).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(e.contains("needs a host") && !e.contains("secret"), "{bad}: {e}");
         }
-    }
-
-    #[test]
-    fn etags_are_the_same_however_they_are_quoted() {
-        assert!(same_etag("\"a\"", "a") && same_etag("W/\"a\"", "\"a\"") && !same_etag("\"a\"", "\"b\""));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
 use bytes::{Buf, Bytes};
 use reqwest::{Client, Request, Response};
+use std::fmt;
 use std::io::{self, Read};
 
 /// What to get.
@@ -21,11 +22,36 @@ pub struct Content {
     pub policy: Policy,
 }
 
+/// The error of a content that is not the version that was asked for. It has the content's name.
+#[derive(Debug)]
+pub struct Changed(pub String);
+
+impl Changed {
+    /// Whether an error is that.
+    pub fn is(e: &io::Error) -> bool {
+        e.get_ref().is_some_and(|inner| inner.is::<Changed>())
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: it has changed", self.0)
+    }
+}
+
+impl std::error::Error for Changed {}
+
+impl From<Changed> for io::Error {
+    fn from(changed: Changed) -> io::Error {
+        io::Error::other(changed)
+    }
+}
+
 /// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if it still has that. A server that knows no
 /// ranges sends all of it, and what was not asked for is passed over.
 ///
 /// # Errors
-/// `NotFound` and `PermissionDenied`; `Other` if it has another etag now. Those of the reader: a connection that breaks again and
+/// `NotFound` and `PermissionDenied`; [`Changed`] if it has another etag now. Those of the reader: a connection that breaks again and
 /// again, or a content that has changed under way.
 pub fn get(
     client: &'static Client,
@@ -79,7 +105,7 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         put("if-match", etag.to_string())?;
     }
     let answer = block_on(fetch(client, request, &content.policy, &content.host))??;
-    let changed = || io::Error::other(format!("{}: it has changed", content.what));
+    let changed = || io::Error::from(Changed(content.what.clone()));
     let status = answer.status();
     let starts = match status.as_u16() {
         200 => 0,

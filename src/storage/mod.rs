@@ -31,7 +31,7 @@ mod webdav;
 
 pub use location::{Location, make_folders, resolved};
 pub use options::{Options, text_variable, variable};
-pub use store::{Attributes, Body, Listing, Object, Put, Store, check_key};
+pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
 
 use crate::error::{Error, Result};
 use std::sync::Arc;

@@ -1,8 +1,10 @@
 //! What every storage can do. Folders of this machine go past this: they are worked on through open descriptors.
 
+use crate::error::printable;
 use crate::record::Md5;
 use crate::time::Time;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Read};
 
 /// An object as its storage tells of it.
@@ -57,8 +59,66 @@ pub struct Put {
     pub attributes: Attributes,
 }
 
-/// The objects of a listing.
+/// The objects of a listing. An error ends it, and the list is not whole. One that is a [`Gap`] is about one name only: the
+/// listing goes on behind it, for those who can do without that name. Who does not ask for gaps may stop at either.
 pub type Listing<'a> = Box<dyn Iterator<Item = io::Result<Object>> + Send + 'a>;
+
+/// A name of which a listing can tell nothing but that it is there: a folder that can't be opened, something without a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Its name below the root. It may be one that no record of a file can have.
+    pub key: Vec<u8>,
+    /// It is a folder, and what is in it is missing as well.
+    pub is_folder: bool,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl Gap {
+    /// The gap that an item of a listing is, if it is one.
+    pub fn of(e: &io::Error) -> Option<&Gap> {
+        e.get_ref()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", printable(&self.key), self.reason)
+    }
+}
+
+impl std::error::Error for Gap {}
+
+impl From<Gap> for io::Error {
+    fn from(gap: Gap) -> io::Error {
+        io::Error::other(gap)
+    }
+}
+
+/// Why a storage lets us do nothing at all: a login that is wrong, or has expired. No other name would fare better.
+#[derive(Debug)]
+pub struct LoginRefused(pub String);
+
+impl LoginRefused {
+    /// Whether an error is that.
+    pub fn is(e: &io::Error) -> bool {
+        e.get_ref().is_some_and(|inner| inner.is::<LoginRefused>())
+    }
+}
+
+impl fmt::Display for LoginRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LoginRefused {}
+
+impl From<LoginRefused> for io::Error {
+    fn from(refused: LoginRefused) -> io::Error {
+        io::Error::new(io::ErrorKind::PermissionDenied, refused)
+    }
+}
 
 /// A root in a storage. Keys never have a part `.` or `..` ([`check_key`]); whoever implements this refuses them.
 ///
@@ -72,9 +132,21 @@ pub trait Store: Send + Sync {
 
     /// All objects whose key starts with `prefix`, which is empty or ends with `/`. In whatever order, unless
     /// [`Store::lists_in_order`]. Folder markers and folders are none. Made page by page as it is read; nothing more is asked
-    /// of the service after it is dropped. A root that is a missing container, bucket or folder is an error `NotFound`; a
-    /// prefix without objects is none.
+    /// of the service after it is dropped. A root that is a missing container, bucket or folder is an error `NotFound`, one that
+    /// is a file `NotADirectory`; a prefix without objects is none.
     fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a>;
+
+    /// The same, and a storage that has folders opens only those below the prefix that `enters` says yes to; it is given their
+    /// keys with a `/` at the end. The others are passed over without a word. What a storage without folders lists is not less.
+    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
+        let _ = enters;
+        self.list(prefix)
+    }
+
+    /// Whether a root that is not there is made by the first put. Until then it has nothing.
+    fn makes_roots(&self) -> bool {
+        false
+    }
 
     /// Whether listings come in the order of the bytes of their keys.
     fn lists_in_order(&self) -> bool;
@@ -88,14 +160,15 @@ pub trait Store: Send + Sync {
     /// The answer of a range at or behind the end is empty.
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Puts an object there, whole or not at all. False if one was there already and `if_absent` was asked for.
+    /// Puts an object there, whole or not at all. False if one was there already and `if_absent` was asked for. That it was done
+    /// is believed only once the object was seen under its key, or the service has confirmed its digest.
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
 
     /// Whether of several that put one key with `if_absent` at the same time exactly one is told true.
     fn puts_if_absent(&self) -> bool;
 
     /// Deletes objects, in as few requests as the service allows. One answer for each key, in order; one that is gone already
-    /// is fine.
+    /// is fine; one that is still there although the service says that it was deleted is an error.
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>>;
 
     /// How many calls at once make sense, where nobody says it.

@@ -1,6 +1,6 @@
 //! What storages of folders and files have in common: names that they can have, and listings in the order of whole names.
 
-use super::store::{Listing, Object, check_key};
+use super::store::{Gap, Listing, Object, check_key};
 use crate::error::{Error, Result, printable};
 use std::io;
 
@@ -45,23 +45,51 @@ pub fn folder_of(path: &str) -> &str {
 pub struct Child {
     /// Its name there.
     pub name: Vec<u8>,
-    /// None for a folder. The key is not set yet.
-    pub object: Option<Object>,
+    /// What it is.
+    pub what: What,
+}
+
+/// What something in a folder is.
+pub enum What {
+    /// A folder.
+    Folder,
+    /// An object; its key is not set yet.
+    Object(Object),
+    /// Something that too little is known of, with the reason.
+    Unknown(String),
 }
 
 impl Child {
     /// Where it stands among its siblings, for whole names to be in order: all below a folder goes on with a `/`.
     fn place(&self) -> Vec<u8> {
-        [&self.name[..], if self.object.is_none() { b"/" } else { b"" }].concat()
+        [&self.name[..], if matches!(self.what, What::Folder) { b"/" } else { b"" }].concat()
     }
 }
 
-/// All objects below a prefix, in the order of the bytes of their keys. `children` gives those of a folder (its path below the
-/// root, without a `/` at its end; empty for the root), in any order; None if there is no such folder. A folder is asked for
-/// when its turn comes; in memory are the children of one folder on each level.
-pub fn list<'a, F>(prefix: &[u8], children: F, url: &str) -> Listing<'a>
+/// What the storage tells of a folder.
+pub enum Folder {
+    /// What is in it, in any order.
+    Children(Vec<Child>),
+    /// Nothing is there.
+    Missing,
+    /// A file is there.
+    File,
+    /// The storage does not tell it, but goes on telling others.
+    Refused(io::ErrorKind, String),
+}
+
+/// An error about a storage, or about what the URL stands for.
+pub fn failed(url: &str, kind: io::ErrorKind, reason: &str) -> io::Error {
+    io::Error::new(kind, format!("{}: {}", printable(url.as_bytes()), printable(reason.as_bytes())))
+}
+
+/// All objects below a prefix, in the order of the bytes of their keys. `open` tells what is in a folder (given as its path below
+/// the root, without a `/` at its end; empty for the root); its errors end the listing. Only folders that `enters` takes are
+/// opened, each when its turn comes; in memory are the children of one folder on each level. What can't be told of a folder or
+/// an object is a [`Gap`].
+pub fn list<'a, F>(prefix: &[u8], enters: fn(&[u8]) -> bool, open: F, url: &'a str) -> Listing<'a>
 where
-    F: Fn(&str) -> io::Result<Option<Vec<Child>>> + Send + 'a,
+    F: Fn(&str) -> io::Result<Folder> + Send + 'a,
 {
     let start = prefix.strip_suffix(b"/").unwrap_or(prefix);
     let start = match start.is_empty() {
@@ -70,59 +98,99 @@ where
     };
     // A name that no folder can have: nothing is below it.
     let Ok(start) = start else { return Box::new(std::iter::empty()) };
-    let missing = io::Error::new(io::ErrorKind::NotFound, format!("{}: there is no such folder", printable(url.as_bytes())));
-    let mut missing = Some(missing);
-    let mut begun = false;
-    // Per level what is still to come, the next at the end.
-    let mut levels: Vec<(String, Vec<Child>)> = Vec::new();
-    let ordered = move |folder: &str, is_start: bool| -> io::Result<Option<Vec<Child>>> {
-        let mut all = match children(folder)? {
-            Some(all) => all,
-            None if is_start && (folder.is_empty() || children("")?.is_none()) => return Ok(None),
-            // Gone since its parent was listed.
-            None => Vec::new(),
-        };
-        all.sort_by_cached_key(|child| std::cmp::Reverse(child.place()));
-        Ok(Some(all))
-    };
+    let mut walk = Walk { enters, open, url, levels: Vec::new() };
+    let mut start = Some(start);
     Box::new(std::iter::from_fn(move || {
-        if !begun {
-            begun = true;
-            match ordered(&start, true) {
-                Ok(Some(all)) => levels.push((start.clone(), all)),
-                Ok(None) => return missing.take().map(Err),
-                Err(e) => return Some(Err(e)),
+        let item = match start.take() {
+            Some(start) => walk.begin(start).and_then(|()| walk.next().transpose()).transpose(),
+            None => walk.next(),
+        };
+        if matches!(&item, Some(Err(e)) if Gap::of(e).is_none()) {
+            walk.levels.clear();
+        }
+        item
+    }))
+}
+
+struct Walk<'a, F> {
+    enters: fn(&[u8]) -> bool,
+    open: F,
+    url: &'a str,
+    /// Per level what is still to come, the next at the end.
+    levels: Vec<(Vec<u8>, Vec<Child>)>,
+}
+
+impl<F: Fn(&str) -> io::Result<Folder>> Walk<'_, F> {
+    fn begin(&mut self, start: String) -> io::Result<()> {
+        match (self.open)(&start)? {
+            Folder::Children(all) => self.push(start.into_bytes(), all),
+            Folder::Refused(kind, reason) => return Err(failed(self.url, kind, &reason)),
+            Folder::Missing if start.is_empty() => {
+                return Err(failed(self.url, io::ErrorKind::NotFound, "there is no such folder"));
+            }
+            Folder::File if start.is_empty() => {
+                return Err(failed(self.url, io::ErrorKind::NotADirectory, "it is a file, not a folder"));
+            }
+            // Nothing is below it; but where the root is not there, that is another matter.
+            Folder::Missing | Folder::File => {
+                self.begin(String::new())?;
+                self.levels.clear();
             }
         }
+        Ok(())
+    }
+
+    fn push(&mut self, folder: Vec<u8>, mut all: Vec<Child>) {
+        all.sort_by_cached_key(|child| std::cmp::Reverse(child.place()));
+        self.levels.push((folder, all));
+    }
+
+    /// Opens a folder whose turn has come. An item only where that failed.
+    fn enter(&mut self, key: Vec<u8>) -> Option<io::Error> {
+        if !(self.enters)(&[&key[..], b"/"].concat()) {
+            return None;
+        }
+        let gap = |key: Vec<u8>, reason: String| Some(Gap { key, is_folder: true, reason }.into());
+        let Ok(path) = std::str::from_utf8(&key) else {
+            return gap(key, "the folder can't be opened: its name is not UTF-8".to_string());
+        };
+        if let Err(e) = check(&key) {
+            return gap(key, format!("the folder can't be opened: {e}"));
+        }
+        match (self.open)(path) {
+            Err(e) => Some(e),
+            Ok(Folder::Children(all)) => {
+                self.push(key, all);
+                None
+            }
+            // Gone since its parent was listed.
+            Ok(Folder::Missing) => None,
+            Ok(Folder::File) => gap(key, "open the folder: it is a file, not a folder".to_string()),
+            Ok(Folder::Refused(_, reason)) => gap(key, format!("open the folder: {reason}")),
+        }
+    }
+
+    fn next(&mut self) -> Option<io::Result<Object>> {
         loop {
-            let (folder, rest) = levels.last_mut()?;
+            let (folder, rest) = self.levels.last_mut()?;
             let Some(child) = rest.pop() else {
-                levels.pop();
+                self.levels.pop();
                 continue;
             };
             let key = match folder.is_empty() {
                 true => child.name,
-                false => [folder.as_bytes(), b"/", &child.name].concat(),
+                false => [folder, &b"/"[..], &child.name].concat(),
             };
-            if let Some(object) = child.object {
-                return Some(Ok(Object { key, ..object }));
-            }
-            let below = match String::from_utf8(key) {
-                Ok(below) => below,
-                Err(_) => {
-                    levels.clear();
-                    return Some(Err(io::Error::new(io::ErrorKind::InvalidData, "a folder with a name that is not UTF-8")));
-                }
-            };
-            match ordered(&below, false) {
-                Ok(all) => levels.push((below, all.unwrap_or_default())),
-                Err(e) => {
-                    levels.clear();
-                    return Some(Err(e));
-                }
+            match child.what {
+                What::Object(object) => return Some(Ok(Object { key, ..object })),
+                What::Unknown(reason) => return Some(Err(Gap { key, is_folder: false, reason }.into())),
+                What::Folder => match self.enter(key) {
+                    Some(failed) => return Some(Err(failed)),
+                    None => continue,
+                },
             }
         }
-    }))
+    }
 }
 
 #[cfg(test)]
@@ -130,26 +198,46 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// The children of a folder of a tree that is told by the names of its objects.
-    fn children(names: &[&str], folder: &str) -> Option<Vec<Child>> {
+    /// A folder of a tree that is told by the names of its objects. What ends with `!` is refused.
+    fn folder(names: &[&str], folder: &str) -> Folder {
+        if folder.ends_with('!') {
+            return Folder::Refused(io::ErrorKind::PermissionDenied, "no".to_string());
+        }
+        if names.contains(&folder) {
+            return Folder::File;
+        }
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let below = names.iter().filter_map(|name| name.strip_prefix(&prefix));
         let found: BTreeMap<_, _> =
             below.map(|rest| rest.split_once('/').map_or((rest, true), |(name, _)| (name, false))).collect();
-        let child =
-            |(name, is_object): (&&str, &bool)| Child { name: name.as_bytes().to_vec(), object: is_object.then(Object::default) };
+        let what = |name: &str, is_object: bool| match is_object {
+            _ if name.ends_with('?') => What::Unknown("no size".to_string()),
+            true => What::Object(Object::default()),
+            false => What::Folder,
+        };
+        let child = |(name, is_object): (&&str, &bool)| Child { name: name.as_bytes().to_vec(), what: what(name, *is_object) };
         // Not in the order of whole names.
-        (folder.is_empty() || !found.is_empty()).then(|| found.iter().rev().map(child).collect())
+        match folder.is_empty() || !found.is_empty() {
+            true => Folder::Children(found.iter().rev().map(child).collect()),
+            false => Folder::Missing,
+        }
+    }
+
+    fn texts(listing: Listing<'_>) -> Vec<String> {
+        let text = |e: io::Error| match Gap::of(&e) {
+            Some(gap) => format!("{gap}{}", if gap.is_folder { "/" } else { "" }),
+            None => format!("{:?}", e.kind()),
+        };
+        listing.map(|object| object.map_or_else(text, |o| String::from_utf8(o.key).unwrap())).collect()
     }
 
     fn listed(names: &'static [&'static str], prefix: &str) -> Vec<String> {
-        let all = list(prefix.as_bytes(), |folder| Ok(children(names, folder)), "u");
-        all.map(|object| object.map_or_else(|e| format!("{:?}", e.kind()), |o| String::from_utf8(o.key).unwrap())).collect()
+        texts(list(prefix.as_bytes(), |_| true, |path| Ok(folder(names, path)), "u"))
     }
 
     #[test]
     fn listings_are_in_the_order_of_whole_names() {
-        let names = &["a", "a-x", "a.y/z", "a0", "b/c/d", "b/c-", "b/c/.snap-1-2.tmp", "b/.snap-x", "b!/x", "😀/x", "ﬀ"];
+        let names = &["a", "a-x", "a.y/z", "a0", "b/c/d", "b/c-", "b/c/.snap-1-2.tmp", "b/.snap-x", "b+/x", "😀/x", "ﬀ"];
         let mut all: Vec<_> = names.iter().map(|n| n.to_string()).collect();
         all.sort();
         assert_eq!(listed(names, ""), all);
@@ -158,22 +246,46 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_root_is_an_error_and_the_only_item() {
+    fn a_root_that_is_missing_or_a_file_is_an_error_and_the_only_item() {
         for prefix in ["", "a/"] {
-            let all: Vec<_> = list(prefix.as_bytes(), |_| Ok(None), "u").collect();
-            assert_eq!(all.len(), 1);
-            assert!(all[0].as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound));
+            assert_eq!(texts(list(prefix.as_bytes(), |_| true, |_| Ok(Folder::Missing), "u")), ["NotFound"]);
+            assert_eq!(texts(list(prefix.as_bytes(), |_| true, |_| Ok(Folder::File), "u")), ["NotADirectory"]);
         }
+        assert_eq!(listed(&["a", "b/c"], "a/"), [""; 0]);
     }
 
     #[test]
-    fn an_error_ends_the_listing() {
-        let fails = |folder: &str| match folder {
-            "" => Ok(children(&["a", "b/c", "d"], "")),
-            _ => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
+    fn what_fails_for_one_name_is_a_gap_in_its_place_and_what_fails_for_all_is_the_end() {
+        let names = &["a", "b!/c", "d/e?", "d/f", "d/g!/h", "i"];
+        let all = ["a", "b!: open the folder: no/", "d/e?: no size", "d/f", "d/g!: open the folder: no/", "i"];
+        assert_eq!(listed(names, ""), all);
+        // Whoever asks for it alone has nothing else.
+        assert_eq!(listed(names, "b!/"), ["PermissionDenied"]);
+        let breaks = |path: &str| match path {
+            "d" => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+            path => Ok(folder(names, path)),
         };
-        let all: Vec<_> = list(b"", fails, "u").map(|o| o.map(|o| o.key).map_err(|e| e.kind())).collect();
-        assert_eq!(all, [Ok(b"a".to_vec()), Err(io::ErrorKind::PermissionDenied)]);
+        assert_eq!(texts(list(b"", |_| true, breaks, "u")), ["a", "b!: open the folder: no/", "ConnectionReset"]);
+    }
+
+    #[test]
+    fn folders_that_nobody_wants_are_not_opened() {
+        let names = &["a/b/c", "a/d!/e", "lost!/f", "g"];
+        let some = list(b"", |key| key == b"a/" || key == b"a/b/", |path| Ok(folder(names, path)), "u");
+        assert_eq!(texts(some), ["a/b/c", "g"]);
+    }
+
+    #[test]
+    fn names_that_no_key_can_have_are_gaps() {
+        let open = |path: &str| {
+            let child = |name: &[u8], what: What| Child { name: name.to_vec(), what };
+            Ok(match path {
+                "" => Folder::Children(vec![child(b"\xff", What::Folder), child(b"..", What::Folder), child(b"z", What::Folder)]),
+                _ => Folder::Children(Vec::new()),
+            })
+        };
+        let all = texts(list(b"", |_| true, open, "u"));
+        assert!(all.len() == 2 && all[0].starts_with("..: ") && all[1].starts_with("\\xff: "), "{all:?}");
     }
 
     #[test]

@@ -84,6 +84,17 @@ impl Store for Recording {
         }))
     }
 
+    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
+        self.lock().push(Call::List(prefix.to_vec()));
+        Box::new(self.inner.list_in(prefix, enters).inspect(|_| {
+            self.listed.fetch_add(1, Ordering::Relaxed);
+        }))
+    }
+
+    fn makes_roots(&self) -> bool {
+        self.inner.makes_roots()
+    }
+
     fn lists_in_order(&self) -> bool {
         self.inner.lists_in_order()
     }

@@ -1,14 +1,22 @@
 //! The connection: one process `ssh`, which runs SFTP on the other machine.
 
+use super::names::Names;
 use crate::error::{Result, printable};
-use crate::storage::Options;
 use crate::storage::web::Place;
+use crate::storage::{LoginRefused, Options};
 use openssh_sftp_client::{Sftp, SftpOptions};
 use std::io;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
+
+/// Logging in takes no longer.
+const LONGEST: Duration = Duration::from_secs(45);
+
+/// So long `ssh` may take to end, and to say why.
+const ENDS: Duration = Duration::from_secs(5);
 
 /// What `ssh` is called with.
 #[derive(Clone)]
@@ -69,6 +77,10 @@ impl Login {
         for (name, value) in pairs {
             out.extend(value.into_iter().flat_map(|value| [name.to_string(), value]));
         }
+        if self.key.is_some() {
+            // Else an agent's keys are offered first, and servers give up after a few.
+            out.extend(["-o".to_string(), "IdentitiesOnly=yes".to_string()]);
+        }
         out.extend(["-s".to_string(), "--".to_string(), self.host.clone(), "sftp".to_string()]);
         out
     }
@@ -91,13 +103,41 @@ pub struct Session {
     pub sftp: Sftp,
     /// Ends with this.
     _ssh: Child,
+    said: Said,
+}
+
+/// The end of what `ssh` has said so far.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    /// Keeps reading for as long as it lasts, so that ssh never waits for somebody to read it.
+    fn listen(mut errors: ChildStderr) -> (Said, tokio::task::JoinHandle<()>) {
+        let said = Said::default();
+        let held = said.clone();
+        let listening = tokio::spawn(async move {
+            let mut piece = [0; 1024];
+            while let Ok(n @ 1..) = errors.read(&mut piece).await {
+                let mut said = held.0.lock().unwrap_or_else(PoisonError::into_inner);
+                said.extend_from_slice(&piece[..n]);
+                let over = said.len().saturating_sub(4096);
+                said.drain(..over);
+            }
+        });
+        (said, listening)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
 }
 
 impl Session {
     /// Connects.
     ///
     /// # Errors
-    /// `NotFound` if there is no `ssh`; `PermissionDenied` if the host is not known or does not let us in; else what `ssh` says.
+    /// `NotFound` if there is no `ssh`; [`LoginRefused`] if the host is not known or does not let us in; else what `ssh` says.
+    /// Those that another try may fare better with have one of the kinds of [`may_pass`].
     pub async fn connect(login: &Login) -> io::Result<Session> {
         let mut command = Command::new("ssh");
         command.args(login.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -105,47 +145,77 @@ impl Session {
         let (Some(to), Some(from), Some(errors)) = (ssh.stdin.take(), ssh.stdout.take(), ssh.stderr.take()) else {
             return Err(io::Error::other("ssh: no pipes"));
         };
-        // Read for as long as it lasts, so that ssh never waits for somebody to read it.
-        let said = tokio::spawn(async move {
-            let (mut said, mut errors) = (Vec::new(), errors);
-            let mut piece = [0; 1024];
-            while let Ok(n @ 1..) = errors.read(&mut piece).await {
-                said.extend_from_slice(&piece[..n]);
-                said.drain(..said.len().saturating_sub(4096));
-            }
-            String::from_utf8_lossy(&said).into_owned()
-        });
-        let begun = tokio::time::timeout(Duration::from_secs(45), Sftp::new(to, from, SftpOptions::default())).await;
-        match begun {
-            Ok(Ok(sftp)) => Ok(Session { sftp, _ssh: ssh }),
-            Ok(Err(_)) => {
-                let said = tokio::time::timeout(Duration::from_secs(5), said).await;
-                let said = said.ok().and_then(Result::ok).unwrap_or_default();
-                Err(refusal(&login.host, &said))
-            }
+        let (said, listening) = Said::listen(errors);
+        let begun = tokio::time::timeout(LONGEST, Sftp::new(to, Names::new(from), SftpOptions::default())).await;
+        let failed = match begun {
+            Ok(Ok(sftp)) => return Ok(Session { sftp, _ssh: ssh, said }),
+            Ok(Err(failed)) => failed,
             Err(_) => {
-                Err(io::Error::new(io::ErrorKind::TimedOut, format!("{}: ssh: no answer", printable(login.host.as_bytes()))))
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("{}: ssh: no answer", printable(login.host.as_bytes())),
+                ));
             }
+        };
+        let is_no_sftp = matches!(&failed, openssh_sftp_client::Error::IOError(e) if e.kind() == io::ErrorKind::InvalidData);
+        if is_no_sftp {
+            drop(ssh.start_kill());
         }
+        let ended = tokio::time::timeout(ENDS, ssh.wait()).await;
+        drop(tokio::time::timeout(ENDS, listening).await);
+        // ssh's own failures have the status 255, others are those of the other side's command.
+        let status = ended.ok().and_then(Result::ok).and_then(|status| status.code()).filter(|code| *code != 255);
+        Err(match is_no_sftp {
+            true => {
+                let reason = "the other side sends something else than SFTP; perhaps a shell's start file of that user prints it";
+                io::Error::new(io::ErrorKind::InvalidData, format!("{}: ssh: {reason}", printable(login.host.as_bytes())))
+            }
+            false => refusal(&login.host, &said.text(), status),
+        })
+    }
+
+    /// What `ssh` said last, where it did.
+    pub fn last_words(&self) -> Option<String> {
+        Some(last_line(&self.said.text())?.to_string())
     }
 }
 
-/// What `ssh` said before it ended, as an error: its last line.
-fn refusal(host: &str, said: &str) -> io::Error {
-    let line = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("the connection was closed");
+/// Whether it may fare better later: the network, or a host that is busy.
+pub fn may_pass(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::TimedOut)
+}
+
+fn last_line(said: &str) -> Option<&str> {
+    said.lines().map(str::trim).rfind(|line| !line.is_empty())
+}
+
+/// What `ssh` said before it ended, as an error: its last line. `status` is that of the other side's command, if that ran.
+fn refusal(host: &str, said: &str, status: Option<i32>) -> io::Error {
+    let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
+    let told = |line: &str| format!("{}: ssh: {}", printable(host.as_bytes()), printable(line.as_bytes()));
+    if let Some(status) = status {
+        let line = last_line(said).map(|line| format!(": {line}")).unwrap_or_default();
+        return io::Error::new(io::ErrorKind::Unsupported, told(&format!("SFTP ended there with status {status}{line}")));
+    }
+    let reason = told(last_line(said).unwrap_or("the connection was closed"));
+    if has(&["Host key verification failed"]) {
+        return LoginRefused(format!("{reason}; connect once with ssh, or see the option known_hosts")).into();
+    }
+    if has(&["Permission denied", "Too many authentication failures"]) {
+        return LoginRefused(reason).into();
+    }
     let kind = match () {
-        () if said.contains("Permission denied") || said.contains("Host key verification failed") => {
-            io::ErrorKind::PermissionDenied
+        () if has(&["Connection refused"]) => io::ErrorKind::ConnectionRefused,
+        () if has(&["timed out", "Temporary failure", "not responding"]) => io::ErrorKind::TimedOut,
+        () if said.trim().is_empty()
+            || has(&["Connection closed", "Connection reset", "closed by remote", "kex_", "ssh_dispatch", "Broken pipe"])
+            || has(&["Bad packet", "Corrupted MAC", "unreachable", "banner", "message authentication code"]) =>
+        {
+            io::ErrorKind::ConnectionReset
         }
-        () if said.contains("Connection refused") => io::ErrorKind::ConnectionRefused,
-        () if said.contains("timed out") => io::ErrorKind::TimedOut,
         () => io::ErrorKind::Other,
     };
-    let advice = match said.contains("Host key verification failed") {
-        true => "; connect once with ssh, or see the option known_hosts",
-        false => "",
-    };
-    io::Error::new(kind, format!("{}: ssh: {}{advice}", printable(host.as_bytes()), printable(line.as_bytes())))
+    io::Error::new(kind, reason)
 }
 
 #[cfg(test)]
@@ -159,7 +229,7 @@ mod tests {
     #[test]
     fn ssh_is_called_with_what_was_said_and_asks_nobody() {
         let arguments = login("me@host:2222/a", "{\"key_filename\": \"/k\"}").unwrap().arguments().join(" ");
-        assert!(arguments.ends_with(" -p 2222 -l me -i /k -s -- host sftp"), "{arguments}");
+        assert!(arguments.ends_with(" -p 2222 -l me -i /k -o IdentitiesOnly=yes -s -- host sftp"), "{arguments}");
         assert!(arguments.contains("BatchMode=yes") && arguments.contains("StrictHostKeyChecking=yes"), "{arguments}");
         let arguments = login("[::1]:22", "{\"username\": \"you\", \"port\": 23, \"known_hosts\": \"add\"}").unwrap().arguments();
         assert!(arguments.join(" ").ends_with("StrictHostKeyChecking=accept-new -p 23 -l you -s -- ::1 sftp"), "{arguments:?}");
@@ -182,13 +252,26 @@ mod tests {
 
     #[test]
     fn what_ssh_says_is_told_apart() {
-        let e = refusal("h", "Warning: x\nno such identity: /k\nu@h: Permission denied (publickey).\r\n");
+        let e = refusal("h", "Warning: x\nno such identity: /k\nu@h: Permission denied (publickey).\r\n", None);
+        assert!(LoginRefused::is(&e) && !may_pass(&e));
         assert_eq!(
             (e.kind(), e.to_string().as_str()),
             (io::ErrorKind::PermissionDenied, "h: ssh: u@h: Permission denied (publickey).")
         );
-        let e = refusal("h", "No ED25519 host key is known for h.\nHost key verification failed.\n");
-        assert!(e.kind() == io::ErrorKind::PermissionDenied && e.to_string().contains("known_hosts"), "{e}");
-        assert_eq!(refusal("h", "").to_string(), "h: ssh: the connection was closed");
+        let e = refusal("h", "No ED25519 host key is known for h.\nHost key verification failed.\n", None);
+        assert!(LoginRefused::is(&e) && e.to_string().contains("known_hosts"), "{e}");
+        let e = refusal("h", "", None);
+        assert!(may_pass(&e) && e.to_string() == "h: ssh: the connection was closed", "{e}");
+        for passing in ["ssh: connect to host h port 22: Connection refused\n", "Connection closed by 127.0.0.1 port 22\r\n"] {
+            assert!(may_pass(&refusal("h", passing, None)), "{passing}");
+        }
+        for final_one in
+            ["subsystem request failed on channel 0\n", "Bad owner or permissions on /c\n", "ssh: Could not resolve x\n"]
+        {
+            let e = refusal("h", final_one, None);
+            assert!(!may_pass(&e) && e.to_string().contains(final_one.trim()), "{e}");
+        }
+        let e = refusal("h", "bash: sftp-server: not found\n", Some(127));
+        assert_eq!(e.to_string(), "h: ssh: SFTP ended there with status 127: bash: sftp-server: not found");
     }
 }

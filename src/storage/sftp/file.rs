@@ -12,6 +12,7 @@ use openssh_sftp_client::metadata::MetaData;
 use std::io::{self, Read, SeekFrom};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Bytes of one request; servers take no more.
@@ -20,19 +21,13 @@ const PIECE: u32 = 255 << 10;
 /// Does what [`crate::storage::Store::open`] promises. After a break the file has to be as it was: of its size and time.
 pub fn open(root: &Sftp, path: String, from: u64, len: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
     let (reader, found) = begin(root, &path, from)?;
-    let size = found.len().unwrap_or(0);
+    let size = found.len().ok_or_else(|| root.failed(io::ErrorKind::Unsupported, "the server does not tell the file's size"))?;
     let end = len.map_or(size, |len| from.saturating_add(len).min(size));
     if from >= end {
         return Ok(Box::new(io::empty()));
     }
     // The connection is that of the root, which a reader may outlive.
-    let reopening = Sftp {
-        url: root.url.clone(),
-        root: root.root.clone(),
-        login: root.login.clone(),
-        session: Default::default(),
-        policy: root.policy.clone(),
-    };
+    let reopening = Sftp { policy: root.policy.clone(), ..Sftp::new(root.url.clone(), root.root.clone(), root.login.clone()) };
     let policy = root.policy.clone();
     Ok(Box::new(resumed(reader, from, Some(end), policy, move |at| {
         let (reader, now) = begin(&reopening, &path, at)?;
@@ -98,7 +93,7 @@ pub fn put(root: &Sftp, path: &str, body: Body<'_>, how: &Put) -> io::Result<boo
         return Ok(false);
     }
     let temp = tree::temp_beside(path);
-    let done = write(root, &temp, &mut Intake::new(body), how).and_then(|()| publish(root, &temp, path, how.if_absent));
+    let done = write(root, &temp, &mut Intake::new(body), how).and_then(|size| publish(root, &temp, path, how.if_absent, size));
     if !matches!(done, Ok(true)) || how.if_absent {
         // Its name tells everybody that it is left over.
         drop(root.run(async |session| session.sftp.fs().remove_file(&temp).await));
@@ -106,8 +101,8 @@ pub fn put(root: &Sftp, path: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     done
 }
 
-/// Writes a new file, down to the disk.
-fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Result<()> {
+/// Writes a new file, down to the disk. Gives its size.
+fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Result<u64> {
     let create = async |session: &Session| session.sftp.options().write(true).create_new(true).open(temp).await;
     let mut created = root.run(create)?;
     if matches!(created, Err(SftpErrorKind::NoSuchFile)) {
@@ -133,7 +128,7 @@ fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Res
     synced.map_err(|_| failed("no answer".to_string()))?.map_err(|e: Error| failed(reason(&e)))?;
     let (_, count) = intake.check(how)?;
     match root.metadata(temp)?.and_then(|there| there.len()) {
-        Some(size) if size == count => Ok(()),
+        Some(size) if size == count => Ok(size),
         _ => Err(altered("what arrived is not what was sent")),
     }
 }
@@ -178,24 +173,20 @@ fn make_folder(root: &Sftp, folder: &str) -> io::Result<()> {
     }
 }
 
-fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool) -> io::Result<bool> {
-    let can = root.session()?;
-    if if_absent && can.sftp.support_hardlink() {
-        let linked = root.run(async |session| session.sftp.fs().hard_link(temp, path).await)?;
-        match linked {
-            Ok(()) => return Ok(true),
-            Err(_) if root.metadata(path)?.is_some() => return Ok(false),
-            // A file system without hard links.
-            Err(SftpErrorKind::Failure | SftpErrorKind::OpUnsupported) => {}
-            Err(kind) => return Err(root.refused(kind)),
+/// Puts an upload in its place, and looks at it there: some servers say that they did what they did not.
+fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> io::Result<bool> {
+    if if_absent {
+        if let Some(done) = link(root, temp, path, size)? {
+            return Ok(done);
         }
-    } else if if_absent && root.metadata(path)?.is_some() {
-        return Ok(false);
+        if root.metadata(path)?.is_some() {
+            return Ok(false);
+        }
     }
     let rename = async |session: &Session| session.sftp.fs().rename(temp, path).await;
     let mut renamed = root.run(rename)?;
     // Without the extension of OpenSSH nothing can be renamed onto something.
-    if renamed.is_err() && !can.sftp.support_posix_rename() && root.metadata(path)?.is_some() {
+    if renamed.is_err() && !root.session()?.sftp.support_posix_rename() && root.metadata(path)?.is_some() {
         if if_absent {
             return Ok(false);
         }
@@ -203,9 +194,34 @@ fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool) -> io::Result<b
         renamed = root.run(rename)?;
     }
     match renamed {
-        Ok(()) => Ok(true),
+        Ok(()) => {}
         // The answer to one that was done may be lost, and then there is nothing to be renamed again.
-        Err(SftpErrorKind::NoSuchFile) if root.metadata(temp)?.is_none() && root.metadata(path)?.is_some() => Ok(true),
+        Err(SftpErrorKind::NoSuchFile) if root.metadata(temp)?.is_none() => {}
+        Err(kind) => return Err(root.refused(kind)),
+    }
+    match root.is_there(path, size)? {
+        true => Ok(true),
+        false => {
+            Err(root.failed(io::ErrorKind::InvalidData, "the server says that it has put it in its place, but it is not there"))
+        }
+    }
+}
+
+/// Gives an upload its name as well, if nothing has it. None where the server makes no such links.
+fn link(root: &Sftp, temp: &str, path: &str, size: u64) -> io::Result<Option<bool>> {
+    if root.links_are_none.load(Ordering::Relaxed) || !root.session()?.sftp.support_hardlink() {
+        return Ok(None);
+    }
+    match root.run(async |session| session.sftp.fs().hard_link(temp, path).await)? {
+        Ok(()) if root.is_there(path, size)? => Ok(Some(true)),
+        Ok(()) => {
+            let is_none = root.metadata(path)?.is_none();
+            root.links_are_none.fetch_or(is_none, Ordering::Relaxed);
+            Ok(None)
+        }
+        Err(_) if root.metadata(path)?.is_some() => Ok(Some(false)),
+        // A file system without hard links.
+        Err(SftpErrorKind::Failure | SftpErrorKind::OpUnsupported) => Ok(None),
         Err(kind) => Err(root.refused(kind)),
     }
 }

@@ -2,22 +2,24 @@
 
 mod connect;
 mod file;
+mod names;
 
-use self::connect::{Login, Session};
-use super::Options;
+use self::connect::{Login, Session, may_pass};
 use super::resume::resumed;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
-use super::tree::{self, Child};
+use super::tree::{self, Child, Folder, What};
 use super::web::Place;
-use crate::error::{Error, Result, printable};
+use super::{LoginRefused, Options};
+use crate::error::{Error, Result};
 use crate::time::Time;
 use futures_util::StreamExt;
 use openssh_sftp_client::error::SftpErrorKind;
 use openssh_sftp_client::metadata::MetaData;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +36,20 @@ struct Sftp {
     root: String,
     login: Login,
     /// All threads share one connection.
-    session: Mutex<Option<Arc<Session>>>,
+    session: Mutex<Held>,
     policy: Policy,
+    /// The server was seen to say that it made a hard link, and there was none.
+    links_are_none: AtomicBool,
+}
+
+/// The connection.
+#[derive(Default)]
+enum Held {
+    #[default]
+    None,
+    Open(Arc<Session>),
+    /// What was said to the one login that there is; another would fare no better.
+    Refused(String),
 }
 
 /// Opens `scheme://[user@]HOST[:PORT]/path`; the path is literal and absolute. Options: `host`, `port`, `username`, which win over
@@ -56,10 +70,14 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     let port = login.port.map(|port| format!(":{port}")).unwrap_or_default();
     let url = format!("{scheme}://{user}{}{port}{}", login.host, place.path);
     let root = tree::root(&place.path, &url)?;
-    Ok(Arc::new(Sftp { url, root, login, session: Mutex::default(), policy: Policy::default() }))
+    Ok(Arc::new(Sftp::new(url, root, login)))
 }
 
 impl Sftp {
+    fn new(url: String, root: String, login: Login) -> Sftp {
+        Sftp { url, root, login, session: Mutex::default(), policy: Policy::default(), links_are_none: AtomicBool::new(false) }
+    }
+
     fn path(&self, key: &str) -> String {
         match key {
             "" if self.root.is_empty() => "/".to_string(),
@@ -72,25 +90,33 @@ impl Sftp {
     fn session(&self) -> io::Result<Arc<Session>> {
         // Held while connecting: others would only connect as well.
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = &*held {
-            return Ok(session.clone());
+        match &*held {
+            Held::Open(session) => return Ok(session.clone()),
+            Held::Refused(reason) => return Err(LoginRefused(reason.clone()).into()),
+            Held::None => {}
         }
         let mut tries = self.policy.begin();
         let session = loop {
             match block_on(Session::connect(&self.login))? {
-                Ok(session) => break session,
-                Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => return Err(e),
-                Err(e) => std::thread::sleep(tries.again(None).ok_or(e)?),
+                Ok(session) => break Arc::new(session),
+                Err(e) if may_pass(&e) => std::thread::sleep(tries.again(None).ok_or(e)?),
+                Err(e) => {
+                    if LoginRefused::is(&e) {
+                        *held = Held::Refused(e.to_string());
+                    }
+                    return Err(e);
+                }
             }
         };
-        Ok(held.insert(Arc::new(session)).clone())
+        *held = Held::Open(session.clone());
+        Ok(session)
     }
 
     /// Gives a connection up that has failed.
     fn give_up(&self, failed: &Arc<Session>) {
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.as_ref().is_some_and(|session| Arc::ptr_eq(session, failed)) {
-            *held = None;
+        if matches!(&*held, Held::Open(session) if Arc::ptr_eq(session, failed)) {
+            *held = Held::None;
         }
     }
 
@@ -106,7 +132,7 @@ impl Sftp {
             let reason = match block_on(async { tokio::time::timeout(STALL, work(&session)).await })? {
                 Ok(Ok(done)) => return Ok(Ok(done)),
                 Ok(Err(openssh_sftp_client::Error::SftpError(kind, _))) => return Ok(Err(kind)),
-                Ok(Err(e)) => reason(&e),
+                Ok(Err(e)) => session.last_words().unwrap_or_else(|| reason(&e)),
                 Err(_) => "no answer".to_string(),
             };
             self.give_up(&session);
@@ -118,17 +144,12 @@ impl Sftp {
     }
 
     fn failed(&self, kind: io::ErrorKind, reason: &str) -> io::Error {
-        io::Error::new(kind, format!("{}: {}", printable(self.url.as_bytes()), printable(reason.as_bytes())))
+        tree::failed(&self.url, kind, reason)
     }
 
     fn refused(&self, kind: SftpErrorKind) -> io::Error {
-        match kind {
-            SftpErrorKind::NoSuchFile => self.failed(io::ErrorKind::NotFound, "not found"),
-            SftpErrorKind::PermDenied => self.failed(io::ErrorKind::PermissionDenied, "permission denied"),
-            SftpErrorKind::OpUnsupported => self.failed(io::ErrorKind::Unsupported, "the server can't do that"),
-            // It tells no more of a full disk, a name that is too long, and so on.
-            _ => self.failed(io::ErrorKind::Other, "the server has failed to do that"),
-        }
+        let (kind, reason) = said(kind);
+        self.failed(kind, reason)
     }
 
     /// What is there under a path, links followed; None if there is nothing.
@@ -140,56 +161,99 @@ impl Sftp {
         }
     }
 
-    /// The children of a folder, as [`tree::list`] wants them. A link to a file counts as that file; one to a folder, or to nothing,
-    /// is none of them: it could lead back.
-    fn children(&self, folder: &str) -> io::Result<Option<Vec<Child>>> {
+    /// A folder, as [`tree::list`] wants it.
+    fn folder(&self, folder: &str) -> io::Result<Folder> {
         let path = self.path(folder);
         let read = self.run(async |session| {
             let mut entries = std::pin::pin!(session.sftp.fs().open_dir(&path).await?.read_dir());
             let mut all = Vec::new();
             while let Some(entry) = entries.next().await {
                 let entry = entry?;
-                all.push((entry.filename().as_os_str().as_bytes().to_vec(), entry.metadata()));
+                all.push((names::bytes_of(entry.filename().as_os_str().as_bytes()), entry.metadata()));
             }
             Ok(all)
-        });
-        // The library breaks the connection off at such a name.
-        let read = read.map_err(|e| match e.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => e,
-            kind => io::Error::new(kind, format!("{e}; perhaps a name in {} is not UTF-8", printable(path.as_bytes()))),
         })?;
         let all = match read {
             Ok(all) => all,
-            Err(SftpErrorKind::NoSuchFile) => return Ok(None),
-            // A file is no folder; servers say of it only that they failed.
-            Err(kind) => match self.metadata(&path)? {
-                Some(found) if !is(&found, |kind| kind.is_dir()) => return Ok(Some(Vec::new())),
-                _ => return Err(self.refused(kind)),
-            },
+            // Servers do not tell a file from what is missing, or from what fails.
+            Err(kind) => {
+                return Ok(match self.run(async |session| session.sftp.fs().metadata(&path).await)? {
+                    Ok(found) if !is(&found, |kind| kind.is_dir()) => Folder::File,
+                    Err(SftpErrorKind::NoSuchFile) => Folder::Missing,
+                    _ => {
+                        let (kind, reason) = said(kind);
+                        Folder::Refused(kind, reason.to_string())
+                    }
+                });
+            }
         };
-        let mut out = Vec::new();
-        for (name, mut meta) in all {
-            if matches!(&name[..], b"." | b"..") {
-                continue;
-            }
-            if name.is_empty() || name.contains(&b'/') {
-                return Err(self.failed(io::ErrorKind::InvalidData, "the listing has a name from elsewhere"));
-            }
-            // Some servers tell no types in listings.
-            if is(&meta, |kind| kind.is_symlink()) || meta.file_type().is_none() {
-                let Ok(text) = std::str::from_utf8(&name) else { continue };
-                match self.metadata(&format!("{}/{text}", path.trim_end_matches('/')))? {
-                    Some(found) if is(&found, |kind| kind.is_file()) => meta = found,
-                    _ => continue,
-                }
-            }
+        let mut out = Vec::with_capacity(all.len());
+        for (name, meta) in all.into_iter().filter(|(name, _)| !matches!(&name[..], b"." | b"..")) {
+            out.extend(self.what(&path, &name, meta)?.map(|what| Child { name, what }));
+        }
+        Ok(Folder::Children(out))
+    }
+
+    /// What something in a folder is. A link to a file counts as that file; one to a folder, or to nothing, is none: it could lead
+    /// back. What is neither file nor folder is none, too.
+    fn what(&self, folder: &str, name: &[u8], mut meta: MetaData) -> io::Result<Option<What>> {
+        let unknown = |reason: &str| Ok(Some(What::Unknown(format!("look at it: {reason}"))));
+        if name.is_empty() || name.contains(&b'/') {
+            return unknown("the server lists a name that nothing in a folder can have");
+        }
+        if is(&meta, |kind| kind.is_dir()) {
+            return Ok(Some(What::Folder));
+        }
+        let text = std::str::from_utf8(name);
+        let is_link = is(&meta, |kind| kind.is_symlink());
+        // Some servers tell no types in listings.
+        if let Ok(text) = text
+            && (is_link || meta.file_type().is_none())
+        {
+            let path = format!("{}/{text}", folder.trim_end_matches('/'));
+            meta = match self.run(async |session| session.sftp.fs().metadata(&path).await)? {
+                Ok(found) => found,
+                Err(SftpErrorKind::NoSuchFile) => return Ok(None),
+                Err(kind) => return unknown(said(kind).1),
+            };
             if is(&meta, |kind| kind.is_dir()) {
-                out.push(Child { name, object: None });
-            } else if is(&meta, |kind| kind.is_file()) {
-                out.push(Child { name, object: Some(object(Vec::new(), &meta)) });
+                return Ok((!is_link).then_some(What::Folder));
             }
         }
-        Ok(Some(out))
+        match meta.file_type() {
+            None => unknown("the server does not tell what it is"),
+            Some(kind) if !(kind.is_file() || kind.is_symlink()) => Ok(None),
+            Some(_) if text.is_err() => unknown("its name is not UTF-8, and can't be used over SFTP"),
+            Some(kind) if kind.is_symlink() => Ok(None),
+            Some(_) => match object(Vec::new(), &meta) {
+                Some(object) => Ok(Some(What::Object(object))),
+                None => unknown("the server does not tell its size"),
+            },
+        }
+    }
+
+    /// Whether a file of this size is there.
+    fn is_there(&self, path: &str, size: u64) -> io::Result<bool> {
+        Ok(self.metadata(path)?.is_some_and(|found| found.len() == Some(size)))
+    }
+
+    /// Asks whether the file is gone that the server says it has deleted.
+    fn is_gone(&self, path: &str) -> io::Result<()> {
+        match self.run(async |session| session.sftp.fs().symlink_metadata(path).await)? {
+            Err(SftpErrorKind::NoSuchFile) => Ok(()),
+            Ok(_) => Err(self.failed(io::ErrorKind::Other, "the server says that it has deleted it, but it is still there")),
+            Err(kind) => Err(self.refused(kind)),
+        }
+    }
+}
+
+/// A status of the protocol in words. It tells no more of a full disk, a name that is too long, and so on.
+fn said(kind: SftpErrorKind) -> (io::ErrorKind, &'static str) {
+    match kind {
+        SftpErrorKind::NoSuchFile => (io::ErrorKind::NotFound, "not found"),
+        SftpErrorKind::PermDenied => (io::ErrorKind::PermissionDenied, "permission denied"),
+        SftpErrorKind::OpUnsupported => (io::ErrorKind::Unsupported, "the server can't do that"),
+        _ => (io::ErrorKind::Other, "the server has failed to do that"),
     }
 }
 
@@ -207,14 +271,15 @@ fn is(meta: &MetaData, what: impl Fn(openssh_sftp_client::metadata::FileType) ->
     meta.file_type().is_some_and(what)
 }
 
-fn object(key: Vec<u8>, meta: &MetaData) -> Object {
+/// None where the server does not tell the size.
+fn object(key: Vec<u8>, meta: &MetaData) -> Option<Object> {
     let modified = meta.modified().map(|time| Time { sec: i64::from(time.into_raw()), nsec: 0 });
-    Object { key, size: meta.len().unwrap_or(0), modified, ..Object::default() }
+    Some(Object { key, size: meta.len()?, modified, ..Object::default() })
 }
 
 /// What it promises: an object is there whole or not at all: it is written under another name in the same folder
-/// (`.snap-*.tmp`), flushed to the disk, its size compared, and then put in place. Put-if-absent is atomic where the
-/// server makes hard links, as OpenSSH does on file systems that have them. What is altered on the way `ssh` itself finds out.
+/// (`.snap-*.tmp`), flushed to the disk, its size compared, and then put in place and looked at there. Put-if-absent is atomic
+/// where the server makes hard links, as OpenSSH does on file systems that have them; where it only says so, it is looked first. What is altered on the way `ssh` itself finds out.
 /// Neither etags nor md5s; times are whole seconds; attributes are not kept.
 impl Store for Sftp {
     fn url(&self) -> &str {
@@ -222,7 +287,15 @@ impl Store for Sftp {
     }
 
     fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        tree::list(prefix, move |folder| self.children(folder), &self.url)
+        self.list_in(prefix, |_| true)
+    }
+
+    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
+        tree::list(prefix, enters, move |folder| self.folder(folder), &self.url)
+    }
+
+    fn makes_roots(&self) -> bool {
+        true
     }
 
     fn lists_in_order(&self) -> bool {
@@ -231,7 +304,9 @@ impl Store for Sftp {
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
         let found = self.metadata(&self.path(tree::check(key)?))?;
-        Ok(found.filter(|found| is(found, |kind| kind.is_file())).map(|found| object(key.to_vec(), &found)))
+        let Some(found) = found.filter(|found| is(found, |kind| kind.is_file())) else { return Ok(None) };
+        let object = object(key.to_vec(), &found);
+        object.map(Some).ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not tell the file's size"))
     }
 
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
@@ -247,7 +322,7 @@ impl Store for Sftp {
     }
 
     fn puts_if_absent(&self) -> bool {
-        self.session().is_ok_and(|session| session.sftp.support_hardlink())
+        !self.links_are_none.load(Ordering::Relaxed) && self.session().is_ok_and(|session| session.sftp.support_hardlink())
     }
 
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
@@ -256,7 +331,8 @@ impl Store for Sftp {
             let Ok(key) = tree::check(key) else { return Ok(()) };
             let path = self.path(key);
             match self.run(async |session| session.sftp.fs().remove_file(&path).await)? {
-                Ok(()) | Err(SftpErrorKind::NoSuchFile) => Ok(()),
+                Ok(()) => self.is_gone(&path),
+                Err(SftpErrorKind::NoSuchFile) => Ok(()),
                 // A folder is no object, so there is none.
                 Err(kind) => match self.metadata(&path)? {
                     Some(found) if !is(&found, |kind| kind.is_dir()) => Err(self.refused(kind)),

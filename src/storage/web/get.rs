@@ -26,7 +26,7 @@ pub struct Content {
 /// ranges sends all of it, and what was not asked for is passed over.
 ///
 /// # Errors
-/// `NotFound` and `PermissionDenied`; `Other` if it has another etag now. Those of the reader: a connection that breaks again and
+/// `NotFound` and `PermissionDenied`; [`etag::changed`] if it has another etag now. Those of the reader: a connection that breaks again and
 /// again, or a content that has changed under way.
 pub fn get(
     client: &'static Client,

@@ -8,6 +8,7 @@ mod text;
 pub(super) use get::{Content, get};
 pub(super) use text::{Place, authorization, base64_md5, decode, encode, header, http_time};
 
+use super::LoginRefused;
 use super::retry::{Policy, may_pass, retry_after};
 use crate::error::printable;
 use crate::time::Time;
@@ -137,15 +138,31 @@ fn stalled(host: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("{host}: no answer"))
 }
 
-/// The error that a status is. `what` names what it was said of.
-pub(super) fn refusal(status: StatusCode, what: &str) -> io::Error {
-    let kind = match status.as_u16() {
+/// The kind of error that a status is.
+pub(super) fn kind_of(status: StatusCode) -> io::ErrorKind {
+    match status.as_u16() {
         401 | 403 | 407 => io::ErrorKind::PermissionDenied,
         404 | 410 => io::ErrorKind::NotFound,
         405 | 501 => io::ErrorKind::Unsupported,
         408 | 504 => io::ErrorKind::TimedOut,
         507 => io::ErrorKind::StorageFull,
         _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, format!("{what}: the server says {status}"))
+    }
+}
+
+/// A status in words.
+pub(super) fn said(status: StatusCode) -> String {
+    match status.as_u16() {
+        401 | 407 => format!("the server says {status}: the login is missing or wrong, or has expired"),
+        _ => format!("the server says {status}"),
+    }
+}
+
+/// The error that a status is. `what` names what it was said of.
+pub(super) fn refusal(status: StatusCode, what: &str) -> io::Error {
+    let reason = format!("{what}: {}", said(status));
+    match status.as_u16() {
+        401 | 407 => LoginRefused(reason).into(),
+        _ => io::Error::new(kind_of(status), reason),
+    }
 }

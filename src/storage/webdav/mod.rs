@@ -4,20 +4,24 @@
 
 mod propfind;
 mod put;
+mod read;
+#[cfg(test)]
+mod tests;
 
 use self::propfind::{Found, parse};
 use super::Options;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
-use super::tree::{self, Child};
-use super::web::{self, Content, Place};
+use super::tree::{self, Child, Folder, What};
+use super::web::{self, Place};
 use crate::error::{OrFailed, Result, printable};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 /// The options that it has.
@@ -32,6 +36,7 @@ const PROPFIND: &str = concat!(
 );
 
 /// A folder of a server.
+#[derive(Clone)]
 struct WebDav {
     url: String,
     /// `http://HOST` or `https://HOST`.
@@ -45,7 +50,17 @@ struct WebDav {
     /// Nothing else compares what arrives.
     is_plain: bool,
     /// Folders that are there, as far as we know.
-    folders: Mutex<HashSet<String>>,
+    folders: Arc<Mutex<HashSet<String>>>,
+    /// A GET was seen to have other etags than a PROPFIND: a web server in front of this one makes its own, or none.
+    has_two_etags: Arc<AtomicBool>,
+}
+
+/// What the server tells of a path, and perhaps of what is in it.
+enum Told {
+    Missing,
+    All(Vec<Found>),
+    /// It answers, but with something else.
+    Refused(io::ErrorKind, String),
 }
 
 /// Opens `scheme://[user[:password]@]HOST[:PORT]/path`; the path is literal. Options: `auth` (user and password), `token` (of a
@@ -70,7 +85,8 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
         login,
         policy: Policy::default(),
         is_plain,
-        folders: Mutex::default(),
+        folders: Arc::default(),
+        has_two_etags: Arc::default(),
     }))
 }
 
@@ -108,89 +124,122 @@ impl WebDav {
         web::refusal(answer.status(), &printable(self.url.as_bytes()))
     }
 
-    /// What the server tells of a path and, with a depth of 1, of its children. None if nothing is there.
-    fn propfind(&self, path: &str, depth: &'static str) -> io::Result<Option<Vec<Found>>> {
+    fn failed(&self, kind: io::ErrorKind, reason: &str) -> io::Error {
+        tree::failed(&self.url, kind, reason)
+    }
+
+    /// What the server tells of a path and, with a depth of 1, of its children.
+    ///
+    /// # Errors
+    /// If it does not answer, or does not let us in.
+    fn propfind(&self, path: &str, depth: &'static str) -> io::Result<Told> {
         let mut request = self.request("PROPFIND", path)?;
         request.headers_mut().insert("depth", HeaderValue::from_static(depth));
         request.headers_mut().insert("content-type", HeaderValue::from_static("application/xml; charset=utf-8"));
         *request.body_mut() = Some(PROPFIND.into());
         let answer = self.ask(request)?;
-        match answer.status().as_u16() {
+        let status = answer.status();
+        match status.as_u16() {
             207 => {}
-            404 | 410 => return Ok(None),
-            _ => return Err(self.refused(&answer)),
+            404 | 410 => return Ok(Told::Missing),
+            401 | 407 => return Err(self.refused(&answer)),
+            200..300 | 405 | 501 => {
+                let reason = format!("the server answers a PROPFIND with {status}: is it one that speaks WebDAV?");
+                return Ok(Told::Refused(io::ErrorKind::Unsupported, reason));
+            }
+            _ => return Ok(Told::Refused(web::kind_of(status), web::said(status))),
         }
         let body = block_on(web::whole(answer, MOST, &self.policy, &self.host))??;
-        parse(&body)
-            .map(Some)
-            .map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {reason}", printable(self.url.as_bytes()))))
+        Ok(parse(&body).map_or_else(
+            |what| Told::Refused(io::ErrorKind::InvalidData, format!("the server answers a PROPFIND with {what}")),
+            Told::All,
+        ))
     }
 
-    /// What is there under a path: an object, or none, because there is nothing or a folder.
+    /// What is there under a path, a folder or an object.
     fn found(&self, path: &str) -> io::Result<Option<Found>> {
-        let all = self.propfind(path, "0")?.unwrap_or_default();
-        Ok(all.into_iter().next().filter(|found| !found.is_folder))
-    }
-
-    /// The children of a folder, as [`tree::list`] wants them.
-    fn children(&self, folder: &str) -> io::Result<Option<Vec<Child>>> {
-        let path = format!("{}/", self.path(folder));
-        let Some(all) = self.propfind(&path, "1")? else { return Ok(None) };
-        let mut out = Vec::new();
-        for found in all {
-            // Some servers give whole URLs, some only paths.
-            let href = match found.href.split_once("://") {
-                Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-                None => &found.href,
-            };
-            let decoded = web::decode(href);
-            let name = decoded.strip_prefix(path.as_bytes()).map(|name| name.strip_suffix(b"/").unwrap_or(name));
-            let Some(name) = name.filter(|name| !name.is_empty()) else {
-                // The folder itself, however it is written; not something from elsewhere.
-                let itself = decoded.strip_suffix(b"/").unwrap_or(&decoded) == &path.as_bytes()[..path.len() - 1];
-                match itself || (path == "/" && decoded == b"/") {
-                    true => continue,
-                    false => return Err(self.odd_listing()),
-                }
-            };
-            if name.contains(&b'/') || matches!(name, b"." | b"..") {
-                return Err(self.odd_listing());
-            }
-            let object = (!found.is_folder).then(|| self.object(Vec::new(), &found)).transpose()?;
-            out.push(Child { name: name.to_vec(), object });
-        }
-        Ok(Some(out))
-    }
-
-    fn odd_listing(&self) -> io::Error {
-        let reason = format!("{}: the listing has a name from elsewhere", printable(self.url.as_bytes()));
-        io::Error::new(io::ErrorKind::InvalidData, reason)
-    }
-
-    fn object(&self, key: Vec<u8>, found: &Found) -> io::Result<Object> {
-        let size = found.size.ok_or_else(|| {
-            let reason = format!("{}: the server tells no sizes", printable(self.url.as_bytes()));
-            io::Error::new(io::ErrorKind::Unsupported, reason)
-        })?;
-        let content_type = found.content_type.as_ref().map(|t| ("content_type", Value::from(t.as_str()).to_string()));
-        Ok(Object {
-            key,
-            size,
-            modified: found.modified.as_deref().and_then(web::http_time),
-            etag: found.etag.clone(),
-            md5: None,
-            more: content_type.into_iter().collect(),
-        })
-    }
-
-    fn content(&self, path: &str, from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        let content = Content {
-            request: self.request("GET", path)?,
-            what: printable(self.url.as_bytes()),
-            host: self.host.clone(),
-            policy: self.policy.clone(),
+        let all = match self.propfind(path, "0")? {
+            Told::Missing => return Ok(None),
+            Told::Refused(kind, reason) => return Err(self.failed(kind, &reason)),
+            Told::All(all) => all,
         };
-        web::get(self.client, content, from, len, etag)
+        let Some(found) = all.into_iter().find(|found| is_at(found, path)) else {
+            return Err(self.failed(io::ErrorKind::InvalidData, "the server tells of another path than it was asked for"));
+        };
+        match found.status.and_then(|code| StatusCode::from_u16(code).ok()) {
+            Some(StatusCode::NOT_FOUND | StatusCode::GONE) => Ok(None),
+            Some(status) if !status.is_success() => Err(self.failed(web::kind_of(status), &web::said(status))),
+            _ if found.is_folder.is_none() && found.size.is_none() => {
+                Err(self.failed(io::ErrorKind::InvalidData, "the server tells nothing of it"))
+            }
+            _ => Ok(Some(found)),
+        }
+    }
+
+    /// The object under a path; None also where there is a folder.
+    fn found_object(&self, path: &str) -> io::Result<Option<Found>> {
+        Ok(self.found(path)?.filter(|found| found.is_folder != Some(true)))
+    }
+
+    /// A folder, as [`tree::list`] wants it. What is refused for one folder is no end of the listing as long as the root is told.
+    fn folder(&self, folder: &str) -> io::Result<Folder> {
+        let path = format!("{}/", self.path(folder));
+        let told = match self.propfind(&path, "1")? {
+            Told::Missing => Folder::Missing,
+            Told::Refused(kind, reason) => Folder::Refused(kind, reason),
+            Told::All(all) => self.children(&path, all),
+        };
+        match told {
+            Folder::Refused(kind, reason) if !folder.is_empty() => match self.found(&format!("{}/", self.root)) {
+                Ok(Some(root)) if root.is_folder == Some(true) => Ok(Folder::Refused(kind, reason)),
+                _ => Err(self.failed(kind, &reason)),
+            },
+            told => Ok(told),
+        }
+    }
+
+    /// What an answer says of a folder: it has to speak of the folder itself, and of nothing from elsewhere.
+    fn children(&self, path: &str, all: Vec<Found>) -> Folder {
+        let odd = |reason: &str| Folder::Refused(io::ErrorKind::InvalidData, format!("the server's listing {reason}"));
+        let (mut out, mut itself) = (Vec::with_capacity(all.len()), None);
+        for found in all {
+            if is_at(&found, path) {
+                itself = Some(found);
+                continue;
+            }
+            let Some(name) = name_in(&found, path) else { return odd("has a name from elsewhere") };
+            // Gone since it was listed.
+            if !matches!(found.status, Some(404 | 410)) {
+                out.push(Child { what: self.what(&name, &found), name });
+            }
+        }
+        match itself {
+            None => odd("is not one of the folder that it was asked for"),
+            Some(Found { status: Some(404 | 410), .. }) => Folder::Missing,
+            Some(Found { status: Some(code), .. }) if code != 200 => {
+                let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Folder::Refused(web::kind_of(status), web::said(status))
+            }
+            Some(Found { is_folder: Some(true), .. }) => Folder::Children(out),
+            Some(Found { is_folder: None, size: None, .. }) => odd("does not say what the folder is"),
+            Some(_) => Folder::File,
+        }
+    }
+
+    fn what(&self, name: &[u8], found: &Found) -> What {
+        let unknown = |reason: &str| What::Unknown(format!("look at it: {reason}"));
+        if name.contains(&b'/') || matches!(name, b"." | b"..") {
+            return unknown("the server lists a name that nothing in a folder can have");
+        }
+        if let Some(code) = found.status.filter(|code| *code != 200) {
+            return unknown(&StatusCode::from_u16(code).map_or_else(|_| format!("status {code}"), web::said));
+        }
+        match (found.is_folder, found.size) {
+            (Some(true), _) => What::Folder,
+            (_, Some(size)) => What::Object(object(Vec::new(), size, found)),
+            (Some(false), None) => unknown("the server does not tell its size"),
+            (None, None) => unknown("the server tells nothing of it"),
+        }
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
@@ -202,17 +251,60 @@ impl WebDav {
     }
 }
 
+/// The path that is told of, decoded. Some servers give whole URLs, some only paths.
+fn path_of(found: &Found) -> &str {
+    match found.href.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => &found.href,
+    }
+}
+
+/// Whether something is told of this path. A `/` at the end is no difference.
+fn is_at(found: &Found, path: &str) -> bool {
+    let told = web::decode(path_of(found));
+    told.strip_suffix(b"/").unwrap_or(&told) == path.strip_suffix('/').unwrap_or(path).as_bytes()
+}
+
+/// The name of what lies in a folder, whose path ends with `/`. None if it does not lie there.
+fn name_in(found: &Found, folder: &str) -> Option<Vec<u8>> {
+    let href = path_of(found);
+    let href = href.strip_suffix('/').unwrap_or(href);
+    let (above, name) = href.split_at(href.rfind('/')? + 1);
+    (web::decode(above) == folder.as_bytes() && !name.is_empty()).then(|| web::decode(name))
+}
+
+fn object(key: Vec<u8>, size: u64, found: &Found) -> Object {
+    let content_type = found.content_type.as_ref().map(|t| ("content_type", Value::from(t.as_str()).to_string()));
+    Object {
+        key,
+        size,
+        modified: found.modified.as_deref().and_then(web::http_time),
+        etag: found.etag.clone(),
+        md5: None,
+        more: content_type.into_iter().collect(),
+    }
+}
+
 /// What it promises: an object is there whole or not at all, as far as the server's MOVE is: it is uploaded under another name in
 /// the same folder (`.snap-*.tmp`), its size compared, over `webdav://` also its md5, because there nothing else
-/// tells what was altered on the way, and then moved. Put-if-absent is not atomic: servers look first and move then. No md5s;
-/// times are whole seconds; content types stay only if the server keeps them, other attributes never.
+/// tells what was altered on the way, and then moved, and looked at under its name. Put-if-absent is not atomic: servers look
+/// first and move then. No md5s; times are whole seconds; content types stay only if the server keeps them, other attributes
+/// never.
 impl Store for WebDav {
     fn url(&self) -> &str {
         &self.url
     }
 
     fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        tree::list(prefix, move |folder| self.children(folder), &self.url)
+        self.list_in(prefix, |_| true)
+    }
+
+    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
+        tree::list(prefix, enters, move |folder| self.folder(folder), &self.url)
+    }
+
+    fn makes_roots(&self) -> bool {
+        true
     }
 
     fn lists_in_order(&self) -> bool {
@@ -220,17 +312,14 @@ impl Store for WebDav {
     }
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
-        let found = self.found(&self.path(tree::check(key)?))?;
-        found.map(|found| self.object(key.to_vec(), &found)).transpose()
+        let Some(found) = self.found_object(&self.path(tree::check(key)?))? else { return Ok(None) };
+        let size =
+            found.size.ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not tell the object's size"))?;
+        Ok(Some(object(key.to_vec(), size, &found)))
     }
 
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        let path = self.path(tree::check(key)?);
-        // Servers show a folder as a page for people, which never has the etag of an object.
-        if etag.is_none() && self.found(&path)?.is_none() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("{}: not found", printable(self.url.as_bytes()))));
-        }
-        self.content(&path, from, len, etag)
+        read::open(self, self.path(tree::check(key)?), from, len, etag)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
@@ -247,9 +336,15 @@ impl Store for WebDav {
             let Ok(key) = tree::check(key) else { return Ok(()) };
             let path = self.path(key);
             // A folder would be deleted with all that is in it.
-            match self.found(&path)? {
-                Some(_) => self.remove(&path),
+            if self.found_object(&path)?.is_none() {
+                return Ok(());
+            }
+            self.remove(&path)?;
+            match self.found_object(&path)? {
                 None => Ok(()),
+                Some(_) => {
+                    Err(self.failed(io::ErrorKind::Other, "the server says that it has deleted it, but it is still there"))
+                }
             }
         };
         keys.iter().map(one).collect()

@@ -1,15 +1,18 @@
 //! What a WebDAV server answers to PROPFIND.
 
-use quick_xml::Reader;
+use quick_xml::NsReader;
 use quick_xml::events::Event;
+use quick_xml::name::{LocalName, Namespace, ResolveResult};
 
 /// What it tells of one path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// Its path, percent-encoded, or its whole URL.
     pub href: String,
-    /// Whether it is a collection.
-    pub is_folder: bool,
+    /// The status that is told instead of properties.
+    pub status: Option<u16>,
+    /// Whether it is a collection; None where that is not told.
+    pub is_folder: Option<bool>,
     /// Bytes; servers do not tell those of folders.
     pub size: Option<u64>,
     /// The time as it is in headers.
@@ -20,75 +23,129 @@ pub struct Found {
     pub content_type: Option<String>,
 }
 
-/// Reads a `multistatus`. Properties that a server could not tell (a `propstat` with another status than 200) are left out;
-/// whatever else it tells is passed over. Prefixes of namespaces are not looked at, so that servers may choose them.
+const PROPERTY: [&str; 4] = ["multistatus", "response", "propstat", "prop"];
+
+/// Reads a `multistatus` of the namespace `DAV:`. Properties that a server could not tell (a `propstat` with another status than
+/// 200) are left out; whatever else it tells is passed over.
 ///
 /// # Errors
-/// The reason, if it is not XML, or breaks off.
-pub fn parse(body: &[u8]) -> Result<Vec<Found>, &'static str> {
-    let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8")?;
-    let mut reader = Reader::from_str(text);
-    let (mut all, mut path, mut whole) = (Vec::new(), Vec::<String>::new(), false);
-    let (mut found, mut properties, mut is_ok, mut value) = (Found::default(), Found::default(), true, String::new());
+/// What came instead, in words, if it is something else, no XML, or breaks off.
+pub fn parse(body: &[u8]) -> Result<Vec<Found>, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "an answer that is not UTF-8")?;
+    if text.trim().is_empty() {
+        return Err("an empty answer".to_string());
+    }
+    let mut reader = NsReader::from_str(text);
+    let mut answer = Answer::default();
     loop {
-        match reader.read_event().map_err(|_| "the answer is not XML")? {
-            Event::Start(_) | Event::Empty(_) if whole => return Err("the answer goes on after its end"),
+        let broken = |_| "an answer that is not XML";
+        let event = reader.read_event().map_err(broken)?;
+        match &event {
+            Event::Start(_) | Event::Empty(_) if answer.is_whole => {
+                return Err("an answer that goes on after its end".to_string());
+            }
             Event::Start(start) => {
-                path.push(local(start.local_name().as_ref()));
-                value.clear();
-                if path.last().is_some_and(|name| name == "propstat") {
-                    (properties, is_ok) = (Found::default(), true);
-                }
-                properties.is_folder |= is_collection(&path);
+                answer.begin(reader.resolver().resolve_element(start.name()))?;
             }
             Event::Empty(start) => {
-                path.push(local(start.local_name().as_ref()));
-                properties.is_folder |= is_collection(&path);
-                path.pop();
+                answer.begin(reader.resolver().resolve_element(start.name()))?;
+                answer.end()?;
             }
-            Event::Text(text) => value.push_str(text.as_ref()),
-            Event::CData(text) => value.push_str(text.as_ref()),
+            Event::Text(text) => answer.value.push_str(text.as_ref()),
+            Event::CData(text) => answer.value.push_str(text.as_ref()),
             Event::GeneralRef(name) => match name.as_ref() {
-                "lt" => value.push('<'),
-                "gt" => value.push('>'),
-                "amp" => value.push('&'),
-                "quot" => value.push('"'),
-                "apos" => value.push('\''),
-                _ => value.extend(name.resolve_char_ref().map_err(|_| "the answer is not XML")?),
+                "lt" => answer.value.push('<'),
+                "gt" => answer.value.push('>'),
+                "amp" => answer.value.push('&'),
+                "quot" => answer.value.push('"'),
+                "apos" => answer.value.push('\''),
+                _ => answer.value.extend(name.resolve_char_ref().map_err(broken)?),
             },
-            Event::End(_) => {
-                let Some(name) = path.pop() else { return Err("the answer is not XML") };
-                let text = || Some(value.trim().to_string()).filter(|text| !text.is_empty());
-                match (name.as_str(), path.last().map(String::as_str)) {
-                    ("href", Some("response")) => found.href = value.trim().to_string(),
-                    ("getcontentlength", _) => properties.size = value.trim().parse().ok(),
-                    ("getlastmodified", _) => properties.modified = text(),
-                    ("getetag", _) => properties.etag = text(),
-                    ("getcontenttype", _) => properties.content_type = text(),
-                    ("status", Some("propstat")) => is_ok = value.split_whitespace().nth(1) == Some("200"),
-                    ("propstat", _) if is_ok => {
-                        let href = std::mem::take(&mut found.href);
-                        found = Found { href, ..std::mem::take(&mut properties) };
-                    }
-                    ("response", _) => all.push(std::mem::take(&mut found)),
-                    _ => {}
-                }
-                value.clear();
-                whole = path.is_empty();
-            }
-            Event::Eof if whole && !all.is_empty() => return Ok(all),
-            Event::Eof => return Err("the answer breaks off"),
+            Event::End(_) => answer.end()?,
+            Event::Eof if answer.is_whole => return Ok(answer.all),
+            Event::Eof => return Err("an answer that breaks off".to_string()),
             _ => {}
         }
     }
 }
 
-fn is_collection(path: &[String]) -> bool {
-    matches!(path, [.., above, last] if above == "resourcetype" && last == "collection")
+/// The elements of WebDAV that count.
+const KNOWN: [&str; 12] = [
+    "multistatus",
+    "response",
+    "href",
+    "status",
+    "propstat",
+    "prop",
+    "resourcetype",
+    "collection",
+    "getcontentlength",
+    "getlastmodified",
+    "getetag",
+    "getcontenttype",
+];
+
+/// The part of an answer that was read.
+#[derive(Default)]
+struct Answer {
+    all: Vec<Found>,
+    /// The elements that are open.
+    path: Vec<&'static str>,
+    is_whole: bool,
+    found: Found,
+    /// Those of the `propstat` that is open, and whether they count.
+    properties: Found,
+    is_ok: bool,
+    value: String,
 }
 
-fn local(name: &str) -> String {
-    name.to_ascii_lowercase()
+impl Answer {
+    fn begin(&mut self, (namespace, local): (ResolveResult<'_>, LocalName<'_>)) -> Result<(), String> {
+        let is_ours = namespace == ResolveResult::Bound(Namespace("DAV:"));
+        let name = KNOWN.into_iter().find(|known| is_ours && *known == local.as_ref()).unwrap_or("?");
+        if self.path.is_empty() && name != "multistatus" {
+            let page = if local.as_ref().eq_ignore_ascii_case("html") { "a page for people" } else { "other XML" };
+            return Err(format!("{page} (<{}>)", local.as_ref()));
+        }
+        self.value.clear();
+        self.path.push(name);
+        match &self.path[..] {
+            ["multistatus", "response"] => self.found = Found::default(),
+            ["multistatus", "response", "propstat"] => (self.properties, self.is_ok) = (Found::default(), false),
+            [rest @ .., "resourcetype"] if *rest == PROPERTY => self.properties.is_folder = Some(false),
+            [rest @ .., "resourcetype", "collection"] if *rest == PROPERTY => self.properties.is_folder = Some(true),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        let value = std::mem::take(&mut self.value);
+        let value = value.trim();
+        let text = || Some(value.to_string()).filter(|text| !text.is_empty());
+        let status = || value.split_whitespace().nth(1).and_then(|code| code.parse().ok());
+        match &self.path[..] {
+            ["multistatus", "response"] => self.all.push(std::mem::take(&mut self.found)),
+            ["multistatus", "response", "href"] => self.found.href = value.to_string(),
+            ["multistatus", "response", "status"] => self.found.status = status(),
+            ["multistatus", "response", "propstat", "status"] => self.is_ok = status() == Some(200),
+            ["multistatus", "response", "propstat"] if self.is_ok => {
+                let (href, status) = (std::mem::take(&mut self.found.href), self.found.status);
+                self.found = Found { href, status, ..std::mem::take(&mut self.properties) };
+            }
+            [rest @ .., property] if *rest == PROPERTY => match *property {
+                "getcontentlength" => self.properties.size = value.parse().ok(),
+                "getlastmodified" => self.properties.modified = text(),
+                "getetag" => self.properties.etag = text(),
+                "getcontenttype" => self.properties.content_type = text(),
+                _ => {}
+            },
+            _ => {}
+        }
+        self.path.pop().ok_or("an answer that is not XML")?;
+        self.is_whole = self.path.is_empty();
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -101,13 +158,14 @@ mod tests {
 <ns0:multistatus xmlns:ns0="DAV:"><ns0:response><ns0:href>/a%20b/</ns0:href><ns0:propstat><ns0:prop>
 <ns0:resourcetype><ns0:collection /></ns0:resourcetype></ns0:prop><ns0:status>HTTP/1.1 200 OK</ns0:status></ns0:propstat>
 <ns0:propstat><ns0:prop><ns0:getcontentlength/></ns0:prop><ns0:status>HTTP/1.1 404 Not Found</ns0:status></ns0:propstat>
-</ns0:response><D:response xmlns:D="DAV:"><D:href>/a%20b/x&amp;y&#33;</D:href><D:propstat><D:prop><D:resourcetype/>
-<D:getcontentlength>12</D:getcontentlength><D:getetag>"e&quot;</D:getetag><D:getcontenttype></D:getcontenttype>
-<D:getlastmodified>Sun, 06 Nov 1994 08:49:37 GMT</D:getlastmodified><x:owner xmlns:x="y">me</x:owner></D:prop>
-<D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></ns0:multistatus>"#;
-        let folder = Found { href: "/a%20b/".into(), is_folder: true, ..Found::default() };
+</ns0:response><response xmlns="DAV:"><href>/a%20b/x&amp;y&#33;</href><propstat><prop><resourcetype/>
+<getcontentlength>12</getcontentlength><getetag>"e&quot;</getetag><getcontenttype></getcontenttype>
+<getlastmodified>Sun, 06 Nov 1994 08:49:37 GMT</getlastmodified><x:getcontentlength xmlns:x="y">5</x:getcontentlength></prop>
+<status>HTTP/1.1 200 OK</status></propstat></response></ns0:multistatus>"#;
+        let folder = Found { href: "/a%20b/".into(), is_folder: Some(true), ..Found::default() };
         let file = Found {
             href: "/a%20b/x&y!".into(),
+            is_folder: Some(false),
             size: Some(12),
             modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".into()),
             etag: Some("\"e\"".into()),
@@ -117,18 +175,40 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_break_off_or_are_something_else_are_errors() {
-        for bad in [
-            "",
-            "<html>",
-            "<multistatus><response></response>",
-            "not XML",
-            "<a></b>",
-            "\u{0}",
-            "<html></html>",
-            "<a></a><a><response></response></a>",
+    fn a_status_instead_of_properties_is_kept_and_properties_without_one_are_not() {
+        let body = |inner: &str| format!("<multistatus xmlns=\"DAV:\"><response><href>/a</href>{inner}</response></multistatus>");
+        let bare = Found { href: "/a".into(), ..Found::default() };
+        let found = parse(body("<status>HTTP/1.1 403 Forbidden</status>").as_bytes());
+        assert_eq!(found, Ok(vec![Found { status: Some(403), href: "/a".into(), ..Found::default() }]));
+        for none in [
+            "<propstat><prop><getcontentlength>1</getcontentlength></prop></propstat>",
+            "<propstat><prop><getcontentlength>1</getcontentlength></prop><status>HTTP/1.1 404 No</status></propstat>",
+            "<prop><getcontentlength>1</getcontentlength></prop>",
         ] {
-            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
+            assert_eq!(parse(body(none).as_bytes()), Ok(vec![Found { href: "/a".into(), ..Found::default() }]), "{none}");
+        }
+        assert_eq!(parse(body("").as_bytes()), Ok(vec![bare]));
+    }
+
+    #[test]
+    fn answers_that_break_off_or_are_something_else_are_errors() {
+        for (bad, told) in [
+            ("", "empty"),
+            (" \n", "empty"),
+            ("<html>", "a page for people (<html>)"),
+            ("<!DOCTYPE html><html><body>Log in</body></html>", "a page for people (<html>)"),
+            ("<ListBucketResult></ListBucketResult>", "other XML (<ListBucketResult>)"),
+            ("<multistatus><response></response></multistatus>", "other XML (<multistatus>)"),
+            ("<D:multistatus xmlns:D=\"DAV\"></D:multistatus>", "other XML (<multistatus>)"),
+            ("<multistatus xmlns=\"DAV:\"><response></response>", "breaks off"),
+            ("not XML", "breaks off"),
+            ("{\"error\": 1}", "breaks off"),
+            ("<a></b>", "other XML (<a>)"),
+            ("\u{0}", "breaks off"),
+            ("<multistatus xmlns=\"DAV:\"></multistatus><a></a>", "goes on"),
+        ] {
+            let e = parse(bad.as_bytes()).unwrap_err();
+            assert!(e.contains(told), "{bad}: {e}");
         }
         assert!(parse(b"<a>\xff</a>").is_err());
     }

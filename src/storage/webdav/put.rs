@@ -1,6 +1,6 @@
 //! Contents onto a WebDAV server: under another name first, then compared, then moved.
 
-use super::WebDav;
+use super::{WebDav, read};
 use crate::record::Md5;
 use crate::storage::intake::{Intake, altered};
 use crate::storage::retry::may_pass;
@@ -30,9 +30,9 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "WebDAV servers take no names with control characters"));
     }
     let path = dav.path(key);
-    let is_there = match dav.propfind(&path, "0")?.unwrap_or_default().first() {
+    let is_there = match dav.found(&path)? {
         // A MOVE onto it would delete all that is in it.
-        Some(there) if there.is_folder => {
+        Some(there) if there.is_folder == Some(true) => {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name"));
         }
         Some(_) if how.if_absent => return Ok(false),
@@ -79,7 +79,7 @@ fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
             Ok(())
         }
         // Servers whose root is above ours refuse to make what is there.
-        _ if dav.propfind(&path, "0")?.is_some_and(|all| all.first().is_some_and(|found| found.is_folder)) => {
+        _ if dav.found(&path)?.is_some_and(|found| found.is_folder == Some(true)) => {
             known().insert(folder.to_string());
             Ok(())
         }
@@ -200,25 +200,32 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
     })?
 }
 
-fn compare(dav: &WebDav, temp: &str, md5: Md5, size: u64) -> io::Result<()> {
-    let there = dav.found(temp)?;
-    if there.is_none_or(|there| there.size != Some(size)) {
-        return Err(altered("what arrived is not what was sent"));
+/// Looks at an upload: its size, and over `webdav://` also its content.
+fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
+    if !dav.is_plain {
+        return is_there(dav, path, size, "that it took the upload");
     }
-    if dav.is_plain {
-        let (mut content, mut digest) = (dav.content(temp, 0, None, None)?, md5::Md5::default());
-        let mut buffer = vec![0; PIECE];
-        loop {
-            match content.read(&mut buffer)? {
-                0 => break,
-                n => digest.update(&buffer[..n]),
-            }
-        }
-        if Md5(digest.finalize().into()) != md5 {
-            return Err(altered("what arrived is not what was sent"));
+    let (mut content, mut digest) = (read::content(dav, path, 0, None, None)?, md5::Md5::default());
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match content.read(&mut buffer)? {
+            0 => break,
+            n => digest.update(&buffer[..n]),
         }
     }
-    Ok(())
+    match Md5(digest.finalize().into()) == md5 {
+        true => Ok(()),
+        false => Err(altered("what arrived is not what was sent")),
+    }
+}
+
+/// Looks whether an object of this size is there, as the server says it is.
+fn is_there(dav: &WebDav, path: &str, size: u64, said: &str) -> io::Result<()> {
+    match dav.found_object(path)? {
+        None => Err(altered(&format!("the server says {said}, but nothing is there"))),
+        Some(there) if there.size != Some(size) => Err(altered(&format!("the server says {said}, but another size is there"))),
+        Some(_) => Ok(()),
+    }
 }
 
 struct Publish<'a> {
@@ -245,15 +252,12 @@ fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
             200 | 201 | 204 => break,
             412 if how.if_absent => return Ok(false),
             // Somebody else has put it there meanwhile.
-            412 if !overwrite && dav.found(how.path)?.is_some() => overwrite = true,
+            412 if !overwrite && dav.found_object(how.path)?.is_some() => overwrite = true,
             // The answer to a MOVE that was done may be lost, and then there is nothing to be moved again.
-            404 if dav.found(temp)?.is_none() => return compare(dav, how.path, how.md5, how.size).map(|()| true),
+            404 if dav.found_object(temp)?.is_none() => return compare(dav, how.path, how.md5, how.size).map(|()| true),
             _ => return Err(dav.refused(&answer)),
         }
     }
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || "/-._~ ".contains(c);
-    if !how.path.chars().all(is_plain) && dav.found(how.path)?.is_none_or(|there| there.size != Some(how.size)) {
-        return Err(altered("the server has put it under another name"));
-    }
-    Ok(true)
+    // Some servers say that they did it and have not, or have put it under another name.
+    is_there(dav, how.path, how.size, "that it has put it there").map(|()| true)
 }

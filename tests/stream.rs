@@ -143,7 +143,7 @@ fn killing_any_stage_in_mid_stream_publishes_nothing() {
 fn a_reader_that_goes_away_is_no_error() {
     let world = many_files();
     world.sh("snap-scan | snap-heapify | snap-write").ok();
-    world.sh("mkdir empty; snap-scan empty | snap-heapify --no-store | snap-write --snap-root other").ok();
+    world.sh("mkdir empty; snap-scan empty | snap-heapify --file-root empty --no-store | snap-write --snap-root other").ok();
     let stages = [
         "snap-scan",
         "snap-read",

@@ -138,6 +138,27 @@ fn help_shows_every_option() {
 }
 
 #[test]
+fn every_option_argument_and_command_says_what_it_does() {
+    for tool in tools() {
+        for command in std::iter::once(&tool).chain(tool.get_subcommands()) {
+            let shown = format!("{} {}", tool.get_name(), command.get_name());
+            assert!(command.get_about().is_some_and(|about| !about.to_string().is_empty()), "{shown}: no text");
+            for arg in command.get_arguments().filter(|a| !a.is_hide_set()) {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let words = help.split_whitespace().take_while(|word| !word.starts_with('[')).count();
+                let alone = !help.starts_with("The same") && !help.starts_with("Do not\n");
+                assert!(words >= 2 && alone, "{shown}: {}: {help:?} says not what it does", arg.get_id());
+                assert!(
+                    !help.starts_with(char::is_lowercase) || help.starts_with("latest"),
+                    "{shown}: {}: {help:?}",
+                    arg.get_id()
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn man_pages_are_clean() {
     for page in man_pages() {
         let run = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).output().expect("mandoc is installed");

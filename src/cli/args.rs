@@ -16,15 +16,15 @@ use std::path::PathBuf;
 #[derive(Args, Clone, Debug)]
 pub struct Out {
     /// Write to FILE, which appears only when all is written; - is standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 }
 
 /// For tools that start a stream.
 #[derive(Args, Clone, Debug)]
 pub struct NoEnd {
-    /// Leave the end record off
-    #[arg(long)]
+    /// Leave the end record off, which tells the next tool that nothing is missing
+    #[arg(long, help_heading = "Output")]
     pub no_end: bool,
 }
 
@@ -78,29 +78,36 @@ pub struct Scan {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// List these types only: f (files), l (links), d (folders)
-    #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f,l,d")]
+    /// List these types only, separated by commas: f (files), l (links), d (folders)
+    #[arg(
+        help_heading = "Selection",
+        short,
+        long = "type",
+        value_name = "TYPES",
+        value_delimiter = ',',
+        default_value = "f,l,d"
+    )]
     pub types: Vec<TypeLetter>,
-    /// Leave out what matches GLOB (as a line of .gitignore has it), a folder with all in it
-    #[arg(short, long, value_name = "GLOB")]
+    /// Leave out what matches GLOB (as a line of .gitignore has it), a folder with all in it; may be repeated
+    #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,
-    /// Leave out what matches a line of FILE
-    #[arg(long, value_name = "FILE")]
+    /// Leave out what matches a line of FILE, each a GLOB; may be repeated
+    #[arg(help_heading = "Selection", long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
-    /// List only what matches GLOB, or lies in a folder that does; excludes are stronger
-    #[arg(short, long, value_name = "GLOB")]
+    /// List only what matches GLOB, or lies in a folder that does; excludes are stronger; may be repeated
+    #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
     pub include: Vec<OsString>,
-    /// Obey files of this NAME in every folder, as git obeys .gitignore
-    #[arg(long, value_name = "NAME")]
+    /// Obey files of this NAME in every folder, as git obeys .gitignore; may be repeated
+    #[arg(help_heading = "Selection", long, value_name = "NAME")]
     pub ignore_file: Vec<OsString>,
     /// List only the names in FILE, one a line, taken literally; - is standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["exclude", "exclude_from", "include", "ignore_file", "one_file_system"])]
+    #[arg(help_heading = "Selection", long, value_name = "FILE", conflicts_with_all = ["exclude", "exclude_from", "include", "ignore_file", "one_file_system"])]
     pub files_from: Option<PathBuf>,
     /// Names in --files-from end with NUL, not with a newline
-    #[arg(short = '0', long, requires = "files_from")]
+    #[arg(help_heading = "Selection", short = '0', long, requires = "files_from")]
     pub null: bool,
-    /// Do not go into folders on other file systems
-    #[arg(short = 'x', long)]
+    /// Stay on the file system of the root: record folders where others are mounted, and do not go into them
+    #[arg(help_heading = "Selection", short = 'x', long)]
     pub one_file_system: bool,
     /// Record extended attributes and ACLs
     #[arg(long)]
@@ -127,7 +134,7 @@ pub struct Heapify {
     /// Take md5 over from this snapshot where nothing changed [default: the latest of the snap root]
     #[arg(short, long, value_name = "SNAPSHOT", conflicts_with = "no_base")]
     pub base: Option<OsString>,
-    /// Read every file anew
+    /// Read every file, whatever an earlier snapshot says of it
     #[arg(long)]
     pub no_base: bool,
     /// Compute md5, store nothing; no heap is needed
@@ -136,7 +143,7 @@ pub struct Heapify {
     /// Inflate and check every object that is there already, and store bad ones anew
     #[arg(long, conflicts_with = "no_store")]
     pub verify_existing: bool,
-    /// How hard to compress: 0 (not at all) to 12
+    /// How hard to compress: 0 (not at all) to 12 (slowest, smallest)
     #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
     pub level: i32,
     /// Read also files whose md5 the storage claims, unless the base knows it
@@ -148,7 +155,7 @@ pub struct Heapify {
     #[command(flatten)]
     pub jobs: Jobs,
     /// Show on stderr how far the work is
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub progress: bool,
     #[command(flatten)]
     pub out: Out,
@@ -201,13 +208,13 @@ pub struct Write {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// Put a label on the snapshot; may be repeated
+    /// Give the snapshot a tag, for snap-forget and jq; may be repeated
     #[arg(short, long, value_name = "TAG")]
     pub tag: Vec<String>,
-    /// The host to name in the snapshot [default: this one]
+    /// The host to name in the snapshot [default: the name of this machine]
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
-    /// The snapshot saves the state before a restore: "latest" passes it over
+    /// Mark the snapshot as the state before a restore: "latest" passes it over
     #[arg(long)]
     pub before_restore: bool,
     /// Publish also when records failed; the snapshot says how many are missing
@@ -225,7 +232,7 @@ pub struct Write {
     /// Publish a snapshot without records, even if the latest one of the same root has some
     #[arg(long)]
     pub allow_empty: bool,
-    /// Do all but publish
+    /// Check the records and the heap, and publish nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -236,16 +243,16 @@ pub struct Write {
 pub struct List {
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// At most N [default: all]
+    /// List at most N snapshots [default: all]
     #[arg(short, long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Pass over the first N
+    /// Pass over the first N snapshots of the list
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: usize,
     /// Newest first (desc) or oldest first (asc)
     #[arg(long, value_enum, default_value_t = Order::Desc)]
     pub order: Order,
-    /// A JSON object a line: path, time, root, host, tags, counts
+    /// Print a JSON object a line: path, time, root, host, tags, counts
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -265,7 +272,7 @@ pub enum Order {
 #[derive(Parser, Debug)]
 #[command(name = "snap-read", version)]
 pub struct Read {
-    /// latest, latest~N, @TIME, or a path
+    /// The snapshot: latest, latest~N, @TIME, a path or a URL
     #[arg(value_name = "SNAPSHOT", default_value = "latest")]
     pub snapshot: OsString,
     #[command(flatten)]
@@ -280,10 +287,10 @@ pub struct Read {
 #[derive(Parser, Debug)]
 #[command(name = "snap-diff", version)]
 pub struct Diff {
-    /// latest, latest~N, @TIME, a path, or - for records on standard input
+    /// The older side: latest, latest~N, @TIME, a path, or - for records on standard input
     #[arg(value_name = "LEFT", default_value = "latest~1")]
     pub left: OsString,
-    /// The same
+    /// The newer side: latest, latest~N, @TIME, a path, or - for records on standard input
     #[arg(value_name = "RIGHT", default_value = "latest")]
     pub right: OsString,
     #[command(flatten)]
@@ -291,10 +298,10 @@ pub struct Diff {
     /// How to show the differences
     #[arg(short, long, value_enum, default_value_t = Format::Jsonl)]
     pub format: Format,
-    /// Only count them; the same as --format stat
+    /// Only count the differences: --format stat
     #[arg(long, conflicts_with = "format")]
     pub stat: bool,
-    /// Show these rows only [default: all but equal]
+    /// Show these rows only, separated by commas [default: all but equal]
     #[arg(short, long, value_enum, value_delimiter = ',', value_name = "STATUS")]
     pub status: Vec<StatusArg>,
     /// Compare mode, owner and times too
@@ -358,7 +365,7 @@ pub struct Restore {
     /// Print what would be done and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Read files that are there to see whether they changed, whatever their time
+    /// Read the files that are there to see whether they changed, instead of comparing size and time
     #[arg(short, long)]
     pub checksum: bool,
     /// Bring the owner and group back
@@ -373,10 +380,10 @@ pub struct Restore {
     #[command(flatten)]
     pub jobs: Jobs,
     /// Show on stderr how far the work is
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub progress: bool,
     /// Pass the records on to FILE as the files are now; - is standard output
-    #[arg(short, long, value_name = "FILE", conflicts_with = "dry_run")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output", conflicts_with = "dry_run")]
     pub output: Option<PathBuf>,
 }
 
@@ -399,6 +406,6 @@ pub struct Cat {
     #[command(flatten)]
     pub heap: HeapRoot,
     /// Write to FILE, which appears only when all is written; - is standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 }

@@ -38,22 +38,22 @@ pub struct Snapshooter {
 /// What all commands share. Each option may be given by the environment variable of its name too.
 #[derive(Args, Clone, Debug)]
 pub struct Global {
-    /// The folder to back up or to restore to [env: FILE_ROOT]
+    /// The file root, the folder to back up or to restore to: a path or a URL [env: FILE_ROOT]
     #[arg(long, global = true, value_name = "ROOT")]
     pub file_root: Option<OsString>,
-    /// Where contents are kept [env: HEAP_ROOT]
+    /// The heap root, where contents are kept: a path or a URL [env: HEAP_ROOT]
     #[arg(long, global = true, value_name = "ROOT")]
     pub heap_root: Option<OsString>,
-    /// Where snapshots are kept [env: SNAP_ROOT]
+    /// The snap root, where snapshots are kept: a path or a URL [env: SNAP_ROOT]
     #[arg(long, global = true, value_name = "ROOT")]
     pub snap_root: Option<OsString>,
-    /// Options of the file root's storage: a JSON object, or @FILE with one [env: FILE_STORAGE_OPTIONS]
+    /// How to reach the file root: a JSON object of fsspec's names, or @FILE with one [env: FILE_STORAGE_OPTIONS]
     #[arg(long, global = true, value_name = "JSON")]
     pub file_storage_options: Option<OsString>,
-    /// Options of the heap root's storage [env: HEAP_STORAGE_OPTIONS]
+    /// How to reach the heap root: a JSON object of fsspec's names, or @FILE with one [env: HEAP_STORAGE_OPTIONS]
     #[arg(long, global = true, value_name = "JSON")]
     pub heap_storage_options: Option<OsString>,
-    /// Options of the snap root's storage [env: SNAP_STORAGE_OPTIONS]
+    /// How to reach the snap root: a JSON object of fsspec's names, or @FILE with one [env: SNAP_STORAGE_OPTIONS]
     #[arg(long, global = true, value_name = "JSON")]
     pub snap_storage_options: Option<OsString>,
     /// Keep the list of objects in FILE; what it says is checked [env: HEAP_CACHE_FILE]
@@ -142,7 +142,7 @@ pub struct Make {
 /// Make the file root what it was: restore what changed, delete what is not in the snapshot
 #[derive(Args, Debug)]
 pub struct Restore {
-    /// The snapshot to restore
+    /// The snapshot to restore: a path, a URL, latest, latest~N or @TIME
     #[arg(long, value_name = "SNAPSHOT")]
     pub path: Option<OsString>,
     /// The latest snapshot at or before TIME: 2026-11-23T04:49:00, local time unless it says otherwise [default: the latest]
@@ -151,16 +151,16 @@ pub struct Restore {
     /// Save the state before, to be able to go back (the default)
     #[arg(long, overrides_with = "no_save_snapshot_before")]
     pub save_snapshot_before: bool,
-    /// Do not
+    /// Do not save the state before; nothing of it goes to the heap either
     #[arg(long, overrides_with = "save_snapshot_before")]
     pub no_save_snapshot_before: bool,
     /// Save the state after (the default)
     #[arg(long, overrides_with = "no_save_snapshot_after")]
     pub save_snapshot_after: bool,
-    /// Do not
+    /// Do not save the state after
     #[arg(long, overrides_with = "save_snapshot_after")]
     pub no_save_snapshot_after: bool,
-    /// Delete nothing
+    /// Delete nothing: leave what the snapshot does not have
     #[arg(long, conflicts_with = "delete_excluded")]
     pub no_delete: bool,
     /// Delete also what was left out when the snapshot was made
@@ -169,7 +169,7 @@ pub struct Restore {
     /// Delete at most N files and links, or P% of those that are there; if there are more, do nothing
     #[arg(long, value_name = "N|P%", conflicts_with = "no_delete")]
     pub max_delete: Option<MaxDelete>,
-    /// Read files that are there to see whether they changed, whatever their time
+    /// Read the files that are there to see whether they changed, instead of comparing size and time
     #[arg(short, long)]
     pub checksum: bool,
     /// Go on when the state before can't be saved whole
@@ -183,10 +183,10 @@ pub struct Restore {
 /// Print the paths of the snapshots
 #[derive(Args, Debug)]
 pub struct List {
-    /// At most N; ... follows if there are more
+    /// Print at most N paths; a line ... follows if there are more
     #[arg(short, long, value_name = "N", default_value_t = 10)]
     pub limit: usize,
-    /// Pass over the first N
+    /// Pass over the first N snapshots of the list
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: usize,
     /// Newest first (desc) or oldest first (asc)
@@ -197,13 +197,13 @@ pub struct List {
 /// Compare two snapshots, 1 left and 2 right; each is the latest unless told otherwise
 #[derive(Args, Debug)]
 pub struct Compare {
-    /// The left snapshot
+    /// The left snapshot: a path, a URL, latest, latest~N or @TIME [default: the latest]
     #[arg(long, value_name = "SNAPSHOT")]
     pub path1: Option<OsString>,
     /// The left snapshot: the latest at or before TIME
     #[arg(long, value_name = "TIME", value_parser = when)]
     pub latest1: Option<String>,
-    /// The right snapshot
+    /// The right snapshot: a path, a URL, latest, latest~N or @TIME [default: the latest]
     #[arg(long, value_name = "SNAPSHOT")]
     pub path2: Option<OsString>,
     /// The right snapshot: the latest at or before TIME
@@ -238,13 +238,13 @@ pub enum Format {
 /// Print the records of a snapshot, a JSON object a line
 #[derive(Args, Debug)]
 pub struct Show {
-    /// The snapshot
+    /// The snapshot: a path, a URL, latest, latest~N or @TIME
     #[arg(long, value_name = "SNAPSHOT")]
     pub path: Option<OsString>,
     /// The latest snapshot at or before TIME [default: the latest]
     #[arg(long, value_name = "TIME", value_parser = when)]
     pub latest: Option<String>,
-    /// Leave the end record off
+    /// Leave the end record off, which tells the next tool that nothing is missing
     #[arg(long)]
     pub no_end: bool,
 }
@@ -252,7 +252,7 @@ pub struct Show {
 /// Check that the heap has every content of a snapshot; what is missing or damaged is printed, a JSON object a line
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The snapshot
+    /// The snapshot: a path, a URL, latest, latest~N or @TIME
     #[arg(long, value_name = "SNAPSHOT")]
     pub path: Option<OsString>,
     /// The latest snapshot at or before TIME [default: the latest]
@@ -267,7 +267,7 @@ pub struct Verify {
 pub struct Forget {
     #[command(flatten)]
     pub how: ForgetHow,
-    /// Drop nothing, whatever else is said
+    /// Print what would be dropped and drop nothing, also with --delete
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -275,12 +275,12 @@ pub struct Forget {
 /// Drop objects that no snapshot refers to
 #[derive(Args, Debug)]
 pub struct Collect {
-    /// Another snap root whose snapshots use the heap; may be repeated, and has to be for every one
+    /// Another snap root whose snapshots use the heap; repeat it until every such root is named
     #[arg(long, value_name = "ROOT")]
     pub other_snap_root: Vec<OsString>,
     #[command(flatten)]
     pub how: GcHow,
-    /// Drop nothing, whatever else is said
+    /// Print what would be dropped and drop nothing, also with --delete
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }

@@ -20,7 +20,7 @@ pub struct Verify {
     #[command(flatten)]
     pub how: VerifyHow,
     /// Show on stderr how far the work is
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub progress: bool,
     #[command(flatten)]
     pub out: Out,
@@ -42,11 +42,11 @@ pub struct VerifyHow {
 pub struct Gc {
     #[command(flatten)]
     pub heap: HeapRoot,
-    /// A snap root whose snapshots use the heap; may be repeated, and has to be for every one [env: SNAP_ROOT]
-    #[arg(long, value_name = "ROOT")]
+    /// A snap root whose snapshots use the heap; repeat it until every such root is named [env: SNAP_ROOT]
+    #[arg(long, value_name = "ROOT", help_heading = "Roots")]
     pub snap_root: Vec<OsString>,
-    /// how to reach the snap roots: a JSON object of fsspec's names, or @FILE [env: SNAP_STORAGE_OPTIONS]
-    #[arg(long, value_name = "JSON", hide_short_help = true)]
+    /// How to reach the snap roots: a JSON object of fsspec's names, or @FILE with one [env: SNAP_STORAGE_OPTIONS]
+    #[arg(long, value_name = "JSON", help_heading = "Roots", hide_short_help = true)]
     pub snap_storage_options: Option<OsString>,
     #[command(flatten)]
     pub how: GcHow,
@@ -57,10 +57,10 @@ pub struct Gc {
 /// How to drop objects.
 #[derive(Args, Clone, Debug)]
 pub struct GcHow {
-    /// Condemn and delete; without it the plan is printed and nothing done
+    /// Condemn and delete; without this option the plan is printed and nothing is done
     #[arg(long)]
     pub delete: bool,
-    /// Delete what was condemned at least so long ago, as in 90m, 24h, 7d
+    /// Delete what was condemned at least DURATION ago: minutes, hours or days, as in 90m, 24h, 7d
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::gc::parse_grace, conflicts_with = "exclusive")]
     pub grace: std::time::Duration,
     /// Nothing else uses the heap now: delete at once what is unreferenced
@@ -85,37 +85,37 @@ pub struct Forget {
 /// Which snapshots to keep, and what to do with the others.
 #[derive(Args, Clone, Debug)]
 pub struct ForgetHow {
-    /// Keep the last N snapshots; here and below N may be "unlimited"
-    #[arg(short = 'l', long, value_name = "N", value_parser = crate::forget::parse_count)]
+    /// Keep the last N snapshots; the N of every rule may be "unlimited"
+    #[arg(short = 'l', long, help_heading = "Rules", value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_last: Option<u64>,
     /// Keep the last of each of the last N hours that have a snapshot
-    #[arg(short = 'H', long, value_name = "N", value_parser = crate::forget::parse_count)]
+    #[arg(short = 'H', long, help_heading = "Rules", value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_hourly: Option<u64>,
-    /// The same for days
-    #[arg(short = 'd', long, value_name = "N", value_parser = crate::forget::parse_count)]
+    /// Keep the last of each of the last N days that have a snapshot
+    #[arg(short = 'd', long, help_heading = "Rules", value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_daily: Option<u64>,
-    /// The same for weeks, which begin on Monday
-    #[arg(short = 'w', long, value_name = "N", value_parser = crate::forget::parse_count)]
+    /// Keep the last of each of the last N weeks that have a snapshot; a week begins on Monday
+    #[arg(short = 'w', long, help_heading = "Rules", value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_weekly: Option<u64>,
-    /// The same for months
-    #[arg(short = 'm', long, value_name = "N", value_parser = crate::forget::parse_count)]
+    /// Keep the last of each of the last N months that have a snapshot
+    #[arg(short = 'm', long, help_heading = "Rules", value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_monthly: Option<u64>,
-    /// The same for years
-    #[arg(short = 'y', long, value_name = "N", value_parser = crate::forget::parse_count)]
+    /// Keep the last of each of the last N years that have a snapshot
+    #[arg(short = 'y', long, help_heading = "Rules", value_name = "N", value_parser = crate::forget::parse_count)]
     pub keep_yearly: Option<u64>,
-    /// Keep what is younger than the latest snapshot by less than DURATION, as in 1y2m3d4h
-    #[arg(long, value_name = "DURATION", value_parser = crate::forget::parse_within)]
+    /// Keep snapshots made less than DURATION before the latest one: years, months, days and hours, as in 1y2m3d4h
+    #[arg(long, help_heading = "Rules", value_name = "DURATION", value_parser = crate::forget::parse_within)]
     pub keep_within: Option<crate::forget::Within>,
-    /// Keep snapshots that have all of these tags; may be repeated
-    #[arg(long, value_name = "TAG[,TAG...]")]
+    /// Keep snapshots that have all tags of the list; may be repeated, for other lists
+    #[arg(long, help_heading = "Rules", value_name = "TAG[,TAG...]")]
     pub keep_tag: Vec<String>,
-    /// Apply the rules to the snapshots of each group by themselves
-    #[arg(short, long, value_enum, value_delimiter = ',', value_name = "WHAT", default_value = "root")]
+    /// Apply the rules to each group of snapshots by itself: those of the same root, host, tags, or none for all together
+    #[arg(short, long, help_heading = "Rules", value_enum, value_delimiter = ',', value_name = "WHAT", default_value = "root")]
     pub group_by: Vec<GroupBy>,
-    /// Delete the snapshots to drop; without it they are only printed
+    /// Delete the snapshots to drop; without this option they are only printed
     #[arg(long)]
     pub delete: bool,
-    /// A JSON object a line for every snapshot: kept or dropped, and why
+    /// Print a JSON object a line for every snapshot: kept or dropped, and why
     #[arg(long)]
     pub json: bool,
 }

@@ -5,15 +5,16 @@ use crate::storage::{Location, Options, variable};
 use std::ffi::OsString;
 
 macro_rules! root {
-    ($name:ident, $field:ident, $flag:literal, $env:literal, $what:literal, $ofield:ident, $oflag:literal, $oenv:literal) => {
+    ($name:ident, $field:ident, $flag:literal, $env:literal, $root:literal, $what:literal, $ofield:ident, $oflag:literal, $oenv:literal) => {
         #[doc = concat!("`--", $flag, "`: ", $what)]
+        #[allow(missing_docs)] // clap shows the text of each option.
         #[derive(clap::Args, Clone, Debug)]
         pub struct $name {
-            #[doc = concat!($what, " [env: ", $env, "]")]
-            #[arg(long, value_name = "ROOT")]
+            // clap's derive does not see a doc comment that a macro puts together: `help` is told.
+            #[arg(long, value_name = "ROOT", help_heading = "Roots", help = concat!("The ", $what, ": a path or a URL [env: ", $env, "]"))]
             pub $field: Option<OsString>,
-            #[doc = concat!("how to reach the ", $flag, ": a JSON object of fsspec's names, or @FILE [env: ", $oenv, "]")]
-            #[arg(long, value_name = "JSON", hide_short_help = true)]
+            #[arg(long, value_name = "JSON", help_heading = "Roots", hide_short_help = true,
+                help = concat!("How to reach the ", $root, ": a JSON object of fsspec's names, or @FILE with one [env: ", $oenv, "]"))]
             pub $ofield: Option<OsString>,
         }
 
@@ -58,6 +59,7 @@ root!(
     file_root,
     "file-root",
     "FILE_ROOT",
+    "file root",
     "file root, the folder backed up",
     file_storage_options,
     "file-storage-options",
@@ -68,6 +70,7 @@ root!(
     heap_root,
     "heap-root",
     "HEAP_ROOT",
+    "heap root",
     "heap root, where contents are kept",
     heap_storage_options,
     "heap-storage-options",
@@ -78,6 +81,7 @@ root!(
     snap_root,
     "snap-root",
     "SNAP_ROOT",
+    "snap root",
     "snap root, where snapshots are kept",
     snap_storage_options,
     "snap-storage-options",

@@ -22,11 +22,13 @@
 //! What lies on disk:
 //! - [`heap`] contents by md5; [`content`] a content on its way out; [`codec`] gzip and digests
 //! - [`snapshot`] naming, choosing, reading and publishing
+//! - [`files`] a file in one step; [`access`] who may read what roots hold
 //! - [`storage`] where roots lie: folders, and what stores can do; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
 //!
 //! And [`cli`]: options, messages, exit statuses, input and output; [`commands`] the stages chained in one process, as the
 //! commands of the Python tool; [`tools`] each tool: options, stage, output.
 
+pub mod access;
 pub mod base;
 pub mod cat;
 pub mod cleanup;
@@ -39,6 +41,7 @@ pub mod end;
 pub mod error;
 pub mod etag;
 pub mod fields;
+pub mod files;
 pub mod forget;
 pub mod gc;
 pub mod heap;

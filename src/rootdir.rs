@@ -10,7 +10,7 @@ use std::path::Path;
 
 mod write;
 
-pub use write::{Folder, Listing, Temp, split, timestamps};
+pub use write::{Folder, Listing, Temp, has_proc, proc_name, split, timestamps};
 
 /// An open folder, the root of all names that are given to it.
 pub struct RootDir {

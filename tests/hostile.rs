@@ -124,7 +124,7 @@ fn names() -> Vec<String> {
         "MINE",
         "Evil/x",
         "EVIL/x",
-        ".snap-restore-0000000000000000.tmp",
+        ".snap-0000000000000000.tmp",
         "evil\u{202e}x",
     ];
     let mut all: Vec<String> = quoted.iter().map(|n| text::json_string(n.as_bytes())).collect();

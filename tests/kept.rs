@@ -75,7 +75,7 @@ fn a_heap_that_only_heapify_knows_of_is_not_stored_in_itself() {
         .complains("heap: this is in the heap root")
         .complains("--heap-root");
     assert!(world.files_below("files/heap").is_empty());
-    world.sh("rmdir files/heap").ok();
+    world.sh("rm -r files/heap").ok();
     let done = world.sh("unset HEAP_ROOT; snap-scan -o list; snap-heapify --heap-root files/heap list").ok();
     assert_eq!(names(&done), ["a", "heap.txt"]);
 }

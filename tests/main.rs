@@ -23,6 +23,8 @@ mod kept;
 mod measure;
 mod memory;
 mod model;
+mod outputs;
+mod private;
 mod remote;
 mod roundtrip;
 mod seed;

@@ -1,8 +1,9 @@
 //! Completion scripts: printed, put where a user's shell looks for them, or all of them put into a folder.
 
 use crate::error::{Error, OrFailed, Result};
+use crate::files;
 use clap::{Command, ValueHint};
-use clap_complete::{Shell, generate, generate_to};
+use clap_complete::{Generator, Shell, generate};
 use std::path::{Path, PathBuf};
 
 /// The shell that was named, or else that of `$SHELL`.
@@ -66,7 +67,7 @@ fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
     let what = || format!("write {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).or_failed(what)?;
-    std::fs::write(&path, script(command, shell)).or_failed(what)?;
+    files::write(&path, &script(command, shell)).or_failed(what)?;
     Ok((path, hint))
 }
 
@@ -79,14 +80,14 @@ pub fn write_all(folder: &Path) -> Result<()> {
     let what = || format!("write {}", folder.display());
     std::fs::create_dir_all(folder).or_failed(what)?;
     for command in super::tools() {
-        let mut command = command.mut_args(|arg| match arg.get_id().as_str() {
+        let command = command.mut_args(|arg| match arg.get_id().as_str() {
             "root" | "file_root" | "heap_root" | "snap_root" => arg.value_hint(ValueHint::DirPath),
             "left" | "right" | "snapshot" | "base" => arg.value_hint(ValueHint::AnyPath),
             _ => arg,
         });
-        let name = command.get_name().to_string();
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            generate_to(shell, &mut command, &name, folder).or_failed(what)?;
+            let path = folder.join(shell.file_name(command.get_name()));
+            files::write(&path, &script(command.clone(), shell)).or_failed(what)?;
         }
     }
     Ok(())

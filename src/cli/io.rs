@@ -1,11 +1,13 @@
 //! Where records come from and go to: standard input and output, or files.
 
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{Error, OrFailed, Result, printable};
+use crate::files::NewFile;
 use crate::record::{Kind, Record};
+use crate::scan::Own;
 use crate::stream::{self, Reader, Records};
+use rustix::fs::FileType;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// The records of a file, or of standard input for `-` and for no file.
 ///
@@ -41,7 +43,7 @@ pub struct Output {
 
 enum To {
     Stdout(Box<BufWriter<io::StdoutLock<'static>>>),
-    File(Box<BufWriter<NamedTempFile>>, PathBuf),
+    File(Box<BufWriter<NewFile>>, PathBuf),
 }
 
 impl Output {
@@ -52,15 +54,27 @@ impl Output {
     pub fn new(file: Option<&Path>) -> Result<Output> {
         let to = match file {
             Some(path) if path.as_os_str() != "-" => {
-                let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(folder);
-                let temp = temp.or_failed(|| format!("write {}", path.display()))?;
-                crate::cleanup::register(temp.path());
-                To::File(Box::new(BufWriter::with_capacity(1 << 16, temp)), path.to_path_buf())
+                let file = NewFile::create(path).or_failed(|| writing(path))?;
+                To::File(Box::new(BufWriter::with_capacity(1 << 16, file)), path.to_path_buf())
             }
             _ => To::Stdout(Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()))),
         };
         Ok(Output { to })
+    }
+
+    /// What is being written, to be told from what is the user's.
+    pub fn own(&self) -> Own {
+        let (stat, paths) = match &self.to {
+            To::Stdout(out) => (rustix::fs::fstat(out.get_ref()), vec![PathBuf::from("/dev/stdout")]),
+            To::File(out, _) => (rustix::fs::fstat(out.get_ref().file()), out.get_ref().paths()),
+        };
+        match stat {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                Own { paths, ids: vec![(stat.st_dev, stat.st_ino)] }
+            }
+            // A pipe or a device is nobody's file.
+            _ => Own::default(),
+        }
     }
 
     /// Writes a record.
@@ -91,18 +105,13 @@ impl Output {
     pub fn finish(mut self) -> Result<()> {
         stream::flush(self.writer())?;
         if let To::File(out, path) = self.to {
-            let what = || format!("write {}", path.display());
-            let temp = out.into_inner().map_err(|e| e.into_error()).or_failed(what)?;
-            set_plain_mode(temp.as_file()).or_failed(what)?;
-            temp.as_file().sync_all().or_failed(what)?;
-            temp.persist(&path).map_err(|e| e.error).or_failed(what)?;
+            let what = || writing(&path);
+            out.into_inner().map_err(|e| e.into_error()).and_then(NewFile::finish).or_failed(what)?;
         }
         Ok(())
     }
 }
 
-/// Gives a temporary file the mode that any new file would have: 0666 less the umask.
-fn set_plain_mode(file: &std::fs::File) -> io::Result<()> {
-    let mode = rustix::fs::Mode::from_raw_mode(0o666 & !crate::stat::umask());
-    rustix::fs::fchmod(file, mode).map_err(Into::into)
+fn writing(path: &Path) -> String {
+    format!("write {}", printable(path.as_os_str().as_encoded_bytes()))
 }

@@ -3,9 +3,10 @@
 //! It is kept up for that tool. What it says is never believed here: an object counts as present when the heap has it.
 
 use crate::error::{OrFailed, Result};
+use crate::files::NewFile;
 use crate::record::Md5;
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -57,15 +58,10 @@ impl Cache {
             return Ok(());
         }
         let what = || format!("heap cache file {}", self.path.display());
-        let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temp = tempfile::NamedTempFile::new_in(folder).or_failed(what)?;
-        let mut out = std::io::BufWriter::new(&temp);
+        let mut out = BufWriter::new(NewFile::create(&self.path).or_failed(what)?);
         for md5 in &known.0 {
             writeln!(out, "{md5}").or_failed(what)?;
         }
-        out.flush().or_failed(what)?;
-        drop(out);
-        temp.persist(&self.path).map_err(|e| e.error).or_failed(what)?;
-        Ok(())
+        out.into_inner().map_err(|e| e.into_error()).and_then(NewFile::finish).or_failed(what)
     }
 }

@@ -7,6 +7,7 @@
 
 use super::small;
 use crate::error::{Error, OrFailed, Result, printable};
+use crate::files::NewFile;
 use crate::record::Md5;
 use crate::stat;
 use crate::time::Time;
@@ -158,9 +159,10 @@ impl Condemned {
         let folder = heap.join(FOLDER);
         let what = || format!("write {}", printable(folder.as_os_str().as_encoded_bytes()));
         if !entries.is_empty() {
-            let temp = small::temp(&folder)?;
-            let now = small::time_of(temp.as_file()).or_failed(what)?;
-            let mut out = io::BufWriter::new(temp.as_file());
+            let now = small::clock(heap)?;
+            let stamp = now.rfc3339().unwrap_or_default().replace(':', "-");
+            let name = format!("condemned-{stamp}-{}.jsonl", std::process::id());
+            let mut out = io::BufWriter::new(small::create(heap, FOLDER, &name)?);
             for entry in entries {
                 if entry.condemned.sec < 0 {
                     entry.condemned = now;
@@ -169,10 +171,7 @@ impl Condemned {
                     writeln!(out, "{line}").or_failed(what)?;
                 }
             }
-            out.flush().or_failed(what)?;
-            drop(out);
-            let stamp = now.rfc3339().unwrap_or_default().replace(':', "-");
-            small::publish(temp, &folder, &format!("condemned-{stamp}-{}.jsonl", std::process::id()))?;
+            out.into_inner().map_err(|e| e.into_error()).and_then(NewFile::finish).or_failed(what)?;
         }
         for list in &self.lists {
             match fs::remove_file(list) {

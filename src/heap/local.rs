@@ -5,15 +5,15 @@
 use super::object::{self, Ends, Expected, Fetched, Health};
 use super::temp::{TempFile, Temps};
 use super::{Heap, aside, collision, condemned};
+use crate::access::Access;
 use crate::error::{Error, OrFailed, Result, printable};
 use crate::record::{Md5, Sha256};
-use crate::storage;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,7 @@ pub struct LocalHeap {
     pub(super) shown: String,
     pub(super) fd: OwnedFd,
     level: i32,
+    pub(super) access: Access,
     /// Nothing can be learnt from `syncfs`: each object is synced by itself.
     pub(super) sync_each: bool,
     pub(super) pending: Mutex<Pending>,
@@ -65,7 +66,7 @@ impl LocalHeap {
     /// # Errors
     /// If that fails.
     pub fn create(root: &Path, level: i32) -> Result<LocalHeap> {
-        storage::make_folders(root).or_failed(|| format!("make the heap root {}", shown(root)))?;
+        Access::make_root(root).or_failed(|| format!("make the heap root {}", shown(root)))?;
         let heap = LocalHeap::new(root, level)?;
         heap.load_condemned()?;
         Ok(heap)
@@ -75,9 +76,10 @@ impl LocalHeap {
         let what = || format!("heap root {}", shown(root));
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::open(root, flags, Mode::empty()).or_failed(what)?;
+        let access = Access::of(root).or_failed(what)?;
         let sync_each = !syncfs_tells(&fd).or_failed(what)?;
         let (path, shown) = (root.to_path_buf(), shown(root));
-        Ok(LocalHeap { path, shown, fd, level, sync_each, pending: Mutex::default(), condemned: Mutex::default() })
+        Ok(LocalHeap { path, shown, fd, level, access, sync_each, pending: Mutex::default(), condemned: Mutex::default() })
     }
 
     /// The level of compression.
@@ -184,7 +186,7 @@ impl LocalHeap {
         };
         let mut result = rename(replace);
         if result == Err(Errno::NOENT) {
-            match fs::mkdirat(&self.fd, &path[..2], Mode::from_raw_mode(0o777)) {
+            match self.access.make_folder(self.fd.as_fd(), &path.as_bytes()[..2]) {
                 Ok(()) | Err(Errno::EXIST) => result = rename(replace),
                 Err(e) => return Err(failed(e)),
             }

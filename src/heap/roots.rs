@@ -37,13 +37,11 @@ pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
     match heap {
         Location::Folder(heap) if !heap.is_dir() => Ok(()),
         Location::Folder(heap) => {
-            let folder = heap.join(FOLDER);
-            if fs::read(folder.join(&name)).is_ok_and(|old| old == line) {
+            if fs::read(heap.join(FOLDER).join(&name)).is_ok_and(|old| old == line) {
                 return Ok(());
             }
-            let mut temp = small::temp(&folder)?;
-            temp.write_all(&line).or_failed(what)?;
-            small::publish(temp, &folder, &name)
+            let mut file = small::create(heap, FOLDER, &name)?;
+            file.write_all(&line).and_then(|()| file.finish()).or_failed(what)
         }
         Location::Remote(store) => {
             let key = format!("{FOLDER}/{name}").into_bytes();

@@ -1,34 +1,33 @@
 //! Small files that the heap keeps about itself: written beside their place, synced, then named.
 
+use crate::access::Access;
 use crate::error::{OrFailed, Result, printable};
-use crate::storage;
+use crate::files::NewFile;
 use crate::time::Time;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use tempfile::NamedTempFile;
 
 fn shown(folder: &Path) -> String {
     format!("write {}", printable(folder.as_os_str().as_encoded_bytes()))
 }
 
-/// A temporary file in a folder, which is made if it is not there.
+/// A new file in a folder of the heap, which is made if it is not there.
 ///
 /// # Errors
 /// If it can't be made.
-pub fn temp(folder: &Path) -> Result<NamedTempFile> {
-    storage::make_folders(folder).or_failed(|| shown(folder))?;
-    let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(folder).or_failed(|| shown(folder))?;
-    crate::cleanup::register(temp.path());
-    Ok(temp)
+pub fn create(heap: &Path, folder: &str, name: &str) -> Result<NewFile> {
+    let path = heap.join(folder);
+    let made = Access::of(heap).and_then(|access| {
+        access.make_folders(heap, Path::new(folder))?;
+        NewFile::with_mode(&path.join(name), access.file_mode())
+    });
+    made.or_failed(|| shown(&path))
 }
 
 /// When a file was changed last. Of a new one: what the clock of the storage says.
-///
-/// # Errors
-/// What the system says.
-pub fn time_of(file: &File) -> io::Result<Time> {
+fn time_of(file: &File) -> io::Result<Time> {
     let meta = file.metadata()?;
     Ok(Time { sec: meta.mtime(), nsec: meta.mtime_nsec() as u32 })
 }
@@ -38,18 +37,7 @@ pub fn time_of(file: &File) -> io::Result<Time> {
 /// # Errors
 /// If the heap can't be written.
 pub fn clock(heap: &Path) -> Result<Time> {
-    let temp = temp(&heap.join("temp"))?;
-    time_of(temp.as_file()).or_failed(|| shown(heap))
-}
-
-/// Gives a temporary file its name, to last.
-///
-/// # Errors
-/// If that fails.
-pub fn publish(temp: NamedTempFile, folder: &Path, name: &str) -> Result<()> {
-    let what = || shown(folder);
-    temp.as_file().set_permissions(Permissions::from_mode(0o666 & !crate::stat::umask())).or_failed(what)?;
-    temp.as_file().sync_all().or_failed(what)?;
-    temp.persist(folder.join(name)).map_err(|e| e.error).or_failed(what)?;
-    File::open(folder).and_then(|f| f.sync_all()).or_failed(what)
+    let folder = heap.join("temp");
+    let made = Access::of(heap).and_then(|access| access.make_folders(heap, Path::new("temp")));
+    made.and_then(|()| time_of(&tempfile::tempfile_in(&folder)?)).or_failed(|| shown(&folder))
 }

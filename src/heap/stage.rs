@@ -189,8 +189,8 @@ impl LocalHeap {
     /// A new file in a folder of this process.
     pub(super) fn temp_file(&self) -> Result<(TempFile, File)> {
         let what = || format!("write {}/temp", self.shown);
-        let temp = self.lock().temps.next(&self.path, what)?;
-        let file = temp::create(&temp, what)?;
+        let temp = self.lock().temps.next(&self.path, self.access, what)?;
+        let file = temp::create(&temp, self.access, what)?;
         Ok((temp, file))
     }
 }

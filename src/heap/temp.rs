@@ -1,10 +1,12 @@
 //! Where objects are staged: `temp/snap-<pid>-<random>/` below the heap root, gone when the process is.
 
+use crate::access::Access;
 use crate::error::{OrFailed, Result};
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
@@ -37,7 +39,7 @@ impl TempFile {
 
 impl Temps {
     /// The file for the next object of this thread: its folder is there, the file is not yet.
-    pub fn next(&mut self, heap: &Path, what: impl Fn() -> String) -> Result<TempFile> {
+    pub fn next(&mut self, heap: &Path, access: Access, what: impl Fn() -> String) -> Result<TempFile> {
         self.made += 1;
         // Never a name that could pass for an md5: the Python tool takes the start of any file's name for one.
         let name = format!("{}.gz", self.made);
@@ -46,14 +48,22 @@ impl Temps {
         }
         if self.root.is_none() {
             let above = heap.join("temp");
-            std::fs::create_dir_all(&above).or_failed(&what)?;
+            access.make_folders(heap, Path::new("temp")).or_failed(&what)?;
             let prefix = format!("snap-{}-", std::process::id());
             let root = tempfile::Builder::new().prefix(&prefix).tempdir_in(&above).or_failed(&what)?;
             crate::cleanup::register(root.path());
+            // Another user who shares the heap sweeps away what a writer that died left.
+            root.path()
+                .metadata()
+                .and_then(|meta| {
+                    let mode = access.folder_mode() | (meta.permissions().mode() & 0o2000);
+                    std::fs::set_permissions(root.path(), Permissions::from_mode(mode))
+                })
+                .or_failed(&what)?;
             self.root = Some(root);
         }
         let path = self.root.as_ref().map_or(heap, TempDir::path).join(self.made.to_string());
-        std::fs::create_dir(&path).or_failed(&what)?;
+        access.make_folder(fs::CWD, path.as_os_str().as_encoded_bytes()).or_failed(&what)?;
         let folder = fs::open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).or_failed(&what)?;
         let folder = Arc::new(folder);
         self.folders.insert(thread::current().id(), folder.clone());
@@ -67,7 +77,9 @@ impl Temps {
 }
 
 /// Makes a file that [`Temps::next`] gave.
-pub(super) fn create(temp: &TempFile, what: impl FnOnce() -> String) -> Result<File> {
+pub(super) fn create(temp: &TempFile, access: Access, what: impl FnOnce() -> String) -> Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    Ok(File::from(fs::openat(&temp.folder, &temp.name, flags, Mode::from_raw_mode(0o666)).or_failed(what)?))
+    let made = fs::openat(&temp.folder, &temp.name, flags, Mode::from_raw_mode(access.file_mode()));
+    let opened = made.and_then(|file| access.open_up(&file).map(|()| file));
+    opened.map(File::from).or_failed(what)
 }

@@ -73,7 +73,7 @@ pub struct Options {
     pub jobs: usize,
     /// Give out the records as the files are now. Otherwise they come as they went in, which is quicker.
     pub report: bool,
-    /// Folders that are never deleted: the heap root and the snap root.
+    /// What is never deleted: the heap root, the snap root, and the file that the tool itself writes.
     pub keep: Vec<Location>,
 }
 

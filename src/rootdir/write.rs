@@ -2,13 +2,13 @@
 //! itself what is looked at, changed or removed, never what it points to.
 
 use crate::time::Time;
-use rustix::fs::{self, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{self, Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const REPLACED: &str = "something else was put in its place meanwhile";
 
@@ -78,6 +78,10 @@ impl Folder {
                     return Err(e);
                 }
                 // A descriptor that only stands for a place can't be changed through, but its name in /proc is that very file.
+                // Where there is no /proc it stays unreadable.
+                if !has_proc() {
+                    return Err(e);
+                }
                 let name = proc_name(&path);
                 fs::chmodat(CWD, &name, Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o700), AtFlags::empty())?;
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -222,7 +226,7 @@ impl Listing {
     }
 }
 
-/// A new file that has no name yet, or only a temporary one (`.snap-restore-….tmp`) where the file system can't do without.
+/// A new file that has no name yet, or only a temporary one (`.snap-….tmp`) where the system can't do without.
 /// It is gone if it is dropped before it gets its name.
 pub struct Temp {
     file: File,
@@ -235,7 +239,8 @@ impl Temp {
     /// name can't.
     pub fn new(folder: &Arc<Folder>, named: bool) -> io::Result<Temp> {
         let mode = Mode::from_raw_mode(0o600);
-        if !named {
+        // What has no name gets one by way of /proc.
+        if !named && has_proc() {
             match fs::openat(&folder.fd, ".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
                 Ok(fd) => return Ok(Temp { file: File::from(fd), folder: folder.clone(), name: None }),
                 // Not on this file system, or an old kernel.
@@ -246,6 +251,11 @@ impl Temp {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let (fd, name) = with_temp_name(|name| fs::openat(&folder.fd, name, flags, mode))?;
         Ok(Temp { file: File::from(fd), folder: folder.clone(), name: Some(name) })
+    }
+
+    /// Its temporary name, where it has one.
+    pub fn name(&self) -> Option<&[u8]> {
+        self.name.as_deref()
     }
 
     /// The file, to write to.
@@ -287,7 +297,14 @@ pub fn timestamps(time: Time) -> Timestamps {
     Timestamps { last_access: omit, last_modification: Timespec { tv_sec: time.sec, tv_nsec: time.nsec.into() } }
 }
 
-fn proc_name(fd: &impl AsRawFd) -> String {
+/// Whether descriptors have names: a rescue system may have no /proc.
+pub fn has_proc() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| fs::access("/proc/self/fd", Access::EXISTS).is_ok())
+}
+
+/// The name of what a descriptor stands for, where there is a /proc.
+pub fn proc_name(fd: &impl AsRawFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
@@ -304,7 +321,7 @@ fn with_temp_name<T>(make: impl Fn(&[u8]) -> rustix::io::Result<T>) -> rustix::i
     loop {
         // The standard library's only source of randomness: every state has keys of its own.
         let random = RandomState::new().hash_one(std::process::id());
-        let name = format!(".snap-restore-{random:016x}.tmp").into_bytes();
+        let name = format!(".snap-{random:016x}.tmp").into_bytes();
         match make(&name) {
             Ok(made) => return Ok((made, name)),
             Err(Errno::EXIST) => continue,

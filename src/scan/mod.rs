@@ -7,6 +7,7 @@ pub mod objects;
 mod pattern;
 mod rules;
 mod walk;
+mod xattrs;
 
 pub use filter::Filter;
 pub use rules::Rules;
@@ -24,7 +25,7 @@ use crate::stream::{LINE_LIMIT, Records, Tally};
 use kept::Kept;
 use rustix::fs::{self, AtFlags, FileType, OFlags, Stat};
 use std::io::{self, BufRead};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -174,6 +175,8 @@ struct Seen {
     kept_out: Vec<Name>,
     /// Those that were met and told.
     told: Vec<Name>,
+    /// Links have extended attributes that can't be read here.
+    links_without_xattrs: bool,
     sockets: u64,
     fifos: u64,
     devices: u64,
@@ -265,6 +268,12 @@ impl Shared {
         !self.kept.is_empty() && kept::above(name).any(|above| stat(above).is_ok_and(|stat| self.keeps_out(above, &stat)))
     }
 
+    fn note_once(&self) {
+        if !std::mem::replace(&mut self.lock().links_without_xattrs, true) {
+            self.monitor.note("extended attributes of links are not recorded: there is no /proc to reach them by");
+        }
+    }
+
     /// The record of what lies in `folder` as `part`, if it is of a kind that is wanted.
     fn record(&self, folder: BorrowedFd<'_>, part: &[u8], name: Name, stat: &Stat) -> Option<Record> {
         let Some(kind) = stat::kind(stat) else {
@@ -290,8 +299,9 @@ impl Shared {
             extra.destination = Some(target.as_bytes());
         }
         if self.options.xattrs {
-            match xattrs(folder, part) {
-                Ok(all) => extra.xattrs = all,
+            match xattrs::of(folder, part, kind) {
+                Ok(Some(all)) => extra.xattrs = all,
+                Ok(None) => self.note_once(),
                 Err(e) => return Some(self.failure(&name, "read extended attributes", &e)),
             }
         }
@@ -302,31 +312,6 @@ impl Shared {
             false => Some(self.failure(record.name(), "record it", &io::Error::other("its extended attributes are too many"))),
         }
     }
-}
-
-/// The extended attributes of what lies in `folder` as `part`, in order of name. A link's own, not its target's.
-fn xattrs(folder: BorrowedFd<'_>, part: &[u8]) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    // There is no listxattrat before Linux 6.13; through /proc the last step is still taken from the open folder.
-    let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
-    path.extend_from_slice(part);
-    let mut names = vec![0; 64 << 10];
-    let n = match fs::llistxattr(&path[..], &mut names[..]) {
-        Ok(n) => n,
-        Err(rustix::io::Errno::OPNOTSUPP) => return Ok(Vec::new()),
-        Err(e) => return Err(e.into()),
-    };
-    let mut all = Vec::new();
-    let mut value = vec![0; 64 << 10];
-    for name in names[..n].split(|b| *b == 0).filter(|name| !name.is_empty()) {
-        match fs::lgetxattr(&path[..], name, &mut value[..]) {
-            Ok(n) => all.push((name.to_vec(), value[..n].to_vec())),
-            // It went away in between.
-            Err(rustix::io::Errno::NODATA) => {}
-            Err(e) => return Err(e.into()),
-        }
-    }
-    all.sort();
-    Ok(all)
 }
 
 /// What lies in `folder` as `part`, itself, not what a link leads to.

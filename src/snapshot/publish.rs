@@ -2,10 +2,11 @@
 
 use super::label::{Label, Totals, ascii};
 use super::{Place, path_for};
+use crate::access::Access;
 use crate::codec;
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Md5, Record};
-use crate::storage::{Attributes, Body, Location, Put, Store, make_folders};
+use crate::storage::{Attributes, Body, Location, Put, Store};
 use crate::time::Time;
 use md5::Digest;
 use rayon::prelude::*;
@@ -55,7 +56,8 @@ impl Publisher {
             Location::Folder(folder) => {
                 let below = path_for(time).ok_or_else(out_of_range)?;
                 let beside = folder.join(below.parent().unwrap_or(Path::new("")));
-                make_folders(&beside).or_failed(what)?;
+                let access = Access::make_root(folder).or_failed(what)?;
+                access.make_folders(folder, below.parent().unwrap_or(Path::new(""))).or_failed(what)?;
                 let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(&beside).or_failed(what)?;
                 crate::cleanup::register(temp.path());
                 Out::Folder(folder.clone(), temp)
@@ -122,7 +124,7 @@ impl Publisher {
         let what = || format!("write a snapshot to {}", self.root);
         match self.out {
             Out::Folder(root, temp) => {
-                let mode = 0o666 & !crate::stat::umask();
+                let mode = Access::of(&root).or_failed(what)?.file_mode();
                 temp.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).or_failed(what)?;
                 temp.as_file().sync_all().or_failed(what)?;
                 name_file(&root, temp, self.time, &self.root)
@@ -148,9 +150,9 @@ fn name_file(root: &Path, mut temp: NamedTempFile, mut time: Time, shown: &Locat
     loop {
         let below = path_for(time).ok_or_else(out_of_range)?;
         let path = root.join(&below);
-        if let Some(folder) = path.parent() {
-            make_folders(folder).or_failed(|| format!("write the snap root {shown}"))?;
-        }
+        let folder = below.parent().unwrap_or(Path::new(""));
+        let made = Access::of(root).and_then(|access| access.make_folders(root, folder));
+        made.or_failed(|| format!("write the snap root {shown}"))?;
         match temp.persist_noclobber(&path) {
             Ok(_) => match sync_folders(root, &below) {
                 Ok(()) => return Ok(Place::File(path)),

@@ -5,6 +5,7 @@ use crate::error::{Error, Result, printable};
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,21 +124,23 @@ pub fn resolved(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Makes a folder and those above it, each new one synced into the one above, so that what is synced in it can be found again.
+/// Makes a folder with that mode and those above it with the usual one, each new one synced into the one above, so that what is
+/// synced in it can be found again.
 ///
 /// # Errors
 /// What the system says.
-pub fn make_folders(folder: &Path) -> std::io::Result<()> {
+pub fn make_folders(folder: &Path, mode: u32) -> std::io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     let above = folder.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut made = std::fs::create_dir(folder);
+    let make = || std::fs::DirBuilder::new().mode(mode).create(folder);
+    let mut made = make();
     if made.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
         // Also where nothing can be known of any folder this comes to an end.
         let Some(above) = above else { return made };
-        make_folders(above)?;
-        made = std::fs::create_dir(folder);
+        make_folders(above, 0o777)?;
+        made = make();
     }
     match made {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),

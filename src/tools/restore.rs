@@ -6,6 +6,7 @@ use crate::content::Source;
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::restore::{self, Options, restore};
+use crate::storage::Location;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
         // Nothing is fetched, so there need not be a heap.
         _ => Arc::new(|_| Err("contents are not looked at in a dry run".to_string())),
     };
+    let shows = args.dry_run || args.output.is_some();
+    let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;
+    let own = output.iter().flat_map(|output| output.own().paths).map(Location::Folder);
     let options = Options {
         delete: args.delete,
         delete_excluded: args.delete_excluded,
@@ -40,10 +44,8 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
         },
         jobs: args.jobs.among(&[Some(&root), heap_root.as_ref()]),
         report: args.output.is_some(),
-        keep: [heap_root, args.snap.get()?].into_iter().flatten().collect(),
+        keep: [heap_root.clone(), args.snap.get()?].into_iter().flatten().chain(own).collect(),
     };
-    let shows = args.dry_run || args.output.is_some();
-    let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;
     console.progress().show(args.progress);
     let mut records = restore(input, &root, source, options, console)?;
     match output {

@@ -20,7 +20,9 @@ fn work(args: Scan, console: Arc<Console>) -> Result<Outcome> {
         Some(root) => Location::parse(root, "ROOT", &args.file.options()?)?,
         None => args.file.require()?,
     };
-    let options = options(&args)?;
+    let mut options = options(&args)?;
+    let output = Output::new(args.out.output.as_deref())?;
+    options.output = output.own();
     let records = match &args.files_from {
         None => scan::scan(&root, options, console)?,
         Some(path) if path.as_os_str() == "-" => {
@@ -35,7 +37,6 @@ fn work(args: Scan, console: Arc<Console>) -> Result<Outcome> {
             scan::scan_names(&root, BufReader::new(file), &shown, args.null, options, console)?
         }
     };
-    let output = Output::new(args.out.output.as_deref())?;
     output.write_all(cli::without_end(records, args.no_end.no_end))?;
     Ok(Outcome::Done)
 }

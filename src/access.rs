@@ -1,0 +1,127 @@
+//! Who may read what a heap or a snap root holds. A root that we make is its owner's alone; what is made in a root takes the
+//! bits of the group and of others from it, whatever the umask says, so that the root alone decides.
+
+use crate::storage;
+use rustix::fs::{self, AtFlags, CWD, Mode};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// The set-group-id bit, which a folder has from the one that it was made in.
+const SETGID: u32 = 0o2000;
+
+/// What a root gives to its group and to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    shared: u32,
+    umask: u32,
+}
+
+impl Access {
+    /// That of a root that is there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of(root: &Path) -> io::Result<Access> {
+        Ok(Access { shared: root.metadata()?.permissions().mode() & 0o1077, umask: crate::stat::umask() })
+    }
+
+    /// Makes a root where there is none. It is its owner's alone; the folders above it are as the umask has them.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make_root(root: &Path) -> io::Result<Access> {
+        storage::make_folders(root, 0o700)?;
+        Access::of(root)
+    }
+
+    /// The mode of a file.
+    pub fn file_mode(self) -> u32 {
+        0o600 | (self.shared & 0o066)
+    }
+
+    /// The mode of a folder.
+    pub fn folder_mode(self) -> u32 {
+        0o700 | self.shared
+    }
+
+    /// Gives a file that was made with [`Access::file_mode`] what the umask took from it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_up(self, file: impl AsFd) -> rustix::io::Result<()> {
+        match self.file_mode() & self.umask {
+            0 => Ok(()),
+            _ => fs::fchmod(file, Mode::from_raw_mode(self.file_mode())),
+        }
+    }
+
+    /// Makes a folder.
+    ///
+    /// # Errors
+    /// What the system says; EEXIST where there is something.
+    pub fn make_folder(self, at: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
+        fs::mkdirat(at, name, Mode::from_raw_mode(self.folder_mode()))?;
+        if self.folder_mode() & self.umask != 0 {
+            let inherited = fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode & SETGID;
+            fs::chmodat(at, name, Mode::from_raw_mode(self.folder_mode() | inherited), AtFlags::empty())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folders below a root that `below` names, where they are not there, each synced into the one above.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make_folders(self, root: &Path, below: &Path) -> io::Result<()> {
+        let mut at = root.to_path_buf();
+        for part in below {
+            let above = at.clone();
+            at.push(part);
+            match self.make_folder(CWD, at.as_os_str().as_bytes()) {
+                Ok(()) => std::fs::File::open(&above)?.sync_all()?,
+                Err(Errno::EXIST) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_decides_what_is_shared_and_the_owner_keeps_all() {
+        for (root, folder, file) in [
+            (0o700, 0o700, 0o600),
+            (0o750, 0o750, 0o640),
+            (0o755, 0o755, 0o644),
+            (0o2770, 0o770, 0o660),
+            (0o1777, 0o1777, 0o666),
+            (0o711, 0o711, 0o600),
+            (0o500, 0o700, 0o600),
+        ] {
+            let access = Access { shared: root & 0o1077, umask: 0o077 };
+            assert_eq!((access.folder_mode(), access.file_mode()), (folder, file), "{root:o}");
+        }
+    }
+
+    #[test]
+    fn what_the_umask_took_is_given_and_set_group_id_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+        std::fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o2775)).unwrap();
+        let access = Access { umask: 0o777, ..Access::of(temp.path()).unwrap() };
+        access.make_folders(temp.path(), Path::new("2026/11")).unwrap();
+        access.make_folders(temp.path(), Path::new("2026/11")).unwrap();
+        assert_eq!(mode(&temp.path().join("2026/11")), 0o2775);
+        let file = std::fs::File::create(temp.path().join("f")).unwrap();
+        access.open_up(&file).unwrap();
+        assert_eq!(mode(&temp.path().join("f")), 0o664);
+    }
+}

@@ -1,0 +1,245 @@
+//! A file that is written for somebody: it appears under its name when all is written, or not at all.
+//!
+//! What is there and is no regular file (a device, a fifo) is never replaced but written to; a symbolic link stays, and the file
+//! that it leads to is replaced; a file that is there keeps its mode and, as far as we may, its owner.
+
+use crate::rootdir::{Folder, Temp};
+use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat, Uid};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// As many links as Linux follows.
+const LINKS: usize = 40;
+
+/// A file that is being written. Dropped before [`NewFile::finish`], it leaves nothing.
+pub struct NewFile {
+    to: To,
+}
+
+enum To {
+    /// What is there is written to.
+    Straight(File),
+    /// A file beside its place.
+    Beside(Box<Beside>),
+}
+
+struct Beside {
+    temp: Temp,
+    folder: Arc<Folder>,
+    path: PathBuf,
+    /// The file that is replaced.
+    old: Option<Stat>,
+    mode: u32,
+}
+
+impl NewFile {
+    /// A file with the mode that any new file has: 0666 less the umask.
+    ///
+    /// # Errors
+    /// If it can't be written, or is a folder.
+    pub fn create(path: &Path) -> io::Result<NewFile> {
+        NewFile::with_mode(path, 0o666 & !crate::stat::umask())
+    }
+
+    /// A file with that mode, if it is not there yet.
+    ///
+    /// # Errors
+    /// If it can't be written, or is a folder.
+    pub fn with_mode(path: &Path, mode: u32) -> io::Result<NewFile> {
+        let there = match fs::stat(path) {
+            Ok(stat) => Some(stat),
+            // A link that leads nowhere yet.
+            Err(Errno::NOENT) => None,
+            Err(e) => return Err(e.into()),
+        };
+        let kind = there.as_ref().map(|stat| FileType::from_raw_mode(stat.st_mode));
+        let place = match kind {
+            Some(FileType::Directory) => return Err(Errno::ISDIR.into()),
+            None if path.as_os_str().as_bytes().ends_with(b"/") => return Err(Errno::ISDIR.into()),
+            Some(FileType::RegularFile) | None => followed(path, there.as_ref())?,
+            Some(_) => None,
+        };
+        let Some(path) = place else {
+            let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+            // A regular file without a path, which only /proc names, is written from its start.
+            let flags = if kind == Some(FileType::RegularFile) { flags | OFlags::TRUNC } else { flags };
+            return Ok(NewFile { to: To::Straight(fs::open(path, flags, Mode::empty())?.into()) });
+        };
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = Arc::new(Folder::of(fs::open(above, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
+        // It has no name until it is whole, where the system can do that: nobody takes it for a file of the user's.
+        let temp = Temp::new(&folder, false)?;
+        if let Some(name) = temp.name() {
+            crate::cleanup::register(&above.join(OsStr::from_bytes(name)));
+        }
+        Ok(NewFile { to: To::Beside(Box::new(Beside { temp, folder, path, old: there, mode })) })
+    }
+
+    /// The file, to write to.
+    pub fn file(&self) -> &File {
+        match &self.to {
+            To::Straight(file) => file,
+            To::Beside(beside) => beside.temp.file(),
+        }
+    }
+
+    /// The path that it will have, links followed, and that of a temporary file, where the system can't do without; none for
+    /// what is written straight.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let To::Beside(beside) = &self.to else { return Vec::new() };
+        let temp = beside.temp.name().map(|name| beside.path.with_file_name(OsStr::from_bytes(name)));
+        std::iter::once(beside.path.clone()).chain(temp).collect()
+    }
+
+    /// Syncs the file and gives it its name, to last.
+    ///
+    /// # Errors
+    /// What the system says; a file that was there is then as it was.
+    pub fn finish(self) -> io::Result<()> {
+        let To::Beside(mut beside) = self.to else { return Ok(()) };
+        let Beside { temp, folder, path, old, mode } = &mut *beside;
+        let file = temp.file();
+        let mode = match old {
+            None => *mode,
+            Some(old) => keep_owner(file, old)?,
+        };
+        fs::fchmod(file, Mode::from_raw_mode(mode))?;
+        file.sync_all()?;
+        let leaf = path.file_name().map(|leaf| leaf.as_bytes().to_vec()).unwrap_or_default();
+        temp.publish(&leaf)?;
+        match fs::fsync(folder.fd()) {
+            // Some file systems have nothing to sync in a folder.
+            Err(Errno::INVAL) | Ok(()) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Gives a new file the owner of an old one as far as that is allowed, and says which of its mode it may have: rights of a group
+/// that it does not have belong to nobody, and it is never a program that runs as somebody else.
+fn keep_owner(file: &File, old: &Stat) -> io::Result<u32> {
+    let now = fs::fstat(file)?;
+    if now.st_uid != old.st_uid {
+        // Only root may; the file then is ours.
+        let _ = fs::fchown(file, Some(Uid::from_raw(old.st_uid)), None);
+    }
+    let same_group = now.st_gid == old.st_gid || fs::fchown(file, None, Some(Gid::from_raw(old.st_gid))).is_ok();
+    let mode = old.st_mode & 0o777;
+    Ok(if same_group { mode } else { mode & !0o070 })
+}
+
+/// The path that symbolic links lead to. None where no path does: `/dev/stdout` may be a file that has no name any more.
+fn followed(path: &Path, there: Option<&Stat>) -> io::Result<Option<PathBuf>> {
+    if let Some(there) = there {
+        let same = |path: &PathBuf| fs::stat(path).is_ok_and(|s| (s.st_dev, s.st_ino) == (there.st_dev, there.st_ino));
+        return Ok(path.canonicalize().ok().filter(same));
+    }
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS {
+        match std::fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(Some(path)),
+        }
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// Writes a small file for the user in one go.
+///
+/// # Errors
+/// What the system says; a file that was there is then as it was.
+pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = NewFile::create(path)?;
+    file.write_all(content)?;
+    file.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_file_has_no_name_until_it_is_whole_and_none_at_all_if_it_is_given_up() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("new");
+        let mut file = NewFile::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        assert!(!path.exists());
+        drop(file);
+        assert_eq!(temp.path().read_dir().unwrap().count(), 0);
+        write(&path, b"whole").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        assert_eq!(temp.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_there_keeps_its_mode_and_owner() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("old");
+        std::fs::write(&path, "old").unwrap();
+        for bits in [0o600, 0o640, 0o444, 0o755] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits)).unwrap();
+            write(&path, b"new").unwrap();
+            assert_eq!((mode(&path), std::fs::read(&path).unwrap()), (bits, b"new".to_vec()));
+        }
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(1234), Some(4321)).unwrap();
+            write(&path, b"new").unwrap();
+            let meta = path.metadata().unwrap();
+            assert_eq!((meta.uid(), meta.gid(), mode(&path)), (1234, 4321, 0o755));
+        }
+    }
+
+    #[test]
+    fn links_stay_and_the_file_that_they_lead_to_is_replaced() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::fs::create_dir(at("d")).unwrap();
+        symlink("d/file", at("one")).unwrap();
+        symlink("one", at("two")).unwrap();
+        for content in ["made", "again"] {
+            write(&at("two"), content.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(at("d/file")).unwrap(), content);
+            assert!(at("two").is_symlink() && at("one").is_symlink());
+        }
+        symlink("loop", at("loop")).unwrap();
+        assert!(write(&at("loop"), b"").is_err());
+        assert_eq!(write(&at("d"), b"").unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_written_to() {
+        let temp = tempfile::tempdir().unwrap();
+        let fifo = temp.path().join("fifo");
+        fs::mknodat(fs::CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let reader = std::thread::spawn({
+            let fifo = fifo.clone();
+            move || std::fs::read_to_string(fifo).unwrap()
+        });
+        write(&fifo, b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), "through");
+        write(Path::new("/dev/null"), b"nothing").unwrap();
+        let stat = fs::stat("/dev/null").unwrap();
+        assert_eq!(FileType::from_raw_mode(stat.st_mode), FileType::CharacterDevice);
+    }
+}

@@ -21,6 +21,7 @@ mod keep;
 mod measure;
 mod memory;
 mod model;
+mod readers;
 mod remote;
 mod roundtrip;
 mod seed;

@@ -1,5 +1,6 @@
 //! Snapshots: how they are named, chosen, read and published.
 
+mod index;
 mod label;
 mod list;
 mod names;
@@ -7,6 +8,7 @@ mod place;
 mod publish;
 mod read;
 
+pub use index::Index;
 pub use label::{LABEL_LIMIT, Label, Totals, VERSION};
 pub use list::list;
 pub use names::NameList;

@@ -82,9 +82,9 @@ deb: ## a Debian package of what install installs, in the target folder; DEB_DIR
 	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR="$$stage" ZSH_COMPLETIONS="$$stage/usr/share/zsh/vendor-completions"; \
 	packaging/deb.sh "$$stage" "$(DEB_DIR)"
 
-clean: ## what was built; the Python tool in .venv and the emulators, too
+clean: ## what was built; the Python tool in .venv, .readers and the emulators, too
 	$(CARGO) clean
-	rm -rf .venv .emulators
+	rm -rf .venv .readers .emulators
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12

@@ -27,7 +27,7 @@ say() {
 }
 
 mkdir work
-tar -C "$project" --exclude ./.git --exclude ./.venv --exclude ./.tools --exclude ./target -cf - . | tar -C work -xf -
+tar -C "$project" --exclude ./.git --exclude ./.venv --exclude ./.readers --exclude ./.tools --exclude ./target -cf - . | tar -C work -xf -
 
 say "Three roots: what is backed up, where contents go, where snapshots go."
 run 'export FILE_ROOT=$PWD/work HEAP_ROOT=$PWD/heap SNAP_ROOT=$PWD/snap'

@@ -2,7 +2,9 @@
 
 mod header;
 
-pub use header::{BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LENGTHS, SHA256, TOTALS, read_header};
+pub use header::{
+    BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, LENGTHS, SHA256, TOTALS, read_header,
+};
 
 use crate::record::{Md5, Sha256};
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
@@ -58,13 +60,10 @@ const TRAILER: usize = 8;
 /// If the subfields take more than [`FIELDS_LIMIT`] bytes: that is a mistake of the caller.
 pub fn member<'a>(content: &[u8], level: i32, fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, sized: bool) -> Vec<u8> {
     let mut out = header::start(fields, sized.then_some(content.len() as u32));
-    let start = out.len();
-    with_compressor(if is_dense(content) { 0 } else { level }, |c| {
-        out.resize(start + c.deflate_compress_bound(content.len()) + TRAILER, 0);
-        // The bound was asked for, so there is room.
-        let n = c.deflate_compress(content, &mut out[start..]).expect("deflate within its own bound");
-        out.truncate(start + n);
-    });
+    match content {
+        [] => out.extend_from_slice(&header::NOTHING),
+        _ => deflate(content, level, &mut out),
+    }
     out.extend_from_slice(&libdeflater::crc32(content).to_le_bytes());
     out.extend_from_slice(&(content.len() as u32).to_le_bytes());
     if sized {
@@ -72,6 +71,16 @@ pub fn member<'a>(content: &[u8], level: i32, fields: impl IntoIterator<Item = (
     }
     out.shrink_to_fit();
     out
+}
+
+fn deflate(content: &[u8], level: i32, out: &mut Vec<u8>) {
+    let start = out.len();
+    with_compressor(if is_dense(content) { 0 } else { level }, |c| {
+        out.resize(start + c.deflate_compress_bound(content.len()) + TRAILER, 0);
+        // The bound was asked for, so there is room.
+        let n = c.deflate_compress(content, &mut out[start..]).expect("deflate within its own bound");
+        out.truncate(start + n);
+    });
 }
 
 /// Whether a content is compressed already, judged by a sample: squeezing it would cost time and save nothing.
@@ -145,6 +154,8 @@ pub struct GzipReader<R> {
     at: usize,
     first: Header,
     last: Option<Header>,
+    /// Where the member starts whose content is given out, and where the next one does.
+    starts: (u64, u64),
 }
 
 /// Members of ours are read whole; from the first member without our extra field on, flate2 reads the rest.
@@ -165,7 +176,8 @@ impl<R: BufRead> GzipReader<R> {
     pub fn new(mut input: R) -> io::Result<GzipReader<R>> {
         let Some(header) = read_header(&mut input)? else { return Err(invalid("it is empty, not gzip")) };
         let first = header.clone();
-        let mut reader = GzipReader { state: State::Members(input), content: Vec::new(), at: 0, last: None, first };
+        let mut reader =
+            GzipReader { state: State::Members(input), content: Vec::new(), at: 0, last: None, first, starts: (0, 0) };
         reader.enter(header)?;
         Ok(reader)
     }
@@ -178,6 +190,11 @@ impl<R: BufRead> GzipReader<R> {
     /// The header of the last member, once all is read; None where that is none of ours.
     pub fn last(&self) -> Option<&Header> {
         self.last.as_ref()
+    }
+
+    /// Where the member starts whose content [`BufRead::fill_buf`] gave; None where that is none of ours.
+    pub fn member_start(&self) -> Option<u64> {
+        self.last.is_some().then_some(self.starts.0)
     }
 
     /// Takes in the member whose header was read.
@@ -199,6 +216,7 @@ impl<R: BufRead> GzipReader<R> {
                 let inflated = inflate_whole(&whole, content).or_else(|| inflate_slowly(&whole, content));
                 self.content = inflated.ok_or_else(|| invalid("a damaged gzip member"))?;
                 self.last = Some(header);
+                self.starts = (self.starts.1, self.starts.1 + u64::from(member));
                 self.state = State::Members(input);
             }
             _ => {

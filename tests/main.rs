@@ -25,6 +25,7 @@ mod memory;
 mod model;
 mod outputs;
 mod private;
+mod readers;
 mod remote;
 mod roundtrip;
 mod seed;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need: the Python tool into .venv of the checkout, emulators of storages into .emulators, and the
-# Debian packages that are missing. With SNAPSHOOTER_LOCAL_ONLY=1 no emulators.
+# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, emulators
+# of storages into .emulators, and the Debian packages that are missing. With SNAPSHOOTER_LOCAL_ONLY=1 no emulators.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -12,7 +12,7 @@ if [ -n "${SNAPSHOOTER_LOCAL_ONLY:-}" ]; then
 fi
 
 # A command of each package; python3-venv has none and is asked for below.
-declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch)
+declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [busybox]=busybox [pigz]=pigz [java]=default-jre-headless)
 if [ -n "$with_emulators" ]; then
     package+=([node]=nodejs [npm]=npm [rclone]=rclone [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
 fi
@@ -55,13 +55,17 @@ for component in fmt clippy; do
 done
 
 # Anew when the requirements changed, and when an earlier try was cut off.
-if ! cmp -s tests/requirements.txt .venv/installed.txt; then
-    echo "installing the Python tool into .venv"
-    rm -rf .venv
-    python3 -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/requirements.txt
-    cp tests/requirements.txt .venv/installed.txt
-fi
+venv() {
+    if ! cmp -s "$1" "$2/installed.txt"; then
+        echo "installing $3 into $2"
+        rm -rf "$2"
+        python3 -m venv "$2"
+        "$2/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -r "$1"
+        cp "$1" "$2/installed.txt"
+    fi
+}
+venv tests/requirements.txt .venv "the Python tool"
+venv tests/readers.txt .readers "programs that read our files"
 
 if [ -n "$with_emulators" ] && ! cmp -s <(cat tests/emulators.txt; echo "$azurite") .emulators/installed.txt; then
     echo "installing emulators of storages into .emulators"

@@ -14,6 +14,9 @@ pub const LABEL: FieldId = *b"SL";
 pub const TOTALS: FieldId = *b"ST";
 /// The index of members, or a piece of it, in a member without content; see [`crate::snapshot::Index`].
 pub const INDEX: FieldId = *b"SI";
+/// The length of the whole last member of a snapshot, little-endian u32: the last of its subfields, so that it stands
+/// [`BEHIND_LAST`] bytes before the end of the file.
+pub const LAST: FieldId = *b"SZ";
 /// The sha256 of a heap object's content, in its first member: 32 bytes.
 pub const SHA256: FieldId = *b"SH";
 
@@ -25,6 +28,12 @@ pub(super) const PLAIN: usize = 10;
 
 /// Where the value of the second subfield is in a member whose first holds the lengths.
 pub const BEHIND_LENGTHS: u64 = (PLAIN + 2 + 4 + 8 + 4) as u64;
+
+/// Deflated, no content.
+pub(super) const NOTHING: [u8; 2] = [3, 0];
+
+/// How many bytes follow the header of a member without content: those, and the trailer.
+pub const BEHIND_LAST: usize = NOTHING.len() + super::TRAILER;
 
 /// How a gzip member starts.
 #[derive(Clone, Debug, Default, PartialEq)]

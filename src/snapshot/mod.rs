@@ -1,11 +1,13 @@
 //! Snapshots: how they are named, chosen, read and published.
 
+mod index;
 mod label;
 mod list;
 mod place;
 mod publish;
 mod read;
 
+pub use index::Index;
 pub use label::{LABEL_LIMIT, Label, Totals, VERSION};
 pub use list::list;
 

@@ -1,10 +1,12 @@
 //! Publishing a snapshot: one file, in one step, or nothing.
 
+use super::index::Builder;
 use super::label::{Label, Totals, ascii};
 use super::{Place, path_for};
 use crate::access::Access;
 use crate::codec;
 use crate::error::{Error, OrFailed, Result};
+use crate::name::Name;
 use crate::record::{Md5, Record};
 use crate::storage::{Attributes, Body, Location, Put, Store};
 use crate::time::Time;
@@ -32,8 +34,19 @@ pub struct Publisher {
     out: Out,
     /// Until it is written.
     label: Option<String>,
-    texts: Vec<Vec<u8>>,
+    member: usize,
+    texts: Vec<Text>,
+    index: Builder,
+    /// Bytes written.
+    written: u64,
     totals: Totals,
+}
+
+/// What goes into a member: records, and the name of the first.
+#[derive(Default)]
+struct Text {
+    first: Option<Name>,
+    bytes: Vec<u8>,
 }
 
 /// Where it is written.
@@ -67,7 +80,24 @@ impl Publisher {
                 Out::Store(store.clone(), temp, Box::default())
             }
         };
-        Ok(Publisher { root: root.clone(), time, out, label, texts: vec![Vec::new()], totals: Totals::default() })
+        Ok(Publisher {
+            root: root.clone(),
+            time,
+            out,
+            label,
+            member: MEMBER,
+            texts: vec![Text::default()],
+            index: Builder::default(),
+            written: 0,
+            totals: Totals::default(),
+        })
+    }
+
+    /// How many bytes of text a gzip member has: a megabyte if this is not called. More compress better; fewer are found
+    /// quicker.
+    #[must_use]
+    pub fn with_members_of(self, bytes: usize) -> Publisher {
+        Publisher { member: bytes, ..self }
     }
 
     /// Adds a record.
@@ -75,15 +105,18 @@ impl Publisher {
     /// # Errors
     /// If it can't be written.
     pub fn push(&mut self, record: &Record) -> Result<()> {
-        if self.texts.last().is_some_and(|t| t.len() + record.text().len() >= MEMBER) {
+        let full = |text: &Text| text.first.is_some() && text.bytes.len() + record.text().len() >= self.member;
+        if self.texts.last().is_some_and(full) {
             if self.texts.len() == GROUP {
                 self.flush()?;
             }
-            self.texts.push(Vec::with_capacity(MEMBER));
+            self.texts.push(Text { first: None, bytes: Vec::with_capacity(self.member) });
         }
+        self.index.see(record.name());
         if let Some(text) = self.texts.last_mut() {
-            text.extend_from_slice(record.text());
-            text.push(b'\n');
+            text.first.get_or_insert_with(|| record.name().clone());
+            text.bytes.extend_from_slice(record.text());
+            text.bytes.push(b'\n');
         }
         self.totals.records += 1;
         Ok(())
@@ -94,12 +127,19 @@ impl Publisher {
         let label = self.label.take();
         let label = label.as_ref().map(|text| (codec::LABEL, text.as_bytes()));
         let texts = std::mem::take(&mut self.texts);
-        let members: Vec<Vec<u8>> =
-            texts.par_iter().enumerate().map(|(i, text)| codec::member(text, LEVEL, label.filter(|_| i == 0), true)).collect();
-        members.iter().try_for_each(|member| self.write(member))
+        let compress = |(i, text): (usize, &Text)| codec::member(&text.bytes, LEVEL, label.filter(|_| i == 0), true);
+        let members: Vec<Vec<u8>> = texts.par_iter().enumerate().map(compress).collect();
+        for (text, member) in texts.iter().zip(&members) {
+            if let Some(first) = &text.first {
+                self.index.begin(self.written, first);
+            }
+            self.write(member)?;
+        }
+        Ok(())
     }
 
-    fn write(&mut self, member: &[u8]) -> Result<()> {
+    /// Writes a member, and gives its offset.
+    fn write(&mut self, member: &[u8]) -> Result<u64> {
         let written = match &mut self.out {
             Out::Folder(_, temp) => temp.write_all(member),
             Out::Store(_, temp, digest) => {
@@ -107,7 +147,26 @@ impl Publisher {
                 temp.write_all(member)
             }
         };
-        written.or_failed(|| format!("write a snapshot to {}", self.root))
+        written.or_failed(|| format!("write a snapshot to {}", self.root))?;
+        let at = self.written;
+        self.written += member.len() as u64;
+        Ok(at)
+    }
+
+    /// Writes the members without content: the pieces of the index, if it has any, and the last one.
+    fn write_end(&mut self) -> Result<()> {
+        let index = std::mem::take(&mut self.index);
+        let index = index.finish(&mut |piece| self.write(&codec::member(b"", LEVEL, [(codec::INDEX, piece)], true)))?;
+        let totals = ascii(&self.totals);
+        let last = |len: u32| {
+            let len = len.to_le_bytes();
+            let index = index.as_ref().map(|index| (codec::INDEX, &index[..]));
+            let fields = [(codec::TOTALS, totals.as_bytes())].into_iter().chain(index).chain([(codec::LAST, &len[..])]);
+            codec::member(b"", LEVEL, fields, true)
+        };
+        // Its own length is in it.
+        let len = last(0).len() as u32;
+        self.write(&last(len)).map(|_| ())
     }
 
     /// Publishes: in a folder the file is synced, gets its name (never in place of another), and the new folders are synced;
@@ -118,9 +177,7 @@ impl Publisher {
     pub fn finish(mut self, errors: u64) -> Result<Place> {
         self.flush()?;
         self.totals.errors = errors;
-        let totals = ascii(&self.totals);
-        let last = codec::member(b"", LEVEL, [(codec::TOTALS, totals.as_bytes())], true);
-        self.write(&last)?;
+        self.write_end()?;
         let what = || format!("write a snapshot to {}", self.root);
         match self.out {
             Out::Folder(root, temp) => {

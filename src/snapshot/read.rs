@@ -1,8 +1,9 @@
 //! Reading snapshots, ours and those of the Python tool.
 
+use super::index::Index;
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
-use crate::codec::{self, FIELDS_LIMIT, GzipReader, Header};
+use crate::codec::{self, GzipReader, Header};
 use crate::end::{End, Listing};
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -13,7 +14,7 @@ use crate::text;
 use std::io::BufRead;
 use std::sync::Arc;
 
-fn damaged(path: &str, reason: &str) -> Error {
+pub(super) fn damaged(path: &str, reason: &str) -> Error {
     Error::refused(format!("snapshot {path} is damaged: {reason}"))
 }
 
@@ -48,7 +49,7 @@ pub fn types(place: &Place) -> Result<Option<Vec<String>>> {
     Ok(label(place)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
 }
 
-/// Inflates all of a snapshot and looks at its end, without looking at the records. Gives its label.
+/// Inflates all of a snapshot and looks at its end and its index, without looking at the records. Gives its label.
 ///
 /// # Errors
 /// If it is damaged or can't be read.
@@ -56,14 +57,23 @@ pub fn check(place: &Place) -> Result<Option<Label>> {
     let shown = place.to_string();
     let mut gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
     let label = label_of(gzip.first(), &shown)?;
+    let mut starts = Vec::new();
     loop {
-        match gzip.fill_buf().map_err(|e| explain(&shown, e))?.len() {
-            0 => break,
-            n => gzip.consume(n),
+        let content = gzip.fill_buf().map_err(|e| explain(&shown, e))?;
+        let n = content.len();
+        if n == 0 {
+            break;
         }
+        let line = content.split(|b| *b == b'\n').next().unwrap_or_default();
+        let first = if label.is_some() { Record::parse(line).ok() } else { None };
+        starts.extend(gzip.member_start().zip(first.map(|record| record.name().clone())));
+        gzip.consume(n);
     }
     if label.is_some() {
         totals(&shown, gzip.last())?;
+        if let Some(index) = Index::of(place)? {
+            index.compare(&starts)?;
+        }
     }
     Ok(label)
 }
@@ -82,22 +92,46 @@ pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
 
 /// The header of the last member, if it is one of ours and has no content, and where it starts.
 pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
-    // Nearly all fit in the first; the second is the longest header, and the ten bytes of nothing and its trailer.
-    const TAILS: [u64; 2] = [4 << 10, (12 + FIELDS_LIMIT + 10) as u64];
+    // Most are in it.
+    const TAIL: u64 = 4 << 10;
     let size = place.size()?;
-    for len in TAILS {
-        let tail = place.part(size.saturating_sub(len), len)?;
-        let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
-        let mut headers = starts.filter_map(|at| Some((at, codec::read_header(&mut &tail[at..]).ok()??)));
-        let last = headers.find(|(at, header)| header.lengths() == Some(((tail.len() - at) as u32, 0)));
-        if let Some((at, header)) = last {
-            return Ok(Some((size.saturating_sub(tail.len() as u64) + at as u64, header)));
-        }
-        if size <= len {
-            break;
-        }
+    let mut tail = place.part(size.saturating_sub(TAIL), TAIL)?;
+    let Some(len) = last_length(&tail) else { return Ok(last_of_first_form(&tail).map(|(at, h)| (size - at as u64, h))) };
+    let Some(at) = size.checked_sub(len) else { return Ok(None) };
+    if len > tail.len() as u64 {
+        tail = place.part(at, len)?;
     }
-    Ok(None)
+    let Some(last) = tail.len().checked_sub(len as usize).map(|at| &tail[at..]) else { return Ok(None) };
+    let header = codec::read_header(&mut &last[..]).ok().flatten();
+    Ok(header.filter(|header| header.lengths() == Some((len as u32, 0))).map(|header| (at, header)))
+}
+
+/// How long the last member says it is, in the last of its subfields.
+fn last_length(tail: &[u8]) -> Option<u64> {
+    let at = tail.len().checked_sub(codec::BEHIND_LAST + 8)?;
+    let [a, b, 4, 0, ref len @ ..] = tail[at..at + 8] else { return None };
+    let len = u32::from_le_bytes(len.try_into().ok()?);
+    ([a, b] == codec::LAST && len as usize <= 12 + codec::FIELDS_LIMIT + codec::BEHIND_LAST).then_some(len.into())
+}
+
+/// The first form does not say it, but has nothing of anybody else's in that header. How far before the end it starts.
+fn last_of_first_form(tail: &[u8]) -> Option<(usize, Header)> {
+    let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
+    let mut headers = starts.filter_map(|at| Some((tail.len() - at, codec::read_header(&mut &tail[at..]).ok()??)));
+    headers.find(|(len, header)| header.lengths() == Some((*len as u32, 0)))
+}
+
+/// The records in a part of a snapshot that is whole members.
+pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records> {
+    let shown = place.to_string();
+    let input = place.open_part(part.start, part.end - part.start)?;
+    let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
+    let records = Reader::new(&shown, gzip).map(move |record| match record {
+        Ok(record) => Ok(with_bytes(record)),
+        Err(Error::Io { source, .. }) => Err(explain(&shown, source)),
+        Err(e) => Err(e),
+    });
+    Ok(Box::new(records))
 }
 
 /// The records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` where their names need it,

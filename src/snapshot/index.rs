@@ -1,0 +1,294 @@
+//! The index of a snapshot's members: the first name of each and where it starts, so that one name or one folder is found
+//! without inflating the rest.
+//!
+//! It stands in the header of the last member. Where it is too long for that, it goes by levels: members without content before
+//! the last one carry its pieces, and the last one has the first name and the place of each piece. Only reading by name uses
+//! it; whoever reads a snapshot whole does not, so damage in it hides no record from them.
+
+use super::place::Place;
+use super::read;
+use crate::codec::{self, Header, INDEX};
+use crate::error::{Error, Result};
+use crate::name::Name;
+use crate::stream::Records;
+use std::ops::{Bound, Range, RangeBounds};
+
+/// The most bytes of a piece. A header has room for 65,535, and there is more in it.
+const PIECE: usize = 60_000;
+/// Longer names are cut here, at a character.
+const NAME_LIMIT: usize = 1024;
+/// The bit of an entry's length that says that the name was cut.
+const CUT: u16 = 0x8000;
+/// More levels than there can be: a level has at least 57 times as many entries as the one above it.
+const LEVELS: u8 = 8;
+
+/// A member, or a piece of the level below.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    /// Where it starts in the file.
+    offset: u64,
+    /// The name of its first record, or the start of that.
+    name: Name,
+    /// The name was cut.
+    cut: bool,
+}
+
+impl Entry {
+    fn new(offset: u64, name: &Name) -> Entry {
+        let len = cut(name.as_bytes());
+        Entry { offset, name: Name::new(&name.as_bytes()[..len]), cut: len < name.as_bytes().len() }
+    }
+
+    /// Whether the first name is surely not behind this one.
+    fn is_at_or_before(&self, name: &Name) -> bool {
+        self.name <= *name && !(self.cut && name.as_bytes().starts_with(self.name.as_bytes()))
+    }
+
+    /// Whether the first name may be this one.
+    fn is_of(&self, name: &Name) -> bool {
+        if self.cut { name.as_bytes().starts_with(self.name.as_bytes()) } else { self.name == *name }
+    }
+
+    fn push(&self, out: &mut Vec<u8>) {
+        let name = self.name.as_bytes();
+        out.extend_from_slice(&self.offset.to_le_bytes());
+        out.extend_from_slice(&(name.len() as u16 | if self.cut { CUT } else { 0 }).to_le_bytes());
+        out.extend_from_slice(name);
+    }
+}
+
+/// Where a name is cut: what is left sorts as the same part of the whole name does.
+fn cut(name: &[u8]) -> usize {
+    let mut end = 0;
+    if name.len() <= NAME_LIMIT {
+        return name.len();
+    }
+    for chunk in name.utf8_chunks() {
+        let steps = chunk.valid().chars().map(char::len_utf8).chain(chunk.invalid().iter().map(|_| 1));
+        for step in steps {
+            if end + step > NAME_LIMIT {
+                return end;
+            }
+            end += step;
+        }
+    }
+    end
+}
+
+/// Entries of one level that stand in one header.
+#[derive(Clone, Debug, PartialEq)]
+struct Piece {
+    /// 1: the entries are of members with records; above, of pieces of the level below.
+    level: u8,
+    entries: Vec<Entry>,
+}
+
+impl Piece {
+    fn value(level: u8, entries: &[u8]) -> Vec<u8> {
+        [&[level][..], &libdeflater::crc32(entries).to_le_bytes(), entries].concat()
+    }
+
+    /// Reads a piece that stands in a member which starts at `end`; None where it is damaged.
+    fn parse(value: &[u8], end: u64) -> Option<Piece> {
+        let (level, rest) = value.split_first()?;
+        let (crc, mut rest) = rest.split_first_chunk::<4>()?;
+        if !(1..=LEVELS).contains(level) || libdeflater::crc32(rest) != u32::from_le_bytes(*crc) {
+            return None;
+        }
+        let mut entries: Vec<Entry> = Vec::new();
+        while !rest.is_empty() {
+            let (offset, more) = rest.split_first_chunk::<8>()?;
+            let (len, more) = more.split_first_chunk::<2>()?;
+            let len = u16::from_le_bytes(*len);
+            let (name, more) = more.split_at_checked((len & !CUT).into())?;
+            let entry = Entry { offset: u64::from_le_bytes(*offset), name: Name::new(name), cut: len & CUT != 0 };
+            let follows = |last: &Entry| last.offset < entry.offset && last.name <= entry.name;
+            if entry.offset >= end || name.is_empty() || !entries.last().is_none_or(follows) {
+                return None;
+            }
+            entries.push(entry);
+            rest = more;
+        }
+        Some(Piece { level: *level, entries })
+    }
+}
+
+/// Gathers the index of a snapshot that is being written.
+#[derive(Default)]
+pub(super) struct Builder {
+    entries: Vec<Entry>,
+    last: Option<Name>,
+    /// Records that are not in order can't be found by name.
+    disordered: bool,
+}
+
+impl Builder {
+    /// Takes note of a record that is written.
+    pub fn see(&mut self, name: &Name) {
+        self.disordered |= self.last.as_ref().is_some_and(|last| last >= name);
+        self.last = Some(name.clone());
+    }
+
+    /// Takes note of a member: where it starts, and with which record.
+    pub fn begin(&mut self, offset: u64, first: &Name) {
+        self.entries.push(Entry::new(offset, first));
+    }
+
+    /// The value for the last member's header; None where there is no order. What is too long for it goes to `put` piece by
+    /// piece, which gives the offset that each was written at.
+    pub fn finish(self, put: &mut dyn FnMut(&[u8]) -> Result<u64>) -> Result<Option<Vec<u8>>> {
+        if self.disordered {
+            return Ok(None);
+        }
+        let (mut level, mut entries) = (1, self.entries);
+        loop {
+            let mut above: Vec<Entry> = Vec::new();
+            let mut piece = Vec::new();
+            let mut first = 0;
+            for (i, entry) in entries.iter().enumerate() {
+                if piece.len() + 10 + entry.name.as_bytes().len() > PIECE {
+                    above.push(Entry { offset: put(&Piece::value(level, &piece))?, ..entries[first].clone() });
+                    (piece, first) = (Vec::new(), i);
+                }
+                entry.push(&mut piece);
+            }
+            if above.is_empty() {
+                return Ok(Some(Piece::value(level, &piece)));
+            }
+            above.push(Entry { offset: put(&Piece::value(level, &piece))?, ..entries[first].clone() });
+            (level, entries) = (level + 1, above);
+        }
+    }
+}
+
+/// The index of one of our snapshots.
+pub struct Index {
+    place: Place,
+    size: u64,
+    top: Piece,
+}
+
+impl Index {
+    /// Reads the index of a snapshot: its last bytes. None where it has none, as those of the Python tool and of the first form.
+    ///
+    /// # Errors
+    /// If it is damaged or the file can't be read.
+    pub fn of(place: &Place) -> Result<Option<Index>> {
+        let Some((at, header)) = read::last_header(place)? else { return Ok(None) };
+        let Some(value) = header.field(INDEX) else { return Ok(None) };
+        let top = Piece::parse(value, at).ok_or_else(|| damaged(place))?;
+        let size = at + header.lengths().map_or(0, |(member, _)| u64::from(member));
+        Ok(Some(Index { place: place.clone(), size, top }))
+    }
+
+    /// The part of the file with all records whose names are in a range: whole members, which a
+    /// [`GzipReader`](crate::codec::GzipReader) reads. Other records may be in it, too.
+    ///
+    /// # Errors
+    /// If a piece of the index is damaged or can't be read.
+    pub fn part(&self, names: &impl RangeBounds<Name>) -> Result<Range<u64>> {
+        let end = match self.last(&|entry| match names.end_bound() {
+            Bound::Included(name) => entry.name <= *name,
+            Bound::Excluded(name) => entry.name < *name,
+            Bound::Unbounded => true,
+        })? {
+            None => 0,
+            Some((_, Some(next))) => next,
+            Some((last, None)) => last.offset + self.member(last.offset)?.0,
+        };
+        Ok(self.first(names)?.map_or(0, |entry| entry.offset).min(end)..end)
+    }
+
+    /// The records whose names are in a range, in order. What else is in the snapshot is not looked at.
+    ///
+    /// # Errors
+    /// If it is damaged or can't be read; damage further on is an error among the records.
+    pub fn records(&self, names: &impl RangeBounds<Name>) -> Result<Records> {
+        let part = self.part(names)?;
+        if part.is_empty() {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        let mut records = read::part(&self.place, part)?.peekable();
+        if let (Some(said), Some(Ok(first))) = (self.first(names)?, records.peek()) {
+            if !said.is_of(first.name()) {
+                return Err(damaged(&self.place));
+            }
+        }
+        let names = (names.start_bound().cloned(), names.end_bound().cloned());
+        let past = (Bound::Unbounded, names.1.clone());
+        let some = records.take_while(move |record| record.as_ref().map_or(true, |record| past.contains(record.name())));
+        Ok(Box::new(some.filter(move |record| record.as_ref().map_or(true, |record| names.contains(record.name())))))
+    }
+
+    /// The entries of all members with records.
+    fn members(&self) -> Result<Vec<Entry>> {
+        let mut level = vec![self.top.clone()];
+        while level.first().is_some_and(|piece| piece.level > 1) {
+            let below = level.iter().flat_map(|piece| piece.entries.iter().map(|entry| self.below(entry, piece.level)));
+            level = below.collect::<Result<_>>()?;
+        }
+        Ok(level.into_iter().flat_map(|piece| piece.entries).collect())
+    }
+
+    /// Compares with what was found in the file: where each member with records starts, and with which name.
+    ///
+    /// # Errors
+    /// If they differ, or a piece is damaged.
+    pub(super) fn compare(&self, found: &[(u64, Name)]) -> Result<()> {
+        let said = self.members()?;
+        let same = |(said, (offset, name)): (&Entry, &(u64, Name))| said.offset == *offset && said.is_of(name);
+        match said.len() == found.len() && said.iter().zip(found).all(same) {
+            true => Ok(()),
+            false => Err(damaged(&self.place)),
+        }
+    }
+
+    /// The first member that may have a name of the range.
+    fn first(&self, names: &impl RangeBounds<Name>) -> Result<Option<Entry>> {
+        match names.start_bound() {
+            Bound::Included(name) | Bound::Excluded(name) => {
+                Ok(self.last(&|entry| entry.is_at_or_before(name))?.map(|(entry, _)| entry))
+            }
+            Bound::Unbounded => Ok(None),
+        }
+    }
+
+    /// The last member that is "before", which holds for the first ones only, and where the next one starts, if that is in the
+    /// same piece.
+    fn last(&self, before: &dyn Fn(&Entry) -> bool) -> Result<Option<(Entry, Option<u64>)>> {
+        let mut piece = self.top.clone();
+        loop {
+            let behind = piece.entries.partition_point(before);
+            let Some(entry) = behind.checked_sub(1).map(|at| &piece.entries[at]) else { return Ok(None) };
+            if piece.level == 1 {
+                return Ok(Some((entry.clone(), piece.entries.get(behind).map(|next| next.offset))));
+            }
+            piece = self.below(entry, piece.level)?;
+        }
+    }
+
+    /// The piece that an entry of a level above 1 stands for.
+    fn below(&self, entry: &Entry, level: u8) -> Result<Piece> {
+        let (_, header) = self.member(entry.offset)?;
+        let piece = header.field(INDEX).and_then(|value| Piece::parse(value, entry.offset));
+        let first = |piece: &Piece| piece.entries.first().is_some_and(|first| first.name == entry.name);
+        piece.filter(|piece| piece.level + 1 == level && first(piece)).ok_or_else(|| damaged(&self.place))
+    }
+
+    /// The length and the header of the member at an offset.
+    fn member(&self, offset: u64) -> Result<(u64, Header)> {
+        let longest = (12 + codec::FIELDS_LIMIT) as u64;
+        let header = codec::read_header(&mut self.place.open_part(offset, longest)?);
+        let header = header.ok().flatten().ok_or_else(|| damaged(&self.place))?;
+        let (len, _) =
+            header.lengths().filter(|(len, _)| offset + u64::from(*len) <= self.size).ok_or_else(|| damaged(&self.place))?;
+        Ok((len.into(), header))
+    }
+}
+
+fn damaged(place: &Place) -> Error {
+    read::damaged(&place.to_string(), "its index is wrong")
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,9 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+#[allow(dead_code)]
+#[path = "../src/storage/xml.rs"]
+mod document;
 #[path = "../src/storage/webdav/propfind.rs"]
 mod propfind;
 #[allow(dead_code)]

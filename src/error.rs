@@ -89,6 +89,28 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
+/// The error of a service that does not take the credentials: an expired token, a key that is unknown. It concerns every request,
+/// so whoever works record by record stops.
+pub fn login_refused(reason: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, LoginRefused(reason.into()))
+}
+
+/// Whether an error is that of [`login_refused`].
+pub fn is_login_refused(e: &io::Error) -> bool {
+    e.get_ref().is_some_and(|inner| inner.is::<LoginRefused>())
+}
+
+#[derive(Debug)]
+struct LoginRefused(String);
+
+impl fmt::Display for LoginRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LoginRefused {}
+
 /// Names the operation that failed: `File::open(p).or_failed(|| format!("open {p}"))`.
 pub trait OrFailed<T> {
     /// Turns the system's error into an [`Error::Io`] that says what was being done.

@@ -18,8 +18,8 @@ use std::sync::Arc;
 /// # Errors
 /// If the heap can't be read, or the records can't.
 pub fn verify(records: Records, heap: &Location, how: &VerifyHow, output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
+    let options = verify::Options { quick: how.quick, jobs: how.jobs.among(&[Some(heap)]) };
     let heap = Arc::new(Heap::open(heap)?);
-    let options = verify::Options { quick: how.quick, jobs: how.jobs.get() };
     output.write_all(verify::verify(records, heap, options, monitor))
 }
 
@@ -28,7 +28,9 @@ pub fn verify(records: Records, heap: &Location, how: &VerifyHow, output: Output
 /// # Errors
 /// Those of [`gc::gc`], and of writing.
 pub fn gc(heap: &Location, roots: &[Location], how: &GcHow, mut output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
-    let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs: how.jobs.get() };
+    let all: Vec<_> = std::iter::once(heap).chain(roots).map(Some).collect();
+    let jobs = how.jobs.among(&all);
+    let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs };
     let mut gone = false;
     let mut report = |fate: &gc::Fate| {
         // Whoever reads the report may go; the work is done all the same.

@@ -1,6 +1,8 @@
 //! Where roots lie: paths and URLs. A scheme chooses the storage.
 
 #[cfg(feature = "network")]
+mod answer;
+#[cfg(feature = "network")]
 mod azure;
 #[cfg(all(test, feature = "network"))]
 mod fake;
@@ -28,6 +30,8 @@ mod tree;
 mod web;
 #[cfg(feature = "network")]
 mod webdav;
+#[cfg(feature = "network")]
+mod xml;
 
 pub use location::{Location, make_folders, resolved};
 pub use options::{Options, text_variable, variable};

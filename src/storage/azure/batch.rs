@@ -79,7 +79,8 @@ impl Deletes {
 
     fn judge(&self, part: &Part) -> Option<io::Result<()>> {
         match part.status {
-            200..=299 => Some(Ok(())),
+            // "202 Accepted", as for each alone.
+            202 => Some(Ok(())),
             404 if part.code != "ContainerNotFound" => Some(Ok(())),
             status if super::super::retry::may_pass(status) => None,
             status => {

@@ -1,6 +1,6 @@
 //! What the service says, as errors of one line without secrets.
 
-use crate::error::printable;
+use crate::error::{login_refused, printable};
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
@@ -56,7 +56,10 @@ pub fn answered(status: u16, code: Option<&str>, body: &[u8], container: &str) -
     if let Some(advice) = advice(status, &code) {
         line = line + "; " + advice;
     }
-    Failed { status, code, tries: 1, error: io::Error::new(kind, line) }
+    // "Server failed to authenticate the request": whatever it was, all others fare the same.
+    let is_login = status == 401 || matches!(&*code, "AuthenticationFailed" | "InvalidAuthenticationInfo");
+    let error = if is_login { login_refused(line) } else { io::Error::new(kind, line) };
+    Failed { status, code, tries: 1, error }
 }
 
 fn advice(status: u16, code: &str) -> Option<&'static str> {

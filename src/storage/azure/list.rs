@@ -2,16 +2,18 @@
 
 use super::super::runtime::block_on;
 use super::super::store::Object;
+use super::document;
 use super::errors::Failed;
 use super::request::{Call, Client, text};
 use super::xml::{self, Blob};
 use crate::etag;
 use crate::record::Md5;
+use crate::storage::answer::{instead, kind};
 use crate::time::Time;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io;
@@ -101,8 +103,33 @@ async fn page(client: Arc<Client>, prefix: String, marker: String) -> io::Result
         ("maxresults", "5000"),
         ("include", "metadata"),
     ];
-    let (_, body) = client.send_whole(&Call::container(Method::GET, &query)).await?;
-    xml::page(&body).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, format!("the listing can't be read: {reason}")))
+    let (answer, body) = client.send_whole(&Call::container(Method::GET, &query)).await?;
+    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let content_type = text(&answer.headers, "content-type");
+    if document::root(&String::from_utf8_lossy(&body)).as_deref() != Some("EnumerationResults") {
+        let reason = instead("a listing", StatusCode::OK, &kind(content_type, &body));
+        return Err(invalid(format!("{}: {reason}", client.host)));
+    }
+    let page = xml::page(&body).map_err(|reason| invalid(format!("the listing can't be read: {reason}")))?;
+    check(&page, &client, &prefix, &marker).map_err(|reason| invalid(format!("{}: {reason}", client.host)))?;
+    Ok(page)
+}
+
+/// "ContainerName", "Prefix", "Marker" and "NextMarker" are in the response's syntax; an answer to another question repeats another
+/// one. The emulator leaves out what is empty.
+fn check(page: &xml::Page, client: &Client, prefix: &str, marker: &str) -> Result<(), &'static str> {
+    if page.container.as_ref().is_some_and(|container| !container.is_empty() && *container != client.container) {
+        return Err("the service answered with the listing of another container");
+    }
+    // XML changes line breaks, and can't hold other control characters.
+    let is_plain = !prefix.contains(char::is_control);
+    if is_plain && page.prefix.as_ref().is_some_and(|told| told != prefix) {
+        return Err("the service answered with the listing of another folder");
+    }
+    match &page.marker {
+        Some(next) if next == marker => Err("the service says that there is more, but not how to go on"),
+        _ => Ok(()),
+    }
 }
 
 /// What a HEAD says of a blob; None where none is, or a folder.
@@ -146,16 +173,18 @@ fn of_headers(name: &str, headers: &HeaderMap) -> Blob {
     Blob { name: name.to_string(), properties, metadata: Some(metadata.collect()) }
 }
 
-/// Whether it stands for a folder: by what accounts with folders say, by what tools without them write, by its name.
+/// Whether it stands for a folder: by what accounts with folders say, by what tools without them write, by its name. None of these
+/// has bytes: a blob with some is none, whatever it is marked as.
 fn is_folder(blob: &Blob) -> bool {
     let is = |name: &str, value: &str| blob.properties.get(name).is_some_and(|v| v == value);
     let mut marks = blob.metadata.iter().flatten();
+    let is_empty = is("Content-Length", "0");
     is("ResourceType", "directory")
         || marks.any(|(name, value)| {
             let marks = name.eq_ignore_ascii_case("is_directory") || name.eq_ignore_ascii_case("hdi_isfolder");
-            marks && value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case("true"))
+            marks && value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case("true")) && is_empty
         })
-        || (blob.name.ends_with('/') && is("Content-Length", "0"))
+        || (blob.name.ends_with('/') && is_empty)
 }
 
 fn object(key: Vec<u8>, blob: &Blob) -> io::Result<Object> {

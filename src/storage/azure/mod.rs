@@ -14,7 +14,7 @@ mod xml;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
-use super::{Options, text_variable};
+use super::{Options, text_variable, xml as document};
 use crate::error::{OrFailed, Result};
 use std::io::{self, Read};
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! One request: made, signed, sent, and sent again where that may help.
 
+use super::super::answer::{instead, is_named_page, kind};
 use super::super::retry::{self, Policy};
 use super::auth::Auth;
 use super::config::Config;
@@ -35,7 +36,8 @@ pub struct Client {
     http: reqwest::Client,
     auth: Auth,
     endpoint: String,
-    host: String,
+    /// The service, for messages.
+    pub host: String,
     /// The container.
     pub container: String,
     /// How often to try.
@@ -67,6 +69,32 @@ impl Call {
     pub fn container(method: Method, query: &[(&'static str, &str)]) -> Call {
         let query = query.iter().map(|(name, value)| (*name, value.to_string())).collect();
         Call { method, query, ..Call::default() }
+    }
+
+    /// What its answer is to be, for people.
+    fn shown(&self) -> &'static str {
+        match (&self.method, &self.blob) {
+            (&Method::GET, None) => "a listing",
+            (&Method::GET, _) => "a blob",
+            (&Method::HEAD, _) => "what it knows of a blob",
+            (&Method::PUT, _) => "word of what is stored",
+            _ => "word of a deletion",
+        }
+    }
+
+    /// The status of an answer that did it: "Status Code" of each operation in the documentation of the service.
+    fn expected(&self) -> &'static [u16] {
+        match self.method {
+            Method::GET => &[200, 206],
+            Method::HEAD => &[200],
+            Method::PUT => &[201],
+            _ => &[202],
+        }
+    }
+
+    /// Whether a blob appears with it, whose etag is then among the headers: Put Blob and Put Block List.
+    fn makes_blob(&self) -> bool {
+        self.method == Method::PUT && !self.query.iter().any(|(name, value)| *name == "comp" && value == "block")
     }
 
     /// With a header.
@@ -219,7 +247,11 @@ impl Client {
         };
         let status = response.status();
         let mut answer = Answer { status: status.as_u16(), headers: response.headers().clone(), response };
-        if status.is_success() {
+        let is_service = text(&answer.headers, "x-ms-request-id").is_some();
+        if is_service
+            && call.expected().contains(&answer.status)
+            && (!call.makes_blob() || text(&answer.headers, "etag").is_some())
+        {
             return Ok(answer);
         }
         let mut body = Vec::new();
@@ -228,6 +260,21 @@ impl Client {
             if body.len() > LARGEST_ERROR {
                 break;
             }
+        }
+        // Of what others answer nothing counts but that something may pass, and that access is denied.
+        if (status.is_success() || !is_service) && !retry::may_pass(answer.status) {
+            let content_type = text(&answer.headers, "content-type");
+            let came = match () {
+                () if body.is_empty() && !is_named_page(content_type) => "nothing that says it is Azure's".to_string(),
+                () if body.is_empty() => "an HTML page".to_string(),
+                () => kind(content_type, &body),
+            };
+            let kind = match answer.status {
+                401 | 403 | 407 => io::ErrorKind::PermissionDenied,
+                _ => io::ErrorKind::Other,
+            };
+            let reason = format!("{}: {}", self.host, instead(call.shown(), status, &came));
+            return Err(early((io::Error::new(kind, reason), false)));
         }
         let failed = errors::answered(answer.status, text(&answer.headers, "x-ms-error-code"), &body, &self.container);
         // A body that did not arrive as it was sent may arrive well next time.

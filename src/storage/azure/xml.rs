@@ -1,7 +1,6 @@
 //! The XML that the service sends: listings and errors.
 
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::{Reader, escape};
+use super::document::{Element, walk};
 use std::collections::BTreeMap;
 
 /// One blob of a listing.
@@ -19,6 +18,10 @@ pub struct Blob {
 /// A page of a listing.
 #[derive(Debug, Default, PartialEq)]
 pub struct Page {
+    /// The container that it is of, where it says so.
+    pub container: Option<String>,
+    /// What was asked for: how names begin, where it says so.
+    pub prefix: Option<String>,
     /// In the service's order.
     pub blobs: Vec<Blob>,
     /// What to ask for to get the next page; None after the last.
@@ -36,69 +39,6 @@ pub struct Said {
     pub detail: Option<String>,
 }
 
-/// An element that has ended: the names of those it stands in and its own, its text, and whether it said that this is
-/// percent-encoded.
-struct Element<'a> {
-    path: &'a [String],
-    text: String,
-    encoded: bool,
-}
-
-impl Element<'_> {
-    fn is(&self, path: &[&str]) -> bool {
-        self.path.iter().map(String::as_str).eq(path.iter().copied())
-    }
-}
-
-/// Goes through a document, innermost elements first.
-///
-/// # Errors
-/// If it is none, or ends early.
-fn walk(document: &str, mut each: impl FnMut(Element)) -> Result<(), String> {
-    let mut reader = Reader::from_str(document.trim_start_matches('\u{feff}'));
-    let mut path: Vec<String> = Vec::new();
-    let mut text = String::new();
-    let mut encoded = false;
-    let mut whole = false;
-    let marked = |start: &BytesStart| {
-        start.attributes().flatten().any(|a| a.key.local_name().as_ref() == "Encoded" && a.value.as_ref() == "true")
-    };
-    loop {
-        let event = reader.read_event().map_err(|e| e.to_string())?;
-        match event {
-            Event::Start(_) | Event::Empty(_) if whole => return Err("there is more after its end".to_string()),
-            Event::Start(start) => {
-                path.push(start.local_name().as_ref().to_string());
-                encoded = marked(&start);
-                text.clear();
-            }
-            Event::Empty(start) => {
-                path.push(start.local_name().as_ref().to_string());
-                each(Element { path: &path, text: String::new(), encoded: false });
-                path.pop();
-                text.clear();
-            }
-            Event::Text(part) => text.push_str(&part.into_inner()),
-            Event::CData(part) => text.push_str(&part.into_inner()),
-            Event::GeneralRef(name) => match name.resolve_char_ref().map_err(|e| e.to_string())? {
-                Some(c) => text.push(c),
-                None => {
-                    let name = name.into_inner();
-                    text.push_str(escape::resolve_xml_entity(&name).ok_or_else(|| format!("unknown entity {name}"))?);
-                }
-            },
-            Event::End(_) => {
-                each(Element { path: &path, text: std::mem::take(&mut text), encoded });
-                path.pop();
-                encoded = false;
-                whole = path.is_empty();
-            }
-            Event::Eof => return if whole { Ok(()) } else { Err("it ends early".to_string()) },
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
-        }
-    }
-}
-
 /// Reads a page of a listing.
 ///
 /// # Errors
@@ -109,15 +49,22 @@ pub fn page(document: &[u8]) -> Result<Page, String> {
     let mut blob = Blob { metadata: Some(BTreeMap::new()), ..Blob::default() };
     let mut pairs = BTreeMap::new();
     let mut wrong = None;
-    let mut is_listing = false;
+    let (mut is_listing, mut tells_end) = (false, false);
     walk(document, |element| match element.path.len() {
-        1 => is_listing = element.is(&["EnumerationResults"]),
-        2 if element.path[1] == "NextMarker" => page.marker = Some(element.text).filter(|m| !m.is_empty()),
+        1 => {
+            is_listing = element.is(&["EnumerationResults"]);
+            page.container = element.attribute("ContainerName").map(str::to_string);
+        }
+        2 if element.path[1] == "Prefix" => page.prefix = decoded(&element),
+        2 if element.path[1] == "NextMarker" => {
+            tells_end = true;
+            page.marker = Some(element.text).filter(|m| !m.is_empty());
+        }
         3 if element.is(&["EnumerationResults", "Blobs", "Blob"]) => {
             let empty = Blob { metadata: Some(BTreeMap::new()), ..Blob::default() };
             page.blobs.push(std::mem::replace(&mut blob, empty));
         }
-        4 if element.path[3] == "Name" => match decoded(element.text, element.encoded) {
+        4 if element.path[3] == "Name" => match decoded(&element) {
             Some(name) => blob.name = name,
             None => wrong = Some("a name that is not UTF-8"),
         },
@@ -138,14 +85,17 @@ pub fn page(document: &[u8]) -> Result<Page, String> {
     match wrong {
         Some(reason) => Err(reason.to_string()),
         None if !is_listing => Err("it is no listing".to_string()),
+        // The last page has an empty one.
+        None if !tells_end => Err("it does not say whether it is the last page".to_string()),
         None => Ok(page),
     }
 }
 
 /// Names with characters that XML can't hold come percent-encoded.
-fn decoded(name: String, encoded: bool) -> Option<String> {
-    if !encoded {
-        return Some(name);
+fn decoded(element: &Element) -> Option<String> {
+    let name = &element.text;
+    if element.attribute("Encoded") != Some("true") {
+        return Some(name.clone());
     }
     let mut out = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();

@@ -1,6 +1,6 @@
 //! Errors of the library as ours: one line, with what the service says, and without the requests and headers it adds.
 
-use crate::error::printable;
+use crate::error::{is_login_refused, login_refused, printable};
 use crate::etag;
 use opendal::{Error, ErrorKind};
 use std::error::Error as _;
@@ -19,7 +19,11 @@ pub fn translated(e: &Error, what: &str, bucket: &str) -> io::Error {
     let mut source = e.source();
     while let Some(inner) = source {
         if let Some(ours) = inner.downcast_ref::<io::Error>() {
-            return io::Error::new(ours.kind(), format!("{what}: {}", printable(ours.to_string().as_bytes())));
+            let reason = format!("{what}: {}", printable(ours.to_string().as_bytes()));
+            return match is_login_refused(ours) {
+                true => login_refused(reason),
+                false => io::Error::new(ours.kind(), reason),
+            };
         }
         source = inner.source();
     }

@@ -89,7 +89,8 @@ mod tests {
                 client: crate::storage::web::client().unwrap(),
                 host,
                 headers: Default::default(),
-                digests: false,
+                kind: super::super::Kind::Gcs,
+                bucket: "b".to_string(),
                 policy: Default::default(),
             };
             operator("gs", "b", &options, transport).map(|(_, t)| (t.host, t.headers)).map_err(|e| e.to_string())

@@ -3,8 +3,10 @@
 //! Its public interface takes names apart and puts them together again: ` a//b ` becomes `a/b`. So its services are called
 //! directly, which take names as they are, and have no root, which would be taken apart as well.
 
+mod answers;
 mod error;
 mod gcs;
+mod listing;
 mod put;
 mod read;
 mod s3;
@@ -45,11 +47,13 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
         check_key(prefix.as_bytes()).map_err(|e| Error::refused(format!("{}: {e}", printable(url.as_bytes()))))?;
     }
     let client = web::client().or_failed(|| url.clone())?;
+    let kind = if scheme == "s3" { Kind::S3 } else { Kind::Gcs };
     let transport = |host: String| Transport {
         client,
         host,
         headers: Default::default(),
-        digests: scheme == "s3",
+        kind,
+        bucket: bucket.to_string(),
         policy: Default::default(),
     };
     let (operator, transport) = if scheme == "s3" {
@@ -58,11 +62,11 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
         gcs::operator(scheme, bucket, options, transport)?
     };
     let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-    let kind = if scheme == "s3" { Kind::S3 } else { Kind::Gcs };
     Ok(Arc::new(Bucket::new(operator, transport, kind, bucket, prefix, url)))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Which service it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     S3,
     Gcs,
@@ -99,8 +103,9 @@ impl Bucket {
     /// The name in the bucket.
     fn name(&self, key: &[u8]) -> io::Result<String> {
         let key = check_key(key)?;
-        if key.ends_with('/') {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name that ends with / is that of a folder"));
+        // The library takes it for the bucket.
+        if self.prefix.is_empty() && key == "/" {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name that is nothing but a /"));
         }
         // S3 and GCS take no longer ones; the library panics at 65,535.
         if self.prefix.len() + key.len() > 1024 {
@@ -141,6 +146,10 @@ impl Bucket {
     }
 
     fn stat_name(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
+        // Of names that end so the library tells no sizes; a listing does, and begins with the name itself.
+        if name.ends_with('/') {
+            return Ok(self.list(key).next().transpose()?.filter(|found| found.key == key));
+        }
         match block_on(self.service.stat_dyn(&self.context, name, OpStat::default()))? {
             Ok(found) => Ok(Some(self.object(key.to_vec(), &found.into_metadata()))),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
@@ -172,8 +181,8 @@ fn time(time: SystemTime) -> Time {
 
 /// What both services promise: an object is there whole or not at all, and put-if-absent is decided by the service (S3:
 /// `If-None-Match: *`, which an older service of another maker may ignore; GCS: generation 0). Uploads to S3 carry their md5,
-/// which the service compares; GCS answers with the md5 of what it has. Keys that end with `/` are markers of folders: never
-/// listed, and refused.
+/// which the service compares; GCS answers with the md5 of what it has. Keys that end with `/` are markers of folders where they
+/// have no bytes: never listed, and not put.
 impl Store for Bucket {
     fn url(&self) -> &str {
         &self.url
@@ -207,6 +216,7 @@ impl Store for Bucket {
                 if name.ends_with('/') {
                     continue;
                 }
+                let name = listing::unmarked(&name);
                 let Some(key) = name.strip_prefix(&self.prefix).filter(|_| name.starts_with(&below)) else {
                     lister = None;
                     let reason = format!("{}: the listing has a name from elsewhere", printable(self.url.as_bytes()));

@@ -27,6 +27,10 @@ pub fn put(bucket: &Bucket, name: &str, key: &[u8], body: Body<'_>, how: &Put) -
     let first = intake.next(sizes.next().unwrap_or(PART))?;
     let second = intake.next(sizes.next().unwrap_or(PART))?;
     let in_parts = !second.is_empty();
+    if first.is_empty() && name.ends_with('/') {
+        let reason = "a name that ends with / is that of a folder where it has no content";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
     let mut options = options(&how.attributes)?;
     options.if_not_exists = how.if_absent;
     if in_parts {

@@ -208,7 +208,8 @@ mod tests {
             client: crate::storage::web::client().unwrap(),
             host,
             headers: Default::default(),
-            digests: true,
+            kind: super::super::Kind::S3,
+            bucket: "b".to_string(),
             policy: Default::default(),
         };
         let host = |text: &str| {

@@ -29,10 +29,11 @@ fn names_are_those_that_were_given() {
         let (scheme, rest) = url.split_once("://").unwrap();
         assert!(open(url, options).is_ok());
         let store = bucket("h", scheme, rest.split_once('/').map_or("", |(_, p)| p));
-        for key in ["trail ", " lead", "a//b", "/x", "//x", "tab\there", "pct%2Fx", "q?x#y", "ä", "..x", "x..", "a/..b"] {
+        for key in ["trail ", " lead", "a//b", "/x", "//x", "tab\there", "pct%2Fx", "q?x#y", "ä", "..x", "x..", "a/..b", "a/"] {
             assert_eq!(store.name(key.as_bytes()).unwrap(), format!("{prefix}{key}"));
         }
-        for key in [&b"a/"[..], b"/", b"", b"a/../b", b"./a", b"..", b"a\0", b"\xff", &[b'x'; 1025]] {
+        assert_eq!(store.name(b"/").is_ok(), !prefix.is_empty(), "nothing but a / is the bucket to the library");
+        for key in [&b""[..], b"a/../b", b"./a", b"..", b"a\0", b"\xff", &[b'x'; 1025]] {
             assert_eq!(store.name(key).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
         }
     }
@@ -48,7 +49,8 @@ fn with(host: &str, scheme: &str, prefix: &str, policy: Policy) -> Bucket {
         client: web::client().unwrap(),
         host,
         headers: Default::default(),
-        digests: scheme == "s3",
+        kind: if scheme == "s3" { Kind::S3 } else { Kind::Gcs },
+        bucket: "b".to_string(),
         policy: policy.clone(),
     };
     let is_s3 = scheme == "s3";
@@ -65,7 +67,8 @@ fn with(host: &str, scheme: &str, prefix: &str, policy: Policy) -> Bucket {
 fn page(names: &[&str]) -> String {
     let one = |name: &&str| {
         format!(
-            "<Contents><Key>{name}</Key><LastModified>2026-01-01T00:00:00.5Z</LastModified><ETag>&quot;1&quot;</ETag><Size>1</Size></Contents>"
+            "<Contents><Key>{name}</Key><LastModified>2026-01-01T00:00:00.5Z</LastModified><ETag>&quot;1&quot;</ETag><Size>{}</Size></Contents>",
+            u8::from(!name.ends_with('/'))
         )
     };
     let all: String = names.iter().map(one).collect();
@@ -227,7 +230,7 @@ fn a_batch_that_fails_is_deleted_one_by_one() {
     let batch = "<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>";
     let gone = || "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_string();
     let service = Service::new(vec![answer("200 OK", &[], batch), gone(), refusal("403 Forbidden", "AccessDenied"), gone()]);
-    let keys = [b"a".to_vec(), b"b".to_vec(), b"c/".to_vec(), b"c".to_vec()];
+    let keys = [b"a".to_vec(), b"b".to_vec(), b"./c".to_vec(), b"c".to_vec()];
     let done: Vec<_> = bucket(&service.host, "s3", "").delete(&keys).into_iter().map(|r| r.map_err(|e| e.kind())).collect();
     assert_eq!(done, [Ok(()), Err(io::ErrorKind::PermissionDenied), Err(io::ErrorKind::InvalidInput), Ok(())]);
     assert_eq!(service.asked().len(), 4);
@@ -236,7 +239,9 @@ fn a_batch_that_fails_is_deleted_one_by_one() {
 #[test]
 fn google_is_asked_for_generation_0_and_its_md5_is_compared() {
     let stored = |md5: &str| {
-        let json = format!("{{\"size\": \"7\", \"md5Hash\": \"{md5}\", \"etag\": \"e\", \"contentType\": \"x\"}}");
+        let json = format!(
+            "{{\"kind\": \"storage#object\", \"bucket\": \"b\", \"name\": \"a\", \"size\": \"7\", \"md5Hash\": \"{md5}\", \"etag\": \"e\", \"contentType\": \"x\"}}"
+        );
         answer("200 OK", &[], &json)
     };
     let put = |last: Vec<String>| {
@@ -253,4 +258,27 @@ fn google_is_asked_for_generation_0_and_its_md5_is_compared() {
         answer("412 Precondition Failed", &[], "{\"error\": {\"code\": 412, \"errors\": [{\"reason\": \"conditionNotMet\"}]}}");
     let closed = answer("499 Client Closed Request", &[], "");
     assert_eq!(put(vec![taken, closed]), (Ok(false), 2));
+}
+
+#[test]
+fn an_object_with_bytes_is_no_folder_whatever_its_name() {
+    let one =
+        "<Contents><Key>p/docs/</Key><LastModified>2026-01-01T00:00:00Z</LastModified><ETag>1</ETag><Size>5</Size></Contents>";
+    let listed = || {
+        let inner = format!(
+            "<IsTruncated>false</IsTruncated>{one}<Contents><Key>p/docs/e/</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>0</Size></Contents>"
+        );
+        answer("200 OK", &[], &format!("<ListBucketResult>{inner}</ListBucketResult>"))
+    };
+    let service = Service::new(vec![listed(), listed(), answer("200 OK", &["ETag: \"1\""], "bytes")]);
+    let store = bucket(&service.host, "s3", "p");
+    assert_eq!(keys(&store).unwrap(), ["docs/"]);
+    assert_eq!(store.stat(b"docs/").unwrap().map(|o| (o.key, o.size)), Some((b"docs/".to_vec(), 5)));
+    let mut text = String::new();
+    store.open(b"docs/", 0, None, Some("1")).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "bytes");
+    let asked = service.asked();
+    assert!(asked[1].starts_with("GET /b?list-type=2&prefix=p/docs/ ") && asked[2].starts_with("GET /b/p/docs/ "), "{asked:?}");
+    let e = store.put(b"docs/", Body::Bytes(Vec::new()), &Put::default()).unwrap_err();
+    assert_eq!(e.kind(), io::ErrorKind::InvalidInput);
 }

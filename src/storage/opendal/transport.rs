@@ -1,6 +1,8 @@
 //! The way of the library to the service: our client and our retries, which wait as long as the service asks, and what the
 //! library leaves out: digests of what is uploaded, names with a first `/`, contents as they are stored.
 
+use super::Kind;
+use super::answers::Asked;
 use super::error::marked;
 use crate::codec::md5_of;
 use crate::etag;
@@ -9,7 +11,7 @@ use crate::storage::retry::Policy;
 use crate::storage::web::{self, header};
 use base64::Engine;
 use futures_util::stream;
-use opendal::raw::{Operation, oio::ReadStream};
+use opendal::raw::Operation;
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, Result};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
@@ -27,8 +29,10 @@ pub struct Transport {
     pub host: String,
     /// Sent with each request to the storage.
     pub headers: HeaderMap,
-    /// Uploads carry their md5, and an etag that is one has to be the same. Of S3.
-    pub digests: bool,
+    /// Which service. To S3 uploads carry their md5, and an etag that is one has to be the same.
+    pub kind: Kind,
+    /// The bucket, which answers repeat.
+    pub bucket: String,
     /// How often to try.
     pub policy: Policy,
 }
@@ -38,8 +42,9 @@ impl HttpTransport for Transport {
         let operation = request.extensions().get::<Operation>().copied();
         let (parts, body) = request.into_parts();
         let body = body.to_bytes();
+        let asked = Asked::of(self.kind, &self.bucket, operation, &parts, &body);
         let uploaded =
-            (self.digests && operation == Some(Operation::Write) && parts.method == Method::PUT).then(|| md5_of(&body));
+            (self.kind == Kind::S3 && operation == Some(Operation::Write) && parts.method == Method::PUT).then(|| md5_of(&body));
         let finishes = parts.method == Method::POST && parts.uri.query().is_some_and(|query| query.contains("uploadId="));
         let mut request = reqwest::Request::try_from(http::Request::from_parts(parts, body))
             .map_err(|_| Error::new(ErrorKind::Unexpected, "a name that no URL can have"))?;
@@ -66,37 +71,35 @@ impl HttpTransport for Transport {
             Some(_) => self.policy.clone(),
         };
         let answer = web::fetch(self.client, request, &policy, &self.host).await.map_err(unreachable)?;
-        if operation == Some(Operation::Read) && answer.status().is_success() {
+        if let Some(asked) = asked.as_ref().filter(|asked| asked.is_content(answer.status())) {
+            asked.check_content(answer.status(), answer.headers(), &self.host)?;
             return Ok(content(answer, self.policy.stall, self.host.clone()));
         }
         let (status, headers) = (answer.status(), answer.headers().clone());
-        if status == 416 {
-            // Of GCS the library makes nothing special.
-            return Err(Error::new(ErrorKind::RangeNotSatisfied, "behind the end"));
-        }
         // A page that breaks off is asked for again by the layer above.
         let body = web::whole(answer, MOST, &policy, &self.host).await.map_err(|e| unreachable(e).set_temporary())?;
         if let Some(md5) = uploaded.filter(|_| status.is_success()) {
             compare(&headers, md5)?;
         }
-        let body = if operation == Some(Operation::List) { doubled(body) } else { body };
+        let may_pass = crate::storage::retry::may_pass(status.as_u16());
+        let body = match asked.filter(|_| !may_pass) {
+            Some(asked) => asked.check(status, &headers, body, &self.host)?,
+            None => body,
+        };
+        if status == 416 {
+            // Of GCS the library makes nothing special.
+            return Err(Error::new(ErrorKind::RangeNotSatisfied, "behind the end"));
+        }
+        // All tries were made: the layer above is not to make as many again.
+        if may_pass {
+            let reason = format!("{}: the service says {status}{}", self.host, super::error::code(&body));
+            return Err(marked(io::ErrorKind::Other, reason));
+        }
         let len = body.len() as u64;
         let body = HttpBody::new(stream::iter([Ok(Buffer::from(body))]), Some(len));
         let mut out = http::Response::new(body);
         (*out.status_mut(), *out.headers_mut()) = (status, headers);
-        // All tries were made: the layer above is not to make as many again. And for it 401 is nothing special.
-        let failed = match status.as_u16() {
-            401 => Some(io::ErrorKind::PermissionDenied),
-            status => crate::storage::retry::may_pass(status).then_some(io::ErrorKind::Other),
-        };
-        match failed {
-            Some(kind) => {
-                let (parts, mut body) = out.into_parts();
-                let text = body.read_all().await?.to_bytes();
-                Err(marked(kind, format!("{}: the service says {}{}", self.host, parts.status, super::error::code(&text))))
-            }
-            None => Ok(out),
-        }
+        Ok(out)
     }
 }
 
@@ -134,45 +137,9 @@ fn compare(headers: &HeaderMap, md5: Md5) -> Result<()> {
     }
 }
 
-/// Doubles the first `/` of names in a page of a listing. The library strips one, because its own names never start with it, and
-/// so would take `/x` for `x`.
-fn doubled(page: Vec<u8>) -> Vec<u8> {
-    let marks: [&[u8]; 3] = [b"<Key>/", b"\"name\": \"/", b"\"name\":\"/"];
-    if marks.iter().all(|mark| memchr::memmem::find(&page, mark).is_none()) {
-        return page;
-    }
-    let mut out = Vec::with_capacity(page.len() + 1024);
-    let mut rest = &page[..];
-    while let Some(first) = rest.first() {
-        match marks.iter().find(|mark| rest.starts_with(mark)) {
-            Some(mark) => {
-                out.extend_from_slice(mark);
-                out.push(b'/');
-                rest = &rest[mark.len()..];
-            }
-            None => {
-                out.push(*first);
-                rest = &rest[1..];
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_first_slash_is_doubled_and_nothing_else() {
-        for (page, doubled_page) in [
-            ("<Key>/a</Key><Key>b/c</Key><Key>//d</Key>", "<Key>//a</Key><Key>b/c</Key><Key>///d</Key>"),
-            (r#"{"name": "/a", "x": "/"}, {"name":"/b"}"#, r#"{"name": "//a", "x": "/"}, {"name":"//b"}"#),
-            ("<Key>a/</Key>", "<Key>a/</Key>"),
-        ] {
-            assert_eq!(String::from_utf8(doubled(page.into())).unwrap(), doubled_page);
-        }
-    }
 
     #[test]
     fn an_etag_that_is_another_md5_is_an_error_unless_it_is_encrypted() {

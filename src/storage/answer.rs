@@ -1,0 +1,136 @@
+//! What came where something else was asked for. An answer counts only when it is what was asked for, never for its status
+//! alone: a login page and the console of a service answer everything with 200.
+
+use super::xml;
+use crate::error::printable;
+use reqwest::StatusCode;
+
+/// More of what a service says is not shown, in characters.
+const MOST: usize = 200;
+
+/// What an answer is, for people. Nothing of its content is shown but the code and the message of an error.
+pub(super) fn kind(content_type: Option<&str>, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    if is_page(content_type, body) {
+        return "an HTML page".to_string();
+    }
+    if text.trim().is_empty() {
+        return "an empty body".to_string();
+    }
+    if let Some(said) = Said::of(body) {
+        return format!("an error: {said}");
+    }
+    match xml::root(&text) {
+        Some(root) => format!("XML of another kind (<{}>)", shortened(&root)),
+        None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => "JSON of another kind".to_string(),
+        None => "something else".to_string(),
+    }
+}
+
+/// Whether an answer is a page for people. Some services call all their answers `text/html`, the empty ones too.
+pub(super) fn is_page(content_type: Option<&str>, body: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&body[..body.len().min(256)]).to_ascii_lowercase();
+    let start = start.trim_start_matches('\u{feff}').trim_start();
+    if start.starts_with('<') {
+        return start.starts_with("<!doctype html") || xml::root(start).is_some_and(|root| is_html(&root));
+    }
+    is_named_page(content_type) && !start.is_empty() && !start.starts_with('{')
+}
+
+/// Whether an answer says that its body is a page for people.
+pub(super) fn is_named_page(content_type: Option<&str>) -> bool {
+    content_type
+        .map(|t| t.trim().to_ascii_lowercase())
+        .is_some_and(|t| t.starts_with("text/html") || t.starts_with("application/xhtml"))
+}
+
+fn is_html(root: &str) -> bool {
+    matches!(
+        root.to_ascii_lowercase().as_str(),
+        "html" | "head" | "body" | "script" | "meta" | "title" | "div" | "p" | "h1" | "form"
+    )
+}
+
+/// That something else came than was asked for.
+pub(super) fn instead(asked: &str, status: StatusCode, came: &str) -> String {
+    match status.as_u16() {
+        200 => format!("the service answered with {came}, not with {asked}"),
+        300..400 => format!("the service sends elsewhere ({status}) instead of answering with {asked}"),
+        _ => format!("the service answered with {status} and {came}, not with {asked}"),
+    }
+}
+
+/// The error that a service sends as XML or JSON.
+pub(super) struct Said {
+    /// As `NoSuchKey`; or the number that Google sends.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Said {
+    /// Reads it; None where the body is no error.
+    pub fn of(body: &[u8]) -> Option<Said> {
+        let text = std::str::from_utf8(body).ok()?;
+        let mut said = Said { code: String::new(), message: String::new() };
+        if text.trim_start().starts_with('{') {
+            let json: serde_json::Value = serde_json::from_str(text).ok()?;
+            let error = json.get("error")?;
+            let code = error.get("code").unwrap_or(error);
+            said.code = code.as_str().map_or_else(|| code.to_string(), str::to_string);
+            said.message = error.get("message").and_then(|m| m.as_str()).unwrap_or_default().to_string();
+            return Some(said).filter(|said| !said.code.is_empty());
+        }
+        let mut is_error = false;
+        xml::walk(text.trim_start(), |element| {
+            is_error |= element.is(&["Error"]);
+            match element.path {
+                [root, name] if root == "Error" && name == "Code" => said.code = element.text,
+                [root, name] if root == "Error" && name == "Message" => said.message = element.text,
+                _ => {}
+            }
+        })
+        .ok()?;
+        (is_error && !said.code.is_empty()).then_some(said)
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&shortened(&self.code))?;
+        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", shortened(&self.message)) }
+    }
+}
+
+/// The first line, not too long.
+pub(super) fn shortened(text: &str) -> String {
+    let line: String = text.trim().lines().next().unwrap_or_default().chars().take(MOST).collect();
+    printable(line.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_is_named() {
+        for (content_type, body, name) in [
+            (Some("text/html"), "Please log in", "an HTML page"),
+            (None, "\n<!DOCTYPE HTML>\n<html>", "an HTML page"),
+            (Some("text/html; charset=utf-8"), "<html><br>", "an HTML page"),
+            (Some("text/html"), "<Error><Code>NoSuchKey</Code><Message>no\nsecret</Message></Error>", "an error: NoSuchKey: no"),
+            (Some("text/html"), "{\"error\": {\"code\": 404, \"message\": \"no\"}}", "an error: 404: no"),
+            (None, "{\"error\": \"invalid_grant\"}", "an error: invalid_grant"),
+            (
+                Some("application/xml"),
+                "<?xml version=\"1.0\"?><ListAllMyBucketsResult/>",
+                "XML of another kind (<ListAllMyBucketsResult>)",
+            ),
+            (None, "[1]", "JSON of another kind"),
+            (None, " ", "an empty body"),
+            (None, "hello", "something else"),
+        ] {
+            assert_eq!(kind(content_type, body.as_bytes()), name, "{body}");
+        }
+    }
+}

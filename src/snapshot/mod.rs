@@ -8,6 +8,7 @@ mod read;
 
 pub use label::{Label, Totals};
 pub use list::list;
+pub(crate) use list::unlisted;
 pub use place::Place;
 pub use publish::Publisher;
 pub use read::{check, label, read, references, types};

@@ -44,8 +44,12 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Strin
     }
     let kind = kind.unwrap_or(if change { Kind::Change } else { Kind::File });
     let name = Name::new(identity("name", wtf8, name_bytes)?);
-    if kind != Kind::End {
-        name.check()?;
+    match kind {
+        Kind::End => {}
+        // It names what failed, which may be just what has a name that nothing else can have. Nobody opens, restores or deletes
+        // anything by the name of an error record.
+        Kind::Error if !name.as_bytes().is_empty() => {}
+        _ => name.check()?,
     }
     if let Some(wtf8) = fields.destination.take() {
         fields.destination = Some(identity("destination", &wtf8, destination_bytes)?);

@@ -37,7 +37,7 @@ impl Name {
         crate::error::printable(&self.bytes)
     }
 
-    /// What every tool refuses: an empty name, NUL, and the parts `.` and `..`.
+    /// What every tool refuses, but in error records: an empty name, NUL, and the parts `.` and `..`.
     ///
     /// # Errors
     /// The reason, in words.

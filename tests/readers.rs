@@ -2,8 +2,9 @@
 
 use crate::util::World;
 use snapshooter::name::Name;
+use snapshooter::name::NameList;
 use snapshooter::record::Record;
-use snapshooter::snapshot::{Index, Label, NameList, Publisher};
+use snapshooter::snapshot::{Index, Label, Publisher};
 use snapshooter::storage::Location;
 use snapshooter::time::Time;
 use std::fs;

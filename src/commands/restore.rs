@@ -9,7 +9,7 @@ use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
 use crate::restore::{self as stage, MaxDelete, Options};
 use crate::snapshot::{self, Place};
-use crate::storage::Location;
+use crate::storage::{Gap, Location};
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write;
@@ -84,6 +84,7 @@ fn is_present(root: &Location) -> Result<bool> {
         Location::Remote(store) => match store.list(b"").next() {
             None => Ok(false),
             Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Some(Err(e)) if Gap::of(&e).is_some() => Ok(true),
             Some(found) => found.or_failed(|| format!("file root {root}")).map(|_| true),
         },
     }

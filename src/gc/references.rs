@@ -1,11 +1,11 @@
 //! What the snapshots refer to.
 
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::error::{Error, Result, printable};
 use crate::monitor::Monitor;
 use crate::parallel;
 use crate::record::Md5;
 use crate::snapshot::{self, Place};
-use crate::storage::Location;
+use crate::storage::{Gap, Location};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use walkdir::WalkDir;
@@ -89,17 +89,37 @@ fn files(root: &Location) -> Result<Vec<Place>> {
     match root {
         Location::Folder(folder) => in_folder(folder, root),
         Location::Remote(store) => {
-            let all = store.list(b"").map(|object| Ok(object.or_failed(|| format!("list the snap root {root}"))?.key));
-            let some = all.filter(|key| key.as_ref().map_or(true, |key| key.ends_with(b".jsonl.gz")));
-            some.map(|key| Ok(Place::Object(store.clone(), key?))).collect()
+            let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz");
+            let mut found = Vec::new();
+            for object in store.list(b"") {
+                match object {
+                    Ok(object) if is_snapshot(&object.key) => found.push(Place::Object(store.clone(), object.key)),
+                    Ok(_) => {}
+                    Err(e) => match Gap::of(&e) {
+                        Some(gap) if !gap.is_folder && !is_snapshot(&gap.key) => {}
+                        Some(gap) => return Err(unlisted(format!("list the snap root {root}: {gap}"))),
+                        None => return Err(Error::io(format!("list the snap root {root}"), e)),
+                    },
+                }
+            }
+            Ok(found)
         }
     }
+}
+
+/// There may be snapshots there, whatever the folder is called.
+fn unlisted(reason: String) -> Error {
+    Error::advise(
+        reason,
+        "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder (or run it as \
+         who may), or move it out of the snap root",
+    )
 }
 
 fn in_folder(folder: &Path, root: &Location) -> Result<Vec<Place>> {
     let mut found = Vec::new();
     for entry in WalkDir::new(folder).follow_links(true) {
-        let entry = entry.map_err(|e| Error::refused(format!("list the snap root {root}: {e}")))?;
+        let entry = entry.map_err(|e| unlisted(snapshot::unlisted(root, &e).to_string()))?;
         if !entry.file_name().as_bytes().ends_with(b".jsonl.gz") || entry.file_type().is_dir() {
             continue;
         }

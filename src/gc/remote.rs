@@ -31,7 +31,7 @@ pub fn gc(
     let mut fates = Vec::new();
     let mut leftovers = Vec::new();
     // All of the listing has to be there before anything goes.
-    for object in store.list(b"") {
+    for object in heap::objects(store, b"", is_looked_at) {
         let object = object.or_failed(|| format!("list the heap root {}", store.url()))?;
         match heap::md5_of(&object.key) {
             Some(md5) => {
@@ -61,6 +61,11 @@ pub fn gc(
         temps::sweep_stores(snap_roots, Time::now(), temps::AGE, &mut totals.temps)?;
     }
     Ok(totals)
+}
+
+/// Whether a folder is one of those that objects lie in, or that a writer may have left something in.
+fn is_looked_at(folder: &[u8]) -> bool {
+    heap::is_folder(folder) || [&b"temp/"[..], b"gc/", b"roots/"].iter().any(|ours| folder.starts_with(ours))
 }
 
 /// Deletes objects; the first that can't be is an error.

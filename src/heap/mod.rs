@@ -19,6 +19,7 @@ pub use cache::Cache;
 pub use guard::Guard;
 pub use object::Health;
 pub use remote::md5_of;
+pub(crate) use remote::{is_folder, objects};
 pub use stage::{StoreError, Stored, digest};
 pub use used::Used;
 
@@ -67,7 +68,7 @@ impl Heap {
         let kind = match root {
             Location::Folder(folder) => Kind::Local(LocalHeap::open(folder)?),
             Location::Remote(store) => {
-                match store.list(b"00/").next() {
+                match remote::objects(store, b"00/", |_| false).next() {
                     // A web server can't list, and may have objects all the same.
                     Some(Err(e)) if e.kind() != io::ErrorKind::Unsupported => Err(e).or_failed(|| format!("heap root {root}"))?,
                     _ => {}

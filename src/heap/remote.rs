@@ -5,7 +5,7 @@ use super::{Heap, StoreError, WHOLE_LIMIT, collision};
 use crate::error::{Error, OrFailed, Result};
 use crate::parallel;
 use crate::record::{Md5, Sha256};
-use crate::storage::{Attributes, Body, Put, Store};
+use crate::storage::{Attributes, Body, Gap, Listing, Put, Store};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -85,9 +85,13 @@ impl RemoteHeap {
         let mut found = Vec::new();
         let mut count = 0;
         let mut last = None;
-        let mut listing = self.store.list(b"");
+        let mut listing = objects(&self.store, b"", is_folder);
         for object in listing.by_ref().take(PAGE) {
-            let object = object.or_failed(what)?;
+            let object = match object {
+                // The first put makes it.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && self.store.makes_roots() => return Ok(Vec::new()),
+                object => object.or_failed(what)?,
+            };
             count += 1;
             found.extend(md5_of(&object.key).map(|md5| (md5, object.size)));
             last = Some(object.key);
@@ -100,7 +104,7 @@ impl RemoteHeap {
                 (0..=255u8).map(|n| format!("{n:02x}/")).filter(|f| from < [f.as_bytes(), b"~"].concat()).collect();
             let store = self.store.clone();
             let list = move |folder: String| -> io::Result<Vec<(Md5, u64)>> {
-                let objects = store.list(folder.as_bytes());
+                let objects = objects(&store, folder.as_bytes(), |_| false);
                 let some = objects.filter_map(|object| object.map(|o| Some((md5_of(&o.key)?, o.size))).transpose());
                 some.collect()
             };
@@ -189,6 +193,18 @@ impl RemoteHeap {
             ))),
         }
     }
+}
+
+/// Whether a folder, given with a `/` at its end, is one of those that objects lie in.
+pub fn is_folder(key: &[u8]) -> bool {
+    matches!(key, [a, b, b'/'] if [a, b].iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+/// What a heap lists below a prefix. What can't be listed counts only where an object may be missing then; beside the folders
+/// that `enters` takes, whatever else lies there is nobody's object.
+pub fn objects<'a>(store: &'a Arc<dyn Store>, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
+    let is_other = |e: &io::Error| Gap::of(e).is_some_and(|gap| !gap.is_folder && md5_of(&gap.key).is_none());
+    Box::new(store.list_in(prefix, enters).filter(move |object| !object.as_ref().is_err_and(is_other)))
 }
 
 /// The md5 of the object that has this key, if it is one.

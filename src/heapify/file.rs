@@ -8,6 +8,7 @@ use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
 use crate::rootdir::RootDir;
 use crate::stat;
+use crate::storage::LoginRefused;
 use crate::time::Time;
 use rustix::fs::{self, Stat};
 use std::io::{self, Read};
@@ -34,7 +35,9 @@ pub(super) enum Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(e: io::Error) -> Trouble {
-        Trouble::Reason(crate::error::reason(&e))
+        let reason = crate::error::reason(&e);
+        // No other file would fare better.
+        if LoginRefused::is(&e) { Trouble::Fatal(Error::refused(reason)) } else { Trouble::Reason(reason) }
     }
 }
 

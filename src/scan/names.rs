@@ -17,11 +17,18 @@ pub(super) struct Names<R> {
     from: String,
     end: u8,
     line: u64,
+    /// Empty parts are a part of the name, as in a bucket.
+    are_keys: bool,
 }
 
 impl<R: BufRead> Names<R> {
     pub(super) fn new(input: R, from: String, null: bool) -> Names<R> {
-        Names { input, from, end: if null { 0 } else { b'\n' }, line: 0 }
+        Names { input, from, end: if null { 0 } else { b'\n' }, line: 0, are_keys: false }
+    }
+
+    /// The same as keys of objects.
+    pub(super) fn as_keys(self) -> Names<R> {
+        Names { are_keys: true, ..self }
     }
 
     fn next_name(&mut self) -> Result<Option<Name>> {
@@ -47,7 +54,7 @@ impl<R: BufRead> Names<R> {
             checked.check().map_err(|e| {
                 error(format!("{e}; names are taken literally, from the root on, as find -printf '%P\\n' has them"))
             })?;
-            if name.split(|b| *b == b'/').any(<[u8]>::is_empty) {
+            if !self.are_keys && name.split(|b| *b == b'/').any(<[u8]>::is_empty) {
                 return Err(error("the name has an empty part".to_string()));
             }
             return Ok(Some(checked));

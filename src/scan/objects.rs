@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::parallel;
 use crate::record::{Kind, Record};
 use crate::sort;
-use crate::storage::{Location, Object, Store, has_no_folders};
+use crate::storage::{Gap, Location, LoginRefused, Object, Store, has_no_folders};
 use crate::stream::Records;
 use crate::text;
 use crossbeam_channel::bounded;
@@ -76,11 +76,31 @@ impl Shared {
             return None;
         }
         let name = Name::new(key);
-        if let Err(reason) = name.check() {
-            self.monitor.failure(&name, reason);
-            return Some(Record::failure(&name, reason));
+        match name.check() {
+            Ok(()) => Some(record(object)),
+            Err(reason) => Some(self.failed(&name, reason)),
         }
-        Some(record(object))
+    }
+
+    /// The record of what can't be listed, unless it is left out: of a folder nobody knows what is in it.
+    fn failure(&self, gap: &Gap) -> Option<Record> {
+        let key = &gap.key[..];
+        let is_below = |prefix: &[u8]| key.starts_with(prefix) || prefix.strip_suffix(b"/") == Some(key);
+        if self.leave_out.iter().any(|(prefix, _)| is_below(prefix)) || !(gap.is_folder || self.options.wants(Kind::File)) {
+            return None;
+        }
+        // In a folder there may be something to include.
+        let rules = &self.options.filter.rules;
+        if rules.excludes_whole(key, gap.is_folder) || !gap.is_folder && rules.leaves_out(key, false) {
+            self.lock().filtered = true;
+            return None;
+        }
+        Some(self.failed(&Name::new(key), &gap.reason))
+    }
+
+    fn failed(&self, name: &Name, reason: &str) -> Record {
+        self.monitor.failure(name, reason);
+        Record::failure(name, reason)
     }
 
     fn tell(&self) {
@@ -106,13 +126,21 @@ fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + 
     receiver.into_iter()
 }
 
-/// The records of what is there, in order. A root that is not there has nothing.
+/// The records of what is there, in order. A root that is not there has nothing. What can't be listed is an error record, with a
+/// warning: it is left alone.
 pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let what = format!("list {}", store.url());
+    let teller = monitor.clone();
     let records =
         listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
             Ok(object) => Ok(record(&object)),
-            Err(e) => Err(Error::io(what.clone(), e)),
+            Err(e) => match Gap::of(&e) {
+                Some(gap) => {
+                    teller.warn(&format!("left alone: {gap}"));
+                    Ok(Record::failure(&Name::new(&gap.key[..]), &gap.reason))
+                }
+                None => Err(Error::io(what.clone(), e)),
+            },
         });
     if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
 }
@@ -124,11 +152,11 @@ pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Mo
     let what = format!("file root {}", store.url());
     let mut objects = listed(store).peekable();
     match objects.peek() {
-        Some(Err(_)) => {
+        Some(Err(e)) if Gap::of(e).is_none() => {
             let first: Option<io::Result<Object>> = objects.next();
             first.transpose().or_failed(|| what.clone())?;
         }
-        Some(Ok(_)) => {}
+        Some(_) => {}
         None if has_no_folders(store.url()) => {
             return Err(Error::advise(
                 format!("{what}: nothing is there"),
@@ -140,7 +168,10 @@ pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Mo
     let taker = shared.clone();
     let records: Records = Box::new(objects.filter_map(move |object| match object {
         Ok(object) => taker.wanted(&object).map(Ok),
-        Err(e) => Some(Err(Error::io(what.clone(), e))),
+        Err(e) => match Gap::of(&e) {
+            Some(gap) => taker.failure(gap).map(Ok),
+            None => Some(Err(Error::io(what.clone(), e))),
+        },
     }));
     let records = if store.lists_in_order() { records } else { sort::ordered(records, monitor)? };
     Ok(finished(records, shared))
@@ -161,17 +192,16 @@ pub(super) fn scan_names(
         if looker.keeps_out(name.as_bytes()) {
             return Ok(None);
         }
-        let failure = |reason: &str| {
-            looker.monitor.failure(&name, reason);
-            Ok(Some(Record::failure(&name, reason)))
-        };
+        let failure = |reason: &str| Ok(Some(looker.failed(&name, reason)));
         match looker.store.stat(name.as_bytes()) {
             Ok(Some(object)) => Ok(looker.options.wants(Kind::File).then(|| record(&object))),
             Ok(None) => failure("look at it: no such object"),
+            // Nor would the others fare better.
+            Err(e) if LoginRefused::is(&e) => Err(Error::io("file root", e)),
             Err(e) => failure(&format!("look at it: {}", crate::error::reason(&e))),
         }
     };
-    let records = parallel::ordered_map(names, jobs, jobs * 4, look).filter_map(Result::transpose);
+    let records = parallel::ordered_map(names.as_keys(), jobs, jobs * 4, look).filter_map(Result::transpose);
     Ok(finished(sort::ordered(Box::new(records), monitor)?, shared))
 }
 

@@ -46,23 +46,20 @@ impl Rules {
 
     /// Whether these rules leave out a thing of this whole name, all folders above it considered.
     pub fn leaves_out(&self, name: &[u8], folder: bool) -> bool {
-        // Object stores have keys that begin with it; a pattern is relative to the root.
-        let slashes = name.iter().take_while(|b| **b == b'/').count();
-        let name = &name[slashes..];
-        let mut included = self.includes_all();
-        for end in parts(name) {
-            let (path, folder) = (&name[..end], folder || end < name.len());
+        let included = |(path, folder)| self.includes(path, folder);
+        self.excludes_whole(name, folder) || !(self.includes_all() || paths(name, folder).any(included))
+    }
+
+    /// Whether an exclude or a line of an ignore file leaves out a thing of this whole name, or a folder above it.
+    pub(super) fn excludes_whole(&self, name: &[u8], folder: bool) -> bool {
+        paths(name, folder).any(|(path, folder)| {
             let above = |end: usize| {
-                let lines = self.ignore.get(std::str::from_utf8(&name[..end]).ok()?)?;
+                let lines = self.ignore.get(std::str::from_utf8(&path[..end]).ok()?)?;
                 Some((if end == 0 { 0 } else { end + 1 }, &**lines))
             };
             let ends = path.iter().enumerate().rev().filter(|(_, b)| **b == b'/').map(|(at, _)| at).chain([0]);
-            if self.excludes(ends.filter_map(above), path, folder) {
-                return true;
-            }
-            included |= self.includes(path, folder);
-        }
-        !included
+            self.excludes(ends.filter_map(above), path, folder)
+        })
     }
 
     /// Whether an exclude, or a line of the ignore files of the folders above, leaves this path out. `ignore` has their
@@ -87,9 +84,13 @@ impl Rules {
     }
 }
 
-/// The ends of a name's parts.
-fn parts(name: &[u8]) -> impl Iterator<Item = usize> {
-    name.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).chain([name.len()])
+/// The folders above a thing, outermost first, and the thing; and whether each is a folder.
+fn paths(name: &[u8], folder: bool) -> impl Iterator<Item = (&[u8], bool)> {
+    // Object stores have keys that begin with it; a pattern is relative to the root.
+    let slashes = name.iter().take_while(|b| **b == b'/').count();
+    let name = &name[slashes..];
+    let above = name.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| (&name[..at], true));
+    above.chain([(name, folder)])
 }
 
 impl From<Rules> for Json {

@@ -2,14 +2,14 @@
 
 use super::{Found, Place, path_for, time_of};
 use crate::error::{Error, OrFailed, Result, printable};
-use crate::storage::{Location, Options, Store};
+use crate::storage::{Gap, Location, Options, Store};
 use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// All snapshots below a snap root, newest first. Files of any other name are none.
 ///
@@ -31,10 +31,10 @@ pub fn list(root: &Location) -> Result<Vec<Found>> {
 pub(super) fn is_there(root: &Location) -> Result<bool> {
     match root {
         Location::Folder(folder) => Ok(folder.exists()),
-        Location::Remote(store) => match store.list(b"").next() {
+        Location::Remote(store) => match store.list_in(b"", |_| false).next() {
             Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
-            Some(Err(e)) => Err(e).or_failed(|| format!("snap root {root}")),
-            Some(Ok(_)) | None => Ok(true),
+            Some(Err(e)) if Gap::of(&e).is_none() => Err(e).or_failed(|| format!("snap root {root}")),
+            Some(_) | None => Ok(true),
         },
     }
 }
@@ -42,11 +42,15 @@ pub(super) fn is_there(root: &Location) -> Result<bool> {
 fn in_folder(folder: &Path, root: &Location) -> Result<Vec<Found>> {
     let meta = std::fs::metadata(folder).or_failed(|| format!("snap root {root}"))?;
     if !meta.is_dir() {
-        return Err(Error::refused(format!("snap root {root}: it is no folder")));
+        return Err(Error::refused(format!("snap root {root}: it is a file, not a folder")));
     }
     let mut found = Vec::new();
-    for entry in WalkDir::new(folder).min_depth(3).max_depth(3).follow_root_links(true) {
-        let entry = entry.map_err(|e| Error::refused(format!("list the snap root {root}: {e}")))?;
+    let may_have_some = |entry: &DirEntry| {
+        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path()).as_os_str().as_bytes();
+        entry.depth() == 0 || !entry.file_type().is_dir() || has_snapshots(&[below, b"/"].concat())
+    };
+    for entry in WalkDir::new(folder).max_depth(3).follow_root_links(true).into_iter().filter_entry(may_have_some) {
+        let entry = entry.map_err(|e| unlisted(root, &e))?;
         let Some(time) = time_of(entry.file_name()) else { continue };
         let place = path_for(time).is_some_and(|path| folder.join(path) == entry.path());
         if place && entry.file_type().is_file() {
@@ -58,8 +62,13 @@ fn in_folder(folder: &Path, root: &Location) -> Result<Vec<Found>> {
 
 fn in_store(store: &Arc<dyn Store>) -> Result<Vec<Found>> {
     let mut found = Vec::new();
-    for object in store.list(b"") {
-        let key = object.or_failed(|| format!("list the snap root {}", store.url()))?.key;
+    for object in store.list_in(b"", has_snapshots) {
+        let key = match object {
+            Ok(object) => object.key,
+            // What else lies there is nobody's snapshot.
+            Err(e) if Gap::of(&e).is_some_and(|gap| !gap.is_folder && !is_snapshot(&gap.key)) => continue,
+            Err(e) => return Err(e).or_failed(|| format!("list the snap root {}", store.url())),
+        };
         let name = key.rsplit(|b| *b == b'/').next().unwrap_or(&key);
         let Some(time) = time_of(OsStr::from_bytes(name)) else { continue };
         if path_for(time).is_some_and(|path| path.as_os_str().as_bytes() == key) {
@@ -67,6 +76,28 @@ fn in_store(store: &Arc<dyn Store>) -> Result<Vec<Found>> {
         }
     }
     Ok(found)
+}
+
+/// Whether snapshots lie in a folder, which is given with a `/` at its end: `YYYY/` and `YYYY/MM/`. Others are not opened, whatever
+/// they are and whoever may open them.
+fn has_snapshots(folder: &[u8]) -> bool {
+    let digits = |part: &[u8], n| part.len() == n && part.iter().all(u8::is_ascii_digit);
+    match &folder.split(|b| *b == b'/').collect::<Vec<_>>()[..] {
+        [year, b""] => digits(year, 4),
+        [year, month, b""] => digits(year, 4) && digits(month, 2),
+        _ => false,
+    }
+}
+
+fn is_snapshot(key: &[u8]) -> bool {
+    time_of(OsStr::from_bytes(key.rsplit(|b| *b == b'/').next().unwrap_or(key))).is_some()
+}
+
+/// What is said where a folder of a snap root on this machine can't be listed.
+pub(crate) fn unlisted(root: &Location, e: &walkdir::Error) -> Error {
+    let place = e.path().map(|path| format!("{}: ", printable(path.as_os_str().as_bytes()))).unwrap_or_default();
+    let reason = e.io_error().map_or_else(|| "a link that leads back to a folder above it".to_string(), crate::error::reason);
+    Error::refused(format!("list the snap root {root}: {place}{reason}"))
 }
 
 /// The snapshot of that path or URL, as it stands or below the snap root.

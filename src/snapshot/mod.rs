@@ -10,7 +10,7 @@ mod read;
 pub use index::Index;
 pub use label::{LABEL_LIMIT, Label, Totals, VERSION};
 pub use list::list;
-
+pub(crate) use list::unlisted;
 pub use place::Place;
 pub use publish::Publisher;
 pub use read::{check, label, read, references, types};

@@ -71,6 +71,16 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("wsgidav", "x&y=z;w,v", "the same"),
     ("wsgidav", "<tag>&amp;", "the same"),
     ("rclone", "tab\there", "it makes pictures of control characters"),
+    ("rclone-sftp", "tab\there", "the same"),
+    ("rclone-sftp", "new\nline", "the same"),
+    ("rclone-sftp", "return\r", "the same"),
+    ("rclone-sftp", "\u{1}control", "the same"),
+    ("rclone-sftp", "delete\u{7f}", "the same"),
+    ("rclone-sftp", "tab\there", "the same"),
+    ("rclone-sftp", "new\nline", "the same"),
+    ("rclone-sftp", "return\r", "the same"),
+    ("rclone-sftp", "\u{1}control", "the same"),
+    ("rclone-sftp", "delete\u{7f}", "the same"),
     ("moto", "return\r", "it lists it without an entity, and XML makes a line feed of it"),
 ];
 
@@ -197,7 +207,7 @@ pub fn planted_keys(backend: &Backend) {
         "cafe\u{301}",
         "\u{fb01}",
     ];
-    let known = |key: &str| backend.emulator.name() == "rclone" && is_known(backend, key);
+    let known = |key: &str| backend.emulator.name().starts_with("rclone") && is_known(backend, key);
     let odd = odd.into_iter().filter(|key| !(known(key) || backend.has_folders && key.contains("//")));
     let all: Vec<Planted> = odd.chain(["before", "zzz"]).map(|key| Planted::new(key, format!("content of {key}"))).collect();
     backend.emulator.plant(&root, &all);

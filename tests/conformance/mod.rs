@@ -206,6 +206,12 @@ fn sftp_conforms() {
     Backend { emulator: sshd, lists_md5: false, has_folders: true, many: crate::measure::many(300, 12_000) }.conforms();
 }
 
+#[test]
+fn sftp_conforms_with_another_server() {
+    let Some(rclone) = emulators::rclone_sftp() else { return };
+    Backend { emulator: rclone, lists_md5: false, has_folders: true, many: crate::measure::many(300, 12_000) }.conforms();
+}
+
 /// Bytes that look random and are the same in every run.
 pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(len + 8);

@@ -21,7 +21,7 @@ pub use fake_gcs::fake_gcs;
 pub use folder::http_server;
 pub use gcs::gcs;
 pub use s3::moto;
-pub use sftp::sshd;
+pub use sftp::{rclone_sftp, sshd};
 pub use webdav::{rclone, wsgidav};
 
 use snapshooter::storage::{Location, Options, Store};

@@ -1,4 +1,5 @@
-//! SFTP: OpenSSH's sshd with keys of its own, for the user who runs the tests.
+//! SFTP with keys of its own: OpenSSH's sshd, for the user who runs the tests, and rclone, which says of hard links that it makes
+//! them, and does not.
 
 use super::process::Running;
 use super::{Emulator, Planted, Root, command, folder, local_only, unique};
@@ -9,29 +10,43 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// sshd, running.
-pub struct Sshd {
+/// A server of a folder, running.
+pub struct Sftp {
+    name: &'static str,
     running: Running,
+    /// The folder that it serves is this one to clients.
+    shown: String,
     user: String,
 }
 
-/// The one of this process.
-pub fn sshd() -> Option<&'static Sshd> {
-    static ONE: OnceLock<Sshd> = OnceLock::new();
-    (!local_only("sshd")).then(|| ONE.get_or_init(Sshd::start))
+/// sshd, the one of this process.
+pub fn sshd() -> Option<&'static Sftp> {
+    static ONE: OnceLock<Sftp> = OnceLock::new();
+    (!local_only("sshd")).then(|| ONE.get_or_init(Sftp::sshd))
 }
 
-impl Sshd {
-    fn start() -> Sshd {
+/// rclone, the one of this process.
+pub fn rclone_sftp() -> Option<&'static Sftp> {
+    static ONE: OnceLock<Sftp> = OnceLock::new();
+    (!local_only("rclone serve sftp")).then(|| ONE.get_or_init(Sftp::rclone))
+}
+
+/// Keys, who may log in, and the folder to be served.
+fn prepare(folder: &Path) {
+    for key in ["host", "user", "wrongsecret"] {
+        keygen(&folder.join(key));
+    }
+    fs::copy(folder.join("user.pub"), folder.join("authorized")).expect("copy a key");
+    // On whatever port, because proxies have others. And nothing gets into the file of the user.
+    let host = fs::read_to_string(folder.join("host.pub")).expect("a key");
+    fs::write(folder.join("known"), format!("* {host}")).expect("write the known host");
+    fs::create_dir(folder.join("served")).expect("make a folder");
+}
+
+impl Sftp {
+    fn sshd() -> Sftp {
         let running = Running::start("sshd", |folder, port| {
-            for key in ["host", "user", "wrongsecret"] {
-                keygen(&folder.join(key));
-            }
-            fs::copy(folder.join("user.pub"), folder.join("authorized")).expect("copy a key");
-            // On whatever port, because proxies have others. And nothing gets into the file of the user.
-            let host = fs::read_to_string(folder.join("host.pub")).expect("a key");
-            fs::write(folder.join("known"), format!("* {host}")).expect("write the known host");
-            fs::create_dir(folder.join("served")).expect("make a folder");
+            prepare(folder);
             // Where root starts it, it wants that folder to be there.
             let _ = fs::create_dir("/run/sshd");
             let in_it = |name: &str| folder.join(name).display().to_string();
@@ -45,7 +60,22 @@ impl Sshd {
             vec![command("sshd").display().to_string(), "-D".into(), "-e".into(), "-f".into(), in_it("config")]
         });
         let user = Command::new("id").arg("-un").output().expect("run id").stdout;
-        Sshd { running, user: String::from_utf8_lossy(&user).trim().to_string() }
+        let shown = running.folder.join("served").display().to_string();
+        Sftp { name: "sshd", running, shown, user: String::from_utf8_lossy(&user).trim().to_string() }
+    }
+
+    fn rclone() -> Sftp {
+        let running = Running::start("rclone-sftp", |folder, port| {
+            prepare(folder);
+            let in_it = |name: &str| folder.join(name).display().to_string();
+            let (program, address) = (command("rclone").display().to_string(), format!("127.0.0.1:{port}"));
+            let mut all = vec![program, "serve".into(), "sftp".into(), in_it("served"), "--addr".into(), address];
+            // It remembers folders for five minutes otherwise, and does not see what tests plant.
+            let options = ["--dir-cache-time", "0", "--key", &in_it("host"), "--authorized-keys", &in_it("authorized")];
+            all.extend(options.map(String::from));
+            all
+        });
+        Sftp { name: "rclone-sftp", running, shown: String::new(), user: "someone".to_string() }
     }
 
     fn options(&self, key: &str) -> String {
@@ -65,9 +95,9 @@ fn keygen(path: &Path) {
     assert!(made.success(), "ssh-keygen");
 }
 
-impl Emulator for Sshd {
+impl Emulator for Sftp {
     fn name(&self) -> &'static str {
-        "sshd"
+        self.name
     }
 
     fn port(&self) -> u16 {
@@ -80,8 +110,7 @@ impl Emulator for Sshd {
 
     fn missing(&self) -> Root {
         let container = unique();
-        let (port, served) = (self.running.port, self.running.folder.join("served"));
-        let url = format!("sftp://{}@127.0.0.1:{port}{}/{container}", self.user, served.display());
+        let url = format!("sftp://{}@127.0.0.1:{}{}/{container}", self.user, self.running.port, self.shown);
         Root { url, options: self.options("user"), container, prefix: String::new() }
     }
 

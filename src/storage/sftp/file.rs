@@ -111,26 +111,30 @@ fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Res
     }
     let session = root.session()?;
     let file = created.map_err(|kind| root.refused(kind))?;
+    let handle = file.clone();
     // It sends on without waiting for each answer.
     let mut file = Box::pin(TokioCompatFile::new(file));
-    let sent = send(&mut file, intake);
-    let failed = |text: String| root.failed(io::ErrorKind::Other, &text);
-    sent?;
-    let synced = block_on(async {
-        let sync = async {
-            if session.sftp.support_fsync() {
-                file.as_mut().as_mut_file().sync_all().await?;
-            }
-            Ok(())
-        };
-        tokio::time::timeout(STALL * 5, sync).await
-    })?;
-    synced.map_err(|_| failed("no answer".to_string()))?.map_err(|e: Error| failed(reason(&e)))?;
+    let syncs = session.sftp.support_fsync();
+    let sent = send(&mut file, intake).and_then(|()| match syncs {
+        true => finished(root, async { file.as_mut().as_mut_file().sync_all().await }),
+        false => Ok(()),
+    });
+    drop(file);
+    // Some servers have a file only once it is closed, and can't delete it before.
+    let closed = finished(root, handle.close());
+    sent.and(closed)?;
     let (_, count) = intake.check(how)?;
     match root.metadata(temp)?.and_then(|there| there.len()) {
         Some(size) if size == count => Ok(size),
         _ => Err(altered("what arrived is not what was sent")),
     }
+}
+
+/// Waits for what may take the server a while.
+fn finished(root: &Sftp, work: impl Future<Output = Result<(), Error>>) -> io::Result<()> {
+    let failed = |text: String| root.failed(io::ErrorKind::Other, &text);
+    let done = block_on(async { tokio::time::timeout(STALL * 5, work).await })?;
+    done.map_err(|_| failed("no answer".to_string()))?.map_err(|e| failed(reason(&e)))
 }
 
 fn send(file: &mut Pin<Box<TokioCompatFile>>, intake: &mut Intake<'_>) -> io::Result<()> {
@@ -199,10 +203,13 @@ fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> i
         Err(SftpErrorKind::NoSuchFile) if root.metadata(temp)?.is_none() => {}
         Err(kind) => return Err(root.refused(kind)),
     }
-    match root.is_there(path, size)? {
-        true => Ok(true),
-        false => {
-            Err(root.failed(io::ErrorKind::InvalidData, "the server says that it has put it in its place, but it is not there"))
+    match root.metadata(path)? {
+        Some(there) if there.len() == Some(size) => Ok(true),
+        // Another writer put something else there in the same moment.
+        Some(_) if if_absent => Ok(false),
+        _ => {
+            let reason = "the server says that it has put it in its place, but it is not there";
+            Err(root.failed(io::ErrorKind::InvalidData, reason))
         }
     }
 }

@@ -104,11 +104,7 @@ fn all_damage_is_found_and_mends() {
     world.put("files/again", text(0));
     world.settle();
     world.sh(BACKUP).ok();
-    world
-        .sh("snap-read | snap-verify | jq -c '{type, errors, records}'")
-        .ok()
-        .silent()
-        .says("{\"type\":\"end\",\"errors\":0,\"records\":0}\n");
+    world.sh("snap-read | snap-verify | jq -c '[.type, .errors]'").ok().silent().says("[\"end\",0]\n");
     world.sh("snap-read | snap-verify --quick").ok().silent();
     let paths = objects(&world);
     let path = |n: u64| paths[&format!("{:02}/{n}", n % 20)].clone();

@@ -105,6 +105,10 @@ impl Deleter<'_> {
         if matches!(folder.lstat(split(name).1), Ok(Some(stat)) if self.context.keeps(&stat)) {
             return false;
         }
+        let shown = Name::new(name);
+        if self.context.spared.holds(&shown) {
+            return false;
+        }
         if self.dry_run {
             self.count(kind, true);
             self.tell(name, kind, Ok(()));
@@ -123,6 +127,9 @@ impl Deleter<'_> {
             io::ErrorKind::NotFound => Ok(()),
             _ => Err(e),
         });
+        if matches!(&result, Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty) && self.context.spared.may_hold(&shown) {
+            return false;
+        }
         let gone = result.is_ok();
         self.count(kind, gone);
         self.tell(name, kind, result.map_err(|e| format!("can't be deleted: {}", reason(&e))));

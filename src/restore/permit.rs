@@ -40,6 +40,16 @@ pub struct Spared {
 }
 
 impl Spared {
+    /// Whether this folder stays because something that is spared lies in it, whatever is deleted of the rest.
+    pub fn holds(&self, folder: &Name) -> bool {
+        self.kept_out.iter().any(|kept| folder.is_above(kept))
+    }
+
+    /// Whether a folder may hold what is spared.
+    pub fn may_hold(&self, folder: &Name) -> bool {
+        self.rules.is_some() || self.holds(folder)
+    }
+
     /// Whether this name is spared, with all below it.
     pub fn spares(&self, name: &[u8], folder: bool) -> bool {
         let is_below = |kept: &Name| {
@@ -67,10 +77,11 @@ pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
     let end = match (rows, end.sides) {
         (false, sides) => End { errors: end.errors.max(counts.errors), sides, ..end },
         (true, Some(sides)) => {
+            let kept_out = sides.iter().flat_map(|side| side.kept_out.clone()).collect();
             let [left, right] = *sides;
             let side = if options.side == Side::Left { left } else { right };
             // Rows that are missing delete nothing: what counts is what the comparison saw.
-            End { records: Some(counts.listing.records), names: None, ..side }
+            End { records: Some(counts.listing.records), names: None, kept_out, ..side }
         }
         (true, None) => {
             return refused(

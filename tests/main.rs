@@ -13,6 +13,7 @@ mod fanout;
 mod faults;
 mod faulty;
 mod fuzz_corpus;
+mod gitignore;
 mod hostile;
 mod install;
 mod interop;

@@ -80,16 +80,16 @@ pub struct Scan {
     /// List these types only: f (files), l (links), d (folders)
     #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f,l,d")]
     pub types: Vec<TypeLetter>,
-    /// Leave out what matches GLOB (as a line of .gitignore has it), a folder with all in it
+    /// Leave out what matches GLOB, read as git reads a line of .gitignore, a folder with all in it
     #[arg(short, long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,
-    /// Leave out what matches a line of FILE
+    /// Leave out what matches a line of FILE, read as git reads .gitignore
     #[arg(long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
     /// List only what matches GLOB, or lies in a folder that does; excludes are stronger
     #[arg(short, long, value_name = "GLOB")]
     pub include: Vec<OsString>,
-    /// Obey files of this NAME in every folder, as git obeys .gitignore
+    /// Obey files of this NAME in every folder, as git obeys .gitignore; of several names, the last is strongest
     #[arg(long, value_name = "NAME")]
     pub ignore_file: Vec<OsString>,
     /// List only the names in FILE, one a line, taken literally; - is standard input

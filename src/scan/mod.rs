@@ -6,6 +6,7 @@ pub mod objects;
 mod pattern;
 mod rules;
 mod walk;
+mod wildmatch;
 
 pub use filter::Filter;
 pub use rules::Rules;

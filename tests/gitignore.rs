@@ -378,6 +378,12 @@ fn an_option_that_says_nothing_is_refused_with_advice() {
 }
 
 #[test]
+fn a_root_whose_ignore_files_are_not_read_refuses_the_option() {
+    let done = World::new().sh("snap-scan --ignore-file .gitignore memory://a").status(2);
+    assert!(done.err().contains("ignore files are not read in memory://a") && done.err().contains("--exclude-from"), "{done}");
+}
+
+#[test]
 fn excludes_and_includes_take_back_among_themselves() {
     let world = World::new();
     for name in ["a.o", "keep.o", "d/a.o", "d/keep.o", "c"] {

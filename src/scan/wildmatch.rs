@@ -7,7 +7,8 @@ pub(super) fn wildmatch(pattern: &[u8], text: &[u8], path: bool) -> bool {
     let (mut p, mut t) = (0, 0);
     // Of the last `*` and the last `**`: what follows in the pattern, and where in the text to try that next. Earlier ones
     // need no other try: what they could leave to the last one, it can take itself.
-    let (mut star, mut deep): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+    let mut star: Option<(usize, usize)> = None;
+    let mut deep: Option<(usize, usize)> = None;
     loop {
         if pattern.get(p) == Some(&b'*') {
             let end = p + pattern[p..].iter().take_while(|b| **b == b'*').count();

@@ -409,7 +409,7 @@ fn what_is_ignored_is_what_git_ignores() {
         if let Some((at, _)) = found.first() {
             let differing: BTreeSet<usize> = found.iter().map(|(at, _)| *at).collect();
             let least = smallest(sets[*at].clone());
-            let text: String = differences(&[least.clone()]).0.into_iter().map(|(_, text)| text).collect();
+            let text: String = differences(std::slice::from_ref(&least)).0.into_iter().map(|(_, text)| text).collect();
             panic!("SNAP_SEED={seed}: {} of 500 sets differ, for one\n{}{text}", differing.len(), least.shown());
         }
     }

@@ -15,6 +15,7 @@ mod faults;
 mod faulty;
 mod first_form;
 mod fuzz_corpus;
+mod gitignore;
 mod hostile;
 mod install;
 mod interop;

@@ -88,16 +88,16 @@ pub struct Scan {
         default_value = "f,l,d"
     )]
     pub types: Vec<TypeLetter>,
-    /// Leave out what matches GLOB (as a line of .gitignore has it), a folder with all in it; may be repeated
+    /// Leave out what matches GLOB, read as git reads a line of .gitignore, a folder with all in it; may be repeated
     #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,
-    /// Leave out what matches a line of FILE, each a GLOB; may be repeated
+    /// Leave out what matches a line of FILE, read as git reads .gitignore; may be repeated
     #[arg(help_heading = "Selection", long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
     /// List only what matches GLOB, or lies in a folder that does; excludes are stronger; may be repeated
     #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
     pub include: Vec<OsString>,
-    /// Obey files of this NAME in every folder, as git obeys .gitignore; may be repeated
+    /// Obey files of this NAME in every folder, as git obeys .gitignore; may be repeated, and the last is strongest
     #[arg(help_heading = "Selection", long, value_name = "NAME")]
     pub ignore_file: Vec<OsString>,
     /// List only the names in FILE, one a line, taken literally; - is standard input

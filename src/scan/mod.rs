@@ -7,6 +7,7 @@ pub mod objects;
 mod pattern;
 mod rules;
 mod walk;
+mod wildmatch;
 mod xattrs;
 
 pub use filter::Filter;

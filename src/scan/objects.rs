@@ -147,6 +147,13 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
 
 /// Lists all objects below a root.
 pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    if let Some(name) = options.filter.ignore_files.first() {
+        let name = crate::error::printable(name.as_encoded_bytes());
+        return Err(Error::advise(
+            format!("--ignore-file {name}: ignore files are not read in {}", store.url()),
+            "give their lines with --exclude or --exclude-from",
+        ));
+    }
     let shared = Shared::new(store, options, monitor.clone());
     shared.tell();
     let what = format!("file root {}", store.url());

@@ -1,7 +1,7 @@
 //! Lines of an ignore file, with what they mean to git.
 
+use super::wildmatch::wildmatch;
 use crate::error;
-use gix_glob::wildmatch::Mode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One line that says something: not a comment, not empty.
@@ -70,7 +70,7 @@ impl Pattern {
             return match () {
                 () if self.literal == text.len() => last == text,
                 () if self.any_start => last.ends_with(&text[1..]),
-                () => gix_glob::wildmatch(text.into(), last.into(), Mode::empty()),
+                () => wildmatch(text, last, false),
             };
         }
         // git compares what is literal first and wildmatch sees only the rest, so that `a**/b` matches `a/x/b`.
@@ -78,7 +78,7 @@ impl Pattern {
         match path.strip_prefix(literal) {
             None => false,
             Some(path) if rest.is_empty() => path.is_empty(),
-            Some(path) => gix_glob::wildmatch(rest.into(), path.into(), Mode::NO_MATCH_SLASH_LITERAL),
+            Some(path) => wildmatch(rest, path, true),
         }
     }
 }

@@ -179,3 +179,123 @@ impl Met {
 fn size(value: &(impl Serialize + ?Sized)) -> Option<usize> {
     serde_json::to_string(value).ok().map(|text| text.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::walk::Walk;
+    use super::super::{Filter, Options, Shared};
+    use super::*;
+    use crate::monitor::Recorder;
+    use crate::storage::Location;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    fn rules(json: &str) -> Rules {
+        serde_json::from_str(json).expect(json)
+    }
+
+    #[test]
+    fn the_json_is_short_and_stable() {
+        let json = r#"{"exclude":["*.o","!/a"],"ignore":[{"in":["","src"],"lines":["*.tmp"]},{"in":["b"],"lines":["x\\ "]}],"include":["/docs/"]}"#;
+        assert_eq!(serde_json::to_string(&rules(json)).unwrap(), json);
+        assert_eq!(serde_json::to_string(&rules("{}")).unwrap(), "{}");
+        assert!(serde_json::from_str::<Rules>(r#"{"exclude":["a"],"newer":["b"]}"#).is_err());
+    }
+
+    #[test]
+    fn an_excluded_folder_takes_all_below_it_and_an_include_all_below_it_in() {
+        let rules = rules(
+            r#"{"exclude":["/out/","!out/kept","*.o"],"include":["/out","/src","deep.c"],"ignore":[{"in":["src/a"],"lines":["!*","*.tmp"]}]}"#,
+        );
+        let cases: [(&[u8], bool, bool); 11] = [
+            (b"out", true, true),
+            (b"out/kept", false, true),
+            (b"out", false, false),
+            (b"src", true, false),
+            (b"src/x.tmp", false, false),
+            (b"src/a/x.tmp", false, true),
+            (b"src/a/x.o", false, true),
+            (b"else", true, true),
+            (b"else/deep.c", false, false),
+            (b"else/deep.d", false, true),
+            (b"/src//x", false, false),
+        ];
+        for (name, folder, out) in cases {
+            assert_eq!(rules.leaves_out(name, folder), out, "{}", name.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_told_as_rules_is_not_told() {
+        let lines = |text: &[u8]| {
+            let mut lines = Lines::default();
+            lines.read(text);
+            Arc::new(lines)
+        };
+        let met = |adds: &[(&[u8], &[u8])]| {
+            let mut met = Met::default();
+            adds.iter().for_each(|(folder, text)| met.add(folder, &lines(text)));
+            met.rules()
+        };
+        assert!(met(&[]).is_none());
+        assert!(met(&[(b"a", b"x"), (b"b", b"x")]).is_some());
+        assert!(met(&[(b"a", b"x\xff"), (b"b", b"x")]).is_none());
+        assert!(met(&[(b"a\xff", b"x"), (b"b", b"x")]).is_none());
+        assert!(met(&[(b"a", "x\n".repeat(Rules::LIMIT / 4 - 40).as_bytes())]).is_some());
+        assert!(met(&[(b"a", "x\n".repeat(Rules::LIMIT / 4).as_bytes()), (b"b", b"y")]).is_none());
+        let exclude = ["y".repeat(Rules::LIMIT).into()];
+        assert!(Met::new(Filter::new(&exclude, &[] as &[&str], &[]).unwrap().rules).rules().is_none());
+        assert!(Met::unknown().rules().is_none());
+    }
+
+    /// Lists a folder: the names, and the rules.
+    fn walked(root: &std::path::Path, filter: Filter) -> (BTreeSet<Vec<u8>>, Option<Rules>, bool) {
+        let options = Options { filter, ..Options::default() };
+        let location = Location::Folder(root.to_path_buf());
+        let shared = Shared::new(root, &location, options, Arc::new(Recorder::default())).unwrap();
+        let names = Walk::new(shared.clone()).unwrap().map(|record| record.unwrap().name().as_bytes().to_vec()).collect();
+        let seen = shared.lock();
+        (names, seen.rules(), seen.filtered)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(150))]
+
+        /// Whatever the tree and the lines: what is not listed is left out by the rules, what is listed is not.
+        #[test]
+        fn the_rules_leave_out_what_the_walk_leaves_out(
+            files in proptest::collection::vec("(a|b|c|ab)(/(a|b|c|\\[a\\])){0,4}", 1..12),
+            ignore in proptest::collection::vec(("((a|b|c)/){0,2}", 0..2usize, proptest::collection::vec("!?/?(a|b|c|\\*|\\?b|a/b|\\*\\*/b|\\[ab\\]|c/\\*\\*)/?", 1..4)), 0..4),
+            exclude in proptest::collection::vec("!?/?(b|c|a/\\*|a/\\*\\*/c)/?", 0..3),
+            include in proptest::collection::vec("!?/?(a|b|\\*b|a/b|\\*/c)/?", 0..3),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let names = [".one", ".two"];
+            for (folder, name, lines) in &ignore {
+                fs::create_dir_all(dir.path().join(folder)).unwrap();
+                fs::write(dir.path().join(folder).join(names[*name]), lines.join("\n")).unwrap();
+            }
+            for file in &files {
+                let path = dir.path().join(file);
+                if fs::create_dir_all(path.parent().unwrap()).is_ok() {
+                    let _ = fs::OpenOptions::new().create(true).append(true).open(path);
+                }
+            }
+            let os = |lines: &[String]| lines.iter().map(Into::into).collect::<Vec<_>>();
+            let mut filter = Filter::new(&os(&exclude), &[] as &[&str], &os(&include)).unwrap();
+            filter.ignore_files = names.iter().map(Into::into).collect();
+            let (listed, rules, filtered) = walked(dir.path(), filter);
+            // As they come out of a label.
+            let rules: Rules = serde_json::from_str(&serde_json::to_string(&rules.unwrap_or_default()).unwrap()).unwrap();
+            let mut all = 0;
+            for entry in walkdir::WalkDir::new(dir.path()).min_depth(1) {
+                let entry = entry.unwrap();
+                let name = entry.path().strip_prefix(dir.path()).unwrap().as_os_str().as_encoded_bytes();
+                all += 1;
+                prop_assert_eq!(rules.leaves_out(name, entry.file_type().is_dir()), !listed.contains(name), "{:?} by {:?}", entry.path(), rules);
+            }
+            prop_assert_eq!(filtered, listed.len() < all);
+        }
+    }
+}

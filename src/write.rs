@@ -4,7 +4,7 @@ use crate::error::{Error, Result, counted};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
-use crate::snapshot::{Label, Place, Publisher};
+use crate::snapshot::{self, Label, Place, Publisher};
 use crate::sort::{self, Spool};
 use crate::storage::Location;
 use crate::stream::{End, Records};
@@ -69,6 +69,9 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
             "mend the cause and run again, or publish the rest with --partial",
         ));
     }
+    if let Some(heap) = &options.heap {
+        outlasts(heap, root)?;
+    }
     let mut label = Label { v: 1, types: end.types, filtered: end.filtered, ..options.label };
     label.root = label.root.or(end.root).or(options.root);
     let guard = options.heap.as_ref().map(Guard::new).transpose()?.flatten();
@@ -90,7 +93,31 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
         publisher.push(&record?)?;
         records += 1;
     }
-    Ok(Written { place: Some(publisher.finish(errors)?), records, errors })
+    let place = publisher.finish(errors)?;
+    warn_of_newer(root, &*monitor);
+    Ok(Written { place: Some(place), records, errors })
+}
+
+/// What was just published is not the latest where another is dated in the future. It is published all the same, so a listing
+/// that fails is no failure.
+fn warn_of_newer(root: &Location, monitor: &dyn Monitor) {
+    if let Some(newest) = snapshot::list(root).unwrap_or_default().first() {
+        snapshot::tell_future(newest, &mut |message| monitor.warn(message));
+    }
+}
+
+/// A snapshot must not be there longer than the contents that it refers to.
+///
+/// # Errors
+/// If the heap is gone when this process ends, and the snap root is not.
+pub fn outlasts(heap: &Location, snap: &Location) -> Result<()> {
+    match heap.ends_with_process() && !snap.ends_with_process() {
+        true => Err(Error::advise(
+            format!("{heap} is gone when this process ends, so nobody could restore a snapshot in {snap}"),
+            "give a heap root that lasts",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Only what can be restored has a place in a snapshot.

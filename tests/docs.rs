@@ -148,7 +148,11 @@ fn every_option_argument_and_command_says_what_it_does() {
                 let words = help.split_whitespace().take_while(|word| !word.starts_with('[')).count();
                 let alone = !help.starts_with("The same") && !help.starts_with("Do not\n");
                 assert!(words >= 2 && alone, "{shown}: {}: {help:?} says not what it does", arg.get_id());
-                assert!(!help.starts_with(char::is_lowercase) || help.starts_with("latest"), "{shown}: {}: {help:?}", arg.get_id());
+                assert!(
+                    !help.starts_with(char::is_lowercase) || help.starts_with("latest"),
+                    "{shown}: {}: {help:?}",
+                    arg.get_id()
+                );
             }
         }
     }

@@ -78,7 +78,14 @@ pub struct Scan {
     #[command(flatten)]
     pub snap: SnapRoot,
     /// List these types only, separated by commas: f (files), l (links), d (folders)
-    #[arg(help_heading = "Selection", short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f,l,d")]
+    #[arg(
+        help_heading = "Selection",
+        short,
+        long = "type",
+        value_name = "TYPES",
+        value_delimiter = ',',
+        default_value = "f,l,d"
+    )]
     pub types: Vec<TypeLetter>,
     /// Leave out what matches GLOB (as a line of .gitignore has it), a folder with all in it; may be repeated
     #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]

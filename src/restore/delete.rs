@@ -5,7 +5,7 @@ use super::Context;
 use super::file::is;
 use super::finish::is_past;
 use super::plan::{Chosen, chosen};
-use crate::error::{Error, Result, reason};
+use crate::error::{Error, Result, counted, reason};
 use crate::name::{Name, units};
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, Listing, split};
@@ -251,14 +251,17 @@ pub fn allowed(spool: &Spool, delete_excluded: bool) -> Result<()> {
     let came = counts.entries + counts.changes;
     if came < end.records {
         return Err(Error::advise(
-            format!("nothing is restored: {came} of {} records came, and --delete would delete the others", end.records),
+            format!(
+                "nothing is restored: {came} of {} came, and --delete would delete the others",
+                counted(end.records, "record")
+            ),
             "leave --delete off for a selection of records",
         ));
     }
     let errors = end.errors.max(counts.errors);
     if errors > 0 {
         return Err(Error::advise(
-            format!("nothing is restored: {errors} files failed before, and --delete would delete them"),
+            format!("nothing is restored: {} failed before, and --delete would delete them", counted(errors, "file")),
             "leave --delete off, or make a snapshot without errors",
         ));
     }

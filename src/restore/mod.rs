@@ -12,7 +12,7 @@ mod plan;
 mod tests;
 
 use crate::content::Source;
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::error::{Error, OrFailed, Result, counted, printable};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::ordered_map;
@@ -146,6 +146,7 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
         Step::Make(target) => {
             let made = file::make(&target, &worker);
             worker.monitor.done(target.record.fields().size.unwrap_or(0));
+            worker.monitor.detail("restored or right", target.record.name());
             Done::Made(target, made)
         }
         step => Done::Step(step),
@@ -329,7 +330,7 @@ impl Restoring {
             if self.tally.own == 0 {
                 self.delete()?;
             } else {
-                self.context.monitor.warn(&format!("nothing is deleted, because {} records failed", self.tally.own));
+                self.context.monitor.warn(&format!("nothing is deleted, because {} failed", counted(self.tally.own, "record")));
             }
             for record in std::mem::take(&mut self.blocked) {
                 let parent = split(record.name().as_bytes()).0;

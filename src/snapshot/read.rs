@@ -138,7 +138,7 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     if ours {
         let totals = totals(&shown, reader.get_ref().last_comment())?;
         if totals.records != count {
-            return Err(damaged(&shown, &format!("it has {count} records, not {}", totals.records)));
+            return Err(damaged(&shown, &format!("it has {}, not {}", crate::error::counted(count, "record"), totals.records)));
         }
     }
     Ok(())
@@ -162,7 +162,7 @@ impl Reading {
             Some(label) => {
                 let totals = totals(&self.shown, self.reader.get_ref().last_comment())?;
                 if totals.records != self.count {
-                    let reason = format!("it has {} records, not {}", self.count, totals.records);
+                    let reason = format!("it has {}, not {}", crate::error::counted(self.count, "record"), totals.records);
                     return Err(damaged(&self.shown, &reason));
                 }
                 end.errors = totals.errors;

@@ -29,7 +29,7 @@ mod web;
 #[cfg(feature = "network")]
 mod webdav;
 
-pub use location::{Location, make_folders};
+pub use location::{Location, as_path, make_folders};
 pub use options::{Options, text_variable, variable};
 pub use store::{Attributes, Body, Listing, Object, Put, Store, check_key};
 

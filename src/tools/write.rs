@@ -44,7 +44,7 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
             // The snapshot is there; whoever asked may have gone.
             out.write_all(&line).and_then(|()| out.flush()).map_err(stream::write_error)?;
         }
-        None => console.note(&format!("{} records would be published in {root}", written.records)),
+        None => console.note(&format!("{} would be published in {root}", counted(written.records, "record"))),
     }
     if written.errors > 0 {
         console.warn(&format!("{} missing in the snapshot, because of failures", counted(written.errors, "record")));

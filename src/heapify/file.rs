@@ -39,13 +39,12 @@ impl From<io::Error> for Trouble {
 impl Worker {
     /// What [`Worker::process`] does, told when it is done.
     pub fn work(&self, record: Record, base: Option<Record>) -> Result<Done> {
-        let name = record.name().clone();
         let size = (record.kind() == Kind::File).then(|| record.fields().size.unwrap_or(0));
         let done = self.process(record, base)?;
-        size.into_iter().for_each(|size| {
-            self.monitor.done(size);
-            self.monitor.detail("stored or known", &name);
-        });
+        size.into_iter().for_each(|size| self.monitor.done(size));
+        if let Done::Kept(record, bytes) = &done {
+            self.monitor.detail(if *bytes > 0 { "stored" } else { "known" }, record.name());
+        }
         Ok(done)
     }
 

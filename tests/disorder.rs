@@ -32,7 +32,7 @@ fn an_error_record_and_a_name_that_comes_twice_stay_where_they_are() {
     world.sh("snap-scan | snap-heapify | snap-write").ok();
     let script = r#"
         snap-scan --no-end > s
-        (sed -n '3p;1p' s; echo '{"name":"x","type":"error","error":"gone"}'; sed -n '4p;2p;3p' s) | snap-reuse | jq -r '.name + " " + (.md5 // "-")[0:2]'
+        (sed -n 3p s; sed -n 1p s; echo '{"name":"x","type":"error","error":"gone"}'; sed -n 4p s; sed -n 2p s; sed -n 3p s) | snap-reuse | jq -r '.name + " " + (.md5 // "-")[0:2]'
     "#;
     let said = world.sh(script).ok().lines();
     let names: Vec<&str> = said.iter().filter_map(|line| line.split(' ').next()).collect();

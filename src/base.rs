@@ -10,6 +10,7 @@ use crate::sort;
 use crate::stream::Records;
 use crate::time::Time;
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A snapshot to compare with.
@@ -31,7 +32,9 @@ impl Base {
     pub fn open(place: Place, monitor: Arc<dyn Monitor>) -> Result<Base> {
         let ours = snapshot::label(&place)?.is_some();
         let time = snapshot::time_of(&place.file_name());
-        let limit = time.filter(|_| !ours).map(|t| (t.minus_seconds(1), t));
+        // A time in the future tells nothing of when it was made: every time of a file is then too late to count.
+        let from = |t: Time| if snapshot::is_future(t) { Time { sec: i64::MIN, nsec: 0 } } else { t.minus_seconds(1) };
+        let limit = time.filter(|_| !ours).map(|t| (from(t), t));
         let mut base = Base { place, limit, monitor, records: None, next: None };
         base.restart()?;
         Ok(base)
@@ -116,9 +119,9 @@ pub fn take_over(record: &Record, base: &Record, stored_size: Option<u64>) -> Re
 
 /// The base step of [`mod@crate::heapify`] alone: files that did not change get the md5 of their record in the base, whether the
 /// heap has the content or not.
-pub fn reuse(input: Records, base: Option<Base>, monitor: Arc<dyn Monitor>) -> impl Iterator<Item = Result<Record>> {
+pub fn reuse(input: Records, base: Option<Base>) -> impl Iterator<Item = Result<Record>> {
     let fits = |record: &Record| record.kind() == Kind::File && record.fields().md5.is_none();
-    Matched::new(input, base, monitor).map(move |item| {
+    Matched::new(input, base).map(move |item| {
         let (record, base) = item?;
         Ok(match base.filter(|_| fits(&record)) {
             Some(base) => take_over(&record, &base, None),
@@ -127,51 +130,78 @@ pub fn reuse(input: Records, base: Option<Base>, monitor: Arc<dyn Monitor>) -> i
     })
 }
 
-/// Each record with the base's record of it, where the file did not change.
+/// A record, and the base's record of it where the file did not change.
+type Match = (Record, Option<Record>);
+
+/// Each record with the base's record of it, where the file did not change, in the order in which they come.
 pub struct Matched {
-    input: Option<Records>,
+    input: Records,
     base: Option<Base>,
-    monitor: Arc<dyn Monitor>,
+    /// Names from this one on follow what the base was read for.
     last: Option<Name>,
-    sorted: bool,
+    /// What was looked up together.
+    ready: VecDeque<Result<Match>>,
 }
 
 impl Matched {
-    /// Matches a stream with a base. Records may come in any order: from the first that does not follow the one before it,
-    /// the rest is sorted, and the base is read a second time.
-    pub fn new(input: Records, base: Option<Base>, monitor: Arc<dyn Monitor>) -> Matched {
-        Matched { input: Some(input), base, monitor, last: None, sorted: false }
+    /// Matches a stream with a base. Records may come in any order, and go out in the same: where one does not follow the one
+    /// before it, as many as fit in memory are looked up together, in one more reading of the base.
+    pub fn new(input: Records, base: Option<Base>) -> Matched {
+        Matched { input, base, last: None, ready: VecDeque::new() }
     }
 
-    fn match_up(&mut self, record: Record) -> Result<(Record, Option<Record>)> {
-        let Some(base) = self.base.as_mut() else { return Ok((record, None)) };
-        if !record.is_entry() {
-            return Ok((record, None));
-        }
-        if !self.sorted && self.last.as_ref().is_some_and(|last| last > record.name()) {
-            self.sorted = true;
-            base.restart()?;
-            let rest = self.input.take().into_iter().flatten();
-            let mut sorted = sort::ordered(Box::new(std::iter::once(Ok(record)).chain(rest)), self.monitor.clone())?;
-            let first = sorted.next();
-            self.input = Some(sorted);
-            self.last = None;
-            return match first {
-                Some(first) => self.match_up(first?),
-                None => Err(Error::refused("the records went away while they were sorted")),
-            };
+    fn match_up(&mut self, record: Record) -> Result<Match> {
+        let Some(base) = self.base.as_mut().filter(|_| record.is_entry()) else { return Ok((record, None)) };
+        if self.last.as_ref().is_some_and(|last| last > record.name()) {
+            return self.look_up_together(record);
         }
         let found = base.find(record.name()).filter(|old| base.vouches(old, &record));
         self.last = Some(record.name().clone());
         Ok((record, found))
     }
+
+    /// Looks up this record and those behind it, as many as fit in memory, and gives out the first.
+    fn look_up_together(&mut self, first: Record) -> Result<Match> {
+        let mut size = first.text().len();
+        let mut batch = vec![first];
+        let mut failed = None;
+        while size < sort::BUDGET {
+            match self.input.next() {
+                Some(Ok(record)) => {
+                    size += record.text().len();
+                    batch.push(record);
+                }
+                Some(Err(e)) => {
+                    failed = Some(Err(e));
+                    break;
+                }
+                None => break,
+            }
+        }
+        let mut order: Vec<usize> = (0..batch.len()).filter(|at| batch[*at].is_entry()).collect();
+        order.sort_by(|a, b| batch[*a].name().cmp(batch[*b].name()));
+        let mut found = vec![None; batch.len()];
+        if let Some(base) = self.base.as_mut() {
+            base.restart()?;
+            for at in &order {
+                found[*at] = base.find(batch[*at].name()).filter(|old| base.vouches(old, &batch[*at]));
+            }
+        }
+        self.last = order.last().map(|at| batch[*at].name().clone());
+        self.ready.extend(batch.into_iter().zip(found).map(Ok));
+        self.ready.extend(failed);
+        self.ready.pop_front().unwrap_or_else(|| Err(Error::refused("the records went away while they were looked up")))
+    }
 }
 
 impl Iterator for Matched {
-    type Item = Result<(Record, Option<Record>)>;
+    type Item = Result<Match>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let record = self.input.as_mut()?.next()?;
+        if let Some(ready) = self.ready.pop_front() {
+            return Some(ready);
+        }
+        let record = self.input.next()?;
         Some(record.and_then(|r| self.match_up(r)))
     }
 }

@@ -1,7 +1,7 @@
 //! The contents of file records, one after the other.
 
 use crate::content::{Content, Source};
-use crate::error::{Result, reason};
+use crate::error::{Result, counted, reason};
 use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::stream::{Records, write_error};
@@ -35,7 +35,7 @@ pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn M
         }
     }
     if skipped > 0 {
-        monitor.note(&format!("{skipped} records of links, folders and others have no content and are left out"));
+        monitor.note(&format!("{} without content left out: links, folders and others", counted(skipped, "record")));
     }
     Ok(failed)
 }

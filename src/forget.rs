@@ -7,7 +7,7 @@ mod policy;
 
 pub use policy::{Decision, Policy, Within, parse_count, parse_within};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::snapshot::{self, Found, Label};
@@ -69,7 +69,7 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monito
         if decided.iter().all(|d| !d.keep) {
             let one = decided.first().map(|d| d.found.place.to_string()).unwrap_or_default();
             return Err(Error::advise(
-                format!("the rules keep none of the {} snapshots of the group of {one}", decided.len()),
+                format!("the rules keep none of the group of {one} ({})", counted(decided.len() as u64, "snapshot")),
                 "add a rule such as --keep-last 1, or delete the files by hand",
             ));
         }

@@ -11,6 +11,8 @@ pub trait Monitor: Send + Sync {
     fn warn(&self, message: &str);
     /// Something that a curious user may like to know: counts, skipped things.
     fn note(&self, message: &str);
+    /// What was done to one file, for users who want to see every file.
+    fn detail(&self, _what: &str, _name: &Name) {}
     /// A file is done, well or not: so many bytes it has.
     fn done(&self, _bytes: u64) {}
 }

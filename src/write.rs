@@ -74,6 +74,9 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     if spool.counts().entries == 0 && !may_be_empty {
         refuse_after_records(root, label.root.as_deref(), monitor.clone())?;
     }
+    if let Some(heap) = &options.heap {
+        outlasts(heap, root)?;
+    }
     let guard = options.heap.as_ref().map(Guard::new).transpose()?.flatten();
     let mut entries = spool.read().filter(|record| record.as_ref().map_or(true, Record::is_entry)).map(|record| {
         let record = record?;
@@ -93,7 +96,9 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
         publisher.push(&record?)?;
         records += 1;
     }
-    Ok(Written { place: Some(publisher.finish(errors)?), records, errors, short })
+    let place = publisher.finish(errors)?;
+    warn_of_newer(root, &*monitor);
+    Ok(Written { place: Some(place), records, errors, short })
 }
 
 /// The end record of the stream, compared with what came; and how many were listed and came, where these are others.
@@ -155,6 +160,28 @@ fn refuse_after_records(snap: &Location, root: Option<&str>, monitor: Arc<dyn Mo
             "is the disk mounted? --allow-empty publishes a snapshot without records",
         )),
         _ => Ok(()),
+    }
+}
+
+/// What was just published is not the latest where another is dated in the future. It is published all the same, so a listing
+/// that fails is no failure.
+fn warn_of_newer(root: &Location, monitor: &dyn Monitor) {
+    if let Some(newest) = snapshot::list(root).unwrap_or_default().first() {
+        snapshot::tell_future(newest, &mut |message| monitor.warn(message));
+    }
+}
+
+/// A snapshot must not be there longer than the contents that it refers to.
+///
+/// # Errors
+/// If the heap is gone when this process ends, and the snap root is not.
+pub fn outlasts(heap: &Location, snap: &Location) -> Result<()> {
+    match heap.ends_with_process() && !snap.ends_with_process() {
+        true => Err(Error::advise(
+            format!("{heap} is gone when this process ends, so nobody could restore a snapshot in {snap}"),
+            "give a heap root that lasts",
+        )),
+        false => Ok(()),
     }
 }
 

@@ -65,13 +65,13 @@ pub struct Global {
     /// Restore at most N files at once [env: PARALLEL_COPY_TO_FILE] [default: 20]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_copy_to_file: Option<NonZeroUsize>,
-    /// Delete at most N files at once [env: PARALLEL_DELETE_IN_FILE] [default: 20]
+    /// Has no effect, as one thread deletes: taken for the sake of scripts [env: PARALLEL_DELETE_IN_FILE]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_delete_in_file: Option<NonZeroUsize>,
-    /// List at most N folders at once [env: PARALLEL_LISTING] [default: 20]
+    /// Has no effect, as one thread lists: taken for the sake of scripts [env: PARALLEL_LISTING]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_listing: Option<NonZeroUsize>,
-    /// List at most N folders of the heap at once [env: PARALLEL_HEAP_LISTING] [default: 20]
+    /// Has no effect, as the heap is not listed: taken for the sake of scripts [env: PARALLEL_HEAP_LISTING]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_heap_listing: Option<NonZeroUsize>,
     /// How much to say on stderr [env: LOGLEVEL] [default: INFO]
@@ -91,7 +91,7 @@ pub enum LogLevel {
     Warning,
     /// What is done, too
     Info,
-    /// The same as INFO
+    /// What is done to every file, too
     Debug,
     /// What failed and what may be wrong, without time and level
     None,

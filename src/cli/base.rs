@@ -21,7 +21,9 @@ pub fn base(
 ) -> Result<Option<Base>> {
     let snap_root = snap.get()?;
     let place = match (named, &snap_root) {
-        (Some(spec), root) => Some(snapshot::choose(root.as_ref(), spec, &snap.options()?)?),
+        (Some(spec), root) => {
+            Some(snapshot::choose(root.as_ref(), spec, &snap.options()?, &mut |message| console.warn(message))?)
+        }
         (None, Some(root)) => {
             let file_root = file_root.map(|r| r.identity()).unwrap_or_default();
             snapshot::base(root, &file_root, &mut |message| console.warn(message))?.map(|found| found.place)

@@ -6,18 +6,31 @@ use crate::error::printable;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Seconds between two lines about progress, as the Python tool has it.
+const EVERY: u64 = 10;
 
 /// Writes log lines up to a level. Counts the records that failed, for the exit status.
 pub struct Log {
     level: LogLevel,
     failures: AtomicU64,
     progress: Progress,
+    since: Instant,
+    /// The second in which progress was told last.
+    told: AtomicU64,
 }
 
 impl Log {
     /// A log of that level.
     pub fn new(level: LogLevel) -> Log {
-        Log { level, failures: AtomicU64::new(0), progress: Progress::new("snapshooter") }
+        Log {
+            level,
+            failures: AtomicU64::new(0),
+            progress: Progress::new("snapshooter"),
+            since: Instant::now(),
+            told: AtomicU64::new(0),
+        }
     }
 
     /// What shows how far the work is.
@@ -61,7 +74,18 @@ impl Monitor for Log {
         self.line(LogLevel::Info, "INFO", message);
     }
 
+    fn detail(&self, what: &str, name: &Name) {
+        self.line(LogLevel::Debug, "DEBUG", &format!("{what}: {}", printable(name.as_bytes())));
+    }
+
     fn done(&self, bytes: u64) {
         self.progress.done(bytes);
+        let seconds = self.since.elapsed().as_secs();
+        let told = self.told.load(Ordering::Relaxed);
+        // One of the threads says it.
+        let due = seconds >= told + EVERY;
+        if due && self.told.compare_exchange(told, seconds, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.note(&format!("progress: {}", self.progress.so_far(self.since)));
+        }
     }
 }

@@ -52,6 +52,11 @@ impl Progress {
         }
     }
 
+    /// What was done since that time, in words.
+    pub fn so_far(&self, since: Instant) -> String {
+        self.counts.line(since)
+    }
+
     /// Counts a file.
     pub fn done(&self, bytes: u64) {
         self.counts.files.fetch_add(1, Ordering::Relaxed);
@@ -83,10 +88,11 @@ impl Counts {
         let elapsed = since.elapsed();
         let rate = (bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
         let size = |bytes| indicatif::DecimalBytes(bytes);
-        let mut line = format!("{} files, {}, {}/s", indicatif::HumanCount(files), size(bytes), size(rate));
+        let many = |n: u64, what: &str| format!("{} {what}{}", indicatif::HumanCount(n), if n == 1 { "" } else { "s" });
+        let mut line = format!("{}, {}, {}/s", many(files, "file"), size(bytes), size(rate));
         let requests = crate::storage::requests();
         if requests > 0 {
-            line += &format!(", {} requests", indicatif::HumanCount(requests));
+            line += &format!(", {}", many(requests, "request"));
         }
         line + &format!(", {}", indicatif::FormattedDuration(elapsed))
     }

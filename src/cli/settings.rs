@@ -12,7 +12,7 @@ use crate::storage::{Location, Options, variable};
 use clap::ValueEnum;
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// As many as the Python tool works on at once.
@@ -56,27 +56,11 @@ pub fn snap_root(global: &Global) -> Result<Location> {
 fn root(given: Option<&OsStr>, option: &str, name: &str, options: &Options) -> Result<Location> {
     let missing = || Error::advise(format!("no {option} given"), format!("give {option} ROOT or set {name}"));
     let text = given.map(OsStr::to_os_string).or_else(|| variable(name)).ok_or_else(missing)?;
-    match Location::parse(&spelt_as_path(text), option, options)? {
+    match Location::parse(&text, option, options)? {
         // Absolute, as it is printed.
         Location::Folder(path) => std::path::absolute(path).map(Location::Folder).or_failed(|| option.to_string()),
         remote => Ok(remote),
     }
-}
-
-/// What fsspec takes for a folder of this machine beside a path: `file:x`, `file://x`, `local://x`, `~/x`.
-fn spelt_as_path(text: OsString) -> OsString {
-    let mut bytes = text.into_vec();
-    for prefix in [&b"file://"[..], b"local://", b"file:", b"local:"] {
-        if bytes.starts_with(prefix) && bytes.len() > prefix.len() {
-            bytes.drain(..prefix.len());
-            break;
-        }
-    }
-    let home = variable("HOME").filter(|_| bytes == b"~" || bytes.starts_with(b"~/"));
-    if let Some(home) = home {
-        bytes.splice(..1, home.into_vec());
-    }
-    OsString::from_vec(bytes)
 }
 
 /// A number from an option, or else from its variable.
@@ -93,8 +77,8 @@ fn number(given: Option<NonZeroUsize>, name: &str) -> Result<usize> {
         .ok_or_else(|| Error::refused(format!("{name}: {}: expected a number of 1 or more", printable(text.as_bytes()))))
 }
 
-/// How many files to store and to restore at once. The other three numbers are looked at, for what can't be a number; here
-/// one thread lists and deletes.
+/// How many files to store and to restore at once. The other three numbers are looked at, for what can't be a number, and have
+/// no effect: one thread lists and deletes, and the heap is not listed.
 ///
 /// # Errors
 /// If a variable is no such number.
@@ -199,21 +183,9 @@ pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<(
         [(file, &global.file_root, "FILE_ROOT"), (heap, &global.heap_root, "HEAP_ROOT"), (snap, &global.snap_root, "SNAP_ROOT")];
     for (options, given, name) in all {
         let root = given.clone().or_else(|| variable(name)).unwrap_or_default();
-        if matches!(Location::parse(&spelt_as_path(root), name, &Options::default()), Ok(Location::Folder(_))) {
+        if matches!(Location::parse(&root, name, &Options::default()), Ok(Location::Folder(_))) {
             options.without_effect().iter().for_each(|message| monitor.warn(message));
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spellings_of_folders() {
-        for (text, path) in [("file:x", "x"), ("file:///a/b", "/a/b"), ("local://x", "x"), ("a~/b", "a~/b"), ("file:", "file:")] {
-            assert_eq!(spelt_as_path(text.into()), OsString::from(path), "{text}");
-        }
-    }
 }

@@ -40,13 +40,13 @@ pub fn gc(heap: &Location, roots: &[Location], how: &GcHow, mut output: Output, 
         Ok(())
     };
     let totals = gc::gc(heap, roots, options, &mut report, monitor.clone())?;
-    let sum = |sum: Sum| format!("{} ({} bytes)", sum.count, sum.bytes);
+    let sum = |sum: Sum| format!("{} ({})", sum.count, counted(sum.bytes, "byte"));
     let done = if how.delete { "" } else { "would be " };
     monitor.note(&format!(
-        "{}, {} ({} bytes); {done}condemned {}, {done}deleted {}, condemned before and kept {}",
+        "{}, {} ({}); {done}condemned {}, {done}deleted {}, condemned before and kept {}",
         counted(totals.snapshots, "snapshot"),
         counted(totals.objects.count, "object"),
-        totals.objects.bytes,
+        counted(totals.objects.bytes, "byte"),
         sum(totals.condemned),
         sum(totals.deleted),
         sum(totals.kept),

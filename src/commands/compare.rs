@@ -30,7 +30,7 @@ pub fn compare(
     out: &mut dyn Write,
     monitor: Arc<dyn Monitor>,
 ) -> Result<bool> {
-    let [left, right] = [sides[0].find(snap)?, sides[1].find(snap)?];
+    let [left, right] = [sides[0].find(snap, &*monitor)?, sides[1].find(snap, &*monitor)?];
     monitor.note(&format!("comparing {left} (left) with {right} (right)"));
     let rows = || open([&left, &right], statuses, monitor.clone());
     let rows = match shown_as {

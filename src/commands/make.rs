@@ -52,6 +52,7 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
         Error::Io { source, what } => Error::io(format!("file root {what}"), source),
         e => e,
     })?;
+    write::outlasts(&setup.heap, &setup.snap)?;
     let store = match options.dry_run {
         true => None,
         false => Some(Arc::new(Heap::create(&setup.heap, heap::LEVEL)?)),

@@ -9,6 +9,7 @@ pub use make::{Made, Make, make};
 pub use restore::{Plan, restore};
 
 use crate::error::{Error, Result};
+use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
 use crate::storage::{Location, Options};
 use std::ffi::{OsStr, OsString};
@@ -49,13 +50,13 @@ impl Choice {
     ///
     /// # Errors
     /// If there is none.
-    pub fn find(&self, snap: &Location) -> Result<Place> {
+    pub fn find(&self, snap: &Location, monitor: &dyn Monitor) -> Result<Place> {
         let spec = match (&self.path, &self.latest) {
             (Some(path), _) => path.clone(),
             (None, Some(time)) => format!("@{time}").into(),
             (None, None) => "latest".into(),
         };
-        snapshot::choose(Some(snap), &spec, &self.options)
+        snapshot::choose(Some(snap), &spec, &self.options, &mut |message| monitor.warn(message))
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Plan {
 /// If there is no such snapshot, or it is damaged; if the state before can't be saved. Nothing is then changed. And if the
 /// restore itself is stopped. What fails for single files is told to the monitor; the state after is then not saved.
 pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Result<()>, monitor: Arc<dyn Monitor>) -> Result<()> {
-    let place = plan.choice.find(&setup.snap)?;
+    let place = plan.choice.find(&setup.snap, &*monitor)?;
     if plan.dry_run {
         for row in look(setup, plan, &place, monitor)? {
             show(&row?)?;

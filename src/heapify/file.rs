@@ -47,6 +47,9 @@ impl Worker {
         let size = (record.kind() == Kind::File).then(|| record.fields().size.unwrap_or(0));
         let done = self.process(record, base)?;
         size.into_iter().for_each(|size| self.monitor.done(size));
+        if let Done::Kept(record, bytes) = &done {
+            self.monitor.detail(if *bytes > 0 { "stored" } else { "known" }, record.name());
+        }
         Ok(done)
     }
 

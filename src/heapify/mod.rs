@@ -89,7 +89,7 @@ pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn 
         cache: options.cache.clone(),
         monitor: monitor.clone(),
     });
-    let tasks = Tasks { records: Matched::new(input, options.base, monitor), failed: false };
+    let tasks = Tasks { records: Matched::new(input, options.base), failed: false };
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
         task.into_iter().map(|item| item.and_then(|(record, base)| worker.work(record, base))).collect::<Vec<_>>()
     });

@@ -96,7 +96,11 @@ impl Deleter<'_> {
     }
 
     fn tell(&mut self, name: &[u8], kind: FileType, result: Result<(), String>) {
-        (self.report)(Deleted { name: Name::new(name), kind, result });
+        let name = Name::new(name);
+        if result.is_ok() && !self.dry_run {
+            self.context.monitor.detail("deleted", &name);
+        }
+        (self.report)(Deleted { name, kind, result });
     }
 
     /// Removes a file, or a folder that is empty. Says whether it is gone.

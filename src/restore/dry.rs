@@ -1,7 +1,7 @@
 //! What would be done: one row for each record that is not yet as it should be.
 
 use super::delete::{Deleted, Deleter};
-use super::file::{Target, is, same_content};
+use super::file::{Target, differs, is, same_content};
 use super::meta::Meta;
 use super::plan::{Chosen, HardLinks, Names, chosen};
 use super::{Context, Options};
@@ -94,19 +94,17 @@ impl Dry {
         if let Some(first) = first {
             return self.link_action(first, &stat, &said);
         }
+        let target = Target { record: record.clone(), folder: folder.clone() };
         let same = match record.kind() {
             Kind::Directory => is_folder,
             Kind::Link => {
                 is(&stat, FileType::Symlink) && Some(folder.read_link(leaf).map_err(said)?) == record.fields().destination
             }
-            _ => {
-                let target = Target { record: record.clone(), folder };
-                is(&stat, FileType::RegularFile) && same_content(&target, &stat, &self.context).map_err(said)?
-            }
+            _ => is(&stat, FileType::RegularFile) && same_content(&target, &stat, &self.context).map_err(said)?,
         };
         let differs = match record.kind() {
-            Kind::Link => meta.owner_differs(&stat) || !record.has_time(crate::stat::modified(&stat)),
-            _ => meta.differs(record, &stat),
+            Kind::Link => same && differs(&meta, &target, &stat),
+            _ => meta.differs(record, &stat) || same && meta.xattrs_differ(&folder, leaf, &stat),
         };
         Ok(match (same, differs) {
             (true, false) => None,

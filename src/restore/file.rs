@@ -79,7 +79,7 @@ fn file(target: &Target, context: &Context) -> Result<Made, Trouble> {
     let meta = Meta::of(record, context);
     let there = folder.lstat(leaf)?;
     if let Some(stat) = there.as_ref().filter(|s| is(s, FileType::RegularFile)) {
-        let differs = meta.differs(record, stat);
+        let differs = meta.differs(record, stat) || meta.xattrs_differ(folder, leaf, stat);
         // What has several names may have one that is not ours to change: it is replaced, never changed.
         if same_content(target, stat, context)? && !(differs && stat.st_nlink > 1) {
             if !differs {
@@ -112,7 +112,7 @@ fn link(target: &Target, context: &Context) -> Result<Made, Trouble> {
     let mut there = folder.lstat(leaf)?;
     let same = there.as_ref().is_some_and(|s| is(s, FileType::Symlink)) && folder.read_link(leaf)? == destination;
     let several_names = there.as_ref().is_some_and(|s| s.st_nlink > 1);
-    let stat = match there.take().filter(|s| same && !(several_names && differs(&meta, record, s))) {
+    let stat = match there.take().filter(|s| same && !(several_names && differs(&meta, target, s))) {
         Some(stat) => stat,
         None => {
             let there = in_the_way(folder, leaf, folder.lstat(leaf)?.as_ref(), context)?;
@@ -128,13 +128,16 @@ fn link(target: &Target, context: &Context) -> Result<Made, Trouble> {
     if let Some(time) = meta.time.filter(|_| !record.has_time(crate::stat::modified(&stat))) {
         set = set.and(folder.set_link_time(leaf, &stat, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
     }
+    set = set.and(meta.set_link_xattrs(folder, leaf, &stat));
     let now = report(record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
     Ok(Made { now, set })
 }
 
 /// A link's mode means nothing.
-fn differs(meta: &Meta, record: &Record, stat: &Stat) -> bool {
-    meta.owner_differs(stat) || !record.has_time(crate::stat::modified(stat))
+pub fn differs(meta: &Meta, target: &Target, stat: &Stat) -> bool {
+    meta.owner_differs(stat)
+        || !target.record.has_time(crate::stat::modified(stat))
+        || meta.xattrs_differ(&target.folder, target.leaf(), stat)
 }
 
 /// Makes a file another name of one that was restored before.

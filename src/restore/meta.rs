@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::record::{Kind, Record};
-use crate::rootdir::timestamps;
+use crate::rootdir::{Folder, timestamps};
 use crate::stat::{self, modified};
 use crate::text::{self, Object};
 use crate::time::Time;
@@ -65,7 +65,27 @@ impl Meta {
         self.owner_differs(stat)
             || self.mode_for(uid, gid).is_some_and(|m| m != stat.st_mode & 0o7777)
             || !record.has_time(modified(stat))
-            || !self.xattrs.is_empty()
+    }
+
+    /// Whether something that is there lacks an extended attribute or has it with another value. What can't be looked at may well
+    /// do.
+    pub fn xattrs_differ(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> bool {
+        let has = |name: &[u8], value: &[u8]| folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == value);
+        !self.xattrs.iter().all(|(name, value)| has(name, value))
+    }
+
+    /// Sets the extended attributes of a link: those of `trusted` and `security`, as the system lets links have no others.
+    ///
+    /// # Errors
+    /// What could not be set, in words.
+    pub fn set_link_xattrs(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> Result<(), String> {
+        self.xattrs.iter().try_for_each(|(name, value)| {
+            if folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == *value) {
+                return Ok(());
+            }
+            let set = folder.set_link_xattr(leaf, seen, name, value);
+            set.map_err(|e| format!("can't set the extended attributes: {}", crate::error::reason(&e)))
+        })
     }
 
     /// Sets what differs. The owner first, because changing it clears bits of the mode; the time last.

@@ -161,6 +161,9 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
         Step::Make(target) => {
             let made = file::make(&target, &worker);
             worker.monitor.done(target.record.fields().size.unwrap_or(0));
+            if made.is_ok() {
+                worker.monitor.detail("restored or as it should be", target.record.name());
+            }
             Done::Made(target, made)
         }
         step => Done::Step(step),

@@ -177,6 +177,24 @@ impl Folder {
         Ok(fs::chownat(self.open_link(leaf, seen)?, "", uid, gid, AtFlags::EMPTY_PATH)?)
     }
 
+    /// An extended attribute of something that was looked at before, a symbolic link too. An error where it is longer than `most`.
+    pub fn xattr(&self, leaf: &[u8], seen: &Stat, name: &[u8], most: usize) -> io::Result<Vec<u8>> {
+        let link = self.open_link(leaf, seen)?;
+        let mut value = vec![0; most];
+        let length = fs::getxattr(through(&link), name, &mut value)?;
+        if length > most {
+            return Err(Errno::RANGE.into());
+        }
+        value.truncate(length);
+        Ok(value)
+    }
+
+    /// Sets an extended attribute of a symbolic link that was looked at before.
+    pub fn set_link_xattr(&self, leaf: &[u8], seen: &Stat, name: &[u8], value: &[u8]) -> io::Result<()> {
+        let link = self.open_link(leaf, seen)?;
+        Ok(fs::setxattr(through(&link), name, value, fs::XattrFlags::empty())?)
+    }
+
     /// Whether nothing is in this folder.
     pub fn is_empty(&self) -> io::Result<bool> {
         for entry in fs::Dir::read_from(&self.fd)? {
@@ -305,6 +323,11 @@ pub fn has_proc() -> bool {
 
 /// The name of what a descriptor stands for, where there is a /proc.
 pub fn proc_name(fd: &impl AsRawFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// The path of an open file. For the system it is what was opened itself, also where that is a symbolic link.
+fn through(fd: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Found, Place, path_for, time_of};
 use crate::error::{Error, OrFailed, Result, printable};
-use crate::storage::{Gap, Location, Options, Store};
+use crate::storage::{Gap, Location, Options, Store, as_path};
 use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -108,7 +108,8 @@ pub(super) fn named(root: Option<&Location>, spec: &OsStr, options: &Options) ->
             "a snapshot is latest, latest~N, @TIME, a path or a URL; snap-list lists them",
         )
     };
-    let as_it_stands = PathBuf::from(spec);
+    let literal = PathBuf::from(spec);
+    let as_it_stands = if literal.exists() { literal } else { as_path(spec)?.unwrap_or(literal) };
     match root {
         // First of all, what snap-list prints, also without the scheme, as the Python tool prints it.
         Some(Location::Remote(store)) => {

@@ -55,9 +55,11 @@ pub fn time_of(file_name: &OsStr) -> Option<Time> {
 /// The snapshot that a person means: `latest`, `latest~N`, `@TIME` (the latest at or before), or a path or URL, as it stands or
 /// below the snap root. Safety copies from before a restore are passed over, unless a path names one.
 ///
+/// A snapshot of the future that counts as the latest, or among the latest, is told to `warn`.
+///
 /// # Errors
 /// If there is none, or a word is misspelt.
-pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options) -> Result<Place> {
+pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options, warn: &mut dyn FnMut(&str)) -> Result<Place> {
     let shown = printable(spec.as_bytes());
     let text = spec.to_str().unwrap_or_default();
     let (skip, until) = if let Some(time) = text.strip_prefix('@') {
@@ -77,13 +79,38 @@ pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options) -> Resul
     };
     let root =
         root.ok_or_else(|| Error::advise(format!("{shown}: no snap root given"), "give --snap-root ROOT or set SNAP_ROOT"))?;
+    let mut told = until.is_some();
     list(root)?
         .into_iter()
         .filter(|f| until.is_none_or(|t| f.time <= t))
         .filter(|f| !is_safety_copy(&f.place))
+        .inspect(|f| {
+            // Older ones of the future, if there are any, say nothing new.
+            told = told || tell_future(f, warn);
+        })
         .nth(skip)
         .map(|f| f.place)
         .ok_or_else(|| Error::refused(format!("no snapshot {shown} in {root}")))
+}
+
+/// Clocks that are this much apart are right enough.
+const SKEW: i64 = 300;
+
+/// Whether a time is in the future, by more than clocks may differ: a clock was wrong, or is.
+pub(crate) fn is_future(time: Time) -> bool {
+    time > Time::now().minus_seconds(-SKEW)
+}
+
+/// Says that a snapshot is dated in the future, if it is.
+pub(crate) fn tell_future(found: &Found, warn: &mut dyn FnMut(&str)) -> bool {
+    let future = is_future(found.time);
+    if future {
+        warn(&format!(
+            "{} is dated in the future, so a clock was or is wrong, and it counts as the latest; @TIME or a path chooses another, and deleting it ends this",
+            found.place
+        ));
+    }
+    future
 }
 
 /// What `snap-list --json` says of a snapshot: one JSON object, keys in order: those of its label, `path`, `time`, the file's
@@ -143,9 +170,15 @@ pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Res
         }
         match check(&found.place) {
             Err(e) => warn(&format!("passed over as a base: {e}")),
-            Ok(Some(Label { root: Some(_), .. })) => return Ok(Some(found)),
+            Ok(Some(Label { root: Some(_), .. })) => {
+                tell_future(&found, warn);
+                return Ok(Some(found));
+            }
             Ok(_) => unlabelled = Some(found),
         }
+    }
+    if let Some(found) = &unlabelled {
+        tell_future(found, warn);
     }
     Ok(unlabelled)
 }

@@ -5,7 +5,7 @@ use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::{self, GzipReader, Header};
 use crate::end::{End, Listing};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
 use crate::sort;
@@ -146,11 +146,11 @@ pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let ours = label.is_some();
     let reader = Reader::new(&shown, gzip);
     let records = Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false });
-    if ours { Ok(records) } else { Ok(counted(sort::ordered(records, monitor)?)) }
+    if ours { Ok(records) } else { Ok(listed_anew(sort::ordered(records, monitor)?)) }
 }
 
 /// The end record says which records there are, a name that came twice counted once.
-fn counted(records: Records) -> Records {
+fn listed_anew(records: Records) -> Records {
     let mut listing = Listing::default();
     Box::new(records.map(move |record| {
         let record = record?;
@@ -191,7 +191,7 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     if label.is_some() {
         let totals = totals(&shown, reader.get_ref().last())?;
         if totals.records != count {
-            return Err(damaged(&shown, &format!("it has {count} records, not {}", totals.records)));
+            return Err(damaged(&shown, &format!("it has {}, not {}", counted(count, "record"), totals.records)));
         }
     }
     Ok(())
@@ -215,7 +215,7 @@ impl Reading {
             Some(label) => {
                 let totals = totals(&self.shown, self.reader.get_ref().last())?;
                 if totals.records != self.listing.records {
-                    let reason = format!("it has {} records, not {}", self.listing.records, totals.records);
+                    let reason = format!("it has {}, not {}", counted(self.listing.records, "record"), totals.records);
                     return Err(damaged(&self.shown, &reason));
                 }
                 end.errors = totals.errors;

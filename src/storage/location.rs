@@ -19,8 +19,9 @@ pub enum Location {
 }
 
 impl Location {
-    /// Reads a path, a `file://` or `local://` URL with an absolute path, or the URL of another storage. `option` names it in
-    /// messages.
+    /// Reads a path, also as `file:PATH`, `file://PATH`, `local:PATH` or `local://PATH`, or the URL of another storage. `~` and
+    /// `~/` at the start of a path are the folder HOME. What begins like a URL is one or is refused; a folder of such a name is
+    /// `./NAME`. `option` names the root in messages.
     ///
     /// # Errors
     /// If it is empty, or a URL that no storage can be opened for; if the options are not for it.
@@ -30,11 +31,16 @@ impl Location {
         if bytes.is_empty() {
             return Err(named("an empty path".to_string()));
         }
-        let Some((scheme, rest)) = scheme_of(bytes) else { return Ok(Location::Folder(root.into())) };
-        match scheme {
-            "file" | "local" if rest.starts_with(b"/") => Ok(Location::Folder(OsStr::from_bytes(rest).into())),
-            "file" | "local" => Err(named(format!("{}: the path after :// has to be absolute", printable(bytes)))),
-            scheme => {
+        if let Some(path) = as_path(root)? {
+            return Ok(Location::Folder(path));
+        }
+        let shown = printable(bytes);
+        match scheme_of(bytes) {
+            None => Err(Error::advise(
+                format!("{option}: {shown}: neither a path nor the URL of one storage (chained URLs are not known)"),
+                format!("storages are a path and URLs with {}; a folder of that name is ./NAME", super::SCHEMES),
+            )),
+            Some((scheme, rest)) => {
                 let rest = std::str::from_utf8(rest).map_err(|_| named("the URL is not UTF-8".to_string()))?;
                 super::open(scheme, rest, options).map(Location::Remote).map_err(|e| match e {
                     Error::Refused { reason, help } if !reason.starts_with("--") => {
@@ -52,6 +58,11 @@ impl Location {
             Location::Folder(path) => Some(path),
             Location::Remote(_) => None,
         }
+    }
+
+    /// Whether all in it is gone when this process ends.
+    pub fn ends_with_process(&self) -> bool {
+        matches!(self, Location::Remote(store) if store.url().starts_with("memory://"))
     }
 
     /// How it is recorded what was backed up: the absolute path, which does not need to exist, or the URL.
@@ -149,10 +160,87 @@ pub fn make_folders(folder: &Path, mode: u32) -> std::io::Result<()> {
     }
 }
 
+/// The path that a root or a snapshot stands for on this machine: `file:`, `file://`, `local:` and `local://` in front are
+/// left off, `~` and `~/` are HOME. None for what begins like the URL of another storage: with `://` before any other `/`.
+///
+/// # Errors
+/// If it is below `~` and HOME is not set, or below the home folder of another user, which is not looked up.
+pub fn as_path(text: &OsStr) -> Result<Option<PathBuf>> {
+    let bytes = text.as_bytes();
+    let prefixes = [&b"file://"[..], b"local://", b"file:", b"local:"];
+    let rest = prefixes.iter().find_map(|prefix| bytes.strip_prefix(*prefix)).filter(|rest| !rest.is_empty());
+    let path = rest.unwrap_or(bytes);
+    if rest.is_none() && is_like_url(path) {
+        return Ok(None);
+    }
+    if !path.starts_with(b"~") {
+        return Ok(Some(OsStr::from_bytes(path).into()));
+    }
+    let shown = printable(bytes);
+    let below = match &path[1..] {
+        b"" => b"",
+        [b'/', below @ ..] => below,
+        _ => {
+            return Err(Error::advise(
+                format!("{shown}: the home folder of another user is not looked up"),
+                "write the whole path; a file or folder of that name is ./NAME",
+            ));
+        }
+    };
+    let home = super::variable("HOME").ok_or_else(|| Error::refused(format!("{shown}: HOME is not set")))?;
+    let below = below.iter().position(|b| *b != b'/').map_or(&b""[..], |at| &below[at..]);
+    Ok(Some(if below.is_empty() { home.into() } else { PathBuf::from(home).join(OsStr::from_bytes(below)) }))
+}
+
+/// Whether `://` stands before any other `/`.
+fn is_like_url(text: &[u8]) -> bool {
+    let slash = text.iter().position(|b| *b == b'/').unwrap_or(text.len());
+    text[..slash].ends_with(b":") && text[slash..].starts_with(b"//")
+}
+
 /// The scheme and what is behind `://`, where there is one: a letter, then letters, digits, `+`, `-`, `.`.
-pub(super) fn scheme_of(root: &[u8]) -> Option<(&str, &[u8])> {
+fn scheme_of(root: &[u8]) -> Option<(&str, &[u8])> {
     let at = root.windows(3).position(|w| w == b"://")?;
     let scheme = std::str::from_utf8(&root[..at]).ok()?;
     let letters = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
     (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(letters)).then_some((scheme, &root[at + 3..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_many_spellings_and_one_meaning() {
+        let home = std::env::var("HOME").expect("HOME is set");
+        for (text, path) in [
+            ("file:x", "x".to_string()),
+            ("file://x", "x".to_string()),
+            ("file:///a/b", "/a/b".to_string()),
+            ("local://x", "x".to_string()),
+            ("local:x", "x".to_string()),
+            ("a~/b", "a~/b".to_string()),
+            ("file:", "file:".to_string()),
+            ("./simplecache::s3://b/x", "./simplecache::s3://b/x".to_string()),
+            ("a/b://c", "a/b://c".to_string()),
+            ("a:b", "a:b".to_string()),
+            ("~", home.clone()),
+            ("~/x y", format!("{home}/x y")),
+            ("~//x", format!("{home}/x")),
+            ("file:~/x", format!("{home}/x")),
+        ] {
+            let root = Location::parse(OsStr::new(text), "--root", &Options::default());
+            assert_eq!(root.unwrap_or_else(|e| panic!("{text}: {e}")).folder(), Some(Path::new(&path)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_begins_like_a_url_and_is_none_is_refused() {
+        for text in
+            ["simplecache::s3://b/x", "xyz://b", "zip://x.zip::s3://b", "my_scheme://x", "://x", "1s://x", "~user/x", "~user"]
+        {
+            let e = Location::parse(OsStr::new(text), "--root", &Options::default()).expect_err(text);
+            assert!(e.help().is_some_and(|help| help.contains("./NAME")), "{text}: {e}: {:?}", e.help());
+        }
+    }
 }

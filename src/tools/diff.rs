@@ -4,7 +4,8 @@ use crate::cli::args::{self, Format, StatusArg};
 use crate::cli::{Console, Outcome, Output, SnapRoot, records_in, run};
 use crate::diff::{Options, Shower, Status, Style, diff};
 use crate::end::End;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
+use crate::monitor::Monitor;
 use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
 use crate::stream::Records;
@@ -38,8 +39,7 @@ fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {
     match (rows.errors(), rows.found()) {
         (0, false) => Ok(Outcome::Done),
         (0, true) => Ok(Outcome::Negative),
-        (1, _) => Err(Error::refused("1 record failed, so the comparison is not whole")),
-        (n, _) => Err(Error::refused(format!("{n} records failed, so the comparison is not whole"))),
+        (n, _) => Err(Error::refused(format!("{} failed, so the comparison is not whole", counted(n, "record")))),
     }
 }
 
@@ -50,7 +50,7 @@ fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Record
         let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
         return Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)));
     }
-    let place = snapshot::choose(snap.get()?.as_ref(), spec, &snap.options()?)?;
+    let place = snapshot::choose(snap.get()?.as_ref(), spec, &snap.options()?, &mut |message| console.warn(message))?;
     Ok((snapshot::read(&place, console.clone())?, snapshot::types(&place)?))
 }
 

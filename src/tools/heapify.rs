@@ -2,7 +2,7 @@
 
 use crate::cli::args::Heapify;
 use crate::cli::{self, Console, Outcome, Output};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options, Source};
 use std::process::ExitCode;
@@ -18,6 +18,12 @@ fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
     let file_root = args.file.require()?;
     let root = Source::open(&file_root)?;
     let heap_root = if args.no_store { None } else { Some(args.heap.require()?) };
+    if let Some(root) = heap_root.as_ref().filter(|root| root.ends_with_process()) {
+        return Err(Error::advise(
+            format!("{root} is gone when this process ends, and the records would refer to what was in it"),
+            "give a heap root that lasts, or --no-store to compute md5 only",
+        ));
+    }
     let jobs = args.jobs.among(&[Some(&file_root), heap_root.as_ref()]);
     let heap = heap_root.map(|root| Heap::create(&root, args.level)).transpose()?.map(Arc::new);
     let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);

@@ -19,6 +19,6 @@ fn work(args: Reuse, console: Arc<Console>) -> Result<Outcome> {
         return Err(Error::advise("no snapshot to take md5 over from", "give --base SNAPSHOT, or --snap-root ROOT or SNAP_ROOT"));
     }
     let base = cli::base(args.base.as_deref(), &args.snap, file_root.as_ref(), &console)?;
-    Output::new(args.out.output.as_deref())?.write_all(base::reuse(input, base, console))?;
+    Output::new(args.out.output.as_deref())?.write_all(base::reuse(input, base))?;
     Ok(Outcome::Done)
 }

@@ -89,14 +89,14 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
             out.finish().map(|()| !(args.exit_code && found))
         }),
         Command::ShowSnapshot(args) => Box::new(move || {
-            let path = Choice { path: args.path, latest: args.latest, options }.find(&snap)?;
+            let path = Choice { path: args.path, latest: args.latest, options }.find(&snap, &*log)?;
             let records = snapshot::read(&path, log)?;
             Output::new(None)?.write_all(cli::without_end(records, args.no_end)).map(|()| true)
         }),
         Command::VerifySnapshot(args) => {
             let heap = settings::heap_root(&global)?;
             Box::new(move || {
-                let path = Choice { path: args.path, latest: args.latest, options }.find(&snap)?;
+                let path = Choice { path: args.path, latest: args.latest, options }.find(&snap, &*log)?;
                 let records = cli::without_end(snapshot::read(&path, log.clone())?, true);
                 tidy::verify(records, &heap, &args.how, Output::new(None)?, log).map(|()| true)
             })

@@ -172,7 +172,14 @@ fn levels_say_more_or_less() {
     let warned = "echo 1 > f/a; $SN make-snapshot --snap-storage-options '{\"x\": 1}' --loglevel";
     let lines = |level: &str| run(Tool::Ours, &format!("{warned} {level}")).ok().err().lines().count();
     assert_eq!((lines("critical"), lines("Error"), lines("WARNING"), lines("none")), (0, 0, 1, 1));
-    assert!(lines("info") >= 3 && lines("DEBUG") >= 3);
+    assert!(lines("info") >= 3 && lines("DEBUG") > lines("info"));
+    // At DEBUG every file is named, stored and restored, as the Python tool names it.
+    let every = "echo 1 > f/a; $SN --loglevel DEBUG make-snapshot > out; rm f/a; $SN --loglevel DEBUG restore-snapshot";
+    for tool in [Tool::Ours, Tool::Python] {
+        let done = run(tool, every).ok();
+        let named = done.err().lines().filter(|l| l.contains(" DEBUG    snapshooter - ") && l.contains('a')).count();
+        assert!(named >= 2, "{done}");
+    }
     let bare = run(Tool::Ours, &format!("{warned} NONE")).ok();
     assert_eq!(bare.err(), "snapshooter: --snap-storage-options: x: has no effect for a folder of this machine\n");
     let stamp = run(Tool::Ours, "$SN make-snapshot").ok().err();

@@ -13,13 +13,13 @@ use crate::name::Name;
 use crate::stream::Records;
 use std::ops::{Bound, Range, RangeBounds};
 
-/// The most bytes of a piece. A header has room for 65,535, and there is more in it.
-const PIECE: usize = 60_000;
+/// The most bytes of a piece. A header has room for 65,535, but busybox takes 16,384, and there is more in it.
+const PIECE: usize = 12_000;
 /// Longer names are cut here, at a character.
 const NAME_LIMIT: usize = 1024;
 /// The bit of an entry's length that says that the name was cut.
 const CUT: u16 = 0x8000;
-/// More levels than there can be: a level has at least 57 times as many entries as the one above it.
+/// More levels than there can be: a level has at least 11 times as many entries as the one above it.
 const LEVELS: u8 = 8;
 
 /// A member, or a piece of the level below.

@@ -4,10 +4,10 @@ use super::index::Index;
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::{self, GzipReader, Header};
-use crate::error::{Error, Result};
+use crate::error::{Error, OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
-use crate::sort;
+use crate::sort::{self, Spool};
 use crate::stream::{End, Reader, Records};
 use crate::text;
 use std::io::BufRead;
@@ -139,25 +139,77 @@ pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records>
 /// # Errors
 /// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
 pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
-    let shown = place.to_string();
-    let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
-    let ours = label.is_some();
-    let reader = Reader::new(&shown, gzip);
-    let records = Box::new(Reading { reader, shown, label, count: 0, done: false });
-    if ours { Ok(records) } else { Ok(counted(sort::ordered(records, monitor)?)) }
+    match open(place)? {
+        Opened::Plain(_) => Err(Error::advise(
+            format!("{place} is no snapshot but a stream of records"),
+            "tools read it as it is, on standard input or as FILE; snap-diff takes it for a side",
+        )),
+        Opened::Gzip(reading) => Ok(in_order(reading, monitor)?.0),
+    }
 }
 
-/// The end record says how many records there are, a name that came twice counted once.
-fn counted(records: Records) -> Records {
-    let mut count = 0_u64;
-    Box::new(records.map(move |record| {
-        let record = record?;
-        if record.kind() == Kind::End {
-            return Ok(record.with(&[("records", Some(count.to_string()))]));
+/// The records of what a file holds, in order, and their types where it is known that not all were asked for: of a snapshot, or
+/// of a stream, plain or compressed. A plain stream without an end record has none here either.
+///
+/// # Errors
+/// If the file can't be read or is neither. Damage further on, or a name twice, is an error among the records.
+pub fn any(place: &Place, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
+    match open(place)? {
+        Opened::Plain(records) => {
+            let spool = Spool::collect(records, sort::BUDGET, &*monitor)?;
+            Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)))
         }
-        count += 1;
-        Ok(record)
+        Opened::Gzip(reading) => in_order(reading, monitor),
+    }
+}
+
+/// What a file is, by its first bytes.
+enum Opened {
+    Plain(Records),
+    Gzip(Reading),
+}
+
+fn open(place: &Place) -> Result<Opened> {
+    let shown = place.to_string();
+    let mut input = place.open()?;
+    let start = input.fill_buf().or_failed(|| format!("snapshot {shown}"))?;
+    if start.trim_ascii_start().first() == Some(&b'{') {
+        return Ok(Opened::Plain(Box::new(Reader::new(shown, input))));
+    }
+    let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
+    let label = label_of(gzip.first(), &shown)?;
+    let reader = Reader::new(&shown, gzip);
+    Ok(Opened::Gzip(Reading { reader, shown, label, count: 0, done: false }))
+}
+
+/// The records of a gzip file, and their types. What is not ours is sorted, and is a snapshot of the Python tool if it has no
+/// end record.
+fn in_order(reading: Reading, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
+    if let Some(label) = &reading.label {
+        let types = label.types.clone();
+        return Ok((Box::new(reading), types));
+    }
+    let spool = Spool::collect(Box::new(reading), sort::BUDGET, &*monitor)?;
+    match spool.end() {
+        Some(end) => Ok((spool.read(), End::of(end).types)),
+        // The Python tool records files only.
+        None => {
+            let types = Some(vec!["file".to_string()]);
+            Ok((ended(spool.read(), End { types: types.clone(), ..End::default() }), types))
+        }
+    }
+}
+
+/// The records with an end record behind them, which says how many there were.
+fn ended(records: Records, end: End) -> Records {
+    let (mut records, mut count) = (Some(records), 0);
+    Box::new(std::iter::from_fn(move || {
+        let next = records.as_mut()?.next();
+        match next {
+            Some(Ok(_)) => count += 1,
+            Some(Err(_)) | None => records = None,
+        }
+        Some(next.unwrap_or_else(|| Ok(End { records: count, ..end.clone() }.record())))
     }))
 }
 
@@ -208,31 +260,30 @@ struct Reading {
 }
 
 impl Reading {
-    /// The end record, once all records were read and are as many as they should be.
-    fn end(&self) -> Result<Record> {
-        let mut end = End { records: self.count, ..End::default() };
-        let mut later = None;
-        match &self.label {
-            // The Python tool records files only.
-            None => end.types = Some(vec!["file".to_string()]),
-            Some(label) => {
-                let totals = totals(&self.shown, self.reader.get_ref().last())?;
-                if totals.records != self.count {
-                    let reason = format!("it has {} records, not {}", self.count, totals.records);
-                    return Err(damaged(&self.shown, &reason));
-                }
-                end.errors = totals.errors;
-                end.filtered = label.filtered;
-                end.types.clone_from(&label.types);
-                end.root.clone_from(&label.root);
-                later = label.is_later().then(|| label.v.to_string());
-            }
+    /// The end record of one of our snapshots, once all records were read and are as many as they should be.
+    fn end(&self, label: &Label) -> Result<Record> {
+        let totals = totals(&self.shown, self.reader.get_ref().last())?;
+        if totals.records != self.count {
+            return Err(damaged(&self.shown, &format!("it has {} records, not {}", self.count, totals.records)));
         }
+        let end = End {
+            records: self.count,
+            errors: totals.errors,
+            filtered: label.filtered,
+            types: label.types.clone(),
+            root: label.root.clone(),
+            ..End::default()
+        };
         // Whoever deletes has to know that the snapshot may mean more than was read of it.
-        Ok(match later {
-            Some(_) => end.record().with(&[("v", later)]),
-            None => end.record(),
-        })
+        match label.is_later() {
+            true => Ok(end.record().with(&[("v", Some(label.v.to_string()))])),
+            false => Ok(end.record()),
+        }
+    }
+
+    /// Whether a record of this kind may be here. A stream in a file that is none of our snapshots has errors and an end, too.
+    fn may_be(&self, record: &Record) -> bool {
+        record.is_entry() || (self.label.is_none() && matches!(record.kind(), Kind::Error | Kind::End))
     }
 }
 
@@ -243,28 +294,21 @@ impl Iterator for Reading {
         if self.done {
             return None;
         }
-        match self.reader.next() {
-            Some(Ok(record)) if record.is_entry() => {
+        let record = match self.reader.next() {
+            Some(Ok(record)) if self.may_be(&record) => {
                 self.count += 1;
-                Some(Ok(with_bytes(record)))
+                return Some(Ok(with_bytes(record)));
             }
             Some(Ok(record)) => {
-                self.done = true;
-                Some(Err(damaged(&self.shown, &format!("{:?} is no record of a file", record.text().escape_ascii().to_string()))))
+                let text = record.text().escape_ascii().to_string();
+                Some(Err(damaged(&self.shown, &format!("{text:?} is no record of a file"))))
             }
-            Some(Err(Error::Io { source, .. })) => {
-                self.done = true;
-                Some(Err(explain(&self.shown, source)))
-            }
-            Some(Err(e)) => {
-                self.done = true;
-                Some(Err(e))
-            }
-            None => {
-                self.done = true;
-                Some(self.end())
-            }
-        }
+            Some(Err(Error::Io { source, .. })) => Some(Err(explain(&self.shown, source))),
+            Some(Err(e)) => Some(Err(e)),
+            None => self.label.as_ref().map(|label| self.end(label)),
+        };
+        self.done = true;
+        record
     }
 }
 

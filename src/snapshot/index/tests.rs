@@ -92,6 +92,22 @@ fn names_of_all_kinds_are_found() {
 }
 
 #[test]
+fn an_index_has_as_many_levels_as_it_needs() {
+    let long = |n: usize| Name::new(format!("{n:06}{}", "x".repeat(980)).into_bytes());
+    let names: Vec<Name> = (0..600).map(long).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let place = publish(folder.path(), names.clone());
+    snapshot::check(&place).unwrap();
+    let index = Index::of(&place).unwrap().unwrap();
+    assert_eq!((index.top.level, index.members().unwrap().len()), (3, 300));
+    for n in [0, 1, 23, 24, 299, 598, 599] {
+        assert_eq!(found(&index, &(names[n].clone()..=names[n].clone())), [names[n].clone()]);
+        assert_eq!(found(&index, &(..names[n].clone())), names[..n]);
+        assert_eq!(found(&index, &(names[n].clone()..)), names[n..]);
+    }
+}
+
+#[test]
 fn a_snapshot_of_nothing_has_an_index_of_nothing_and_one_without_order_none() {
     let folder = tempfile::tempdir().unwrap();
     let index = Index::of(&publish(folder.path(), [])).unwrap().unwrap();

@@ -11,6 +11,7 @@ use crate::sort::{self, Spool};
 use crate::stream::{End, Reader, Records};
 use crate::text;
 use std::io::BufRead;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 pub(super) fn damaged(path: &str, reason: &str) -> Error {
@@ -94,7 +95,8 @@ pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
     // Most are in it.
     const TAIL: u64 = 4 << 10;
     let size = place.size()?;
-    let mut tail = place.part(size.saturating_sub(TAIL), TAIL)?;
+    let from = size.saturating_sub(TAIL);
+    let mut tail = place.part(from, size - from)?;
     let Some(len) = last_length(&tail) else { return Ok(last_of_first_form(&tail).map(|(at, h)| (size - at as u64, h))) };
     let Some(at) = size.checked_sub(len) else { return Ok(None) };
     if len > tail.len() as u64 {
@@ -166,30 +168,32 @@ pub fn any(place: &Place, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<
 /// What a file is, by its first bytes.
 enum Opened {
     Plain(Records),
-    Gzip(Reading),
+    Gzip(Box<Reading>),
 }
 
 fn open(place: &Place) -> Result<Opened> {
     let shown = place.to_string();
     let mut input = place.open()?;
     let start = input.fill_buf().or_failed(|| format!("snapshot {shown}"))?;
-    if start.trim_ascii_start().first() == Some(&b'{') {
+    // What stands where snapshots do and is plain is a damaged one.
+    let named_gzip = place.file_name().as_bytes().ends_with(b".gz");
+    if !named_gzip && start.trim_ascii_start().first() == Some(&b'{') {
         return Ok(Opened::Plain(Box::new(Reader::new(shown, input))));
     }
     let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
     let label = label_of(gzip.first(), &shown)?;
     let reader = Reader::new(&shown, gzip);
-    Ok(Opened::Gzip(Reading { reader, shown, label, count: 0, done: false }))
+    Ok(Opened::Gzip(Box::new(Reading { reader, shown, label, count: 0, done: false })))
 }
 
 /// The records of a gzip file, and their types. What is not ours is sorted, and is a snapshot of the Python tool if it has no
 /// end record.
-fn in_order(reading: Reading, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
+fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
     if let Some(label) = &reading.label {
         let types = label.types.clone();
-        return Ok((Box::new(reading), types));
+        return Ok((reading, types));
     }
-    let spool = Spool::collect(Box::new(reading), sort::BUDGET, &*monitor)?;
+    let spool = Spool::collect(reading, sort::BUDGET, &*monitor)?;
     match spool.end() {
         Some(end) => Ok((spool.read(), End::of(end).types)),
         // The Python tool records files only.

@@ -18,6 +18,7 @@ mod hostile;
 mod install;
 mod interop;
 mod keep;
+mod later;
 mod measure;
 mod memory;
 mod model;

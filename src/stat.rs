@@ -74,10 +74,8 @@ pub fn record(name: Name, kind: Kind, stat: &Stat, extra: &Extra<'_>) -> Record 
         push(&mut out, format_args!(",\"md5\":\"{md5}\""));
     }
     push(&mut out, format_args!(",\"mode\":{}", stat.st_mode));
-    if let Some(exact) = modified.rfc3339() {
-        fields.modified = Some(modified);
-        push(&mut out, format_args!(",\"modified\":\"{exact}\""));
-    }
+    fields.modified = Some(modified);
+    push(&mut out, format_args!(",\"modified\":\"{}\"", modified.text()));
     out.push_str(",\"mtime\":");
     push_double(&mut out, modified.as_double());
     out.push_str(",\"name\":");
@@ -158,7 +156,7 @@ pub fn changes(stat: &Stat) -> Vec<(&'static str, Option<String>)> {
         ("gid", Some(stat.st_gid.to_string())),
         ("ino", Some(stat.st_ino.to_string())),
         ("mode", Some(stat.st_mode.to_string())),
-        ("modified", modified(stat).rfc3339().map(|t| format!("\"{t}\""))),
+        ("modified", Some(format!("\"{}\"", modified(stat).text()))),
         ("mtime", double(modified(stat))),
         ("nlink", Some(stat.st_nlink.to_string())),
         ("sparse", sparse.then(|| "true".to_string())),

@@ -28,14 +28,14 @@ impl Time {
         let sec = t.floor();
         let nsec = ((t - sec) * 1e9).round() as u32;
         match nsec {
-            1_000_000_000.. => Time { sec: sec as i64 + 1, nsec: 0 },
+            1_000_000_000.. => Time { sec: (sec as i64).saturating_add(1), nsec: 0 },
             _ => Time { sec: sec as i64, nsec },
         }
     }
 
     /// This moment, so many seconds earlier.
     pub fn minus_seconds(self, seconds: i64) -> Time {
-        Time { sec: self.sec - seconds, ..self }
+        Time { sec: self.sec.saturating_sub(seconds), ..self }
     }
 
     /// RFC 3339 in UTC, always with nine digits so that text order is time order. None outside the years 0 to 9999.
@@ -50,9 +50,36 @@ impl Time {
         Some(out)
     }
 
-    /// Reads RFC 3339, with any number of digits and any offset.
+    /// The text of any time that a file may have: RFC 3339, and outside of its years the expanded form of ISO 8601, with a sign
+    /// and at least six digits: `+010000-01-01T00:00:00.000000000Z`. That sorts as text within the years 0 to 9999 only.
+    pub fn text(self) -> String {
+        self.rfc3339().unwrap_or_else(|| {
+            let (year, month, day) = civil(self.sec.div_euclid(DAY));
+            let second = self.sec.rem_euclid(DAY);
+            let (h, m, s) = (second / 3600, second / 60 % 60, second % 60);
+            let sign = if year < 0 { '-' } else { '+' };
+            format!("{sign}{:06}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{:09}Z", year.unsigned_abs(), self.nsec)
+        })
+    }
+
+    /// Reads RFC 3339, with any number of digits and any offset, and the expanded form that [`Time::text`] writes.
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
-        Time::parse_own(text.as_bytes()).or_else(|| Time::parse_any(text))
+        Time::parse_own(text.as_bytes()).or_else(|| Time::parse_expanded(text)).or_else(|| Time::parse_any(text))
+    }
+
+    fn parse_expanded(text: &str) -> Option<Time> {
+        let digits = text.strip_prefix(['+', '-'])?.find('-').filter(|n| (6..=12).contains(n))?;
+        let (year, rest) = text.split_at(1 + digits);
+        // The rest as in a year that has all days; this year's own are looked at below.
+        let rest = Time::parse_own(format!("2000{rest}").as_bytes())?;
+        let year: i64 = year.parse().ok()?;
+        let number = |from: usize| text[1 + digits + from..][..2].parse::<i64>().ok();
+        let (month, day) = (number(1)?, number(4)?);
+        let days = days_before(year, month, day);
+        // At the lower end the day starts before what a file can have.
+        let sec = i128::from(days) * i128::from(DAY) + i128::from(rest.sec.rem_euclid(DAY));
+        let sec = i64::try_from(sec).ok()?;
+        (civil(days) == (year, month, day)).then_some(Time { sec, nsec: rest.nsec })
     }
 
     /// The form that [`Time::rfc3339`] writes; streams are full of it, and chrono takes a microsecond for each.
@@ -74,6 +101,30 @@ impl Time {
     fn parse_any(text: &str) -> Option<Time> {
         DateTime::parse_from_rfc3339(text).ok().map(|t| t.with_timezone(&Utc).into())
     }
+}
+
+/// Seconds in a day.
+const DAY: i64 = 86_400;
+
+/// The day before 1970-01-01 or after, by the calendar of today: years of 400 are 146,097 days, and count from March, so that a
+/// leap day is the last.
+fn days_before(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let in_era = year.rem_euclid(400);
+    let in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    year.div_euclid(400) * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468
+}
+
+/// Year, month and day of a day before or after 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let in_era = days.rem_euclid(146_097);
+    let year = (in_era - in_era / 1460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let in_year = in_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * in_year + 2) / 153;
+    let day = in_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (days.div_euclid(146_097) * 400 + year + i64::from(month <= 2), month, day)
 }
 
 impl From<DateTime<Utc>> for Time {
@@ -150,6 +201,46 @@ mod tests {
         assert_eq!(Time { sec: 1 << 50, nsec: 0 }.rfc3339(), None);
         assert_eq!(t.minus_seconds(86_400).rfc3339().as_deref(), Some("2023-11-13T22:13:20.123456789Z"));
         assert_eq!(Time::from_double(4.999_999_999_9), Time { sec: 5, nsec: 0 });
+    }
+
+    #[test]
+    fn times_of_any_year_have_an_exact_text() {
+        for (sec, text) in [
+            (253_402_300_799, "9999-12-31T23:59:59.000000007Z"),
+            (253_402_300_800, "+010000-01-01T00:00:00.000000007Z"),
+            (-62_167_219_200, "0000-01-01T00:00:00.000000007Z"),
+            (-62_167_219_201, "-000001-12-31T23:59:59.000000007Z"),
+            (951_782_400 + 12_622_780_800 * 25, "+012000-02-29T00:00:00.000000007Z"),
+            (i64::MAX, "+292277026596-12-04T15:30:07.000000007Z"),
+            (i64::MIN, "-292277022657-01-27T08:29:52.000000007Z"),
+        ] {
+            let time = Time { sec, nsec: 7 };
+            assert_eq!(time.text(), text);
+            assert_eq!(Time::parse_rfc3339(text), Some(time), "{text}");
+        }
+        // A day, and a year of a leap day less a second, at a time: all of chrono's years, and far beyond.
+        for step in (-400_000..400_000).map(|n: i64| n * 86_399 * 366) {
+            let time = Time { sec: step, nsec: 0 };
+            assert_eq!(Time::parse_rfc3339(&time.text()), Some(time));
+            let chrono = DateTime::from_timestamp(step, 0).filter(|t| !(0..=9999).contains(&t.year()));
+            let theirs = |t: DateTime<Utc>| (i64::from(t.year()), i64::from(t.month()), i64::from(t.day()));
+            assert!(chrono.is_none_or(|t| theirs(t) == civil(step.div_euclid(DAY))), "{step}");
+        }
+        for bad in [
+            "+10000-01-01T00:00:00.000000000Z",
+            "+010001-02-29T00:00:00.000000000Z",
+            "+010000-13-01T00:00:00.000000000Z",
+            "+292277026596-12-04T15:30:08.000000000Z",
+            "-292277022657-01-27T08:29:51.000000000Z",
+            "+999999999999-01-01T00:00:00.000000000Z",
+            "+010000-01-01T00:00:00Z",
+            "+0100é0-01-01T00:00:00.000000000Z",
+            "++10000-01-01T00:00:00.000000000Z",
+            "+",
+        ] {
+            assert_eq!(Time::parse_rfc3339(bad), None, "{bad}");
+        }
+        assert_eq!(Time { sec: i64::MIN, nsec: 0 }.minus_seconds(1).sec, i64::MIN);
     }
 
     #[test]

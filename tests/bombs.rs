@@ -58,6 +58,7 @@ fn bombs_in_the_heap() {
         let field = [&[12, 0, b'S', b'N', 8, 0][..], &member.to_le_bytes(), &content.to_le_bytes()].concat();
         endless(&zeros, 640, &field)
     };
+    let extra = |fields: &[u8]| [&(fields.len() as u16).to_le_bytes(), fields].concat();
     let name = [&[0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 255][..], &vec![b'n'; 64 << 20]].concat();
     let comment = [&[0x1f, 0x8b, 8, 16, 0, 0, 0, 0, 0, 255][..], &vec![b'n'; 64 << 20]].concat();
     let bombs = [
@@ -68,6 +69,10 @@ fn bombs_in_the_heap() {
         ("lengths of 4 GiB", lie(u32::MAX, u32::MAX)),
         ("lengths of nothing", lie(0, 0)),
         ("lengths at the limit", lie(16 << 20, 16 << 20)),
+        ("as many subfields as there is room for", endless(&zeros, 640, &extra(&b"SN\0\0".repeat(16_383)))),
+        ("subfields that do not add up", endless(&zeros, 640, &extra(b"SN\x08\0\xff\xff\xff\xff\xff\xff\xff\xffSH\xff\xff"))),
+        ("a sha256 of two bytes", endless(&zeros, 640, &extra(b"SH\x02\0ab"))),
+        ("an extra field without end", [&[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 0xff, 0xff][..], b"SH\x20\0"].concat()),
         ("a name without end", name),
         ("a comment without end", comment),
     ];
@@ -159,6 +164,20 @@ fn bombs_as_streams_and_snapshots() {
         ("no UTF-8", codec::member(b"{\"name\":\"\xff\"}\n", 6, None, false)),
         ("garbage behind", [codec::member(b"{\"name\":\"a\"}\n", 6, None, false), b"garbage".to_vec()].concat()),
         ("a member cut off", [codec::member(b"{\"name\":\"a\"}\n", 6, None, false), vec![0x1f, 0x8b, 8, 0]].concat()),
+        ("a label in a subfield that is deep", {
+            let json = [b"{\"v\":1,\"x\":".to_vec(), vec![b'['; 60_000]].concat();
+            codec::member(b"{\"name\":\"a\"}\n", 6, [(codec::LABEL, &json[..])], true)
+        }),
+        ("totals and an index of anything", {
+            let label = (codec::LABEL, &b"{\"v\":1}"[..]);
+            let noise = vec![0xff; 60_000];
+            let fields = [(codec::TOTALS, &b"{"[..]), (codec::INDEX, &noise[..]), (codec::LAST, &[0xff; 4][..])];
+            [codec::member(b"{\"name\":\"a\"}\n", 6, [label], true), codec::member(b"", 6, fields, true)].concat()
+        }),
+        ("a million empty members", {
+            let label = (codec::LABEL, &b"{\"v\":1}"[..]);
+            [codec::member(b"", 6, [label], true), codec::member(b"", 6, None, true).repeat(1 << 20)].concat()
+        }),
         ("a label that is deep", {
             let mut all = vec![0x1f, 0x8b, 8, 16, 0, 0, 0, 0, 0, 255];
             all.extend_from_slice(&b"{\"v\":1,\"x\":".iter().copied().chain(vec![b'['; 900_000]).collect::<Vec<u8>>());

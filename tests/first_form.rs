@@ -51,15 +51,14 @@ fn what_the_first_form_holds_is_read_restored_verified_and_compared() {
 fn a_repository_of_the_first_form_is_continued() {
     let world = world();
     // What the base knows is taken over.
-    let strip =
-        "snap-read latest~1 | jq -c 'if .type == \"file\" then del(.md5, .sha256, .stored_size) + {etag: .md5} else . end'";
+    let strip = "snap-read latest | jq -c 'if .type == \"file\" then del(.md5, .sha256, .stored_size) + {etag: .md5} else . end'";
     world.sh("snap-read latest~1 | jq -c 'if .type == \"file\" then .etag = .md5 | del(.racy) else . end' | snap-write --host alder").ok();
     world.sh(&format!("{strip} > list; snap-reuse --base latest < list > reused")).ok();
     world.sh("jq -c 'select(.type == \"file\" and .md5 != .etag)' reused").ok().says("");
     // Contents that are there are known by their sha256, and nothing is stored twice.
-    let before = world.files_below("heap").len();
-    world.sh("snap-read latest | snap-restore --file-root files; snap-scan | snap-heapify --no-base | snap-write").ok();
     let objects = || world.files_below("heap").into_iter().filter(|p| p.extension().is_some_and(|e| e == "gz")).count();
+    let before = objects();
+    world.sh("snap-read latest | snap-restore --file-root files; snap-scan | snap-heapify --no-base | snap-write").ok();
     assert_eq!((before, objects()), (OBJECTS, OBJECTS));
     world.sh("snap-diff latest~1 latest").ok().silent();
     // All that the old snapshots refer to is kept.

@@ -55,6 +55,7 @@ fn samples(world: &World) -> Vec<Sample> {
     let samples = vec![
         snapshot(world, "one-member", &label(10), 1 << 20, 100),
         snapshot(world, "long-label", &label(700), 4000, 1000),
+        snapshot(world, "label-of-16-kb", &label(16_000), 4000, 1000),
         snapshot(world, "longest-label", &label(59_900), 4000, 1000),
         snapshot(world, "index-by-levels", &label(10), 1, 3000),
         snapshot(world, "empty", &label(10), 1, 0),
@@ -63,7 +64,7 @@ fn samples(world: &World) -> Vec<Sample> {
     ];
     let members = |sample: &Sample| memchr_count(&fs::read(&sample.gzip).expect(sample.what), b"SN\x08\0");
     let counts: Vec<usize> = samples.iter().map(members).collect();
-    assert!(counts[0] == 2 && counts[2] > 10 && counts[3] > 3002 && counts[5] == 0 && counts[6] > 4, "{counts:?}");
+    assert!(counts[0] == 2 && counts[3] > 10 && counts[4] > 3002 && counts[6] == 0 && counts[7] > 4, "{counts:?}");
     samples
 }
 
@@ -74,8 +75,13 @@ fn memchr_count(all: &[u8], part: &[u8]) -> usize {
 /// Asserts that a command, which has the path as its last argument, prints the content of every sample.
 #[track_caller]
 fn all_read_by(command: &str) {
+    read_by(command, |_| true);
+}
+
+#[track_caller]
+fn read_by(command: &str, takes: impl Fn(&Sample) -> bool) {
     let world = World::new();
-    for sample in samples(&world) {
+    for sample in samples(&world).into_iter().filter(takes) {
         let (gzip, plain) = (sample.gzip.display(), sample.plain.display());
         let done = world.sh(&format!("{command} '{gzip}' > read && cmp read '{plain}'"));
         assert!(done.code() == Some(0), "{}{done}", sample.what);
@@ -106,8 +112,10 @@ fn gzip_reads_what_we_write() {
 
 #[test]
 fn busybox_reads_what_we_write() {
-    all_read_by("busybox zcat");
-    all_read_by("f() { busybox gunzip -c < \"$1\"; }; f");
+    // It takes no longer extra field than 16 KiB, and its status is 0 though it says that the data is corrupted.
+    let takes = |sample: &Sample| sample.what != "longest-label";
+    read_by("busybox zcat", takes);
+    read_by("f() { busybox gunzip -c < \"$1\"; }; f", takes);
 }
 
 #[test]
@@ -163,7 +171,7 @@ public class Read { public static void main(String[] a) throws Exception {
 #[test]
 fn duckdb_reads_what_we_write() {
     all_counted_by(
-        "import duckdb, sys; print(duckdb.sql(f\"select count(distinct name) from read_json('{sys.argv[1]}')\").fetchone()[0])",
+        "import duckdb, sys; print(duckdb.sql(f\"select count(distinct name) from read_json('{sys.argv[1]}')\").fetchall()[0][0])",
     );
 }
 

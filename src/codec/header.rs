@@ -29,8 +29,8 @@ pub(super) const PLAIN: usize = 10;
 /// Where the value of the second subfield is in a member whose first holds the lengths.
 pub const BEHIND_LENGTHS: u64 = (PLAIN + 2 + 4 + 8 + 4) as u64;
 
-/// Deflated, no content.
-pub(super) const NOTHING: [u8; 2] = [3, 0];
+/// No content, as a stored block. The shorter way ends in a zero, and so does not tell its end from the trailer.
+pub(super) const NOTHING: [u8; 5] = [1, 0, 0, 0xff, 0xff];
 
 /// How many bytes follow the header of a member without content: those, and the trailer.
 pub const BEHIND_LAST: usize = NOTHING.len() + super::TRAILER;

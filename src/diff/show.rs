@@ -5,7 +5,7 @@ use crate::error::{Result, printable};
 use crate::record::{Kind, Record};
 use crate::stream;
 use crate::time::Time;
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Datelike, Local};
 use std::io::Write;
 
 /// How rows are shown.
@@ -137,7 +137,8 @@ fn size(record: &Record) -> String {
 }
 
 fn local_time(time: Time) -> Option<String> {
-    let utc = DateTime::from_timestamp(time.sec, time.nsec)?;
+    // A year less than there are, so that no time zone leads out of them.
+    let utc = DateTime::from_timestamp(time.sec, time.nsec).filter(|t| t.year().abs() < 262_000)?;
     Some(utc.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
 }
 

@@ -20,7 +20,7 @@ pub const AGE: Duration = Duration::from_secs(24 * 3600);
 /// Deletes what was last written at least so long ago.
 pub fn sweep(heap: &Path, snap_roots: &[Location], now: Time, age: Duration) -> Result<Sum> {
     let mut sum = Sum::default();
-    let old = |meta: &Metadata| (now.sec - meta.mtime()) as f64 >= age.as_secs_f64();
+    let old = |meta: &Metadata| now.sec.saturating_sub(meta.mtime()) as f64 >= age.as_secs_f64();
     let temp = heap.join("temp");
     for entry in children(&temp)? {
         let entry = entry.or_failed(|| shown("list", &temp))?;
@@ -51,7 +51,7 @@ pub fn sweep(heap: &Path, snap_roots: &[Location], now: Time, age: Duration) -> 
 pub fn sweep_stores(snap_roots: &[Location], now: Time, age: Duration, sum: &mut Sum) -> Result<()> {
     for root in snap_roots {
         let Location::Remote(store) = root else { continue };
-        let old = |time: Time| (now.sec - time.sec) as f64 >= age.as_secs_f64();
+        let old = |time: Time| now.sec.saturating_sub(time.sec) as f64 >= age.as_secs_f64();
         let leftovers: Vec<_> = store
             .list(b"")
             .filter_map(std::result::Result::ok)

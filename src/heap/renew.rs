@@ -78,7 +78,7 @@ impl LocalHeap {
     /// then the next attempt goes further.
     fn touch(&self, md5: &Md5, stat: &Stat, attempt: i64) -> rustix::io::Result<()> {
         let (now, old) = (Time::now(), stat::modified(stat));
-        let new = if now > old && attempt == 0 { now } else { Time { sec: old.sec + 1 + attempt, nsec: old.nsec } };
+        let new = if now > old && attempt == 0 { now } else { Time { sec: old.sec.saturating_add(1 + attempt), nsec: old.nsec } };
         let time = Timespec { tv_sec: new.sec, tv_nsec: new.nsec.into() };
         let times = Timestamps { last_access: time, last_modification: time };
         fs::utimensat(&self.fd, Heap::object_path(md5), &times, AtFlags::SYMLINK_NOFOLLOW)

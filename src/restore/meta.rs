@@ -164,7 +164,7 @@ pub fn fresh(record: &Record, stat: &Stat) -> Record {
         ("gid", Some(stat.st_gid.to_string())),
         ("ino", Some(stat.st_ino.to_string())),
         ("mode", Some(stat.st_mode.to_string())),
-        ("modified", time.rfc3339().map(|t| format!("\"{t}\""))),
+        ("modified", Some(format!("\"{}\"", time.text()))),
         ("mtime", double(time)),
         ("nlink", Some(stat.st_nlink.to_string())),
         ("uid", Some(stat.st_uid.to_string())),

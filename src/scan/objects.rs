@@ -29,7 +29,7 @@ pub fn record(object: &Object) -> Record {
     keys.insert("type", "\"file\"".to_string());
     keys.extend(object.etag.as_deref().map(|etag| ("etag", quoted(etag))));
     keys.extend(object.md5.map(|md5| ("md5", format!("\"{md5}\""))));
-    keys.extend(object.modified.and_then(|t| t.rfc3339()).map(|t| ("modified", format!("\"{t}\""))));
+    keys.extend(object.modified.map(|t| t.text()).map(|t| ("modified", format!("\"{t}\""))));
     let keys: Vec<String> = keys.into_iter().map(|(key, json)| format!("{}:{json}", quoted(key))).collect();
     let line = format!("{{{}}}", keys.join(","));
     // What the storage gave as JSON may be none: then the object is known by less.

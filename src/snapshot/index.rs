@@ -10,16 +10,17 @@ use super::read;
 use crate::codec::{self, Header, INDEX};
 use crate::error::{Error, Result};
 use crate::name::Name;
+use crate::record::Record;
 use crate::stream::Records;
 use std::ops::{Bound, Range, RangeBounds};
 
-/// The most bytes of a piece. A header has room for 65,535, and there is more in it.
-const PIECE: usize = 60_000;
+/// The most bytes of a piece. A header has room for 65,535, but busybox takes 16,384, and there is more in it.
+const PIECE: usize = 12_000;
 /// Longer names are cut here, at a character.
 const NAME_LIMIT: usize = 1024;
 /// The bit of an entry's length that says that the name was cut.
 const CUT: u16 = 0x8000;
-/// More levels than there can be: a level has at least 57 times as many entries as the one above it.
+/// More levels than there can be: a level has at least 11 times as many entries as the one above it.
 const LEVELS: u8 = 8;
 
 /// A member, or a piece of the level below.
@@ -209,10 +210,10 @@ impl Index {
             return Ok(Box::new(std::iter::empty()));
         }
         let mut records = read::part(&self.place, part)?.peekable();
-        if let (Some(said), Some(Ok(first))) = (self.first(names)?, records.peek()) {
-            if !said.is_of(first.name()) {
-                return Err(damaged(&self.place));
-            }
+        let said = self.first(names)?;
+        let fits = |first: &Record| said.as_ref().is_none_or(|said| said.is_of(first.name()));
+        if records.peek().is_some_and(|first| first.as_ref().is_ok_and(|first| !fits(first))) {
+            return Err(damaged(&self.place));
         }
         let names = (names.start_bound().cloned(), names.end_bound().cloned());
         let past = (Bound::Unbounded, names.1.clone());
@@ -277,7 +278,7 @@ impl Index {
 
     /// The length and the header of the member at an offset.
     fn member(&self, offset: u64) -> Result<(u64, Header)> {
-        let longest = (12 + codec::FIELDS_LIMIT) as u64;
+        let longest = ((12 + codec::FIELDS_LIMIT) as u64).min(self.size.saturating_sub(offset));
         let header = codec::read_header(&mut self.place.open_part(offset, longest)?);
         let header = header.ok().flatten().ok_or_else(|| damaged(&self.place))?;
         let (len, _) =

@@ -13,7 +13,7 @@ pub use list::list;
 pub(crate) use list::unlisted;
 pub use place::Place;
 pub use publish::Publisher;
-pub use read::{check, label, read, references, types};
+pub use read::{any, check, label, read, references, types};
 
 use crate::error::{Error, Result, printable};
 use crate::storage::{Location, Options};

@@ -81,7 +81,7 @@ impl Place {
         Ok(part)
     }
 
-    /// Opens so much of it, from an offset on.
+    /// Opens so much of it, from an offset on, which has to be there: not every storage gives what there is of more.
     ///
     /// # Errors
     /// If it is not there or can't be read.

@@ -5,13 +5,14 @@ use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::{self, GzipReader, Header};
 use crate::end::{End, Listing};
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, OrFailed, Result, counted};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
-use crate::sort;
+use crate::sort::{self, Spool};
 use crate::stream::{Reader, Records};
 use crate::text;
 use std::io::BufRead;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 pub(super) fn damaged(path: &str, reason: &str) -> Error {
@@ -95,7 +96,8 @@ pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
     // Most are in it.
     const TAIL: u64 = 4 << 10;
     let size = place.size()?;
-    let mut tail = place.part(size.saturating_sub(TAIL), TAIL)?;
+    let from = size.saturating_sub(TAIL);
+    let mut tail = place.part(from, size - from)?;
     let Some(len) = last_length(&tail) else { return Ok(last_of_first_form(&tail).map(|(at, h)| (size - at as u64, h))) };
     let Some(at) = size.checked_sub(len) else { return Ok(None) };
     if len > tail.len() as u64 {
@@ -140,22 +142,79 @@ pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records>
 /// # Errors
 /// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
 pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
-    let shown = place.to_string();
-    let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
-    let ours = label.is_some();
-    let reader = Reader::new(&shown, gzip);
-    let records = Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false });
-    if ours { Ok(records) } else { Ok(listed_anew(sort::ordered(records, monitor)?)) }
+    match open(place)? {
+        Opened::Plain(_) => Err(Error::advise(
+            format!("{place} is no snapshot but a stream of records"),
+            "tools read it as it is, on standard input or as FILE; snap-diff takes it for a side",
+        )),
+        Opened::Gzip(reading) => Ok(in_order(reading, monitor)?.0),
+    }
 }
 
-/// The end record says which records there are, a name that came twice counted once.
-fn listed_anew(records: Records) -> Records {
-    let mut listing = Listing::default();
-    Box::new(records.map(move |record| {
-        let record = record?;
-        listing.add(&record);
-        Ok(if record.kind() == Kind::End { End::of(&record).listing(listing).record() } else { record })
+/// The records of what a file holds, in order, and their types where it is known that not all were asked for: of a snapshot, or
+/// of a stream, plain or compressed. A plain stream without an end record has none here either.
+///
+/// # Errors
+/// If the file can't be read or is neither. Damage further on, or a name twice, is an error among the records.
+pub fn any(place: &Place, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
+    match open(place)? {
+        Opened::Plain(records) => {
+            let spool = Spool::collect(records, sort::BUDGET, &*monitor)?;
+            Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)))
+        }
+        Opened::Gzip(reading) => in_order(reading, monitor),
+    }
+}
+
+/// What a file is, by its first bytes.
+enum Opened {
+    Plain(Records),
+    Gzip(Box<Reading>),
+}
+
+fn open(place: &Place) -> Result<Opened> {
+    let shown = place.to_string();
+    let mut input = place.open()?;
+    let start = input.fill_buf().or_failed(|| format!("snapshot {shown}"))?;
+    // What stands where snapshots do and is plain is a damaged one.
+    let named_gzip = place.file_name().as_bytes().ends_with(b".gz");
+    if !named_gzip && start.trim_ascii_start().first() == Some(&b'{') {
+        return Ok(Opened::Plain(Box::new(Reader::new(shown, input))));
+    }
+    let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
+    let label = label_of(gzip.first(), &shown)?;
+    let reader = Reader::new(&shown, gzip);
+    Ok(Opened::Gzip(Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false })))
+}
+
+/// The records of a gzip file, and their types. What is not ours is sorted, and is a snapshot of the Python tool if it has no
+/// end record.
+fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
+    if let Some(label) = &reading.label {
+        let types = label.types.clone();
+        return Ok((reading, types));
+    }
+    let spool = Spool::collect(reading, sort::BUDGET, &*monitor)?;
+    match spool.end() {
+        Some(end) => Ok((spool.read(), End::of(end).types)),
+        // The Python tool records files only.
+        None => {
+            let types = Some(vec!["file".to_string()]);
+            Ok((ended(spool.read(), End { types: types.clone(), ..End::default() }), types))
+        }
+    }
+}
+
+/// The records with an end record behind them, which says which there were.
+fn ended(records: Records, end: End) -> Records {
+    let (mut records, mut listing) = (Some(records), Listing::default());
+    Box::new(std::iter::from_fn(move || {
+        let next = records.as_mut()?.next();
+        match &next {
+            Some(Ok(record)) => listing.add(record),
+            Some(Err(_)) | None => records = None,
+        }
+        Some(next.unwrap_or_else(|| Ok(end.clone().listing(listing).record())))
     }))
 }
 
@@ -206,30 +265,31 @@ struct Reading {
 }
 
 impl Reading {
-    /// The end record, once all records were read and are as many as they should be.
-    fn end(&self) -> Result<Record> {
-        let mut end = End::default().listing(self.listing);
-        match &self.label {
-            // The Python tool records files only.
-            None => end.types = Some(vec!["file".to_string()]),
-            Some(label) => {
-                let totals = totals(&self.shown, self.reader.get_ref().last())?;
-                if totals.records != self.listing.records {
-                    let reason = format!("it has {}, not {}", counted(self.listing.records, "record"), totals.records);
-                    return Err(damaged(&self.shown, &reason));
-                }
-                end.errors = totals.errors;
-                end.filtered = label.filtered;
-                end.types.clone_from(&label.types);
-                end.root.clone_from(&label.root);
-                end.rules.clone_from(&label.rules);
-                end.kept_out.clone_from(&label.kept_out.0);
-                end.root_folder.clone_from(&label.root_folder);
-                // Whoever deletes has to know that the snapshot may mean more than was read of it.
-                end.v = label.is_later().then(|| label.v.into());
-            }
+    /// The end record of one of our snapshots, once all records were read and are as many as they should be.
+    fn end(&self, label: &Label) -> Result<Record> {
+        let totals = totals(&self.shown, self.reader.get_ref().last())?;
+        if totals.records != self.listing.records {
+            let reason = format!("it has {}, not {}", counted(self.listing.records, "record"), totals.records);
+            return Err(damaged(&self.shown, &reason));
         }
-        Ok(end.record())
+        let end = End {
+            errors: totals.errors,
+            filtered: label.filtered,
+            rules: label.rules.clone(),
+            kept_out: label.kept_out.0.clone(),
+            types: label.types.clone(),
+            root: label.root.clone(),
+            root_folder: label.root_folder.clone(),
+            // Whoever deletes has to know that the snapshot may mean more than was read of it.
+            v: label.is_later().then(|| label.v.into()),
+            ..End::default()
+        };
+        Ok(end.listing(self.listing).record())
+    }
+
+    /// Whether a record of this kind may be here. A stream in a file that is none of our snapshots has errors and an end, too.
+    fn may_be(&self, record: &Record) -> bool {
+        record.is_entry() || (self.label.is_none() && matches!(record.kind(), Kind::Error | Kind::End))
     }
 }
 
@@ -240,28 +300,21 @@ impl Iterator for Reading {
         if self.done {
             return None;
         }
-        match self.reader.next() {
-            Some(Ok(record)) if record.is_entry() => {
+        let record = match self.reader.next() {
+            Some(Ok(record)) if self.may_be(&record) => {
                 self.listing.add(&record);
-                Some(Ok(with_bytes(record)))
+                return Some(Ok(with_bytes(record)));
             }
             Some(Ok(record)) => {
-                self.done = true;
-                Some(Err(damaged(&self.shown, &format!("{:?} is no record of a file", record.text().escape_ascii().to_string()))))
+                let text = record.text().escape_ascii().to_string();
+                Some(Err(damaged(&self.shown, &format!("{text:?} is no record of a file"))))
             }
-            Some(Err(Error::Io { source, .. })) => {
-                self.done = true;
-                Some(Err(explain(&self.shown, source)))
-            }
-            Some(Err(e)) => {
-                self.done = true;
-                Some(Err(e))
-            }
-            None => {
-                self.done = true;
-                Some(self.end())
-            }
-        }
+            Some(Err(Error::Io { source, .. })) => Some(Err(explain(&self.shown, source))),
+            Some(Err(e)) => Some(Err(e)),
+            None => self.label.as_ref().map(|label| self.end(label)),
+        };
+        self.done = true;
+        record
     }
 }
 

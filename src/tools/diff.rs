@@ -43,15 +43,15 @@ fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {
     }
 }
 
-/// The records of a side in order, and their types where it is known that not all were asked for. Snapshots are in order as
-/// they are read; what comes on standard input may not be.
+/// The records of a side in order, and their types where it is known that not all were asked for. What comes on standard input
+/// may be in any order.
 fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
     if spec == "-" {
         let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
         return Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)));
     }
     let place = snapshot::choose(snap.get()?.as_ref(), spec, &snap.options()?, &mut |message| console.warn(message))?;
-    Ok((snapshot::read(&place, console.clone())?, snapshot::types(&place)?))
+    snapshot::any(&place, console.clone())
 }
 
 fn style(args: &args::Diff) -> Style {

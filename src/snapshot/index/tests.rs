@@ -1,7 +1,6 @@
 //! Small members, so that a few thousand records have an index of some levels.
 
 use super::*;
-use crate::record::Record;
 use crate::snapshot::{self, Label, Publisher};
 use crate::storage::Location;
 use crate::time::Time;
@@ -19,9 +18,12 @@ fn record(name: &Name) -> Record {
 
 /// A snapshot with two records in each member.
 fn publish(root: &Path, names: impl IntoIterator<Item = Name>) -> Place {
+    publish_to(&Location::Folder(root.to_path_buf()), names)
+}
+
+fn publish_to(root: &Location, names: impl IntoIterator<Item = Name>) -> Place {
     let label = Label { v: 1, ..Label::default() };
-    let root = Location::Folder(root.to_path_buf());
-    let mut publisher = Publisher::new(&root, Time { sec: 1_700_000_000, nsec: 0 }, &label).unwrap();
+    let mut publisher = Publisher::new(root, Time { sec: 1_700_000_000, nsec: 0 }, &label).unwrap();
     let mut size = None;
     for name in names {
         let record = record(&name);
@@ -70,6 +72,22 @@ fn one_name_and_any_range_are_found_in_few_members() {
 }
 
 #[test]
+fn an_object_of_another_storage_is_read_by_name_too() {
+    for members in [1, 5, 2_000] {
+        let url = format!("memory://index-of-{members}");
+        let root = Location::parse(url.as_ref(), "SNAP_ROOT", &crate::storage::Options::default()).unwrap();
+        let names: Vec<Name> = (0..2 * members).map(name).collect();
+        let place = publish_to(&root, names.clone());
+        snapshot::check(&place).unwrap();
+        let index = Index::of(&place).unwrap().unwrap();
+        for n in [0, members, 2 * members - 1] {
+            assert_eq!(found(&index, &(names[n].clone()..=names[n].clone())), [names[n].clone()]);
+            assert_eq!(found(&index, &(names[n].clone()..)), names[n..]);
+        }
+    }
+}
+
+#[test]
 fn names_of_all_kinds_are_found() {
     let long = |last: &str| Name::new(format!("x{}{last}", "é".repeat(600)).into_bytes());
     let mut names: Vec<Name> = [&b"a"[..], b"b\xff", "日本".as_bytes(), b"\xe9t\xe9", "😀".as_bytes(), b"d", b"d-x", b"d/a"]
@@ -85,9 +103,25 @@ fn names_of_all_kinds_are_found() {
     let cuts = index.members().unwrap().into_iter().filter(|entry| entry.cut).inspect(|entry| assert!(entry.name.is_utf8()));
     assert!(cuts.count() > 1);
     for (i, name) in names.iter().enumerate() {
-        assert_eq!(found(&index, &(name.clone()..=name.clone())), [name.clone()]);
+        assert_eq!(found(&index, &(name.clone()..=name.clone())), std::slice::from_ref(name));
         assert_eq!(found(&index, &(name.clone()..)), names[i..]);
         assert_eq!(found(&index, &(..=name.clone())), names[..=i]);
+    }
+}
+
+#[test]
+fn an_index_has_as_many_levels_as_it_needs() {
+    let long = |n: usize| Name::new(format!("{n:06}{}", "x".repeat(980)).into_bytes());
+    let names: Vec<Name> = (0..600).map(long).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let place = publish(folder.path(), names.clone());
+    snapshot::check(&place).unwrap();
+    let index = Index::of(&place).unwrap().unwrap();
+    assert_eq!((index.top.level, index.members().unwrap().len()), (3, 300));
+    for n in [0, 1, 23, 24, 299, 598, 599] {
+        assert_eq!(found(&index, &(names[n].clone()..=names[n].clone())), [names[n].clone()]);
+        assert_eq!(found(&index, &(..names[n].clone())), names[..n]);
+        assert_eq!(found(&index, &(names[n].clone()..)), names[n..]);
     }
 }
 

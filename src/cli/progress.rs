@@ -48,7 +48,10 @@ impl Progress {
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style.with_key("line", line));
         if self.shown.set(Shown { bar: bar.clone(), since }).is_ok() {
-            bar.enable_steady_tick(Duration::from_millis(200));
+            // It takes a thread, and can't bear it if there is none.
+            if crate::parallel::spawn(|| ()).is_ok() {
+                bar.enable_steady_tick(Duration::from_millis(200));
+            }
         }
     }
 

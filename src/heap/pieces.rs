@@ -3,8 +3,8 @@
 use super::WHOLE_LIMIT;
 use super::object::{self, PIECE};
 use crate::codec::{self, Digests};
+use crate::parallel;
 use crate::record::{Md5, Sha256};
-use rayon::prelude::*;
 use std::io::{self, Cursor, Read};
 
 /// The members of a content, a group at a time.
@@ -66,8 +66,8 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
         let (group, level, first, comment) = (&self.group, self.level, self.first, &self.comment);
         let (source, carry, digests) = (&mut *self.source, &mut self.carry, &self.digests);
         let compress = || -> Vec<Vec<u8>> {
-            let pieces = group.par_chunks(PIECE).enumerate();
-            pieces.map(|(i, piece)| codec::member(piece, level, comment.as_deref().filter(|_| first && i == 0), true)).collect()
+            let pieces: Vec<&[u8]> = group.chunks(PIECE).collect();
+            parallel::map(&pieces, |i, piece| codec::member(piece, level, comment.as_deref().filter(|_| first && i == 0), true))
         };
         let read = || -> io::Result<(Vec<u8>, Digests)> {
             let mut next = std::mem::take(carry);
@@ -79,7 +79,7 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
             digests.update(&next[start..]);
             Ok((next, digests))
         };
-        let (members, next) = rayon::join(compress, read);
+        let (members, next) = parallel::both(compress, read);
         (self.group, self.digests) = next?;
         self.first = false;
         Ok(members)

@@ -171,7 +171,7 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
 fn open_root(root: &Path, dry_run: bool) -> Result<RootDir> {
     let shown = || format!("file root {}", printable(root.as_os_str().as_encoded_bytes()));
     if dry_run && matches!(root.symlink_metadata(), Err(e) if e.kind() == std::io::ErrorKind::NotFound) {
-        return RootDir::open(tempfile::tempdir().or_failed(shown)?.path());
+        return RootDir::open(crate::files::temporary_folder()?.path());
     }
     if !dry_run {
         match std::fs::create_dir_all(root) {

@@ -5,11 +5,12 @@ use super::{Place, path_for};
 use crate::access::Access;
 use crate::codec;
 use crate::error::{Error, OrFailed, Result};
+use crate::files;
+use crate::parallel;
 use crate::record::{Md5, Record};
 use crate::storage::{Attributes, Body, Location, Put, Store};
 use crate::time::Time;
 use md5::Digest;
-use rayon::prelude::*;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -61,7 +62,7 @@ impl Publisher {
                 Out::Folder(folder.clone(), temp)
             }
             Location::Remote(store) => {
-                let temp = tempfile::tempfile().or_failed(|| "make a temporary file".to_string())?;
+                let temp = files::temporary()?;
                 Out::Store(store.clone(), temp, Box::default())
             }
         };
@@ -92,11 +93,8 @@ impl Publisher {
     fn flush(&mut self) -> Result<()> {
         let first = self.comment.take();
         let texts = std::mem::take(&mut self.texts);
-        let members: Vec<Vec<u8>> = texts
-            .par_iter()
-            .enumerate()
-            .map(|(i, text)| codec::member(text, LEVEL, first.as_deref().filter(|_| i == 0), true))
-            .collect();
+        let member = |i: usize, text: &Vec<u8>| codec::member(text, LEVEL, first.as_deref().filter(|_| i == 0), true);
+        let members = parallel::map(&texts, member);
         members.iter().try_for_each(|member| self.write(member))
     }
 

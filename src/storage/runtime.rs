@@ -4,6 +4,8 @@ use std::io;
 use std::sync::OnceLock;
 use tokio::runtime::{Builder, Runtime};
 
+const WORKERS: usize = 2;
+
 /// Waits for a future. Not to be called from within one.
 ///
 /// # Errors
@@ -13,7 +15,10 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = match RUNTIME.get() {
         Some(runtime) => runtime,
         None => {
-            let new = Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build()?;
+            // The runtime panics where it can't have its threads.
+            let threads: Vec<_> = (0..=WORKERS).map(|_| crate::parallel::spawn(|| ())).collect::<io::Result<_>>()?;
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            let new = Builder::new_multi_thread().worker_threads(WORKERS).thread_name("network").enable_all().build()?;
             RUNTIME.get_or_init(|| new)
         }
     };

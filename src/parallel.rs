@@ -21,7 +21,7 @@ type Task<T, U> = Option<(T, Sender<Slot<U>>)>;
 const BUDGET: usize = 24 << 20;
 
 /// More threads than this only wait for each other.
-const MOST_JOBS: usize = 512;
+pub const MOST_JOBS: usize = 512;
 /// No window is larger, however many jobs there are.
 const MOST_WINDOW: usize = 64 << 10;
 

@@ -41,7 +41,7 @@ fn with_no_thread_to_be_had_the_work_is_done_all_the_same() {
         ] {
             world.sh(&format!("{alone} {command}")).ok();
         }
-        assert_eq!(trees::contents(&world.path("back")), trees::contents(&world.path("files")), "{threads} threads");
+        assert!(trees::contents(&world.path("back")) == trees::contents(&world.path("files")), "{threads} threads");
     }
 }
 
@@ -50,8 +50,8 @@ fn any_number_of_jobs_may_be_asked_for() {
     let world = World::with(trees::Tree::Files);
     let most = u64::MAX;
     world.sh(&format!("snap-scan | snap-heapify -j {most} | snap-write")).ok();
-    world.sh(&format!("snap-read | snap-restore -j {most} --file-root back; snap-read | snap-verify -j 100000")).ok();
-    assert_eq!(trees::contents(&world.path("back")), trees::contents(&world.path("files")));
+    world.sh(&format!("snap-read | snap-restore -j {most} --file-root back && snap-read | snap-verify -j 100000")).ok();
+    assert!(trees::contents(&world.path("back")) == trees::contents(&world.path("files")), "restored something else");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_system_without_proc_can_back_up_and_restore() {
     world.sh(&without("snap-scan --xattrs -o list; snap-heapify -o stored list; snap-write stored")).ok();
     world.put("back/old", "another");
     world.sh(&without("snap-read -o list; snap-restore --xattrs --owner --file-root back list; snap-verify list")).ok();
-    assert_eq!(trees::contents(&world.path("back")), trees::contents(&world.path("files")));
+    assert!(trees::contents(&world.path("back")) == trees::contents(&world.path("files")), "restored something else");
     assert!(world.files_below("back").iter().all(|path| !path.to_string_lossy().ends_with(".tmp")));
     world.sh(&without("snap-gc; echo more >files/more; snap-scan -o list; snap-heapify -o stored list; snap-write stored")).ok();
 }

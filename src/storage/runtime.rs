@@ -16,7 +16,13 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
         Some(runtime) => runtime,
         None => {
             // The runtime panics where it can't have its threads.
-            let threads: Vec<_> = (0..=WORKERS).map(|_| crate::parallel::spawn(|| ())).collect::<io::Result<_>>()?;
+            let (done, is_done) = crossbeam_channel::bounded::<()>(0);
+            let wait = |_| {
+                let is_done = is_done.clone();
+                crate::parallel::spawn(move || is_done.recv().is_ok())
+            };
+            let threads: Vec<_> = (0..WORKERS + 2).map(wait).collect::<io::Result<_>>()?;
+            drop(done);
             threads.into_iter().for_each(|thread| drop(thread.join()));
             let new = Builder::new_multi_thread().worker_threads(WORKERS).thread_name("network").enable_all().build()?;
             RUNTIME.get_or_init(|| new)

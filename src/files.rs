@@ -3,6 +3,7 @@
 //! What is there and is no regular file (a device, a fifo) is never replaced but written to; a symbolic link stays, and the file
 //! that it leads to is replaced; a file that is there keeps its mode and, as far as we may, its owner.
 
+use crate::error::{OrFailed, Result, printable};
 use crate::rootdir::{Folder, Temp};
 use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
@@ -12,6 +13,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tempfile::TempDir;
 
 /// As many links as Linux follows.
 const LINKS: usize = 40;
@@ -157,6 +159,28 @@ fn followed(path: &Path, there: Option<&Stat>) -> io::Result<Option<PathBuf>> {
         }
     }
     Err(Errno::LOOP.into())
+}
+
+/// A file without a name in TMPDIR.
+///
+/// # Errors
+/// If there can't be one; the message names TMPDIR.
+pub fn temporary() -> Result<File> {
+    tempfile::tempfile().or_failed(temporaries)
+}
+
+/// A folder in TMPDIR that goes when it is dropped.
+///
+/// # Errors
+/// If there can't be one; the message names TMPDIR.
+pub fn temporary_folder() -> Result<TempDir> {
+    tempfile::tempdir().or_failed(temporaries)
+}
+
+/// Where temporary files lie, for messages.
+pub fn temporaries() -> String {
+    let folder = std::env::temp_dir();
+    format!("make a temporary file in {} (TMPDIR says where)", printable(folder.as_os_str().as_encoded_bytes()))
 }
 
 /// Writes a small file for the user in one go.

@@ -14,7 +14,6 @@ use crate::snapshot::{self, Found, Label};
 use crate::storage::Location;
 use crate::text;
 use chrono::{DateTime, Local, TimeZone};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 
@@ -46,13 +45,8 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monito
         ));
     }
     let found = snapshot::list(root)?;
-    let checked: Vec<(Found, Result<Option<Label>>)> = found
-        .into_par_iter()
-        .map(|found| {
-            let label = snapshot::check(&found.place);
-            (found, label)
-        })
-        .collect();
+    let labels = crate::parallel::map(&found, |_, found| snapshot::check(&found.place));
+    let checked: Vec<(Found, Result<Option<Label>>)> = found.into_iter().zip(labels).collect();
     let mut groups: BTreeMap<Group, Vec<(Found, Label)>> = BTreeMap::new();
     for (found, label) in checked {
         match label {

@@ -1,10 +1,15 @@
 //! Work on many items at once with the results in the order of the items: a feeder thread, some workers, and never more than
 //! a window of items in flight, nor more than so many bytes of them.
+//!
+//! Where the system gives fewer threads than were asked for, those that there are do the work, at the least the caller's own.
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// A result, or the panic of the worker that should have made it.
@@ -14,6 +19,11 @@ type Task<T, U> = Option<(T, Sender<Slot<U>>)>;
 
 /// How many bytes of records are in flight. Records of the usual size never come near it.
 const BUDGET: usize = 24 << 20;
+
+/// More threads than this only wait for each other.
+pub const MOST_JOBS: usize = 512;
+/// No window is larger, however many jobs there are.
+const MOST_WINDOW: usize = 64 << 10;
 
 /// Something that takes memory.
 pub trait Weigh {
@@ -103,28 +113,161 @@ where
     T: Weigh + Send + 'static,
     U: Send + 'static,
 {
-    let jobs = jobs.max(1);
+    let jobs = jobs.clamp(1, MOST_JOBS);
     let (tasks_in, tasks_out) = unbounded();
-    let (slots_in, slots_out) = bounded(window.max(jobs));
+    let (slots_in, slots_out) = bounded(window.clamp(jobs, MOST_WINDOW));
     let (stop, load) = (Arc::new(AtomicBool::new(false)), Arc::new(Load::default()));
-    let feeder = {
-        let (tasks, stop, load) = (tasks_in.clone(), stop.clone(), load.clone());
-        thread::spawn(move || {
+    let work = Arc::new(work);
+    let start = |_| {
+        let (tasks, work, stop) = (tasks_out.clone(), work.clone(), stop.clone());
+        spawn(move || run(&tasks, &*work, &stop)).ok()
+    };
+    let workers: Vec<JoinHandle<()>> = (0..jobs).map_while(start).collect();
+    // Where there is no thread for the feeder the input has to come back.
+    let input = Arc::new(Mutex::new(Some(input)));
+    let feeder = (!workers.is_empty()).then(|| {
+        let (tasks, stop, load, input, workers) = (tasks_in.clone(), stop.clone(), load.clone(), input.clone(), workers.len());
+        spawn(move || {
+            let Some(input) = take(&input) else { return };
             // Whatever ends the feeder, the workers have to go home.
             let fed = catch_unwind(AssertUnwindSafe(|| feed(input, &tasks, &slots_in, &stop, &load)));
-            send_home(&tasks, jobs);
+            send_home(&tasks, workers);
             if let Err(panic) = fed {
                 resume_unwind(panic);
             }
         })
-    };
-    let work = Arc::new(work);
-    let workers = (0..jobs).map(|_| {
-        let (tasks, work, stop) = (tasks_out.clone(), work.clone(), stop.clone());
-        thread::spawn(move || run(&tasks, &*work, &stop))
     });
-    let workers = workers.collect();
-    Ordered { slots: Some(slots_out), tasks: tasks_in, feeder: Some(feeder), workers, stop, load }
+    let threads = |feeder| Ordered { slots: Some(slots_out), tasks: tasks_in, feeder, workers, stop, load };
+    match feeder {
+        Some(Ok(feeder)) => Either::Threads(threads(Some(feeder))),
+        _ => {
+            drop(threads(None));
+            Either::Own(take(&input).into_iter().flatten().map(move |item| work(item)))
+        }
+    }
+}
+
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Starts a thread.
+///
+/// # Errors
+/// If the system gives none.
+pub fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+    let none = |e: io::Error| io::Error::new(e.kind(), format!("no thread can be had: {}", crate::error::reason(&e)));
+    thread::Builder::new().spawn(work).map_err(none)
+}
+
+/// The same results, by other threads or by the one that asks for them.
+enum Either<A, B> {
+    Threads(A),
+    Own(B),
+}
+
+impl<T, A: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Either<A, B> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Either::Threads(results) => results.next(),
+            Either::Own(results) => results.next(),
+        }
+    }
+}
+
+/// An iterator that is worked through in a thread of its own, at most so many items ahead of those that were taken. A panic of it
+/// is passed on to whoever takes the items. Dropping waits until the item in work is done.
+pub fn ahead<T: Send + 'static>(
+    input: impl Iterator<Item = T> + Send + 'static,
+    window: usize,
+) -> impl Iterator<Item = T> + Send {
+    let input = Arc::new(Mutex::new(Some(input)));
+    let there = input.clone();
+    let started = produced(window, move |sender| {
+        for item in take(&there).into_iter().flatten() {
+            if sender.send(item).is_err() {
+                return;
+            }
+        }
+    });
+    match started {
+        Ok(mut items) => {
+            items.waits = true;
+            Either::Threads(items)
+        }
+        Err(_) => Either::Own(take(&input).into_iter().flatten()),
+    }
+}
+
+/// What a thread of its own sends, at most so many items ahead. A panic of it is passed on to whoever takes the items, so that what
+/// it did not send any more is never taken for the end.
+///
+/// # Errors
+/// If the system gives no thread.
+pub fn produced<T: Send + 'static>(window: usize, produce: impl FnOnce(&Sender<T>) + Send + 'static) -> io::Result<Ahead<T>> {
+    let (sender, receiver) = bounded(window);
+    let thread = spawn(move || produce(&sender))?;
+    Ok(Ahead { items: Some(receiver), thread: Some(thread), waits: false })
+}
+
+/// The items that another thread sends.
+pub struct Ahead<T> {
+    items: Option<Receiver<T>>,
+    thread: Option<JoinHandle<()>>,
+    waits: bool,
+}
+
+impl<T> Iterator for Ahead<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if let Ok(item) = self.items.as_ref()?.recv() {
+            return Some(item);
+        }
+        self.items = None;
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            resume_unwind(panic);
+        }
+        None
+    }
+}
+
+impl<T> Drop for Ahead<T> {
+    fn drop(&mut self) {
+        self.items = None;
+        if let Some(thread) = self.thread.take().filter(|_| self.waits) {
+            // A panic there was passed on already, or nobody wants to know.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The threads for work in memory, as many as there are processors, or as can be had. None where there are none.
+fn pool() -> Option<&'static ThreadPool> {
+    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let processors = thread::available_parallelism().map_or(2, |n| n.get());
+    let fewer = std::iter::successors(Some(processors / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
+    // 0 stands for the usual number.
+    let build = || std::iter::once(0).chain(fewer).find_map(|n| ThreadPoolBuilder::new().num_threads(n).build().ok());
+    POOL.get_or_init(build).as_ref()
+}
+
+/// Applies `work` to all items, by their numbers, side by side; for work that needs a processor and waits for nothing.
+pub fn map<T: Sync, U: Send>(items: &[T], work: impl Fn(usize, &T) -> U + Send + Sync) -> Vec<U> {
+    match pool() {
+        Some(pool) => pool.install(|| items.par_iter().enumerate().map(|(n, item)| work(n, item)).collect()),
+        None => items.iter().enumerate().map(|(n, item)| work(n, item)).collect(),
+    }
+}
+
+/// Does two things side by side.
+pub fn both<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+    match pool() {
+        Some(pool) => pool.install(|| rayon::join(one, other)),
+        None => (one(), other()),
+    }
 }
 
 /// Hands out the items. The order of results is fixed by the queue of slots, which is also what bounds the items in flight.
@@ -273,6 +416,36 @@ mod tests {
         let input = (0..100u64).inspect(|n| assert!(*n != 30, "thirty"));
         let outcome = catch_unwind(AssertUnwindSafe(|| ordered_map(input, 2, 4, |n| n).count()));
         assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"thirty"));
+    }
+
+    #[test]
+    fn more_jobs_than_there_can_be_threads_do_the_work() {
+        assert_eq!(ordered_map(0..1000u64, 1 << 40, 1 << 50, |n| n).sum::<u64>(), 499_500);
+    }
+
+    #[test]
+    fn what_is_ahead_comes_in_order_and_no_further_than_the_window() {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let seen = begun.clone();
+        let items = ahead(
+            (0..100usize).inspect(move |_| {
+                seen.fetch_add(1, Ordering::SeqCst);
+            }),
+            3,
+        );
+        for (taken, item) in items.enumerate() {
+            assert_eq!(taken, item);
+            assert!(begun.load(Ordering::SeqCst) <= taken + 3 + 2);
+        }
+        let outcome = catch_unwind(|| ahead((0..9u64).inspect(|n| assert!(*n != 5, "five")), 1).count());
+        assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"five"));
+        drop(ahead(0.., 1));
+    }
+
+    #[test]
+    fn slices_are_worked_on_in_order() {
+        assert_eq!(map(&[5, 6, 7], |n, item| n * 10 + item), [5, 16, 27]);
+        assert_eq!(both(|| 1, || "two"), (1, "two"));
     }
 
     #[test]

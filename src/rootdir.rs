@@ -8,8 +8,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+mod patience;
 mod write;
 
+pub use patience::patiently;
 pub use write::{Folder, Listing, Temp, has_proc, proc_name, split, timestamps};
 
 /// An open folder, the root of all names that are given to it.
@@ -43,14 +45,10 @@ impl RootDir {
         let harmless = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | harmless;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        loop {
-            match fs::openat2(&self.fd, name, flags, Mode::empty(), resolve) {
-                Ok(fd) => return Ok(fd),
-                // A rename somewhere above came in between.
-                Err(Errno::AGAIN | Errno::INTR) => continue,
-                Err(Errno::NOSYS) => return self.open_by_parts(name, flags),
-                Err(e) => return Err(e.into()),
-            }
+        // A rename somewhere above may come in between, too, which says the same.
+        match patiently(|| fs::openat2(&self.fd, name, flags, Mode::empty(), resolve)) {
+            Err(e) if e.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => self.open_by_parts(name, flags),
+            opened => opened,
         }
     }
 
@@ -64,7 +62,8 @@ impl RootDir {
             }
             let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let flags = if parts.peek().is_some() { step } else { flags };
-            at = Some(fs::openat(at.as_ref().unwrap_or(&self.fd), part, flags, Mode::empty())?);
+            let above = at.as_ref().unwrap_or(&self.fd);
+            at = Some(patiently(|| fs::openat(above, part, flags, Mode::empty()))?);
         }
         at.ok_or_else(|| Errno::NOENT.into())
     }

@@ -292,12 +292,15 @@ fn same(a: &Record, b: &Record) -> bool {
 }
 
 fn temporary() -> Result<File> {
-    tempfile::tempfile().or_failed(writing)
+    crate::files::temporary()
 }
 
 fn writing() -> String {
     let folder = std::env::temp_dir();
-    format!("keep records in a temporary file in {}", crate::error::printable(folder.as_os_str().as_encoded_bytes()))
+    format!(
+        "keep records in a temporary file in {} (TMPDIR says where)",
+        crate::error::printable(folder.as_os_str().as_encoded_bytes())
+    )
 }
 
 /// Writes a record behind its length, and says how many bytes that were.

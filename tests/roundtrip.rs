@@ -171,7 +171,7 @@ fn random_trees_come_back_as_they_were() {
         let before = tree(&world.path("files"));
         entries.set(entries.get() + before.len());
         let done = world
-            .sh("snap-scan --xattrs | jq -c . | snap-heapify | snap-write && snap-read | snap-restore --xattrs --file-root back");
+            .sh("snap-scan --xattrs | jq -c . | snap-heapify | snap-write && snap-read | snap-restore --xattrs --owner --file-root back");
         let same = |what: &str| -> Result<(), TestCaseError> {
             let back = tree(&world.path("back"));
             let wrong: Vec<String> = before
@@ -186,7 +186,7 @@ fn random_trees_come_back_as_they_were() {
         same("restored")?;
         // Once more onto what is there: nothing is to be done, and nothing changes.
         let plan = world.sh(
-            "snap-read | snap-restore --xattrs --file-root back && snap-read | snap-restore --dry-run --delete --file-root back",
+            "snap-read | snap-restore --xattrs --owner --file-root back && snap-read | snap-restore --dry-run --owner --delete --file-root back",
         );
         prop_assert!(plan.code() == Some(0) && plan.err().is_empty(), "{plan}");
         same("restored twice")?;

@@ -5,6 +5,7 @@
 pub use super::args_tidy::{Forget, ForgetHow, Gc, GcHow, GroupBy, Verify, VerifyHow};
 
 use super::roots::{FileRoot, HeapRoot, SnapRoot};
+use crate::parallel::MOST_JOBS;
 use crate::restore::MaxDelete;
 use crate::storage::Location;
 use clap::{Args, Parser, ValueEnum};
@@ -44,13 +45,13 @@ impl Jobs {
             Location::Remote(store) => Some(store.jobs()),
         };
         let most = roots.iter().flatten().filter_map(remote).max();
-        self.jobs.map_or_else(|| most.unwrap_or(0).max(self.get()), NonZeroUsize::get)
+        self.jobs.map_or_else(|| most.unwrap_or(0).max(self.get()), NonZeroUsize::get).min(MOST_JOBS)
     }
 
     /// The number to use.
     pub fn get(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
-        self.jobs.map_or_else(processors, NonZeroUsize::get)
+        self.jobs.map_or_else(processors, NonZeroUsize::get).min(MOST_JOBS)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where records come from and go to: standard input and output, or files.
 
+use super::closed::{stdin, stdout};
 use crate::error::{Error, OrFailed, Result, printable};
 use crate::files::NewFile;
 use crate::record::{Kind, Record};
@@ -17,13 +18,14 @@ pub fn records_in(file: Option<&Path>) -> Result<Records> {
     match file {
         Some(path) if path.as_os_str() != "-" => stream::open(path),
         _ => {
-            if io::stdin().is_terminal() {
+            let stdin = stdin()?;
+            if stdin.is_terminal() {
                 return Err(Error::advise(
                     "standard input is a terminal, not records",
                     "pipe records in, as in: snap-scan FOLDER | snap-heapify | snap-write",
                 ));
             }
-            Ok(Box::new(Reader::new("standard input", BufReader::with_capacity(1 << 16, io::stdin()))))
+            Ok(Box::new(Reader::new("standard input", BufReader::with_capacity(1 << 16, stdin))))
         }
     }
 }
@@ -57,7 +59,7 @@ impl Output {
                 let file = NewFile::create(path).or_failed(|| writing(path))?;
                 To::File(Box::new(BufWriter::with_capacity(1 << 16, file)), path.to_path_buf())
             }
-            _ => To::Stdout(Box::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()))),
+            _ => To::Stdout(Box::new(BufWriter::with_capacity(1 << 16, stdout()?))),
         };
         Ok(Output { to })
     }

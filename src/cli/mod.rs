@@ -4,6 +4,7 @@ pub mod args;
 pub mod args_seed;
 mod args_tidy;
 mod base;
+mod closed;
 pub mod completion;
 mod console;
 mod io;
@@ -14,6 +15,7 @@ pub mod settings;
 pub mod tidy;
 
 pub use base::base;
+pub use closed::{stdin, stdout};
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
 pub use roots::{FileRoot, HeapRoot, SnapRoot};
@@ -76,6 +78,9 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
     let args = match A::command().try_get_matches_from(arguments).and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            if let Err(closed) = closed::stdout() {
+                return Err(finish(console, Err(closed)));
+            }
             // A pager that was closed is no trouble.
             let _ = e.print();
             return Err(ExitCode::SUCCESS);
@@ -97,14 +102,21 @@ fn clean_up_on_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     // Where that fails, SIGXFSZ kills.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    // Where there can be no handler the signals just kill, as if there were none.
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
-    std::thread::spawn(move || {
+    // Where there can be no handler, or no thread for it, the signals just kill, as if there were none: it is set up by the
+    // thread, because one that nobody listens to would make them do nothing.
+    let (ready, is_ready) = crossbeam_channel::bounded::<()>(1);
+    let started = crate::parallel::spawn(move || {
+        let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+        drop(ready);
         if let Some(signal) = signals.forever().next() {
             crate::cleanup::run();
             std::process::exit(128 + signal);
         }
     });
+    if started.is_ok() {
+        // It fails when the thread lets go of its end, which is what is waited for.
+        let _ = is_ready.recv();
+    }
 }
 
 /// A deep tree takes an open folder a level: as many as the system lets us have.

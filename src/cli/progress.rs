@@ -48,7 +48,13 @@ impl Progress {
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style.with_key("line", line));
         if self.shown.set(Shown { bar: bar.clone(), since }).is_ok() {
-            bar.enable_steady_tick(Duration::from_millis(200));
+            // Where there is no thread for it only the last line is shown. The bar's own ticker panics then.
+            let _ = crate::parallel::spawn(move || {
+                while !bar.is_finished() {
+                    bar.tick();
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+            });
         }
     }
 

@@ -7,6 +7,7 @@ use crate::commands::{self, Choice, Plan, Setup};
 use crate::diff::{Status, Style};
 use crate::error::{Error, OrFailed, Result, printable};
 use crate::monitor::Monitor;
+use crate::parallel::MOST_JOBS;
 use crate::record::Kind;
 use crate::storage::{Location, Options, variable};
 use clap::ValueEnum;
@@ -98,6 +99,7 @@ pub fn parallel(global: &Global) -> Result<(usize, usize)> {
 /// If a root is missing or no root, or a number is none.
 pub fn setup(global: &Global) -> Result<Setup> {
     let (store_jobs, restore_jobs) = parallel(global)?;
+    let (store_jobs, restore_jobs) = (store_jobs.min(MOST_JOBS), restore_jobs.min(MOST_JOBS));
     let heap_cache_file = global.heap_cache_file.clone().or_else(|| variable("HEAP_CACHE_FILE").map(PathBuf::from));
     let (file, heap, snap) = (file_root(global)?, heap_root(global)?, snap_root(global)?);
     Ok(Setup { file, heap, snap, heap_cache_file, store_jobs, restore_jobs })

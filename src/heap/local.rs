@@ -8,6 +8,7 @@ use super::{Heap, aside, collision, condemned};
 use crate::access::Access;
 use crate::error::{Error, OrFailed, Result, printable};
 use crate::record::{Md5, Sha256};
+use crate::rootdir::patiently;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -118,10 +119,10 @@ impl LocalHeap {
     /// Opens an object; None where there is none.
     pub(super) fn open_object(&self, md5: &Md5) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match fs::openat(&self.fd, Heap::object_path(md5), flags, Mode::empty()) {
+        match patiently(|| fs::openat(&self.fd, Heap::object_path(md5), flags, Mode::empty())) {
             Ok(fd) => Ok(Some(File::from(fd))),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(e) => Err(e.into()),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(e) => Err(e),
         }
     }
 

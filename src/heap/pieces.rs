@@ -3,8 +3,8 @@
 use super::WHOLE_LIMIT;
 use super::object::{self, PIECE};
 use crate::codec::{self, Digests};
+use crate::parallel;
 use crate::record::{Md5, Sha256};
-use rayon::prelude::*;
 use std::io::{self, Cursor, Read};
 
 /// What stands in the place of a digest that is not known yet.
@@ -68,9 +68,9 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
         let (group, level, place) = (&self.group, self.level, self.first && self.keep_place);
         let (source, carry, digests) = (&mut *self.source, &mut self.carry, &self.digests);
         let compress = || -> Vec<Vec<u8>> {
-            let pieces = group.par_chunks(PIECE).enumerate();
+            let pieces: Vec<&[u8]> = group.chunks(PIECE).collect();
             let field = |i: usize| (place && i == 0).then(|| object::sha256_field(&NOT_YET));
-            pieces.map(|(i, piece)| codec::member(piece, level, field(i), true)).collect()
+            parallel::map(&pieces, |i, piece| codec::member(piece, level, field(i), true))
         };
         let read = || -> io::Result<(Vec<u8>, Digests)> {
             let mut next = std::mem::take(carry);
@@ -82,7 +82,7 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
             digests.update(&next[start..]);
             Ok((next, digests))
         };
-        let (members, next) = rayon::join(compress, read);
+        let (members, next) = parallel::both(compress, read);
         (self.group, self.digests) = next?;
         self.first = false;
         Ok(members)

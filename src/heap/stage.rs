@@ -116,8 +116,11 @@ fn existing(heap: &Heap, md5: &Md5, sha256: Sha256, size: u64, inspect: bool) ->
         return same(md5, sha256, other, stored_size);
     }
     let mut health = if inspect { heap.inspect(md5, Some(size))? } else { heap.glance_whole(md5, Some(size))? };
-    if !inspect && !matches!(health, Health::Missing | Health::Good { sha256: Some(_), .. }) {
-        // Another writer's object, or one whose end does not fit: only its content can tell. Its size may be another's.
+    let known =
+        matches!(health, Health::Missing) || matches!(health, Health::Good { sha256: Some(named), .. } if named == sha256);
+    if !known {
+        // Another writer's object, or one that does not fit: only its content can tell. One that has the md5 of its name is
+        // another content with this md5, of whatever size; one that has not is damaged, whatever its header names.
         health = heap.inspect(md5, None)?;
     }
     let existing = match health {
@@ -205,7 +208,7 @@ impl RemoteHeap {
         inspect: bool,
     ) -> Result<Stored, StoreError> {
         let what = || "write a temporary file".to_string();
-        let mut file = tempfile::tempfile().or_failed(what)?;
+        let mut file = crate::files::temporary()?;
         let (md5, sha256, size) = write_pieces(&mut file, Pieces::new(head, source, heap.level(), true), what)?;
         let replace = match existing(heap, &md5, sha256, size, inspect)? {
             Existing::Good(stored_size) => return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) }),
@@ -278,5 +281,55 @@ fn same(md5: &Md5, ours: Sha256, theirs: Sha256, stored_size: u64) -> Result<Exi
     match ours == theirs {
         true => Ok(Existing::Good(stored_size)),
         false => Err(StoreError::Collision(collision(md5))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Body, Location, Options, Put};
+
+    fn write(heap: &Location, md5: &Md5, object: &[u8]) {
+        match heap {
+            Location::Folder(folder) => std::fs::write(folder.join(Heap::object_path(md5)), object).unwrap(),
+            Location::Remote(store) => {
+                store.put(Heap::object_path(md5).as_bytes(), Body::Bytes(object.to_vec()), &Put::default()).unwrap();
+            }
+        }
+    }
+
+    fn keep(root: &Location, content: &[u8]) -> Stored {
+        let heap = Heap::create(root, 1).unwrap();
+        let stored = heap.store(&mut &content[..], content.len() as u64, None, false).unwrap();
+        heap.commit().unwrap();
+        stored
+    }
+
+    #[test]
+    fn an_object_with_another_content_is_damage_and_is_healed() {
+        let temp = tempfile::tempdir().unwrap();
+        let large: Vec<u8> = (0..3_000_000u32).flat_map(|n| (n % 251).to_le_bytes()).collect();
+        for root in
+            [Location::Folder(temp.path().into()), Location::parse("memory://healed".as_ref(), "", &Options::default()).unwrap()]
+        {
+            for (good, other) in [(&b"good"[..], &b"evil"[..]), (b"good", b"much longer"), (&large, b"short"), (b"short", &large)]
+            {
+                let object = |content: &[u8]| {
+                    let apart = tempfile::tempdir().unwrap();
+                    let stored = keep(&Location::Folder(apart.path().into()), content);
+                    std::fs::read(apart.path().join(Heap::object_path(&stored.md5))).unwrap()
+                };
+                let md5 = keep(&root, good).md5;
+                // A copy of another object, and what another tool would write.
+                let theirs = codec::member(other, 1, None, false);
+                for damaged in [object(other), theirs, object(other)[..20].to_vec()] {
+                    write(&root, &md5, &damaged);
+                    assert_eq!(keep(&root, good).md5, md5);
+                    let heap = Heap::open(&root).unwrap();
+                    let health = heap.inspect(&md5, Some(good.len() as u64)).unwrap();
+                    assert!(matches!(health, Health::Good { .. }), "{root}: {} bytes", good.len());
+                }
+            }
+        }
     }
 }

@@ -27,7 +27,7 @@ impl Used {
         }
         let what = || "write a temporary file".to_string();
         if self.spilled.is_none() {
-            self.spilled = Some(tempfile::tempfile().or_failed(what)?);
+            self.spilled = Some(crate::files::temporary()?);
         }
         if let Some(file) = &mut self.spilled {
             let bytes: Vec<u8> = self.recent.iter().flat_map(|md5| md5.0).collect();

@@ -11,7 +11,8 @@ use crate::stat;
 use crate::storage::LoginRefused;
 use crate::time::Time;
 use rustix::fs::{self, Stat};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
 pub(super) struct Worker {
@@ -163,8 +164,8 @@ impl Worker {
             let file = root.open_file(record.name().as_bytes())?;
             let before = fs::fstat(&file).map_err(io::Error::from)?;
             let started = Time::now();
-            // One that grows faster than it is read would have no end; a byte more than it had shows that it changed.
-            let mut file = file.take((before.st_size as u64).saturating_add(1));
+            // One that grows faster than it is read would have no end.
+            let mut file = file.take(before.st_size as u64);
             let stored = match &self.heap {
                 None => heap::digest(&mut file)?,
                 Some(heap) => match heap.store(&mut file, before.st_size as u64, record.fields().md5, self.verify_existing) {
@@ -174,18 +175,24 @@ impl Worker {
                     Err(StoreError::Heap(e)) => return Err(Trouble::Fatal(e)),
                 },
             };
+            let whole = stored.size == before.st_size as u64 && is_at_end(&mut file)?;
             let after = fs::fstat(file.get_ref()).map_err(io::Error::from)?;
-            if same(&before, &after) && stored.size == after.st_size as u64 {
-                if let Some(cache) = self.cache.as_ref().filter(|_| self.heap.is_some()) {
-                    cache.note(stored.md5, true);
-                }
-                return self.finish(record, &stored, &after, started);
+            let grew = match (same(&before, &after), whole) {
+                (true, true) => false,
+                (true, false) => return Err(Trouble::Reason(format!("{NO_SIZE} of {} bytes", before.st_size))),
+                (false, _) if only_grew(file.get_ref(), &stored, &before, &after)? => true,
+                (false, _) => continue,
+            };
+            if let Some(cache) = self.cache.as_ref().filter(|_| self.heap.is_some()) {
+                cache.note(stored.md5, true);
             }
+            return self.finish(record, &stored, &before, started, grew);
         }
         Err(Trouble::Reason("it changes while it is read".to_string()))
     }
 
-    fn finish(&self, record: &Record, stored: &Stored, now: &Stat, read_at: Time) -> Result<Done, Trouble> {
+    /// The record of what was read, as the file was at that time. With `grew` there is more in it by now.
+    fn finish(&self, record: &Record, stored: &Stored, now: &Stat, read_at: Time, grew: bool) -> Result<Done, Trouble> {
         let fields = record.fields();
         if let Some(claimed) = fields.md5.filter(|md5| *md5 != stored.md5) {
             return Err(Trouble::Reason(format!("its content has the md5 {}, the record says {claimed}", stored.md5)));
@@ -205,12 +212,56 @@ impl Worker {
         // mtime in the future was set by hand, and the time of that is the ctime.
         let limit = read_at.minus_seconds(1);
         let racy = stat::changed(now) > limit || (stat::modified(now) > limit && stat::modified(now) <= read_at);
-        changes.push(("racy", racy.then(|| "true".to_string())));
+        changes.push(("grew", grew.then(|| "true".to_string())));
+        changes.push(("racy", (racy || grew).then(|| "true".to_string())));
         changes.push(("stored_size", stored.stored_size.map(|n| n.to_string())));
         Ok(Done::Kept(record.with(&changes), stored.stored_size.unwrap_or(0)))
     }
 }
 
+/// What is said of files of the kernel and the like.
+const NO_SIZE: &str = "it is no ordinary file: its content is not what its size says,";
+
+/// Whether reading on finds nothing more than was asked for so far.
+fn is_at_end(file: &mut io::Take<File>) -> io::Result<bool> {
+    file.set_limit(1);
+    Ok(io::copy(file, &mut io::sink())? == 0)
+}
+
+/// Whether what was read of a file that changed meanwhile is still its start: then nothing happened but that more came behind it,
+/// as with a log.
+fn only_grew(file: &File, stored: &Stored, before: &Stat, after: &Stat) -> io::Result<bool> {
+    if stored.size != before.st_size as u64 || after.st_size <= before.st_size {
+        return Ok(false);
+    }
+    let mut again = file;
+    again.rewind()?;
+    Ok(heap::digest(&mut again.take(stored.size))?.md5 == stored.md5)
+}
+
 fn same(a: &Stat, b: &Stat) -> bool {
     (a.st_size, stat::modified(a), stat::changed(a)) == (b.st_size, stat::modified(b), stat::changed(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn only_what_comes_behind_the_end_is_growth() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"first").unwrap();
+        let before = fs::fstat(&file).unwrap();
+        let stored = heap::digest(&mut &b"first"[..]).unwrap();
+        let grew = |file: &File| only_grew(file, &stored, &before, &fs::fstat(file).unwrap()).unwrap();
+        assert!(!grew(&file));
+        file.write_all(b" and more").unwrap();
+        assert!(grew(&file));
+        file.rewind().unwrap();
+        file.write_all(b"F").unwrap();
+        assert!(!grew(&file));
+        file.set_len(3).unwrap();
+        assert!(!grew(&file));
+    }
 }

@@ -13,10 +13,8 @@ use crate::record::{Kind, Record};
 use crate::rootdir::RootDir;
 use crate::storage::{Location, Store};
 use crate::stream::{Records, Tally};
-use crossbeam_channel::{Receiver, Sender, bounded};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 /// Where contents come from.
 pub enum Source {
@@ -93,17 +91,23 @@ pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn 
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
         task.into_iter().map(|item| item.and_then(|(record, base)| worker.work(record, base))).collect::<Vec<_>>()
     });
-    let (sender, receiver) = bounded(1);
-    let committer = Committer {
-        heap: options.heap,
-        cache: options.cache,
-        root: options.root,
-        tally: Tally::default(),
-        used: Used::default(),
-        sender,
+    let batches = Batches {
+        done: Box::new(done.flatten()),
+        committer: Committer {
+            heap: options.heap,
+            cache: options.cache,
+            root: options.root,
+            tally: Tally::default(),
+            used: Used::default(),
+        },
+        end: None,
+        over: false,
     };
-    let thread = std::thread::spawn(move || committer.run(done));
-    Box::new(Committed { batches: Some(receiver), thread: Some(thread), current: Vec::new().into_iter() })
+    let committed = parallel::ahead(batches, 1);
+    Box::new(committed.flat_map(|batch| match batch {
+        Ok(records) => records.into_iter().map(Ok).collect::<Vec<_>>(),
+        Err(e) => vec![Err(e)],
+    }))
 }
 
 type Task = Vec<Result<(Record, Option<Record>)>>;
@@ -140,55 +144,81 @@ enum Done {
     Failed(Record),
 }
 
-/// Holds records back until their objects are on disk.
+/// The records in batches, each when its objects are on disk; at the end the end record, when all is.
+struct Batches {
+    done: Box<dyn Iterator<Item = Result<Done>> + Send>,
+    committer: Committer,
+    end: Option<Record>,
+    over: bool,
+}
+
+impl Iterator for Batches {
+    type Item = Result<Vec<Record>>;
+
+    fn next(&mut self) -> Option<Result<Vec<Record>>> {
+        if self.over {
+            return None;
+        }
+        let batch = self.batch();
+        self.over |= batch.is_err();
+        Some(batch)
+    }
+}
+
+impl Batches {
+    fn batch(&mut self) -> Result<Vec<Record>> {
+        let committer = &mut self.committer;
+        let (mut batch, mut bytes, mut weight) = (Vec::with_capacity(BATCH), 0, 0);
+        for item in self.done.by_ref() {
+            match item? {
+                Done::Passed(record) if record.kind() == Kind::End => {
+                    committer.check_root(&record)?;
+                    self.end = Some(record);
+                }
+                Done::Passed(record) => {
+                    committer.tally.pass(&record);
+                    committer.rely_on(&record)?;
+                    batch.push(record);
+                }
+                Done::Kept(record, stored) => {
+                    committer.rely_on(&record)?;
+                    bytes += stored;
+                    batch.push(record);
+                }
+                Done::Failed(record) => {
+                    committer.tally.own += 1;
+                    batch.push(record);
+                }
+            }
+            weight += batch.last().map_or(0, Record::footprint);
+            if batch.len() >= BATCH || bytes >= BATCH_BYTES || weight >= BATCH_WEIGHT {
+                committer.commit()?;
+                return Ok(batch);
+            }
+        }
+        self.over = true;
+        batch.extend(committer.finish(self.end.take())?);
+        Ok(batch)
+    }
+}
+
+/// Sees to it that what records speak of is on disk.
 struct Committer {
     heap: Option<Arc<Heap>>,
     cache: Option<Arc<Cache>>,
     root: Location,
     tally: Tally,
     used: Used,
-    sender: Sender<Result<Vec<Record>>>,
 }
 
 impl Committer {
-    fn run(mut self, done: impl Iterator<Item = Vec<Result<Done>>>) {
-        if let Err(e) = self.work(done) {
-            // Nobody may be there to hear it.
-            let _ = self.sender.send(Err(e));
-        }
+    fn commit(&self) -> Result<()> {
+        self.heap.as_ref().map_or(Ok(()), |heap| heap.commit())
     }
 
-    fn work(&mut self, done: impl Iterator<Item = Vec<Result<Done>>>) -> Result<()> {
-        let (mut batch, mut bytes, mut weight) = (Vec::with_capacity(BATCH), 0, 0);
-        let mut end = None;
-        for item in done.flatten() {
-            match item? {
-                Done::Passed(record) if record.kind() == Kind::End => {
-                    self.check_root(&record)?;
-                    end = Some(record);
-                }
-                Done::Passed(record) => {
-                    self.tally.pass(&record);
-                    self.rely_on(&record)?;
-                    batch.push(record);
-                }
-                Done::Kept(record, stored) => {
-                    self.rely_on(&record)?;
-                    bytes += stored;
-                    batch.push(record);
-                }
-                Done::Failed(record) => {
-                    self.tally.own += 1;
-                    batch.push(record);
-                }
-            }
-            weight += batch.last().map_or(0, Record::footprint);
-            if batch.len() >= BATCH || bytes >= BATCH_BYTES || weight >= BATCH_WEIGHT {
-                self.release(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
-                (bytes, weight) = (0, 0);
-            }
-        }
-        self.release(batch)?;
+    /// What comes after all records; gives the end record, if there is one.
+    fn finish(&mut self, end: Option<Record>) -> Result<Option<Record>> {
+        self.commit()?;
         if let Some(heap) = &self.heap {
             // Records may speak of objects that another writer put there and did not sync yet.
             heap.sync()?;
@@ -197,11 +227,7 @@ impl Committer {
         if let Some(cache) = &self.cache {
             cache.save()?;
         }
-        if let Some(end) = end {
-            let end = self.tally.close(&end);
-            self.sender.send(Ok(vec![end])).map_err(|_| Error::ReaderGone)?;
-        }
-        Ok(())
+        Ok(end.map(|end| self.tally.close(&end)))
     }
 
     /// Refuses the list of one folder with the contents of another's files of the same names.
@@ -220,63 +246,6 @@ impl Committer {
         match record.fields().md5.filter(|_| record.kind() == Kind::File && self.heap.is_some()) {
             Some(md5) => self.used.push(md5),
             None => Ok(()),
-        }
-    }
-
-    fn release(&self, batch: Vec<Record>) -> Result<()> {
-        if let Some(heap) = &self.heap {
-            heap.commit()?;
-        }
-        self.sender.send(Ok(batch)).map_err(|_| Error::ReaderGone)
-    }
-}
-
-/// The records that were let go.
-struct Committed {
-    batches: Option<Receiver<Result<Vec<Record>>>>,
-    thread: Option<JoinHandle<()>>,
-    current: std::vec::IntoIter<Record>,
-}
-
-impl Iterator for Committed {
-    type Item = Result<Record>;
-
-    fn next(&mut self) -> Option<Result<Record>> {
-        loop {
-            if let Some(record) = self.current.next() {
-                return Some(Ok(record));
-            }
-            match self.batches.as_ref()?.recv() {
-                Ok(Ok(batch)) => self.current = batch.into_iter(),
-                Ok(Err(e)) => {
-                    self.batches = None;
-                    return Some(Err(e));
-                }
-                Err(_) => {
-                    self.batches = None;
-                    self.join();
-                    return None;
-                }
-            }
-        }
-    }
-}
-
-impl Committed {
-    fn join(&mut self) {
-        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
-            std::panic::resume_unwind(panic);
-        }
-    }
-}
-
-impl Drop for Committed {
-    /// Waits until what is being stored is stored.
-    fn drop(&mut self) {
-        self.batches = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there was passed on already, or nobody wants to know.
-            let _ = thread.join();
         }
     }
 }

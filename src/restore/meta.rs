@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
+const SET_ID: u32 = SETUID | SETGID;
 
 /// What a record asks for. `None` stays as it is.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct Meta {
     pub gid: Option<u32>,
     /// The owner that the record knows, whether or not it is to be restored.
     known: (Option<u32>, Option<u32>),
+    /// It is to be restored.
+    owner: bool,
     pub time: Option<Time>,
     /// Names and values of extended attributes, ACLs among them.
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -34,7 +37,7 @@ impl Meta {
         // That number means "leave it" to the system, and so nobody.
         let known = (f.uid.filter(|n| *n != u32::MAX), f.gid.filter(|n| *n != u32::MAX));
         let (uid, gid) = if context.owner { known } else { (None, None) };
-        Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, time: record.modified(), xattrs }
+        Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, owner: context.owner, time: record.modified(), xattrs }
     }
 
     /// The same, with a mode for a record that has none.
@@ -46,9 +49,13 @@ impl Meta {
         self.uid.is_some_and(|u| u != stat.st_uid) || self.gid.is_some_and(|g| g != stat.st_gid)
     }
 
-    /// The mode for a file of that owner. A program that runs as its owner must not come to run as somebody else.
-    fn mode_for(&self, uid: u32, gid: u32) -> Option<u32> {
+    /// The mode for a file of that owner which has the mode `now`. A program that runs as its owner must not come to run as
+    /// another user: set-user-id is given only where the owner is brought back, and left where it is.
+    fn mode_for(&self, uid: u32, gid: u32, now: u32) -> Option<u32> {
         let mut mode = self.mode?;
+        if !self.owner {
+            mode &= !SET_ID | now;
+        }
         if self.known.0 != Some(uid) {
             mode &= !SETUID;
         }
@@ -63,7 +70,7 @@ impl Meta {
         let uid = self.uid.unwrap_or(stat.st_uid);
         let gid = self.gid.unwrap_or(stat.st_gid);
         self.owner_differs(stat)
-            || self.mode_for(uid, gid).is_some_and(|m| m != stat.st_mode & 0o7777)
+            || self.mode_for(uid, gid, stat.st_mode).is_some_and(|m| m != stat.st_mode & 0o7777)
             || !record.has_time(modified(stat))
     }
 
@@ -119,7 +126,7 @@ impl Meta {
         if !self.xattrs.is_empty() {
             mode = fs::fstat(&fd).map_or(mode, |now| now.st_mode & 0o7777);
         }
-        if let Some(wanted) = self.mode_for(uid, gid) {
+        if let Some(wanted) = self.mode_for(uid, gid, mode) {
             if Some(wanted) != self.mode && !context.stripped.swap(true, Ordering::Relaxed) {
                 context.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
             }
@@ -132,6 +139,21 @@ impl Meta {
         }
         failed
     }
+}
+
+/// Gives a root that a restore has made what was known of the root that was backed up (see [`crate::scan::facts`]): to be called
+/// when all is done in it, because that changes its time.
+///
+/// # Errors
+/// What could not be done, in words; all the rest is done.
+#[allow(dead_code, reason = "the restore of a root calls it")]
+pub fn set_root(facts: &serde_json::Value, context: &Context) -> Result<(), String> {
+    let Some(mut keys) = facts.as_object().cloned() else { return Ok(()) };
+    keys.insert("name".to_string(), "root".into());
+    keys.insert("type".to_string(), "directory".into());
+    let text = serde_json::Value::Object(keys).to_string();
+    let record = Record::parse(text.as_bytes()).map_err(|(_, reason)| reason)?;
+    Meta::of(&record, context).set(context.root.fd(), context)
 }
 
 /// The extended attributes of a record: `{"user.name":"base64", …}`.
@@ -175,7 +197,7 @@ pub fn fresh(record: &Record, stat: &Stat) -> Record {
 pub fn fresh_folder(record: &Record, stat: &Stat, context: &Context) -> Record {
     let meta = Meta::of(record, context);
     let (uid, gid) = (meta.uid.unwrap_or(stat.st_uid), meta.gid.unwrap_or(stat.st_gid));
-    let mode = match meta.mode_for(uid, gid) {
+    let mode = match meta.mode_for(uid, gid, stat.st_mode) {
         Some(mode) => stat.st_mode & !0o7777 | mode,
         None => stat.st_mode,
     };

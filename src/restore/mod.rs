@@ -206,7 +206,7 @@ fn is_of_another(spool: &Spool, root: &Location) -> bool {
 fn open_root(root: &Path, dry_run: bool) -> Result<RootDir> {
     let shown = || format!("file root {}", printable(root.as_os_str().as_encoded_bytes()));
     if dry_run && matches!(root.symlink_metadata(), Err(e) if e.kind() == std::io::ErrorKind::NotFound) {
-        return RootDir::open(tempfile::tempdir().or_failed(shown)?.path());
+        return RootDir::open(crate::files::temporary_folder()?.path());
     }
     if !dry_run {
         match std::fs::create_dir_all(root) {

@@ -308,3 +308,28 @@ fn holes_stay_holes_and_checksum_reads() {
     case.run(&[file("a", "good")]).unwrap();
     assert_eq!(case.text("a"), "good");
 }
+
+#[test]
+fn a_root_gets_what_was_known_of_the_one_that_was_backed_up() {
+    let temp = tempfile::tempdir().unwrap();
+    let give = |facts: serde_json::Value, owner: bool| {
+        let options = Options { owner, ..Options::default() };
+        let source: Source = Arc::new(|_| Err("not asked for".to_string()));
+        let context = Context::new(RootDir::open(temp.path()).unwrap(), source, &options, Arc::new(Recorder::default()));
+        meta::set_root(&facts, &context).unwrap();
+        temp.path().metadata().unwrap()
+    };
+    let facts = serde_json::json!({"mode": 0o42750, "uid": 1234, "gid": 4321, "modified": "2023-11-14T22:13:20.123456789Z"});
+    let meta = give(facts.clone(), false);
+    assert_eq!((meta.mode() & 0o7777, meta.mtime(), meta.mtime_nsec()), (0o750, 1_700_000_000, 123_456_789));
+    assert_ne!(meta.uid(), 1234);
+    if rustix::process::geteuid().is_root() {
+        let meta = give(facts, true);
+        assert_eq!((meta.mode() & 0o7777, meta.uid(), meta.gid()), (0o2750, 1234, 4321));
+    }
+    // What says nothing changes nothing.
+    let before = temp.path().metadata().unwrap();
+    let after = give(serde_json::json!({}), false);
+    assert_eq!((before.mode(), before.mtime_nsec()), (after.mode(), after.mtime_nsec()));
+    assert_eq!(give(serde_json::Value::Null, false).mode(), before.mode());
+}

@@ -52,7 +52,7 @@ impl Folder {
 
     fn open(&self, leaf: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        Ok(fs::openat(&self.fd, leaf, flags, Mode::empty())?)
+        super::patiently(|| fs::openat(&self.fd, leaf, flags, Mode::empty()))
     }
 
     /// Opens a folder in this one.

@@ -1,5 +1,6 @@
 //! `snap-scan`: the files, links and folders below a root as records, in order of name.
 
+pub mod facts;
 mod filter;
 mod kept;
 mod names;

@@ -11,7 +11,6 @@ use crate::sort;
 use crate::storage::{Gap, Location, LoginRefused, Object, Store, has_no_folders};
 use crate::stream::Records;
 use crate::text;
-use crossbeam_channel::bounded;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex};
@@ -114,16 +113,19 @@ impl Shared {
 
 /// All objects of a store, the next page of them fetched while others are worked on.
 fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + Send + 'static {
-    let (sender, receiver) = bounded(AHEAD);
     let lister = store.clone();
-    std::thread::spawn(move || {
+    let listed = parallel::produced(AHEAD, move |sender| {
         for object in lister.list(b"") {
             if sender.send(object).is_err() {
                 return;
             }
         }
     });
-    receiver.into_iter()
+    let (objects, failed) = match listed {
+        Ok(objects) => (Some(objects), None),
+        Err(e) => (None, Some(Err(e))),
+    };
+    objects.into_iter().flatten().chain(failed)
 }
 
 /// The records of what is there, in order. A root that is not there has nothing. What can't be listed is an error record, with a

@@ -6,12 +6,13 @@ use super::{Place, path_for};
 use crate::access::Access;
 use crate::codec;
 use crate::error::{Error, OrFailed, Result};
+use crate::files;
 use crate::name::Name;
+use crate::parallel;
 use crate::record::{Md5, Record};
 use crate::storage::{Attributes, Body, Location, Put, Store};
 use crate::time::Time;
 use md5::Digest;
-use rayon::prelude::*;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -76,7 +77,7 @@ impl Publisher {
                 Out::Folder(folder.clone(), temp)
             }
             Location::Remote(store) => {
-                let temp = tempfile::tempfile().or_failed(|| "make a temporary file".to_string())?;
+                let temp = files::temporary()?;
                 Out::Store(store.clone(), temp, Box::default())
             }
         };
@@ -127,8 +128,8 @@ impl Publisher {
         let label = self.label.take();
         let label = label.as_ref().map(|text| (codec::LABEL, text.as_bytes()));
         let texts = std::mem::take(&mut self.texts);
-        let compress = |(i, text): (usize, &Text)| codec::member(&text.bytes, LEVEL, label.filter(|_| i == 0), true);
-        let members: Vec<Vec<u8>> = texts.par_iter().enumerate().map(compress).collect();
+        let compress = |i: usize, text: &Text| codec::member(&text.bytes, LEVEL, label.filter(|_| i == 0), true);
+        let members = parallel::map(&texts, compress);
         for (text, member) in texts.iter().zip(&members) {
             if let Some(first) = &text.first {
                 self.index.begin(self.written, first);

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::OnceLock;
 use tokio::runtime::{Builder, Runtime};
 
+const WORKERS: usize = 2;
+
 /// Waits for a future. Not to be called from within one.
 ///
 /// # Errors
@@ -13,7 +15,16 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = match RUNTIME.get() {
         Some(runtime) => runtime,
         None => {
-            let new = Builder::new_multi_thread().worker_threads(2).thread_name("network").enable_all().build()?;
+            // The runtime panics where it can't have its threads.
+            let (done, is_done) = crossbeam_channel::bounded::<()>(0);
+            let wait = |_| {
+                let is_done = is_done.clone();
+                crate::parallel::spawn(move || is_done.recv().is_ok())
+            };
+            let threads: Vec<_> = (0..WORKERS + 2).map(wait).collect::<io::Result<_>>()?;
+            drop(done);
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            let new = Builder::new_multi_thread().worker_threads(WORKERS).thread_name("network").enable_all().build()?;
             RUNTIME.get_or_init(|| new)
         }
     };

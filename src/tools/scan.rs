@@ -26,10 +26,11 @@ fn work(args: Scan, console: Arc<Console>) -> Result<Outcome> {
     let records = match &args.files_from {
         None => scan::scan(&root, options, console)?,
         Some(path) if path.as_os_str() == "-" => {
-            if std::io::stdin().is_terminal() {
+            let stdin = cli::stdin()?;
+            if stdin.is_terminal() {
                 return Err(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
             }
-            scan::scan_names(&root, BufReader::new(std::io::stdin()), "standard input", args.null, options, console)?
+            scan::scan_names(&root, BufReader::new(stdin), "standard input", args.null, options, console)?
         }
         Some(path) => {
             let shown = path.display().to_string();

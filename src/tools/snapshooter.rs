@@ -119,7 +119,7 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
 
 /// Writes to standard output; a good answer.
 fn put(text: &[u8]) -> Result<bool> {
-    let mut out = std::io::stdout().lock();
+    let mut out = cli::stdout()?;
     out.write_all(text).and_then(|()| out.flush()).map_err(write_error)?;
     Ok(true)
 }

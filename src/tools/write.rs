@@ -20,6 +20,8 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
 
 fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let started = Time::now();
+    // Nothing is published where nobody could be told of it.
+    let mut out = cli::stdout()?;
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.snap.require()?;
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -48,7 +50,6 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let written = write::write(input, &root, started, options, console.clone())?;
     match written.place {
         Some(place) => {
-            let mut out = std::io::stdout().lock();
             let line = [place.as_given().as_bytes(), b"\n"].concat();
             // The snapshot is there; whoever asked may have gone.
             out.write_all(&line).and_then(|()| out.flush()).map_err(stream::write_error)?;

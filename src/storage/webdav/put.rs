@@ -95,7 +95,7 @@ enum Upload {
 
 /// A large content in a temporary file: servers want its length first, and a connection that breaks would take all of it along.
 fn spooled(first: &[u8], intake: &mut Intake<'_>) -> io::Result<File> {
-    let what = |e: io::Error| io::Error::new(e.kind(), format!("temporary file: {e}"));
+    let what = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", crate::files::temporaries()));
     let mut file = tempfile::tempfile().map_err(what)?;
     file.write_all(first).map_err(what)?;
     loop {

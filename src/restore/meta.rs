@@ -146,7 +146,6 @@ impl Meta {
 ///
 /// # Errors
 /// What could not be done, in words; all the rest is done.
-#[allow(dead_code, reason = "the restore of a root calls it")]
 pub fn set_root(facts: &serde_json::Value, context: &Context) -> Result<(), String> {
     let Some(mut keys) = facts.as_object().cloned() else { return Ok(()) };
     keys.insert("name".to_string(), "root".into());

@@ -143,7 +143,8 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
         Location::Folder(folder) => folder,
         Location::Remote(store) => return objects::restore(&spool, store, source, spared, options, monitor),
     };
-    let dir = open_root(folder, options.dry_run)?;
+    let facts = spool.end().and_then(|end| End::of(end).root_folder);
+    let (dir, made) = open_root(folder, facts.is_some(), options.dry_run)?;
     let context = Arc::new(Context::new(dir, source, spared, &options, monitor));
     if options.delete {
         delete::extent(&context, &spool, rows)?.check(
@@ -175,6 +176,7 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
         options,
         rows,
         root: root.identity(),
+        facts: facts.filter(|_| made),
         work: Some(Box::new(work)),
         finisher,
         blocked: Vec::new(),
@@ -202,22 +204,28 @@ fn is_of_another(spool: &Spool, root: &Location) -> bool {
     spool.end().and_then(|end| End::of(end).root).is_some_and(|listed| !root.is_called(&listed))
 }
 
-/// Opens the root; makes it first where it is missing. In a dry run an empty folder that is gone already stands in for it.
-fn open_root(root: &Path, dry_run: bool) -> Result<RootDir> {
+/// Opens the root; makes it first where it is missing, for its owner alone if it gets its mode at the end. In a dry run an empty
+/// folder that is gone already stands in for it. Says whether it was made.
+fn open_root(root: &Path, gets_mode: bool, dry_run: bool) -> Result<(RootDir, bool)> {
+    use std::os::unix::fs::DirBuilderExt;
     let shown = || format!("file root {}", printable(root.as_os_str().as_encoded_bytes()));
-    if dry_run && matches!(root.symlink_metadata(), Err(e) if e.kind() == std::io::ErrorKind::NotFound) {
-        return RootDir::open(crate::files::temporary_folder()?.path());
+    let is_missing = matches!(root.symlink_metadata(), Err(e) if e.kind() == std::io::ErrorKind::NotFound);
+    if dry_run && is_missing {
+        return Ok((RootDir::open(crate::files::temporary_folder()?.path())?, false));
     }
-    if !dry_run {
-        match std::fs::create_dir_all(root) {
+    if is_missing {
+        std::fs::create_dir_all(root.parent().unwrap_or(root)).or_failed(shown)?;
+        let mut builder = std::fs::DirBuilder::new();
+        match builder.mode(if gets_mode { 0o700 } else { 0o777 }).create(root) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
             made => made.or_failed(shown)?,
         }
     }
-    RootDir::open(root).map_err(|e| match e {
+    let opened = RootDir::open(root).map_err(|e| match e {
         Error::Io { source, .. } => Error::io(shown(), source),
         e => e,
-    })
+    });
+    Ok((opened?, is_missing))
 }
 
 /// Whether these are rows of `snap-diff`.
@@ -251,6 +259,8 @@ struct Restoring {
     rows: bool,
     /// The identity of the root.
     root: String,
+    /// What the root is to get at the end, if it was made here.
+    facts: Option<serde_json::Value>,
     work: Option<Box<dyn Iterator<Item = Done> + Send>>,
     finisher: Finisher,
     /// Files and links that a folder has to make room for.
@@ -391,10 +401,14 @@ impl Restoring {
         }
         let unfinished = self.finisher.close();
         self.unfinished(unfinished);
+        if let Some(Err(reason)) = self.facts.take().map(|facts| meta::set_root(&facts, &self.context)) {
+            self.fail(&Name::new(&b"."[..]), &reason);
+        }
         if let Some(end) = self.end.take() {
             let came = self.spool.counts().listing;
             let end = permit::after(&End::of(&end), came, self.rows, self.options.delete, self.root.clone());
-            let end = End { errors: self.tally.errors(end.errors), ..end.listing(self.listing) };
+            let root_folder = crate::scan::facts::of(&self.context.root, self.context.xattrs).ok();
+            let end = End { root_folder, errors: self.tally.errors(end.errors), ..end.listing(self.listing) };
             self.queue.push_back(Ok(end.record()));
         }
         Ok(())

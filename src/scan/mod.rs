@@ -113,16 +113,22 @@ pub fn scan_names(
 }
 
 fn finished(records: Records, shared: Arc<Shared>) -> Records {
-    let (types, root, seen) = (shared.options.types(), shared.shown_root.clone(), shared.seen.clone());
+    let end = End {
+        types: shared.options.types(),
+        root: Some(shared.shown_root.clone()),
+        // A root whose facts can't be told is restored as any folder that is made.
+        root_folder: facts::of(&shared.root, shared.options.xattrs).ok(),
+        ..End::default()
+    };
+    let seen = shared.seen.clone();
     let tell = move |seen: &Seen| seen.tell(shared.options.tell_unwanted, &*shared.monitor);
-    Box::new(ended(records, types, root, seen, tell))
+    Box::new(ended(records, end, seen, tell))
 }
 
-/// Puts the end record behind the records of a scan, and tells what was left out.
+/// Puts the end record behind the records of a scan, and tells what was left out. `end` has what is known before.
 fn ended(
     records: Records,
-    types: Option<Vec<String>>,
-    root: String,
+    end: End,
     seen: Arc<Mutex<Seen>>,
     tell: impl Fn(&Seen) + Send,
 ) -> impl Iterator<Item = Result<Record>> + Send {
@@ -148,9 +154,7 @@ fn ended(
                 filtered: seen.filtered || seen.rules.is_unknown(),
                 rules: seen.rules().and_then(|rules| serde_json::to_value(rules).ok()),
                 kept_out: seen.kept_out.clone(),
-                types: types.clone(),
-                root: Some(root.clone()),
-                ..End::default()
+                ..end.clone()
             };
             Some(Ok(end.listing(listing).record()))
         }

@@ -2,6 +2,7 @@
 
 use super::names::Names;
 use super::{Options, Seen, ended};
+use crate::end::End;
 use crate::error::{Error, OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::name::Name;
@@ -215,7 +216,7 @@ pub(super) fn scan_names(
 }
 
 fn finished(records: Records, shared: Arc<Shared>) -> Records {
-    let root = shared.store.url().to_string();
-    let (types, seen, monitor) = (shared.options.types(), shared.seen.clone(), shared.monitor.clone());
-    Box::new(ended(records, types, root, seen, move |seen| seen.tell(false, &*monitor)))
+    let end = End { types: shared.options.types(), root: Some(shared.store.url().to_string()), ..End::default() };
+    let (seen, monitor) = (shared.seen.clone(), shared.monitor.clone());
+    Box::new(ended(records, end, seen, move |seen| seen.tell(false, &*monitor)))
 }

@@ -2,7 +2,7 @@
 
 use super::{Done, Source};
 use crate::base::take_over;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_login_refused};
 use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Md5, Record};
@@ -32,7 +32,9 @@ pub(super) enum Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(e: io::Error) -> Trouble {
-        Trouble::Reason(crate::error::reason(&e))
+        let reason = crate::error::reason(&e);
+        // All others would fail in the same way.
+        if is_login_refused(&e) { Trouble::Fatal(Error::refused(reason)) } else { Trouble::Reason(reason) }
     }
 }
 

@@ -87,6 +87,9 @@ pub fn broken(host: &str, error: reqwest::Error) -> io::Error {
         reason = inner.to_string();
         source = inner.source();
     }
+    if let Some(refused) = super::super::tls::refused(&reason) {
+        return io::Error::new(kind, format!("{host}: {refused}"));
+    }
     let reason = reason.find(" (os error ").map_or(&*reason, |at| &reason[..at]);
     io::Error::new(kind, format!("{host}: {}", short(reason)))
 }

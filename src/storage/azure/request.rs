@@ -2,6 +2,7 @@
 
 use super::super::answer::{instead, is_named_page, kind};
 use super::super::retry::{self, Policy};
+use super::super::tls;
 use super::auth::Auth;
 use super::config::Config;
 use super::errors::{self, Failed};
@@ -137,9 +138,8 @@ impl Client {
             .user_agent(concat!("snapshooter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .http1_only()
-            .connect_timeout(connect)
-            .build()
-            .map_err(|e| errors::broken("HTTP", e))?;
+            .connect_timeout(connect);
+        let http = tls::trusting(http, &["REQUESTS_CA_BUNDLE"])?.build().map_err(|e| errors::broken("HTTP", e))?;
         let host = config.endpoint.split_once("://").map_or(&*config.endpoint, |(_, rest)| rest);
         let host = host.split('/').next().unwrap_or_default().to_string();
         let (endpoint, container) = (config.endpoint.clone(), config.container.clone());

@@ -72,7 +72,7 @@ impl fmt::Display for Error {
             }
             Error::Input { from, line, name: None, reason } => write!(f, "{from}: line {line}: {reason}"),
             Error::Io { what, source } => write!(f, "{what}: {}", reason(source)),
-            Error::Refused { reason, .. } => f.write_str(reason),
+            Error::Refused { reason, .. } => f.write_str(&without_number(reason)),
             Error::ReaderGone => f.write_str("the reader of the output went away"),
         }
     }
@@ -82,10 +82,15 @@ impl std::error::Error for Error {}
 
 /// What the system said, without Rust's `(os error 2)` behind it.
 pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error ") {
-        Some(at) => text[..at].to_string(),
-        None => text,
+    without_number(&error.to_string())
+}
+
+/// A text without the number that Rust puts behind what the system says.
+fn without_number(text: &str) -> String {
+    let Some((before, behind)) = text.split_once(" (os error ") else { return text.to_string() };
+    match behind.split_once(')') {
+        Some((number, behind)) if number.bytes().all(|b| b.is_ascii_digit()) => format!("{before}{}", without_number(behind)),
+        _ => text.to_string(),
     }
 }
 
@@ -169,5 +174,8 @@ mod tests {
     fn the_system_speaks_without_numbers() {
         let e = Error::io("open x", io::Error::from_raw_os_error(2));
         assert_eq!(e.to_string(), "open x: No such file or directory");
+        let e = Error::refused(format!("list x: {}: y", io::Error::from_raw_os_error(13)));
+        assert_eq!(e.to_string(), "list x: Permission denied: y");
+        assert_eq!(Error::refused("a (os error x) b").to_string(), "a (os error x) b");
     }
 }

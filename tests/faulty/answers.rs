@@ -6,7 +6,7 @@ use super::front::Front;
 use super::services::{self, Act, Kind, Service};
 use crate::conformance::{bytes, is_clear};
 use crate::emulators::httpd::{Answer, Request};
-use crate::emulators::{self, Emulator, Root};
+use crate::emulators::{self, Emulator, Planted, Root};
 use crate::util::World;
 use snapshooter::storage::{Body, Put, Store};
 use std::io::{self, Read};
@@ -40,6 +40,40 @@ fn no_answer_of_webdav_counts_for_its_status() {
     Suite::of(wsgidav, services::webdav()).run();
 }
 
+/// A page that a web server answers with itself may be the file that was asked for. One that lies elsewhere is not.
+#[test]
+fn a_page_that_lies_elsewhere_is_no_file_of_a_web_server() {
+    let root = emulators::http_server().with(&[Planted::new("a", OLD), Planted::new("moved/a", OLD)]);
+    let port = emulators::http_server().port();
+    let own = Arc::new(AtomicU16::new(0));
+    let known = own.clone();
+    let front = Front::before(port, move |_, request: &Request| {
+        let at = |path: &str| {
+            let to = format!("http://127.0.0.1:{}{path}", known.load(Ordering::Relaxed));
+            Some(Answer::new(302, "").with("location", to))
+        };
+        match request.path() {
+            path if path.starts_with("/login") => Some(services::page()),
+            path if path.ends_with("moved/a") => None,
+            path if path.ends_with("/a") => at("/login?then=a"),
+            path if path.ends_with("/b") => Some(Answer::new(204, "")),
+            path if path.ends_with("/c") => at(&path.replace("/c", "/moved/a")),
+            _ => None,
+        }
+    });
+    own.store(front.port, Ordering::Relaxed);
+    let away = Root { url: root.url.replace(&format!(":{port}"), &format!(":{}", front.port)), ..root.clone() };
+    let store = away.open();
+    for key in [&b"a"[..], b"b"] {
+        let e = store.stat(key).expect_err("no file");
+        assert!(e.to_string().contains(&away.url) && (key == b"b" || e.to_string().contains("HTML page")), "{e}");
+        assert!(store.open(key, 0, None, None).map(drop).is_err(), "no content");
+    }
+    let mut content = Vec::new();
+    store.open(b"c", 0, None, None).expect("a file elsewhere").read_to_end(&mut content).expect("its content");
+    assert_eq!(content, OLD);
+}
+
 /// All kinds of requests to a service, and all answers.
 struct Suite {
     emulator: &'static dyn Emulator,
@@ -59,6 +93,11 @@ impl Suite {
             for (name, _) in services::wrong(&self.service, 0) {
                 // A large content is worth fewer of them.
                 if kind.act == Act::PutLarge && !matches!(name, "a page" | "an error" | "another answer") {
+                    continue;
+                }
+                // So a deletion is answered that was done: of a status alone nobody can tell whose it is.
+                let is_right = matches!((name, self.emulator.name()), ("204", "moto" | "fake-gcs") | ("nothing", "fake-gcs"));
+                if kind.act == Act::Delete && is_right {
                     continue;
                 }
                 self.prepare(&*clean);
@@ -219,7 +258,8 @@ fn tools(emulator: &'static dyn Emulator, service: &Service, name: &'static str)
     let what = format!("{}, {name}", emulator.name());
     let mut world = World::new();
     world.put("files/a", "content");
-    world.sh("snap-scan | snap-heapify | snap-write").ok();
+    // The heap is not to know its snap root, which is another one in each case.
+    world.sh("snap-scan | snap-heapify | snap-write && rm -r heap/roots").ok();
     let before = |world: &World| (world.files_below("files"), world.files_below("heap"), world.files_below("snap"));
     let kept = before(&world);
     let cases = [

@@ -3,6 +3,7 @@
 
 mod answers;
 mod front;
+mod logins;
 mod messages;
 pub mod proxy;
 mod refusing;

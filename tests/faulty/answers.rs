@@ -253,7 +253,8 @@ fn nothing_is_published_or_deleted_for_an_answer_that_is_none() {
 fn tools(emulator: &'static dyn Emulator, service: &Service, name: &'static str) {
     let list = &service.kinds[0];
     let listing = front(emulator.port(), service, list, name);
-    let put = service.kinds.iter().find(|kind| kind.act == Act::Put).expect("one of them");
+    // A heap puts what is not there.
+    let put = service.kinds.iter().find(|kind| kind.act == Act::PutIfAbsent).expect("one of them");
     let putting = front(emulator.port(), service, put, name);
     let what = format!("{}, {name}", emulator.name());
     let mut world = World::new();

@@ -72,7 +72,7 @@ impl fmt::Display for Error {
             }
             Error::Input { from, line, name: None, reason } => write!(f, "{from}: line {line}: {reason}"),
             Error::Io { what, source } => write!(f, "{what}: {}", reason(source)),
-            Error::Refused { reason, .. } => f.write_str(reason),
+            Error::Refused { reason, .. } => f.write_str(&without_number(reason)),
             Error::ReaderGone => f.write_str("the reader of the output went away"),
         }
     }
@@ -82,34 +82,17 @@ impl std::error::Error for Error {}
 
 /// What the system said, without Rust's `(os error 2)` behind it.
 pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error ") {
-        Some(at) => text[..at].to_string(),
-        None => text,
+    without_number(&error.to_string())
+}
+
+/// A text without the number that Rust puts behind what the system says.
+fn without_number(text: &str) -> String {
+    let Some((before, behind)) = text.split_once(" (os error ") else { return text.to_string() };
+    match behind.split_once(')') {
+        Some((number, behind)) if number.bytes().all(|b| b.is_ascii_digit()) => format!("{before}{}", without_number(behind)),
+        _ => text.to_string(),
     }
 }
-
-/// The error of a service that does not take the credentials: an expired token, a key that is unknown. It concerns every request,
-/// so whoever works record by record stops.
-pub fn login_refused(reason: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, LoginRefused(reason.into()))
-}
-
-/// Whether an error is that of [`login_refused`].
-pub fn is_login_refused(e: &io::Error) -> bool {
-    e.get_ref().is_some_and(|inner| inner.is::<LoginRefused>())
-}
-
-#[derive(Debug)]
-struct LoginRefused(String);
-
-impl fmt::Display for LoginRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for LoginRefused {}
 
 /// Names the operation that failed: `File::open(p).or_failed(|| format!("open {p}"))`.
 pub trait OrFailed<T> {
@@ -169,5 +152,8 @@ mod tests {
     fn the_system_speaks_without_numbers() {
         let e = Error::io("open x", io::Error::from_raw_os_error(2));
         assert_eq!(e.to_string(), "open x: No such file or directory");
+        let e = Error::refused(format!("list x: {}: y", io::Error::from_raw_os_error(13)));
+        assert_eq!(e.to_string(), "list x: Permission denied: y");
+        assert_eq!(Error::refused("a (os error x) b").to_string(), "a (os error x) b");
     }
 }

@@ -10,6 +10,7 @@ pub use policy::{Decision, Policy, Within, parse_count, parse_within};
 use crate::error::{Error, Result, counted};
 use crate::monitor::Monitor;
 use crate::name::Name;
+use crate::parallel;
 use crate::snapshot::{self, Found, Label};
 use crate::storage::Location;
 use crate::text;
@@ -32,12 +33,12 @@ pub struct Grouping {
 /// take the place of an ordinary snapshot of the same day.
 type Group = (bool, Option<String>, Option<String>, Vec<String>);
 
-/// What is to become of every snapshot of a snap root, newest first. A damaged one is not in it: it is a failure that the
+/// What is to become of every snapshot of a snap root, newest first; `jobs` are read at once. A damaged one is not in it: it is a failure that the
 /// monitor hears of, it is kept, and no other is dropped for its sake.
 ///
 /// # Errors
 /// If the snap root can't be listed, the policy has no rule, or a group would lose all its snapshots.
-pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monitor) -> Result<Vec<Decision>> {
+pub fn plan(root: &Location, policy: &Policy, by: Grouping, jobs: usize, monitor: &dyn Monitor) -> Result<Vec<Decision>> {
     if policy.is_empty() {
         return Err(Error::advise(
             "no rule says what to keep, so all snapshots would be dropped",
@@ -45,10 +46,10 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, monitor: &dyn Monito
         ));
     }
     let found = snapshot::list(root)?;
-    let labels = crate::parallel::map(&found, |_, found| snapshot::check(&found.place));
-    let checked: Vec<(Found, Result<Option<Label>>)> = found.into_iter().zip(labels).collect();
     let mut groups: BTreeMap<Group, Vec<(Found, Label)>> = BTreeMap::new();
-    for (found, label) in checked {
+    let places: Vec<_> = found.iter().map(|found| found.place.clone()).collect();
+    let labels = parallel::ordered_map(places.into_iter(), jobs, jobs, |place| snapshot::check(&place));
+    for (found, label) in found.into_iter().zip(labels) {
         match label {
             Ok(label) => {
                 let label = label.unwrap_or_default();

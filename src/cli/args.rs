@@ -48,6 +48,11 @@ impl Jobs {
         self.jobs.map_or_else(|| most.unwrap_or(0).max(self.get()), NonZeroUsize::get).min(MOST_JOBS)
     }
 
+    /// The number to use where these roots are worked on by a tool that has no option for it.
+    pub fn usual(roots: &[Option<&Location>]) -> usize {
+        Jobs { jobs: None }.among(roots)
+    }
+
     /// The number to use.
     pub fn get(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);

@@ -1,7 +1,7 @@
 //! Verifying, thinning out and cleaning up, for the filters and for `snapshooter`: from options to stages, and what is printed of them.
 
 use super::Output;
-use super::args::{ForgetHow, GcHow, GroupBy, VerifyHow};
+use super::args::{ForgetHow, GcHow, GroupBy, Jobs, VerifyHow};
 use crate::error::{Result, counted};
 use crate::forget::{self, Decision, Grouping, Policy};
 use crate::gc::{self, Options, Sum};
@@ -67,7 +67,7 @@ pub fn forget(root: &Location, how: &ForgetHow, mut output: Output, monitor: &dy
         host: how.group_by.contains(&GroupBy::Host),
         tags: how.group_by.contains(&GroupBy::Tags),
     };
-    let decisions = forget::plan(root, &policy(how), by, monitor)?;
+    let decisions = forget::plan(root, &policy(how), by, Jobs::usual(&[Some(root)]), monitor)?;
     let mut line = |decision: &Decision| -> Result<()> {
         let line = match how.json {
             true => forget::describe(decision)?.into_bytes(),

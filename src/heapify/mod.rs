@@ -89,7 +89,11 @@ pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn 
     });
     let tasks = Tasks { records: Matched::new(input, options.base), failed: false };
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
-        task.into_iter().map(|item| item.and_then(|(record, base)| worker.work(record, base))).collect::<Vec<_>>()
+        let mut failed = false;
+        let work = |item: Result<(Record, Option<Record>)>| item.and_then(|(record, base)| worker.work(record, base));
+        // What stops everything stops here first: all others would ask a storage in vain that takes no login.
+        let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
+        task.into_iter().map(work).take_while(until).collect::<Vec<_>>()
     });
     let batches = Batches {
         done: Box::new(done.flatten()),

@@ -99,9 +99,10 @@ impl Store for Http {
         if matches!(status.as_u16(), 404 | 410) {
             return Ok(None);
         }
-        if !status.is_success() {
+        if status != 200 {
             return Err(web::refusal(status, &self.url));
         }
+        web::sent_from_elsewhere(self.request(Method::HEAD, key)?.url(), &answer, &self.url)?;
         let headers = answer.headers();
         let size = match header(headers, "content-length").and_then(|len| len.parse().ok()) {
             Some(size) => size,

@@ -25,6 +25,8 @@ mod runtime;
 mod sftp;
 mod store;
 #[cfg(feature = "network")]
+mod tls;
+#[cfg(feature = "network")]
 mod tree;
 #[cfg(feature = "network")]
 mod web;

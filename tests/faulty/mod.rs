@@ -1,10 +1,13 @@
 //! Networks and services that fail: connections that are cut, stall or garble a byte, and services that answer with errors.
 //! Whatever counts as present afterwards is right, no read ends early without an error, and every call ends.
 
+mod answers;
 mod front;
+mod logins;
 mod messages;
 pub mod proxy;
 mod refusing;
+mod services;
 
 use self::proxy::{Fault, Kind, Proxy, Way};
 use crate::conformance::{Noise, bytes, get, is_clear, list};

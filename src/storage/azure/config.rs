@@ -220,14 +220,17 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
         return Err(Error::advise(reason, "the account of the URL, account_name and connection_string have to be the same"));
     }
 
-    let found = match variable(&["CONNECTION_STRING"]) {
+    // An option beats the environment: a credential that was given is not for an emulator.
+    let by_options = ["account_key", "credential", "sas_token", "client_secret"];
+    let by_options = by_options.iter().any(|key| options.value(key).is_some());
+    let found = match variable(&["CONNECTION_STRING"]).filter(|_| given.endpoint.is_none()) {
         Some(text) => {
             let found = connection(&text);
             let found = found.ok_or_else(|| Error::refused("AZURE_STORAGE_CONNECTION_STRING: no Name=value;Name=value"))?;
-            // An emulator stands for whatever account is meant.
+            // An emulator stands for whatever account is named.
             let emulator = found.endpoint.as_deref().is_some_and(is_loopback);
-            let other = account.is_some() && found.account.is_some() && found.account != account && !emulator;
-            if other || given.endpoint.is_some() { Connection::default() } else { found }
+            let other = account.is_some() && found.account.is_some() && found.account != account;
+            if other && (!emulator || by_options) { Connection::default() } else { found }
         }
         None => Connection::default(),
     };

@@ -62,6 +62,21 @@ fn the_host_of_a_url_gives_account_and_endpoint() {
 }
 
 #[test]
+fn an_option_beats_the_environment_even_an_emulator() {
+    let emulator = [("CONNECTION_STRING", "UseDevelopmentStorage=true")];
+    let key = |c: Config| (c.account, c.endpoint, c.secret);
+    for options in
+        [r#"{"account_name": "me", "account_key": "a2V5"}"#, r#"{"connection_string": "AccountName=me;AccountKey=a2V5"}"#]
+    {
+        let expected = ("me".to_string(), "https://me.blob.core.windows.net".to_string(), Secret::Key("a2V5".into()));
+        assert_eq!(key(read("az://box", options, &emulator).unwrap()), expected, "{options}");
+        assert!(read("az://box", options, &[("CONNECTION_STRING", "AccountName=me")]).is_ok(), "{options}");
+    }
+    let of_url = read("abfss://box@me.dfs.core.windows.net", "{}", &emulator).unwrap();
+    assert_eq!(of_url.endpoint, "http://127.0.0.1:10000/devstoreaccount1", "an emulator stands for the account of a URL");
+}
+
+#[test]
 fn connection_strings_in_all_their_forms() {
     for (text, account, endpoint, secret) in [
         (

@@ -60,8 +60,8 @@ fn range(client: &Client, blob: &str, from: u64, last: Option<u64>, etag: Option
         Err(failed) => return Err(failed.into()),
     };
     let begins = text(&answer.headers, "content-range").and_then(|r| r.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
-    if ranged && (answer.status != 206 || begins != Some(from)) {
-        return Err(io::Error::other("the service sent another range than asked for"));
+    if (ranged && begins != Some(from)) || (answer.status == 206) != ranged {
+        return Err(io::Error::other(format!("{}: the service sent another range than asked for", client.host)));
     }
     Ok(Some(answer))
 }

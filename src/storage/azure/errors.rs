@@ -1,6 +1,7 @@
 //! What the service says, as errors of one line without secrets.
 
-use crate::error::{login_refused, printable};
+use crate::error::printable;
+use crate::storage::LoginRefused;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
@@ -58,7 +59,7 @@ pub fn answered(status: u16, code: Option<&str>, body: &[u8], container: &str) -
     }
     // "Server failed to authenticate the request": whatever it was, all others fare the same.
     let is_login = status == 401 || matches!(&*code, "AuthenticationFailed" | "InvalidAuthenticationInfo");
-    let error = if is_login { login_refused(line) } else { io::Error::new(kind, line) };
+    let error = if is_login { LoginRefused(line).into() } else { io::Error::new(kind, line) };
     Failed { status, code, tries: 1, error }
 }
 
@@ -86,6 +87,9 @@ pub fn broken(host: &str, error: reqwest::Error) -> io::Error {
     while let Some(inner) = source {
         reason = inner.to_string();
         source = inner.source();
+    }
+    if let Some(refused) = super::super::tls::refused(&reason) {
+        return io::Error::new(kind, format!("{host}: {refused}"));
     }
     let reason = reason.find(" (os error ").map_or(&*reason, |at| &reason[..at]);
     io::Error::new(kind, format!("{host}: {}", short(reason)))

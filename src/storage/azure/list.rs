@@ -110,7 +110,7 @@ async fn page(client: Arc<Client>, prefix: String, marker: String) -> io::Result
         let reason = instead("a listing", StatusCode::OK, &kind(content_type, &body));
         return Err(invalid(format!("{}: {reason}", client.host)));
     }
-    let page = xml::page(&body).map_err(|reason| invalid(format!("the listing can't be read: {reason}")))?;
+    let page = xml::page(&body).map_err(|reason| invalid(format!("{}: the listing can't be read: {reason}", client.host)))?;
     check(&page, &client, &prefix, &marker).map_err(|reason| invalid(format!("{}: {reason}", client.host)))?;
     Ok(page)
 }

@@ -61,3 +61,25 @@ fn digests_that_are_none_are_left_out() {
         assert_eq!(md5(text).is_some(), known, "{text}");
     }
 }
+
+#[test]
+fn a_blob_with_bytes_is_no_folder_whatever_it_is_marked_as() {
+    let blob = |name: &str, size: &str, mark: bool| {
+        let metadata = mark.then(|| ("hdi_isfolder".to_string(), Some("true".to_string())));
+        Blob {
+            name: name.to_string(),
+            properties: [("Content-Length".to_string(), size.to_string())].into(),
+            metadata: Some(metadata.into_iter().collect()),
+        }
+    };
+    for (name, size, mark, folder) in [
+        ("d", "0", true, true),
+        ("d", "5", true, false),
+        ("d/", "0", false, true),
+        ("d/", "5", false, false),
+        ("d/", "5", true, false),
+        ("d", "0", false, false),
+    ] {
+        assert_eq!(is_folder(&blob(name, size, mark)), folder, "{name} {size} {mark}");
+    }
+}

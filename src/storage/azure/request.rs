@@ -2,6 +2,7 @@
 
 use super::super::answer::{instead, is_named_page, kind};
 use super::super::retry::{self, Policy};
+use super::super::tls;
 use super::auth::Auth;
 use super::config::Config;
 use super::errors::{self, Failed};
@@ -137,9 +138,8 @@ impl Client {
             .user_agent(concat!("snapshooter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .http1_only()
-            .connect_timeout(connect)
-            .build()
-            .map_err(|e| errors::broken("HTTP", e))?;
+            .connect_timeout(connect);
+        let http = tls::trusting(http, &["REQUESTS_CA_BUNDLE"])?.build().map_err(|e| errors::broken("HTTP", e))?;
         let host = config.endpoint.split_once("://").map_or(&*config.endpoint, |(_, rest)| rest);
         let host = host.split('/').next().unwrap_or_default().to_string();
         let (endpoint, container) = (config.endpoint.clone(), config.container.clone());
@@ -248,7 +248,11 @@ impl Client {
         let status = response.status();
         let mut answer = Answer { status: status.as_u16(), headers: response.headers().clone(), response };
         let is_service = text(&answer.headers, "x-ms-request-id").is_some();
+        // Get Blob and Get Blob Properties always tell of what type a blob is.
+        let is_read = matches!(call.method, Method::GET | Method::HEAD) && call.blob.is_some();
+        let is_blob = text(&answer.headers, "x-ms-blob-type").is_some() || !is_read;
         if is_service
+            && is_blob
             && call.expected().contains(&answer.status)
             && (!call.makes_blob() || text(&answer.headers, "etag").is_some())
         {
@@ -265,7 +269,7 @@ impl Client {
         if (status.is_success() || !is_service) && !retry::may_pass(answer.status) {
             let content_type = text(&answer.headers, "content-type");
             let came = match () {
-                () if body.is_empty() && !is_named_page(content_type) => "nothing that says it is Azure's".to_string(),
+                () if body.is_empty() && !is_named_page(content_type) => "nothing that says it is a blob".to_string(),
                 () if body.is_empty() => "an HTML page".to_string(),
                 () => kind(content_type, &body),
             };

@@ -78,7 +78,7 @@ fn request(stream: &mut TcpStream) -> String {
 fn answer(status: &str, headers: &[&str], body: &str) -> String {
     let headers: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
     format!(
-        "HTTP/1.1 {status}\r\nx-ms-request-id: 1\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nx-ms-request-id: 1\r\nx-ms-blob-type: BlockBlob\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )
 }
@@ -182,7 +182,9 @@ fn exists() -> String {
 fn a_put_whose_answer_got_lost_is_no_lost_race() {
     let head = |content: &[u8]| {
         let md5 = BASE64_STANDARD.encode(md5_of(content).0);
-        format!("HTTP/1.1 200 OK\r\nx-ms-request-id: 1\r\nContent-Length: 5\r\nContent-MD5: {md5}\r\nConnection: close\r\n\r\n")
+        format!(
+            "HTTP/1.1 200 OK\r\nx-ms-request-id: 1\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: 5\r\nContent-MD5: {md5}\r\nConnection: close\r\n\r\n"
+        )
     };
     let how = Put { if_absent: true, ..Put::default() };
     for (answers, ours) in [

@@ -49,12 +49,13 @@ pub fn page(document: &[u8]) -> Result<Page, String> {
     let mut blob = Blob { metadata: Some(BTreeMap::new()), ..Blob::default() };
     let mut pairs = BTreeMap::new();
     let mut wrong = None;
-    let (mut is_listing, mut tells_end) = (false, false);
+    let (mut is_listing, mut has_blobs, mut tells_end) = (false, false, false);
     walk(document, |element| match element.path.len() {
         1 => {
             is_listing = element.is(&["EnumerationResults"]);
             page.container = element.attribute("ContainerName").map(str::to_string);
         }
+        2 if element.path[1] == "Blobs" => has_blobs = true,
         2 if element.path[1] == "Prefix" => page.prefix = decoded(&element),
         2 if element.path[1] == "NextMarker" => {
             tells_end = true;
@@ -84,7 +85,8 @@ pub fn page(document: &[u8]) -> Result<Page, String> {
     })?;
     match wrong {
         Some(reason) => Err(reason.to_string()),
-        None if !is_listing => Err("it is no listing".to_string()),
+        // A list of containers begins in the same way.
+        None if !is_listing || !has_blobs => Err("it is no listing of blobs".to_string()),
         // The last page has an empty one.
         None if !tells_end => Err("it does not say whether it is the last page".to_string()),
         None => Ok(page),

@@ -7,7 +7,7 @@
 use super::Kind;
 use super::error::marked;
 use super::listing;
-use crate::error::login_refused;
+use crate::storage::LoginRefused;
 use crate::storage::answer::{self, Said};
 use crate::storage::web::{decode, header};
 use crate::storage::xml;
@@ -218,7 +218,7 @@ impl Asked {
         let code = said.as_ref().map(|said| said.code.as_str()).unwrap_or_default();
         if LOGIN.contains(&code) || status == StatusCode::UNAUTHORIZED {
             let reason = said.map_or_else(|| status.to_string(), |said| said.to_string());
-            let e = login_refused(format!("{host}: the service says {reason}"));
+            let e = io::Error::from(LoginRefused(format!("{host}: the service says {reason}")));
             return Some(Error::new(ErrorKind::PermissionDenied, e.to_string()).set_source(e));
         }
         let page = answer::is_page(header(headers, "content-type"), body);

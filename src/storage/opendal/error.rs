@@ -1,7 +1,8 @@
 //! Errors of the library as ours: one line, with what the service says, and without the requests and headers it adds.
 
-use crate::error::{is_login_refused, login_refused, printable};
+use crate::error::printable;
 use crate::etag;
+use crate::storage::LoginRefused;
 use opendal::{Error, ErrorKind};
 use std::error::Error as _;
 use std::io;
@@ -20,8 +21,8 @@ pub fn translated(e: &Error, what: &str, bucket: &str) -> io::Error {
     while let Some(inner) = source {
         if let Some(ours) = inner.downcast_ref::<io::Error>() {
             let reason = format!("{what}: {}", printable(ours.to_string().as_bytes()));
-            return match is_login_refused(ours) {
-                true => login_refused(reason),
+            return match LoginRefused::is(ours) {
+                true => LoginRefused(reason).into(),
                 false => io::Error::new(ours.kind(), reason),
             };
         }

@@ -27,9 +27,11 @@ pub fn operator(
     transport: impl Fn(String) -> Transport,
 ) -> Result<(Operator, Transport)> {
     options.check(&KNOWN, scheme)?;
-    let emulator = text_variable("STORAGE_EMULATOR_HOST").filter(|host| host != "default");
+    // An option beats the environment: what it names may want credentials.
+    let told = options.text("endpoint_url")?;
+    let emulator = text_variable("STORAGE_EMULATOR_HOST").filter(|host| host != "default" && told.is_none());
     let is_emulator = emulator.is_some();
-    let endpoint = match options.text("endpoint_url")?.or(emulator) {
+    let endpoint = match told.or(emulator) {
         Some(host) if !host.contains("://") => Some(format!("http://{host}")),
         endpoint => endpoint,
     };

@@ -46,8 +46,8 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     if !prefix.is_empty() {
         check_key(prefix.as_bytes()).map_err(|e| Error::refused(format!("{}: {e}", printable(url.as_bytes()))))?;
     }
-    let client = web::client().or_failed(|| url.clone())?;
     let kind = if scheme == "s3" { Kind::S3 } else { Kind::Gcs };
+    let client = if kind == Kind::S3 { web::client_for_amazon() } else { web::client() }.or_failed(|| url.clone())?;
     let transport = |host: String| Transport {
         client,
         host,

@@ -41,13 +41,17 @@ pub fn operator(bucket: &str, options: &Options, transport: impl Fn(String) -> T
     options.check(&KNOWN, "s3")?;
     let client = inner(options, "client_kwargs", &["endpoint_url", "region_name"])?;
     let config = inner(options, "config_kwargs", &["s3"])?;
-    let profile = options.text("profile")?.or_else(|| text_variable("AWS_PROFILE"));
+    // An option beats the environment, and so does all that it names.
+    let chosen = options.text("profile")?;
+    let profile = chosen.clone().or_else(|| text_variable("AWS_PROFILE"));
     let shared = shared_config().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let of_profile = |key| profile_value(&shared, profile.as_deref().unwrap_or("default"), key);
+    let of_chosen = |key| chosen.as_ref().and_then(|profile| profile_value(&shared, profile, key));
 
     let endpoint = match options.text("endpoint_url")? {
         Some(endpoint) => Some(endpoint),
         None => text(options, "client_kwargs", &client, "endpoint_url")?
+            .or_else(|| of_chosen("endpoint_url"))
             .or_else(|| text_variable("AWS_ENDPOINT_URL_S3"))
             .or_else(|| text_variable("AWS_ENDPOINT_URL"))
             .or_else(|| of_profile("endpoint_url")),
@@ -60,6 +64,7 @@ pub fn operator(bucket: &str, options: &Options, transport: impl Fn(String) -> T
     let region = match options.text("region")?.or(options.text("region_name")?) {
         Some(region) => Some(region),
         None => text(options, "client_kwargs", &client, "region_name")?
+            .or_else(|| of_chosen("region"))
             .or_else(|| text_variable("AWS_REGION"))
             .or_else(|| text_variable("AWS_DEFAULT_REGION"))
             .or_else(|| of_profile("region"))
@@ -112,6 +117,8 @@ pub fn operator(bucket: &str, options: &Options, transport: impl Fn(String) -> T
         (_, None, None) => {
             let chain = DefaultCredentialProvider::builder();
             let chain = match profile {
+                // Else the keys of the environment, or the machine's, would stand in for it.
+                Some(profile) if chosen.is_some() => chain.with_profile(profile).no_env().no_web_identity().no_ecs().no_imds(),
                 Some(profile) => chain.with_profile(profile),
                 None => chain,
             };

@@ -1,7 +1,7 @@
 //! Contents over HTTP: ranges of them, of one version, asked for again where the connection broke.
 
 use super::text::header;
-use super::{broken, fetch, refusal, stalled};
+use super::{broken, fetch, refusal, sent_from_elsewhere, stalled};
 use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
@@ -88,6 +88,7 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         416 => return Ok(None),
         _ => return Err(refusal(status, &content.what)),
     };
+    sent_from_elsewhere(content.request.url(), &answer, &content.what)?;
     let found = header(answer.headers(), "etag").map(str::to_string);
     if etag.is_some_and(|etag| !found.as_deref().is_some_and(|found| etag::same(found, etag))) {
         return Err(changed());

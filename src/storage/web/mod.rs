@@ -9,10 +9,12 @@ pub(super) use get::{Content, get};
 pub(super) use text::{Place, authorization, base64_md5, decode, encode, header, http_time};
 
 use super::LoginRefused;
+use super::answer::is_named_page;
 use super::retry::{Policy, may_pass, retry_after};
+use super::tls;
 use crate::error::printable;
 use crate::time::Time;
-use reqwest::{Body, Client, Request, Response, StatusCode, redirect};
+use reqwest::{Body, Client, Request, Response, StatusCode, Url, redirect};
 use std::error::Error as _;
 use std::io;
 use std::sync::OnceLock;
@@ -46,7 +48,19 @@ pub(super) fn client() -> io::Result<&'static Client> {
 /// Those of [`client`].
 pub(super) fn client_that(redirects: Redirects) -> io::Result<&'static Client> {
     static CLIENTS: [OnceLock<Client>; 3] = [const { OnceLock::new() }; 3];
-    let held = &CLIENTS[redirects as usize];
+    held(&CLIENTS[redirects as usize], redirects, &[])
+}
+
+/// The client of this process for Amazon's interface, whose tools have a variable of their own for certificates.
+///
+/// # Errors
+/// Those of [`client`].
+pub(super) fn client_for_amazon() -> io::Result<&'static Client> {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    held(&CLIENT, Redirects::Never, &["AWS_CA_BUNDLE"])
+}
+
+fn held(held: &'static OnceLock<Client>, redirects: Redirects, bundles: &[&str]) -> io::Result<&'static Client> {
     if let Some(client) = held.get() {
         return Ok(client);
     }
@@ -60,6 +74,7 @@ pub(super) fn client_that(redirects: Redirects) -> io::Result<&'static Client> {
     };
     let agent = concat!("snapshooter/", env!("CARGO_PKG_VERSION"));
     let builder = Client::builder().connect_timeout(Duration::from_secs(20)).user_agent(agent).redirect(follows);
+    let builder = tls::trusting(builder, &[bundles, &["REQUESTS_CA_BUNDLE"]].concat())?;
     let client = builder.build().map_err(|e| broken(&e, "the HTTP client"))?;
     Ok(held.get_or_init(|| client))
 }
@@ -128,7 +143,8 @@ pub(super) fn broken(e: &reqwest::Error, host: &str) -> io::Error {
         if let Some(io) = inner.downcast_ref::<io::Error>() {
             kind = io.kind();
         }
-        reason = crate::error::reason(&io::Error::other(inner.to_string()));
+        let text = inner.to_string();
+        reason = tls::refused(&text).unwrap_or_else(|| crate::error::reason(&io::Error::other(text)));
         source = inner.source();
     }
     io::Error::new(kind, format!("{host}: {}", printable(reason.as_bytes())))
@@ -136,6 +152,16 @@ pub(super) fn broken(e: &reqwest::Error, host: &str) -> io::Error {
 
 fn stalled(host: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("{host}: no answer"))
+}
+
+/// Refuses a page that was sent from elsewhere: a login page, a page that says that nothing is there. Files may come from
+/// elsewhere, and pages too where that is a file of the same name.
+pub(super) fn sent_from_elsewhere(asked: &Url, answer: &Response, what: &str) -> io::Result<()> {
+    let name = |url: &Url| url.path().rsplit('/').next().unwrap_or_default().to_string();
+    if asked == answer.url() || name(asked) == name(answer.url()) || !is_named_page(header(answer.headers(), "content-type")) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{what}: the server sends elsewhere, and answers with an HTML page from there")))
 }
 
 /// The kind of error that a status is.

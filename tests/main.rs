@@ -23,6 +23,7 @@ mod model;
 mod remote;
 mod roundtrip;
 mod seed;
+mod servers;
 mod statuses;
 mod stream;
 mod swapper;

@@ -1,7 +1,7 @@
 //! Networks and services that fail: connections that are cut, stall or garble a byte, and services that answer with errors.
 //! Whatever counts as present afterwards is right, no read ends early without an error, and every call ends.
 
-mod front;
+pub mod front;
 mod messages;
 pub mod proxy;
 mod refusing;

@@ -38,7 +38,6 @@ fn a_root_that_is_a_file_is_an_error_and_never_empty() {
             ("FILE", "snap-read | snap-restore"),
             ("SNAP", "snap-list"),
             ("SNAP", "snap-read"),
-            ("SNAP", "snap-gc"),
             ("HEAP", "snap-gc"),
             ("HEAP", "snap-read | snap-cat"),
             ("HEAP", "snap-scan | snap-heapify"),

@@ -15,7 +15,7 @@ fn files(world: &World) {
 
 #[test]
 fn what_a_server_only_says_that_it_did_is_not_believed() {
-    for (lies, is_stored) in [("link", true), ("link,rename", false), ("rename", true)] {
+    for (lies, is_stored) in [("link", true), ("link,rename", false), ("rename", false)] {
         let sftp = Sftp::that(lies).root("HEAP_ROOT", "heap").root("SNAP_ROOT", "snap");
         files(&sftp.world);
         let done = sftp.world.sh(BACKUP);
@@ -54,8 +54,7 @@ fn rclone_keeps_objects_and_snapshots() {
 fn gc_does_not_count_what_a_server_only_says_that_it_deleted() {
     let sftp = Sftp::that("remove").root("HEAP_ROOT", "heap").root("SNAP_ROOT", "snap");
     files(&sftp.world);
-    // Nothing is left of uploads where links are made and temporary files stay: put them there by hand.
-    sftp.world.sh("HEAP_ROOT=heap SNAP_ROOT=snap; snap-scan | snap-heapify | snap-write").ok();
+    sftp.world.sh(BACKUP).ok();
     sftp.world.put("heap/ab/ab000000000000000000000000000000.gz", "nobody's");
     let done = sftp.world.sh("snap-gc --delete --exclusive").status(2);
     done.says("").complains("the server says that it has deleted it, but it is still there");
@@ -71,7 +70,7 @@ fn what_can_not_be_listed_is_an_error_record_and_the_rest_is_backed_up() {
     fs::create_dir(&latin).expect("make a folder");
     put_latin1(&latin);
     close(&lost);
-    let done = world.sh("snap-scan").status(1);
+    let done = world.sh("snap-scan | jq -c .").status(1);
     assert_eq!(names(&done, "file"), ["a", "docs/b", "docs/c", "z"]);
     let failed = names(&done, "error");
     assert!(failed.len() == 2 && failed[0].starts_with("latin/caf") && failed[1] == "lost+found", "{failed:?}");

@@ -4,7 +4,7 @@
 login, junk, none       the login is refused; a shell's start file prints something; there is no SFTP
 link, rename, remove    requests that are answered OK and not done
 size                    the sizes of files are not told
-die                     the connection ends in the middle of the second folder, each time
+die                     the connection ends in the middle of the folder docs, each time
 nobody                  the server runs as nobody, where root runs the tests
 
 SSH_LOG is a file that each login adds a line to."""
@@ -90,10 +90,11 @@ def answers():
 
 
 threading.Thread(target=answers, daemon=True).start()
-opened = 0
+is_docs = False
 for packet in packets(sys.stdin.buffer):
-    opened += packet[0] == 11
-    if "die" in LIES and packet[0] == 12 and opened == 2:
+    if packet[0] == 11:
+        is_docs = packet.endswith(b"/docs")
+    if "die" in LIES and packet[0] == 12 and is_docs:
         server.kill()
         print("Connection to there closed by remote host.", file=sys.stderr, flush=True)
         os._exit(255)

@@ -10,6 +10,9 @@ const BACKUP: &str = "snap-scan | snap-heapify | snap-write";
 
 /// Worlds whose folders lie behind a server, each with the URL that they are found under and the options for it.
 fn worlds() -> Vec<(&'static str, World, String, String)> {
+    if emulators::local_only("servers of folders") {
+        return Vec::new();
+    }
     let sftp = Sftp::that("");
     let url = sftp.url("there");
     fs::create_dir(sftp.world.path("there")).expect("make a folder");
@@ -79,6 +82,9 @@ fn heap_and_snap_roots_are_made_with_those_above_when_they_are_written_first() {
 
 #[test]
 fn a_folder_that_is_somebody_elses_stops_nobody() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     let mut sftp = Sftp::that("nobody");
     for (root, folder) in [("HEAP", "there/heap"), ("SNAP", "there/snap")] {
         sftp.world.put(&format!("{folder}/lost+found/secret"), "x");
@@ -108,6 +114,9 @@ fn a_folder_that_is_somebody_elses_stops_nobody() {
 
 #[test]
 fn a_folder_that_is_somebody_elses_stops_no_restore() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     let mut sftp = Sftp::that("nobody");
     sftp.world.put("files/a", "a");
     sftp.world.sh(BACKUP).ok();

@@ -15,6 +15,9 @@ fn files(world: &World) {
 
 #[test]
 fn what_a_server_only_says_that_it_did_is_not_believed() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     for (lies, is_stored) in [("link", true), ("link,rename", false), ("rename", false)] {
         let sftp = Sftp::that(lies).root("HEAP_ROOT", "heap").root("SNAP_ROOT", "snap");
         files(&sftp.world);
@@ -52,6 +55,9 @@ fn rclone_keeps_objects_and_snapshots() {
 
 #[test]
 fn gc_does_not_count_what_a_server_only_says_that_it_deleted() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     let sftp = Sftp::that("remove").root("HEAP_ROOT", "heap").root("SNAP_ROOT", "snap");
     files(&sftp.world);
     sftp.world.sh(BACKUP).ok();
@@ -62,6 +68,9 @@ fn gc_does_not_count_what_a_server_only_says_that_it_deleted() {
 
 #[test]
 fn what_can_not_be_listed_is_an_error_record_and_the_rest_is_backed_up() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     let sftp = Sftp::that("nobody").root("FILE_ROOT", "files");
     let world = &sftp.world;
     files(world);
@@ -91,6 +100,9 @@ fn what_can_not_be_listed_is_an_error_record_and_the_rest_is_backed_up() {
 
 #[test]
 fn a_server_that_tells_no_sizes_or_dies_in_a_listing_is_no_shorter_list() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     let sftp = Sftp::that("size").root("FILE_ROOT", "files");
     files(&sftp.world);
     let done = sftp.world.sh("snap-scan").status(1).complains("a: look at it: the server does not tell its size");
@@ -105,6 +117,9 @@ fn a_server_that_tells_no_sizes_or_dies_in_a_listing_is_no_shorter_list() {
 
 #[test]
 fn a_login_that_is_refused_is_told_once_after_one_try() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     for (lie, reason) in [
         ("login", "there: ssh: me@there: Permission denied (publickey)."),
         ("none", "there: ssh: subsystem request failed on channel 0"),
@@ -127,6 +142,9 @@ fn a_login_that_is_refused_is_told_once_after_one_try() {
 
 #[test]
 fn a_key_that_is_given_is_the_only_one_that_is_offered() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
     let mut sftp = Sftp::that("").root("FILE_ROOT", "files");
     files(&sftp.world);
     sftp.world.set("FILE_STORAGE_OPTIONS", "{\"key_filename\": \"/keys/mine\"}");

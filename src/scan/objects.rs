@@ -202,7 +202,7 @@ pub(super) fn scan_names(
             Err(e) => failure(&format!("look at it: {}", crate::error::reason(&e))),
         }
     };
-    let records = parallel::ordered_map(names.as_keys(), jobs, jobs * 4, look).filter_map(Result::transpose);
+    let records = parallel::ordered_map(names.for_keys(), jobs, jobs * 4, look).filter_map(Result::transpose);
     Ok(finished(sort::ordered(Box::new(records), monitor)?, shared))
 }
 

@@ -28,7 +28,7 @@ fn keys_that_no_file_can_have_fail_alone_and_can_be_left_out() {
     assert_eq!(sorted(names(&world.sh("snap-read").ok(), "file")), text(&good));
     world.sh("snap-write <list").status(2).complains("4 records failed");
     let there = world.path("back/fine");
-    world.sh("mkdir back; jq -c 'select(.name != \"a//b\" and .name != \"/lead\")' list | FILE_ROOT=back snap-restore").status(1);
+    world.sh("mkdir back; jq -c 'select(.name != \"a//b\" and .name != \"/lead\")' list | FILE_ROOT=back snap-restore").ok();
     assert!(there.exists() && world.files_below("back").len() == 1);
     world.sh("FILE_ROOT=back snap-restore --delete <list").status(2);
     assert!(there.exists());

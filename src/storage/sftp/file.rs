@@ -6,21 +6,17 @@ use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
 use crate::storage::tree;
 use bytes::{Buf, BytesMut};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use openssh_sftp_client::error::{Error, SftpErrorKind};
-use openssh_sftp_client::file::File;
+use openssh_sftp_client::file::{File, TokioCompatFile};
 use openssh_sftp_client::metadata::MetaData;
 use std::io::{self, Read, SeekFrom};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::io::AsyncSeekExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Bytes of one request; servers take no more.
 const PIECE: u32 = 255 << 10;
-
-/// So many pieces of an upload are under way at once.
-const AHEAD: usize = 16;
 
 /// Does what [`crate::storage::Store::open`] promises. After a break the file has to be as it was: of its size and time.
 pub fn open(root: &Sftp, path: String, from: u64, len: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
@@ -114,14 +110,18 @@ fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Res
         created = root.run(create)?;
     }
     let session = root.session()?;
-    let mut file = created.map_err(|kind| root.refused(kind))?;
+    let file = created.map_err(|kind| root.refused(kind))?;
+    let handle = file.clone();
+    // It sends on without waiting for each answer.
+    let mut file = Box::pin(TokioCompatFile::new(file));
     let syncs = session.sftp.support_fsync();
-    let sent = send(&file, intake).and_then(|()| match syncs {
-        true => finished(root, file.sync_all()),
+    let sent = send(&mut file, intake).and_then(|()| match syncs {
+        true => finished(root, async { file.as_mut().as_mut_file().sync_all().await }),
         false => Ok(()),
     });
+    drop(file);
     // Some servers have a file only once it is closed, and can't delete it before.
-    let closed = finished(root, file.close());
+    let closed = finished(root, handle.close());
     sent.and(closed)?;
     let (_, count) = intake.check(how)?;
     match root.metadata(temp)?.and_then(|there| there.len()) {
@@ -137,40 +137,23 @@ fn finished(root: &Sftp, work: impl Future<Output = Result<(), Error>>) -> io::R
     done.map_err(|_| failed("no answer".to_string()))?.map_err(|e| failed(reason(&e)))
 }
 
-/// Sends a content, some pieces of it ahead of the answers.
-fn send(file: &File, intake: &mut Intake<'_>) -> io::Result<()> {
-    let (mut under_way, mut at) = (FuturesUnordered::new(), 0);
+fn send(file: &mut Pin<Box<TokioCompatFile>>, intake: &mut Intake<'_>) -> io::Result<()> {
     loop {
         let piece = intake.next(PIECE as usize)?;
-        let is_last = piece.is_empty();
-        if !is_last {
-            let len = piece.len() as u64;
-            under_way.push(send_piece(file.clone(), at, piece));
-            at += len;
-        }
+        let last = piece.is_empty();
         block_on(async {
-            while under_way.len() >= if is_last { 1 } else { AHEAD } {
-                let sent = tokio::time::timeout(STALL, under_way.next()).await;
-                sent.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.unwrap_or(Ok(()))?;
-            }
-            Ok::<_, io::Error>(())
+            let send = async {
+                match last {
+                    true => file.flush().await,
+                    false => file.write_all(&piece).await,
+                }
+            };
+            tokio::time::timeout(STALL, send).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
         })??;
-        if is_last {
+        if last {
             return Ok(());
         }
     }
-}
-
-async fn send_piece(mut file: File, at: u64, piece: Vec<u8>) -> io::Result<()> {
-    file.seek(SeekFrom::Start(at)).await?;
-    let mut rest = &piece[..];
-    while !rest.is_empty() {
-        match file.write(rest).await.map_err(|e| io::Error::other(reason(&e)))? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            n => rest = &rest[n..],
-        }
-    }
-    Ok(())
 }
 
 /// Makes a folder and those above it.

@@ -36,6 +36,7 @@ mod remote;
 mod roots;
 mod roundtrip;
 mod seed;
+mod servers;
 mod setid;
 mod sides;
 mod statuses;

@@ -27,7 +27,7 @@ impl<R: BufRead> Names<R> {
     }
 
     /// The same as keys of objects.
-    pub(super) fn as_keys(self) -> Names<R> {
+    pub(super) fn for_keys(self) -> Names<R> {
         Names { are_keys: true, ..self }
     }
 

@@ -78,6 +78,11 @@ impl Shared {
         let name = Name::new(key);
         match name.check() {
             Ok(()) => Some(record(object)),
+            // Where parts are odd, those that a glob knows are others than those of the key.
+            Err(_) if self.excludes(key, false) => {
+                self.filtered();
+                None
+            }
             Err(reason) => Some(self.failed(&name, reason)),
         }
     }
@@ -211,7 +216,7 @@ pub(super) fn scan_names(
             Err(e) => failure(&format!("look at it: {}", crate::error::reason(&e))),
         }
     };
-    let records = parallel::ordered_map(names.as_keys(), jobs, jobs * 4, look).filter_map(Result::transpose);
+    let records = parallel::ordered_map(names.for_keys(), jobs, jobs * 4, look).filter_map(Result::transpose);
     Ok(finished(sort::ordered(Box::new(records), monitor)?, shared))
 }
 

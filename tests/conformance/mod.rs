@@ -32,6 +32,8 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("memory", "a container that is missing", "a map is made when it is asked for"),
     ("memory", "streams in bounded memory", "it keeps everything in this process"),
     ("moto", "one of many large puts if absent", "the emulator looks and then puts, which takes it long with large ones"),
+    ("rclone-sftp", "a source that fails leaves nothing", "it deletes a file that is open, and writes it when that is closed"),
+    ("rclone-sftp", "another md5 or size leaves nothing", "the same"),
     ("gcp-storage-emulator", "ranges", "the emulator answers ranges of empty objects with a range that is none"),
     ("gcp-storage-emulator", "reads only what still is the same", "the emulator ignores ifGenerationMatch and If-Match"),
     ("gcp-storage-emulator", "pages", "the emulator has none, and takes minutes for thousands of objects"),

@@ -2,7 +2,7 @@
 //! Whatever counts as present afterwards is right, no read ends early without an error, and every call ends.
 
 mod answers;
-mod front;
+pub mod front;
 mod logins;
 mod messages;
 pub mod proxy;

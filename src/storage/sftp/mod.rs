@@ -48,8 +48,8 @@ enum Held {
     #[default]
     None,
     Open(Arc<Session>),
-    /// What was said to the one login that there is; another would fare no better.
-    Refused(String),
+    /// What was said to the one login that there is, and whether it is the login's fault; another try would fare no better.
+    Refused(io::ErrorKind, String, bool),
 }
 
 /// Opens `scheme://[user@]HOST[:PORT]/path`; the path is literal and absolute. Options: `host`, `port`, `username`, which win over
@@ -92,7 +92,8 @@ impl Sftp {
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held {
             Held::Open(session) => return Ok(session.clone()),
-            Held::Refused(reason) => return Err(LoginRefused(reason.clone()).into()),
+            Held::Refused(_, reason, true) => return Err(LoginRefused(reason.clone()).into()),
+            Held::Refused(kind, reason, false) => return Err(io::Error::new(*kind, reason.clone())),
             Held::None => {}
         }
         let mut tries = self.policy.begin();
@@ -101,9 +102,7 @@ impl Sftp {
                 Ok(session) => break Arc::new(session),
                 Err(e) if may_pass(&e) => std::thread::sleep(tries.again(None).ok_or(e)?),
                 Err(e) => {
-                    if LoginRefused::is(&e) {
-                        *held = Held::Refused(e.to_string());
-                    }
+                    *held = Held::Refused(e.kind(), e.to_string(), LoginRefused::is(&e));
                     return Err(e);
                 }
             }

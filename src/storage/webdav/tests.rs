@@ -1,1 +1,227 @@
+//! Against a server that answers as it is told.
 
+use super::*;
+use crate::storage::fake::{Service, answer, cut, policy};
+use crate::storage::{Gap, LoginRefused};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A root `/r` of a server that answers each request, given its first line, its depth and how often that was asked already.
+fn dav(mut told: impl FnMut(&str, usize) -> String + Send + 'static) -> WebDav {
+    let mut asked: std::collections::HashMap<String, usize> = Default::default();
+    let service = Service::when(move |request| {
+        let line = request.lines().next().unwrap_or_default().replace(" HTTP/1.1", "");
+        let count = asked.entry(line.clone()).or_default();
+        *count += 1;
+        (told(&line, *count - 1), false)
+    });
+    WebDav {
+        url: "webdav://h/r".to_string(),
+        server: format!("http://{}", service.host),
+        root: "/r".to_string(),
+        host: "h".to_string(),
+        client: web::client().unwrap(),
+        login: None,
+        policy: policy(),
+        is_plain: false,
+        folders: Arc::default(),
+        has_two_etags: Arc::default(),
+    }
+}
+
+fn multistatus(responses: &[String]) -> String {
+    let body = format!("<D:multistatus xmlns:D=\"DAV:\">{}</D:multistatus>", responses.concat());
+    answer("207 Multi-Status", &[], &body)
+}
+
+fn response(href: &str, properties: &str) -> String {
+    format!(
+        "<D:response><D:href>{href}</D:href><D:propstat><D:prop>{properties}</D:prop><D:status>HTTP/1.1 200 OK</D:status>\
+         </D:propstat></D:response>"
+    )
+}
+
+fn folder(href: &str) -> String {
+    response(href, "<D:resourcetype><D:collection/></D:resourcetype>")
+}
+
+fn file(href: &str, size: usize, etag: &str) -> String {
+    response(href, &format!("<D:resourcetype/><D:getcontentlength>{size}</D:getcontentlength><D:getetag>{etag}</D:getetag>"))
+}
+
+fn page() -> String {
+    answer("200 OK", &["Content-Type: text/html"], "<html><body>Log in</body></html>")
+}
+
+/// The listing: names, what gaps say, and the error that ended it.
+fn listed(dav: &WebDav) -> Vec<String> {
+    let text = |e: io::Error| match Gap::of(&e) {
+        Some(gap) => format!("gap {gap}"),
+        None => format!("error {e}"),
+    };
+    dav.list(b"").map(|object| object.map_or_else(text, |o| String::from_utf8(o.key).unwrap())).collect()
+}
+
+/// Answers that are no listing of the folder that they came for, and what is said of them.
+fn wrong(path: &str) -> Vec<(String, &'static str)> {
+    let namespace = folder(path).replace("D:", "X:");
+    vec![
+        (page(), "200 OK"),
+        (answer("204 No Content", &[], ""), "204"),
+        (answer("207 Multi-Status", &[], "<html><body>Log in</body></html>"), "a page for people"),
+        (answer("207 Multi-Status", &[], ""), "an empty answer"),
+        (answer("207 Multi-Status", &[], "<ListBucketResult/>"), "other XML (<ListBucketResult>)"),
+        (answer("207 Multi-Status", &[], &format!("<X:multistatus xmlns:X=\"y\">{namespace}</X:multistatus>")), "other XML"),
+        (multistatus(&[]), "not one of the folder"),
+        (multistatus(&[file(&format!("{path}a"), 1, "")]), "not one of the folder"),
+        (multistatus(&[folder("/elsewhere/")]), "from elsewhere"),
+        (multistatus(&[file(path.trim_end_matches('/'), 1, "")]), "it is a file, not a folder"),
+        (multistatus(&[response(path, "")]), "does not say"),
+        (multistatus(&[format!("<D:response><D:href>{path}</D:href></D:response>")]), "does not say"),
+        (answer("405 Method Not Allowed", &[], ""), "405"),
+        (cut("207 Multi-Status", &[], "<D:multistatus xmlns:D=\"DAV:\">", 10_000), "end of file"),
+    ]
+}
+
+#[test]
+fn an_answer_that_is_no_listing_of_the_folder_is_an_error_that_says_what_came() {
+    for (bad, told) in wrong("/r/") {
+        let all = listed(&dav(move |_, _| bad.clone()));
+        assert!(all.len() == 1 && all[0].starts_with("error ") && all[0].contains(told), "{told}: {all:?}");
+    }
+}
+
+#[test]
+fn such_an_answer_for_a_later_folder_is_a_gap_and_a_broken_connection_an_end() {
+    for (bad, told) in wrong("/r/b/") {
+        let all = listed(&dav(move |line, _| match line {
+            "PROPFIND /r/" => multistatus(&[folder("/r/"), file("/r/a", 1, ""), folder("/r/b/"), file("/r/c", 1, "")]),
+            _ => bad.clone(),
+        }));
+        match told {
+            "end of file" => assert!(all.len() == 2 && all[1].starts_with("error "), "{all:?}"),
+            told => assert!(all.len() == 3 && all[1].starts_with("gap b: ") && all[1].contains(told), "{told}: {all:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_for_one_name_leaves_the_rest_and_what_is_refused_for_all_ends_it() {
+    let root = || {
+        let bare = "<D:response><D:href>/r/e</D:href><D:status>HTTP/1.1 403 Forbidden</D:status></D:response>".to_string();
+        let no_size = response("/r/d", "<D:resourcetype/>");
+        let odd = [file("/r/%2E%2E", 1, ""), file("/r/f%2Fg", 1, ""), file("/r/z", 1, "")];
+        multistatus(&[&[folder("/r/"), file("/r/a", 1, ""), folder("/r/b/"), no_size, bare][..], &odd].concat())
+    };
+    let forbidden = || answer("403 Forbidden", &[], "");
+    let all = listed(&dav(move |line, _| if line == "PROPFIND /r/" { root() } else { forbidden() }));
+    let told = "look at it: the server lists a name that nothing in a folder can have";
+    let gaps = [
+        format!("gap ..: {told}"),
+        "a".to_string(),
+        "gap b: open the folder: the server says 403 Forbidden".to_string(),
+        "gap d: look at it: the server does not tell its size".to_string(),
+        "gap e: look at it: the server says 403 Forbidden".to_string(),
+        format!("gap f/g: {told}"),
+        "z".to_string(),
+    ];
+    assert_eq!(all, gaps);
+    // A login that has expired meanwhile is no matter of one folder.
+    for status in ["401 Unauthorized", "403 Forbidden", "503 Busy"] {
+        let refused = answer(status, &["Retry-After: 0"], "");
+        let dav = dav(move |line, n| if line == "PROPFIND /r/" && n == 0 { root() } else { refused.clone() });
+        let all = listed(&dav);
+        assert!(all.len() == 3 && all[2].starts_with("error webdav://h/r: the server says "), "{status}: {all:?}");
+        let e = dav.list(b"").find_map(Result::err).unwrap();
+        assert_eq!(LoginRefused::is(&e), status.starts_with("401"), "{status}");
+    }
+}
+
+/// Reads all of `a`, which a listing tells this etag of; how many PROPFINDs and GETs that took.
+fn read(
+    etag: &'static str,
+    propfind: &'static [&'static str],
+    get: &'static [&'static str],
+) -> (io::Result<String>, usize, usize) {
+    let counts: Arc<[AtomicUsize; 2]> = Arc::default();
+    let counting = counts.clone();
+    let dav = dav(move |line, n| {
+        let is_get = line.starts_with("GET");
+        counting[usize::from(is_get)].fetch_add(1, Ordering::Relaxed);
+        match is_get {
+            false => multistatus(&[file("/r/a", 3, propfind[n.min(propfind.len() - 1)])]),
+            // A server in front compares with its own.
+            true => match get[n.min(get.len() - 1)] {
+                "412" => answer("412 Precondition Failed", &[], ""),
+                "" => answer("200 OK", &[], "abc"),
+                etag => answer("200 OK", &[&format!("ETag: {etag}")], "abc"),
+            },
+        }
+    });
+    let mut text = String::new();
+    let done = dav.open(b"a", 0, None, Some(etag)).and_then(|mut reader| reader.read_to_string(&mut text)).map(|_| text);
+    (done, counts[0].load(Ordering::Relaxed), counts[1].load(Ordering::Relaxed))
+}
+
+#[test]
+fn etags_of_a_listing_are_compared_with_those_of_listings() {
+    // A server with one kind of etag is asked once.
+    for (told, get) in [("\"1\"", "\"1\""), ("W/\"1\"", "\"1\""), ("\"1\"", "W/\"1\"")] {
+        let get: &'static [&'static str] = vec![get].leak();
+        let (text, propfinds, gets) = read(told, &["\"1\""], get);
+        assert_eq!((text.unwrap().as_str(), propfinds, gets), ("abc", 0, 1), "{told}");
+    }
+    // Another kind, or none: before and after.
+    for get in [&["\"front\""][..], &[""], &["412", "\"front\""], &["412", ""]] {
+        let (text, propfinds, gets) = read("\"1\"", &["W/\"1\""], get);
+        assert_eq!((text.unwrap().as_str(), propfinds, gets), ("abc", 2, 2), "{get:?}");
+    }
+    for changing in [&["\"2\""][..], &["\"1\"", "\"2\""], &["\"1\"", ""], &[""]] {
+        let (text, ..) = read("\"1\"", changing, &["\"front\""]);
+        assert_eq!(text.unwrap_err().to_string(), "webdav://h/r: it has changed", "{changing:?}");
+    }
+}
+
+#[test]
+fn what_a_server_only_says_that_it_did_is_not_done() {
+    let root = || multistatus(&[folder("/r/")]);
+    let missing = || answer("404 Not Found", &[], "");
+    let done = |line: &str| answer(if line.starts_with("DELETE") { "204 No Content" } else { "201 Created" }, &[], "");
+    for (lie, said) in
+        [("PUT", "took the upload, but nothing"), ("MOVE", "put it there, but nothing"), ("cut", "but another size")]
+    {
+        for if_absent in [false, true] {
+            let dav = dav(move |line, _| match line {
+                "PROPFIND /r/" => root(),
+                "PROPFIND /r/a" => missing(),
+                line if line.starts_with("PROPFIND") && lie == "PUT" => missing(),
+                line if line.starts_with("PROPFIND") => {
+                    multistatus(&[file(line.trim_start_matches("PROPFIND "), if lie == "cut" { 2 } else { 3 }, "")])
+                }
+                line => done(line),
+            });
+            let e = dav.put(b"a", Body::Bytes(b"abc".to_vec()), &Put { if_absent, ..Put::default() }).unwrap_err();
+            assert!(e.kind() == io::ErrorKind::InvalidData && e.to_string().contains(said), "{lie}: {e}");
+        }
+    }
+    let dav = dav(move |line, _| match line {
+        line if line.starts_with("PROPFIND") => multistatus(&[file("/r/a", 3, "")]),
+        line => done(line),
+    });
+    let e = dav.delete(&[b"a".to_vec()]).pop().unwrap().unwrap_err();
+    assert!(e.to_string().contains("still there"), "{e}");
+}
+
+#[test]
+fn an_answer_about_another_path_tells_nothing_of_the_object() {
+    for (told, is_error) in [
+        (multistatus(&[file("/r/b", 3, "")]), true),
+        (multistatus(&[]), true),
+        (page(), true),
+        (multistatus(&[response("/r/a", "")]), true),
+        (multistatus(&["<D:response><D:href>/r/a</D:href><D:status>HTTP/1.1 404 No</D:status></D:response>".to_string()]), false),
+        (multistatus(&[folder("/r/a/")]), false),
+    ] {
+        let found = dav(move |_, _| told.clone()).stat(b"a");
+        assert!(found.as_ref().map_or(is_error, |found| !is_error && found.is_none()), "{found:?}");
+    }
+}

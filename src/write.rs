@@ -178,7 +178,7 @@ fn warn_of_newer(root: &Location, monitor: &dyn Monitor) {
 pub fn outlasts(heap: &Location, snap: &Location) -> Result<()> {
     match heap.ends_with_process() && !snap.ends_with_process() {
         true => Err(Error::advise(
-            format!("{heap} is gone when this process ends, so nobody could restore a snapshot in {snap}"),
+            format!("{heap} is gone when this process ends, so a snapshot in {snap} could not be restored"),
             "give a heap root that lasts",
         )),
         false => Ok(()),

@@ -315,7 +315,8 @@ fn a_root_gets_what_was_known_of_the_one_that_was_backed_up() {
     let give = |facts: serde_json::Value, owner: bool| {
         let options = Options { owner, ..Options::default() };
         let source: Source = Arc::new(|_| Err("not asked for".to_string()));
-        let context = Context::new(RootDir::open(temp.path()).unwrap(), source, &options, Arc::new(Recorder::default()));
+        let root = RootDir::open(temp.path()).unwrap();
+        let context = Context::new(root, source, Spared::default(), &options, Arc::new(Recorder::default()));
         meta::set_root(&facts, &context).unwrap();
         temp.path().metadata().unwrap()
     };

@@ -78,11 +78,6 @@ impl Shared {
         let name = Name::new(key);
         match name.check() {
             Ok(()) => Some(record(object)),
-            // Where parts are odd, those that a glob knows are others than those of the key.
-            Err(_) if self.excludes(key, false) => {
-                self.filtered();
-                None
-            }
             Err(reason) => Some(self.failed(&name, reason)),
         }
     }

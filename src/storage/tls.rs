@@ -49,7 +49,7 @@ pub(super) fn refused(text: &str) -> Option<String> {
     let cause = text.strip_prefix("invalid peer certificate: ")?;
     let advice = "name a file with the right one in SSL_CERT_FILE, or for S3 in AWS_CA_BUNDLE";
     let why = match cause {
-        _ if cause.contains("UnknownIssuer") => format!("nobody known here has signed it; {advice}"),
+        _ if cause.contains("UnknownIssuer") => format!("no authority that this machine trusts has signed it; {advice}"),
         _ if cause.contains("CaUsedAsEndEntity") => {
             "it is that of an authority, which no server may use; make one for the server (basicConstraints=CA:FALSE)".to_string()
         }

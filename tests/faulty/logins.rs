@@ -162,7 +162,7 @@ fn a_certificate_is_trusted_or_the_reason_is_told_in_words() {
     let (_good, good) = serve(&world, "good");
     let (_own, own) = serve(&world, "self");
     for (port, variables, expected) in [
-        (&good, "", "the certificate is not trusted: nobody known here has signed it"),
+        (&good, "", "the certificate is not trusted: no authority that this machine trusts has signed it"),
         (&good, "AWS_CA_BUNDLE=ca.pem", "AccessDenied: Not you"),
         (&good, "SSL_CERT_FILE=ca.pem", "AccessDenied: Not you"),
         (&good, "REQUESTS_CA_BUNDLE=ca.pem", "AccessDenied: Not you"),

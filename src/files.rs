@@ -45,14 +45,18 @@ impl NewFile {
     /// # Errors
     /// If it can't be written, or is a folder.
     pub fn create(path: &Path) -> io::Result<NewFile> {
-        NewFile::with_mode(path, 0o666 & !crate::stat::umask())
+        NewFile::new(path, 0o666 & !crate::stat::umask(), false)
     }
 
-    /// A file with that mode, if it is not there yet.
+    /// A file with that mode, if it is not there yet, in a folder of ours: there a temporary name misleads nobody.
     ///
     /// # Errors
     /// If it can't be written, or is a folder.
     pub fn with_mode(path: &Path, mode: u32) -> io::Result<NewFile> {
+        NewFile::new(path, mode, true)
+    }
+
+    fn new(path: &Path, mode: u32, named: bool) -> io::Result<NewFile> {
         let there = match fs::stat(path) {
             Ok(stat) => Some(stat),
             // A link that leads nowhere yet.
@@ -75,7 +79,7 @@ impl NewFile {
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = Arc::new(Folder::of(fs::open(above, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
         // It has no name until it is whole, where the system can do that: nobody takes it for a file of the user's.
-        let temp = Temp::new(&folder, false)?;
+        let temp = Temp::new(&folder, named)?;
         if let Some(name) = temp.name() {
             crate::cleanup::register(&above.join(OsStr::from_bytes(name)));
         }

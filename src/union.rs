@@ -74,6 +74,7 @@ fn join(ends: &[End]) -> End {
         });
     }
     let root = ends.first().and_then(|end| end.root.clone());
+    let root_folder = ends.first().and_then(|end| end.root_folder.clone());
     let mut kept_out: Vec<_> = ends.iter().flat_map(|end| end.kept_out.clone()).collect();
     kept_out.sort();
     kept_out.dedup();
@@ -88,6 +89,7 @@ fn join(ends: &[End]) -> End {
         kept_out,
         diff: ends.iter().any(|end| end.diff),
         types: types.filter(|t| !t.is_empty()),
+        root_folder: root_folder.filter(|facts| ends.iter().all(|end| end.root_folder.as_ref() == Some(facts))),
         root: root.filter(|root| ends.iter().all(|end| end.root.as_ref() == Some(root))),
         ..End::default()
     }

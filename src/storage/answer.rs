@@ -8,11 +8,14 @@ use reqwest::StatusCode;
 /// More of what a service says is not shown, in characters.
 const MOST: usize = 200;
 
+/// What [`kind`] calls a page for people.
+pub(super) const PAGE: &str = "an HTML page";
+
 /// What an answer is, for people. Nothing of its content is shown but the code and the message of an error.
 pub(super) fn kind(content_type: Option<&str>, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     if is_page(content_type, body) {
-        return "an HTML page".to_string();
+        return PAGE.to_string();
     }
     if text.trim().is_empty() {
         return "an empty body".to_string();

@@ -122,7 +122,8 @@ impl Store for Http {
 
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
         let request = self.request(Method::GET, key)?;
-        let content = Content { request, what: self.url.clone(), host: self.host.clone(), policy: self.policy.clone() };
+        let (what, host) = (self.url.clone(), self.host.clone());
+        let content = Content { request, what, host, policy: self.policy.clone(), size: None };
         web::get(self.client, content, from, len, etag)
     }
 

@@ -10,7 +10,6 @@ use openssh_sftp_client::error::{Error, SftpErrorKind};
 use openssh_sftp_client::file::{File, TokioCompatFile};
 use openssh_sftp_client::metadata::MetaData;
 use std::io::{self, Read, SeekFrom};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
@@ -111,18 +110,10 @@ fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Res
     }
     let session = root.session()?;
     let file = created.map_err(|kind| root.refused(kind))?;
-    let handle = file.clone();
-    // It sends on without waiting for each answer.
-    let mut file = Box::pin(TokioCompatFile::new(file));
-    let syncs = session.sftp.support_fsync();
-    let sent = send(&mut file, intake).and_then(|()| match syncs {
-        true => finished(root, async { file.as_mut().as_mut_file().sync_all().await }),
-        false => Ok(()),
-    });
-    drop(file);
-    // Some servers have a file only once it is closed, and can't delete it before.
-    let closed = finished(root, handle.close());
-    sent.and(closed)?;
+    match session.sftp.support_fsync() {
+        true => send_ahead(root, file, intake)?,
+        false => send_and_close(root, file, intake)?,
+    }
     let (_, count) = intake.check(how)?;
     match root.metadata(temp)?.and_then(|there| there.len()) {
         Some(size) if size == count => Ok(size),
@@ -137,7 +128,10 @@ fn finished(root: &Sftp, work: impl Future<Output = Result<(), Error>>) -> io::R
     done.map_err(|_| failed("no answer".to_string()))?.map_err(|e| failed(reason(&e)))
 }
 
-fn send(file: &mut Pin<Box<TokioCompatFile>>, intake: &mut Intake<'_>) -> io::Result<()> {
+/// Sends a content on without waiting for each answer, and syncs the file. The library closes it some time later, which is as
+/// good, because what is synced is there.
+fn send_ahead(root: &Sftp, file: File, intake: &mut Intake<'_>) -> io::Result<()> {
+    let mut file = Box::pin(TokioCompatFile::new(file));
     loop {
         let piece = intake.next(PIECE as usize)?;
         let last = piece.is_empty();
@@ -151,9 +145,26 @@ fn send(file: &mut Pin<Box<TokioCompatFile>>, intake: &mut Intake<'_>) -> io::Re
             tokio::time::timeout(STALL, send).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
         })??;
         if last {
-            return Ok(());
+            return finished(root, async { file.as_mut().as_mut_file().sync_all().await });
         }
     }
+}
+
+/// Sends a content piece by piece, and closes the file. Servers that can't sync may have a file only once it is closed, and can't
+/// move or delete it before.
+fn send_and_close(root: &Sftp, mut file: File, intake: &mut Intake<'_>) -> io::Result<()> {
+    let sent = loop {
+        match intake.next(PIECE as usize) {
+            Ok(piece) if piece.is_empty() => break Ok(()),
+            Ok(piece) => match finished(root, file.write_all(&piece)) {
+                Ok(()) => {}
+                failed => break failed,
+            },
+            Err(e) => break Err(e),
+        }
+    };
+    let closed = finished(root, file.close());
+    sent.and(closed)
 }
 
 /// Makes a folder and those above it.

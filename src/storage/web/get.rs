@@ -3,6 +3,7 @@
 use super::text::header;
 use super::{broken, fetch, refusal, sent_from_elsewhere, stalled};
 use crate::etag;
+use crate::storage::answer::is_named_page;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
@@ -20,6 +21,8 @@ pub struct Content {
     pub host: String,
     /// How often to try.
     pub policy: Policy,
+    /// The bytes of the whole content, where they are known: what has another length is something else.
+    pub size: Option<u64>,
 }
 
 /// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if it still has that. A server that knows no
@@ -99,6 +102,18 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
     let end = answer.content_length().map(|len| len.saturating_add(starts));
+    let total = match status.as_u16() {
+        206 => is_range.and_then(|range| range.rsplit('/').next()?.parse().ok()),
+        _ => end,
+    };
+    if let (Some(size), Some(total)) = (content.size, total)
+        && size != total
+    {
+        let came = if is_named_page(header(answer.headers(), "content-type")) { "an HTML page" } else { "something else" };
+        let reason =
+            format!("{}: the server answers with {came} of {total} bytes, not with the {size} bytes of it", content.what);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
     let mut reader = Arriving { answer, chunk: Bytes::new(), stall: content.policy.stall, host: content.host.clone() };
     let over = from - starts;
     if over > 0 && io::copy(&mut (&mut reader).take(over), &mut io::sink())? < over {

@@ -8,7 +8,7 @@ use std::io::Read;
 
 fn content(host: &str, policy: Policy) -> Content {
     let request = Request::new(Method::GET, Url::parse(&format!("http://{host}/a")).unwrap());
-    Content { request, what: "a".to_string(), host: "h".to_string(), policy }
+    Content { request, what: "a".to_string(), host: "h".to_string(), policy, size: None }
 }
 
 /// Reads from a service with these answers; what it was asked for as ranges and conditions.

@@ -9,12 +9,12 @@ mod read;
 mod tests;
 
 use self::propfind::{Found, parse};
-use super::Options;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
 use super::tree::{self, Child, Folder, What};
 use super::web::{self, Place};
+use super::{Options, answer};
 use crate::error::{OrFailed, Result, printable};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
@@ -144,7 +144,8 @@ impl WebDav {
             404 | 410 => return Ok(Told::Missing),
             401 | 407 => return Err(self.refused(&answer)),
             200..300 | 405 | 501 => {
-                let reason = format!("the server answers a PROPFIND with {status}: is it one that speaks WebDAV?");
+                let came = self.came(answer);
+                let reason = format!("the server answers a PROPFIND with {status} and {came}: is it one that speaks WebDAV?");
                 return Ok(Told::Refused(io::ErrorKind::Unsupported, reason));
             }
             _ => return Ok(Told::Refused(web::kind_of(status), web::said(status))),
@@ -242,11 +243,31 @@ impl WebDav {
         }
     }
 
-    fn remove(&self, path: &str) -> io::Result<()> {
+    /// Removes an object, and says what the server answered with.
+    fn remove(&self, path: &str) -> io::Result<String> {
         let answer = self.ask(self.request("DELETE", path)?)?;
         match answer.status().as_u16() {
-            200 | 202 | 204 | 404 | 410 => Ok(()),
+            200 | 202 | 204 | 404 | 410 => Ok(self.came(answer)),
             _ => Err(self.refused(&answer)),
+        }
+    }
+
+    /// What came as an answer, for people.
+    fn came(&self, answer: Response) -> String {
+        let content_type = web::header(answer.headers(), "content-type").map(str::to_string);
+        let body = block_on(web::whole(answer, MOST, &self.policy, &self.host)).and_then(|body| body).unwrap_or_default();
+        answer::kind(content_type.as_deref(), &body)
+    }
+
+    /// Refuses a page that came with status 200 where something was to be made or moved: a login page, a console. Servers
+    /// answer with 201 or 204 then (RFC 4918), some with a page too.
+    fn made(&self, answer: Response) -> io::Result<()> {
+        let is_odd = answer.status() == StatusCode::OK;
+        match self.came(answer) {
+            came if is_odd && came == answer::PAGE => {
+                Err(self.failed(io::ErrorKind::InvalidData, &format!("the server answers with {came}, and does nothing")))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -339,11 +360,12 @@ impl Store for WebDav {
             if self.found_object(&path)?.is_none() {
                 return Ok(());
             }
-            self.remove(&path)?;
+            let came = self.remove(&path)?;
             match self.found_object(&path)? {
                 None => Ok(()),
                 Some(_) => {
-                    Err(self.failed(io::ErrorKind::Other, "the server says that it has deleted it, but it is still there"))
+                    let reason = format!("the server says that it has deleted it, with {came}, but it is still there");
+                    Err(self.failed(io::ErrorKind::Other, &reason))
                 }
             }
         };

@@ -2,7 +2,7 @@
 
 use super::{WebDav, read};
 use crate::record::Md5;
-use crate::storage::intake::{Intake, altered};
+use crate::storage::intake::Intake;
 use crate::storage::retry::may_pass;
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
@@ -75,6 +75,7 @@ fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
     match status.status().as_u16() {
         // 405: it is there.
         200 | 201 | 204 | 405 => {
+            dav.made(status)?;
             known().insert(folder.to_string());
             Ok(())
         }
@@ -132,7 +133,7 @@ fn upload(dav: &WebDav, temp: &str, content: &Upload, size: u64, how: &Put) -> i
         answer = send()?;
     }
     match answer.status().as_u16() {
-        200 | 201 | 204 => Ok(()),
+        200 | 201 | 204 => dav.made(answer),
         _ => {
             forget(dav);
             Err(dav.refused(&answer))
@@ -205,7 +206,7 @@ fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
     if !dav.is_plain {
         return is_there(dav, path, size, "that it took the upload");
     }
-    let (mut content, mut digest) = (read::content(dav, path, 0, None, None)?, md5::Md5::default());
+    let (mut content, mut digest) = (read::content(dav, path, 0, None, None, None)?, md5::Md5::default());
     let mut buffer = vec![0; PIECE];
     loop {
         match content.read(&mut buffer)? {
@@ -215,15 +216,17 @@ fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
     }
     match Md5(digest.finalize().into()) == md5 {
         true => Ok(()),
-        false => Err(altered("what arrived is not what was sent")),
+        false => Err(dav.failed(io::ErrorKind::InvalidData, "what arrived is not what was sent")),
     }
 }
 
 /// Looks whether an object of this size is there, as the server says it is.
 fn is_there(dav: &WebDav, path: &str, size: u64, said: &str) -> io::Result<()> {
     match dav.found_object(path)? {
-        None => Err(altered(&format!("the server says {said}, but nothing is there"))),
-        Some(there) if there.size != Some(size) => Err(altered(&format!("the server says {said}, but another size is there"))),
+        None => Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {said}, but nothing is there"))),
+        Some(there) if there.size != Some(size) => {
+            Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {said}, but another size is there")))
+        }
         Some(_) => Ok(()),
     }
 }
@@ -249,7 +252,10 @@ fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
         request.headers_mut().insert("overwrite", HeaderValue::from_static(if overwrite { "T" } else { "F" }));
         let answer = dav.ask(request)?;
         match answer.status().as_u16() {
-            200 | 201 | 204 => break,
+            200 | 201 | 204 => {
+                dav.made(answer)?;
+                break;
+            }
             412 if how.if_absent => return Ok(false),
             // Somebody else has put it there meanwhile.
             412 if !overwrite && dav.found_object(how.path)?.is_some() => overwrite = true,

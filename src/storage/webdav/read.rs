@@ -2,6 +2,7 @@
 //! ones for a GET, or none. So like is compared with like: where a GET does not know the etag, a PROPFIND tells it before and after.
 
 use super::WebDav;
+use super::propfind::Found;
 use crate::error::printable;
 use crate::etag;
 use crate::storage::web::{self, Content};
@@ -10,41 +11,58 @@ use std::sync::atomic::Ordering;
 
 /// Does what [`crate::storage::Store::open`] promises.
 pub fn open(dav: &WebDav, path: String, from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+    let knows_etags = !dav.has_two_etags.load(Ordering::Relaxed);
     let Some(etag) = etag else {
         // Servers show a folder as a page for people.
-        return match dav.found_object(&path)? {
-            Some(_) => content(dav, &path, from, len, None),
-            None => Err(dav.failed(io::ErrorKind::NotFound, "not found")),
+        let found = found(dav, &path)?;
+        return match found.etag.as_deref().filter(|_| knows_etags) {
+            Some(etag) => match content(dav, &path, from, len, Some(etag), found.size) {
+                Err(e) if etag::is_changed(&e) => content(dav, &path, from, len, None, found.size),
+                opened => opened,
+            },
+            None => content(dav, &path, from, len, None, found.size),
         };
     };
-    if !dav.has_two_etags.load(Ordering::Relaxed) {
-        match content(dav, &path, from, len, Some(etag)) {
+    if knows_etags {
+        match content(dav, &path, from, len, Some(etag), None) {
             Err(e) if etag::is_changed(&e) => {}
             opened => return opened,
         }
     }
-    is_still(dav, &path, etag)?;
-    let reader = content(dav, &path, from, len, None)?;
+    let now = is_still(dav, &path, etag)?;
+    let reader = content(dav, &path, from, len, None, now.size)?;
     dav.has_two_etags.store(true, Ordering::Relaxed);
     Ok(Box::new(Between { reader, dav: dav.clone(), path, etag: etag.to_string(), is_checked: false }))
 }
 
-/// Gets a content; with `etag`, only if the server has that for a GET.
-pub fn content(dav: &WebDav, path: &str, from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+/// Gets a content; with `etag`, only if the server has that for a GET, and with `size`, only if it has as many bytes.
+pub fn content(
+    dav: &WebDav,
+    path: &str,
+    from: u64,
+    len: Option<u64>,
+    etag: Option<&str>,
+    size: Option<u64>,
+) -> io::Result<Box<dyn Read + Send>> {
     let content = Content {
         request: dav.request("GET", path)?,
         what: printable(dav.url.as_bytes()),
         host: dav.host.clone(),
         policy: dav.policy.clone(),
+        size,
     };
     web::get(dav.client, content, from, len, etag)
 }
 
-/// Asks whether an object still has the etag of a listing.
-fn is_still(dav: &WebDav, path: &str, etag: &str) -> io::Result<()> {
-    let found = dav.found_object(path)?.ok_or_else(|| dav.failed(io::ErrorKind::NotFound, "not found"))?;
-    match found.etag.is_some_and(|now| etag::same(&now, etag)) {
-        true => Ok(()),
+fn found(dav: &WebDav, path: &str) -> io::Result<Found> {
+    dav.found_object(path)?.ok_or_else(|| dav.failed(io::ErrorKind::NotFound, "not found"))
+}
+
+/// Asks whether an object still has the etag of a listing; gives what the server tells of it.
+fn is_still(dav: &WebDav, path: &str, etag: &str) -> io::Result<Found> {
+    let found = found(dav, path)?;
+    match found.etag.as_deref().is_some_and(|now| etag::same(now, etag)) {
+        true => Ok(found),
         false => Err(etag::changed(&printable(dav.url.as_bytes()))),
     }
 }

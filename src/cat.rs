@@ -1,6 +1,6 @@
 //! The contents of file records, one after the other.
 
-use crate::content::{Content, Source};
+use crate::content::{Content, Lack, Source};
 use crate::error::{Result, counted, reason};
 use crate::monitor::Monitor;
 use crate::record::Kind;
@@ -27,7 +27,8 @@ pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn M
         let copied = match source(&record) {
             Ok(Content::Whole(bytes)) => out.write_all(&bytes).map(Ok).map_err(write_error)?,
             Ok(Content::Stream(content)) => copy(content, out)?,
-            Err(why) => Err(why),
+            Err(Lack::Record(why)) => Err(why),
+            Err(Lack::All(e)) => return Err(e),
         };
         if let Err(why) = copied {
             failed += 1;
@@ -66,7 +67,7 @@ mod tests {
             [r#"{"name":"b"}"#, r#"{"name":"a"}"#, r#"{"name":"l","type":"link","destination":"b"}"#, r#"{"name":"bad"}"#];
         let input: Vec<_> = lines.iter().map(|l| Ok(Record::parse(l.as_bytes()).unwrap())).collect();
         let source: Source = Arc::new(|r: &Record| match r.name().as_bytes() {
-            b"bad" => Err("not there".to_string()),
+            b"bad" => Err("not there".to_string().into()),
             b"b" => Ok(Content::Stream(Box::new(io::Cursor::new(b"large")))),
             name => Ok(Content::Whole(name.to_vec())),
         });

@@ -1,5 +1,6 @@
 //! The content of a record on its way out of the heap.
 
+use crate::error::Error;
 use crate::record::Record;
 use std::io::Read;
 use std::sync::Arc;
@@ -12,5 +13,20 @@ pub enum Content {
     Stream(Box<dyn Read + Send>),
 }
 
-/// Where contents come from: the content of a file's record, or the reason why there is none, in words.
-pub type Source = Arc<dyn Fn(&Record) -> Result<Content, String> + Send + Sync>;
+/// Why there is no content.
+#[derive(Debug)]
+pub enum Lack {
+    /// What is wrong with this one, in words.
+    Record(String),
+    /// What keeps all of them from being read: a login that is refused.
+    All(Error),
+}
+
+impl From<String> for Lack {
+    fn from(reason: String) -> Lack {
+        Lack::Record(reason)
+    }
+}
+
+/// Where contents come from: the content of a file's record, or why there is none.
+pub type Source = Arc<dyn Fn(&Record) -> Result<Content, Lack> + Send + Sync>;

@@ -3,7 +3,7 @@
 //! Each content is looked at once, whatever number of records speak of it: sixteen bytes are remembered of each.
 
 use crate::codec;
-use crate::content::Content;
+use crate::content::{Content, Lack};
 use crate::error::{Error, Result};
 use crate::heap::{Health, Heap};
 use crate::monitor::Monitor;
@@ -165,7 +165,8 @@ fn read(record: &Record, heap: &Heap) -> Result<Option<String>> {
     let mut content = match heap.content(record) {
         Ok(Content::Whole(_)) => return heap.header_fault(record),
         Ok(Content::Stream(content)) => content,
-        Err(reason) => return Ok(Some(reason)),
+        Err(Lack::Record(reason)) => return Ok(Some(reason)),
+        Err(Lack::All(e)) => return Err(e),
     };
     let mut buffer = vec![0; 128 << 10];
     loop {

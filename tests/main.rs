@@ -33,6 +33,7 @@ mod outputs;
 mod private;
 mod readers;
 mod remote;
+mod rootfacts;
 mod roots;
 mod roundtrip;
 mod seed;

@@ -117,7 +117,7 @@ impl Ahead {
 /// The rows of what would be done.
 fn look(setup: &Setup, plan: &Plan, place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let records = snapshot::read(place, monitor.clone())?;
-    let source: Source = Arc::new(|_| Err("contents are not looked at".to_string()));
+    let source: Source = Arc::new(|_| Err("contents are not looked at".to_string().into()));
     let options = Options { dry_run: true, ..options(setup, plan) };
     stage::restore(records, &setup.file, source, options, monitor).map_err(in_our_words)
 }

@@ -23,10 +23,10 @@ pub(crate) use remote::{is_folder, objects};
 pub use stage::{StoreError, Stored, digest};
 pub use used::Used;
 
-use crate::content::Content;
-use crate::error::{OrFailed, Result};
+use crate::content::{Content, Lack};
+use crate::error::{Error, OrFailed, Result};
 use crate::record::{Md5, Record};
-use crate::storage::Location;
+use crate::storage::{Location, LoginRefused};
 use local::LocalHeap;
 use object::{Ends, Expected, Fetched};
 use remote::RemoteHeap;
@@ -132,14 +132,17 @@ impl Heap {
     ///
     /// # Errors
     /// The reason in words, about this one record.
-    pub fn content(&self, record: &Record) -> Result<Content, String> {
+    pub fn content(&self, record: &Record) -> Result<Content, Lack> {
         let fields = record.fields();
-        let Some(md5) = fields.md5 else { return Err("the record has no md5; snap-heapify puts it in".to_string()) };
+        let Some(md5) = fields.md5 else { return Err("the record has no md5; snap-heapify puts it in".to_string().into()) };
         let shown = || format!("heap object {}", Heap::object_path(&md5));
-        let fetched = self.fetch(&md5).map_err(|e| format!("{}: {}", shown(), crate::error::reason(&e)))?;
-        let Some(fetched) = fetched else { return Err(format!("{} is missing", shown())) };
+        let fetched = self.fetch(&md5).map_err(|e| match LoginRefused::is(&e) {
+            true => Lack::All(Error::io(shown(), e)),
+            false => format!("{}: {}", shown(), crate::error::reason(&e)).into(),
+        })?;
+        let Some(fetched) = fetched else { return Err(format!("{} is missing", shown()).into()) };
         let expected = Expected { md5, sha256: fields.sha256, size: fields.size };
-        object::content(fetched, expected).map_err(|reason| format!("{}: {reason}", shown()))
+        object::content(fetched, expected).map_err(|reason| format!("{}: {reason}", shown()).into())
     }
 
     /// Whether the object of this md5 is what it should be, judged without reading all of it: the end of the file has to

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::meta::{Meta, fresh};
-use crate::content::Content;
+use crate::content::{Content, Lack};
 use crate::error::{Error, reason};
 use crate::record::{Kind, Md5, Record};
 use crate::rootdir::{Folder, Temp};
@@ -41,6 +41,15 @@ pub enum Trouble {
     Blocked,
     /// The disk is full, or the like: no other file will fare better.
     Fatal(Error),
+}
+
+impl From<Lack> for Trouble {
+    fn from(lack: Lack) -> Trouble {
+        match lack {
+            Lack::Record(reason) => Trouble::Failed(reason),
+            Lack::All(e) => Trouble::Fatal(e),
+        }
+    }
 }
 
 impl From<io::Error> for Trouble {
@@ -91,7 +100,7 @@ fn file(target: &Target, context: &Context) -> Result<Made, Trouble> {
         }
     }
     let there = in_the_way(folder, leaf, there.as_ref(), context)?;
-    let content = (context.source)(record).map_err(Trouble::Failed)?;
+    let content = (context.source)(record)?;
     let mut temp = Temp::new(folder, !matches!(there, There::Nothing))?;
     write(temp.file(), content, record.fields().sparse)?;
     let set = meta.or_mode(0o666 & !context.umask).set(temp.file(), context);

@@ -5,7 +5,7 @@ use super::dry::row;
 use super::permit::{self, Extent, Spared};
 use super::plan::{Chosen, chosen};
 use super::{Options, is_rows};
-use crate::content::{Content, Source};
+use crate::content::{Content, Lack, Source};
 use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted, reason};
 use crate::etag;
@@ -224,9 +224,11 @@ impl Worker {
             return Ok(Done::Would(if there.is_some() { "replace" } else { "create" }, record.clone()));
         }
         let how = Put { if_absent: false, md5: Some(md5), size: record.fields().size, attributes: attributes(record) };
-        match (self.source)(record).map_err(io::Error::other)? {
-            Content::Whole(bytes) => self.store.put(key, Body::Bytes(bytes), &how)?,
-            Content::Stream(mut content) => self.store.put(key, Body::Stream(&mut content), &how)?,
+        match (self.source)(record) {
+            Err(Lack::Record(reason)) => return Err(io::Error::other(reason)),
+            Err(Lack::All(e)) => return Ok(Done::Step(Step::Fatal(e))),
+            Ok(Content::Whole(bytes)) => self.store.put(key, Body::Bytes(bytes), &how)?,
+            Ok(Content::Stream(mut content)) => self.store.put(key, Body::Stream(&mut content), &how)?,
         };
         if !self.report {
             return Ok(Done::Kept(record.clone()));

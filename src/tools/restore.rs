@@ -25,7 +25,7 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
             Arc::new(move |record| heap.content(record))
         }
         // Nothing is fetched, so there need not be a heap.
-        _ => Arc::new(|_| Err("contents are not looked at in a dry run".to_string())),
+        _ => Arc::new(|_| Err("contents are not looked at in a dry run".to_string().into())),
     };
     let shows = args.dry_run || args.output.is_some();
     let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;

@@ -74,6 +74,32 @@ fn a_login_that_is_not_taken_is_told_once() {
 }
 
 #[test]
+fn a_login_that_expires_while_contents_are_read_is_told_once() {
+    let Some(moto) = emulators::moto() else { return };
+    let root = moto.fresh();
+    let mut world = World::new();
+    for n in 0..40 {
+        world.put(&format!("files/{n}"), format!("content {n}"));
+    }
+    let heap = |world: &mut World, root: &Root| {
+        world.set("HEAP_ROOT", &root.url);
+        world.set("HEAP_STORAGE_OPTIONS", &root.options);
+    };
+    heap(&mut world, &root);
+    world.sh("snap-scan | snap-heapify | snap-write > /dev/null").ok();
+    let expired = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>";
+    let front = Front::before(moto.port(), move |_, r: &Request| {
+        let is_content = r.method == "GET" && r.target.contains(".gz");
+        is_content.then(|| Answer::new(400, expired).with("content-type", "application/xml"))
+    });
+    heap(&mut world, &root.through(moto, front.port));
+    for tool in ["snap-restore --file-root out", "snap-cat", "snap-verify"] {
+        let done = world.sh(&format!("snap-read | {tool}")).status(2).complains("ExpiredToken");
+        assert_eq!(done.err().lines().count(), 1, "{tool}: {done}");
+    }
+}
+
+#[test]
 fn a_refusal_without_a_reason_says_so() {
     let Some(moto) = emulators::moto() else { return };
     let root = moto.fresh();

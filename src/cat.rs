@@ -75,6 +75,6 @@ mod tests {
         cat(Box::new(input.into_iter()), &source, &mut out, &monitor).unwrap();
         assert_eq!(out, b"largea");
         assert_eq!(monitor.heard()[0], "bad: not there");
-        assert!(monitor.heard()[1].starts_with("1 records of links"));
+        assert!(monitor.heard()[1].starts_with("1 record without content"), "{:?}", monitor.heard());
     }
 }

@@ -82,6 +82,12 @@ impl Ord for Name {
     }
 }
 
+impl crate::parallel::Weigh for Name {
+    fn weight(&self) -> usize {
+        self.as_bytes().len()
+    }
+}
+
 /// Names in JSON: a string each, or `{"name_bytes": BASE64}` for one that is not UTF-8.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameList(pub Vec<Name>);

@@ -31,21 +31,9 @@ pub trait Weigh {
     fn weight(&self) -> usize;
 }
 
-impl Weigh for crate::snapshot::Place {
-    fn weight(&self) -> usize {
-        64
-    }
-}
-
 impl Weigh for String {
     fn weight(&self) -> usize {
         self.len()
-    }
-}
-
-impl Weigh for crate::name::Name {
-    fn weight(&self) -> usize {
-        self.as_bytes().len()
     }
 }
 

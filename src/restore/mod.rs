@@ -9,12 +9,13 @@ mod meta;
 mod objects;
 mod permit;
 mod plan;
+mod root;
 #[cfg(test)]
 mod tests;
 
 use crate::content::Source;
 use crate::end::{End, Listing};
-use crate::error::{Error, OrFailed, Result, counted, printable};
+use crate::error::{Error, Result, counted};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::ordered_map;
@@ -144,12 +145,12 @@ pub fn restore(input: Records, root: &Location, source: Source, options: Options
         Location::Remote(store) => return objects::restore(&spool, store, source, spared, options, monitor),
     };
     let facts = spool.end().and_then(|end| End::of(end).root_folder);
-    let (dir, made) = open_root(folder, facts.is_some(), options.dry_run)?;
+    let (dir, made) = root::open(folder, facts.is_some(), options.dry_run)?;
     let context = Arc::new(Context::new(dir, source, spared, &options, monitor));
     if options.delete {
         delete::extent(&context, &spool, rows)?.check(
             makes_files(&spool, options.side)?,
-            is_of_another(&spool, root),
+            root::is_of_another(&spool, root),
             &options,
         )?;
     }
@@ -197,35 +198,6 @@ fn makes_files(spool: &Spool, side: Side) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// Whether the records were listed in another root than this.
-fn is_of_another(spool: &Spool, root: &Location) -> bool {
-    spool.end().and_then(|end| End::of(end).root).is_some_and(|listed| !root.is_called(&listed))
-}
-
-/// Opens the root; makes it first where it is missing, for its owner alone if it gets its mode at the end. In a dry run an empty
-/// folder that is gone already stands in for it. Says whether it was made.
-fn open_root(root: &Path, gets_mode: bool, dry_run: bool) -> Result<(RootDir, bool)> {
-    use std::os::unix::fs::DirBuilderExt;
-    let shown = || format!("file root {}", printable(root.as_os_str().as_encoded_bytes()));
-    let is_missing = matches!(root.symlink_metadata(), Err(e) if e.kind() == std::io::ErrorKind::NotFound);
-    if dry_run && is_missing {
-        return Ok((RootDir::open(crate::files::temporary_folder()?.path())?, false));
-    }
-    if is_missing {
-        std::fs::create_dir_all(root.parent().unwrap_or(root)).or_failed(shown)?;
-        let mut builder = std::fs::DirBuilder::new();
-        match builder.mode(if gets_mode { 0o700 } else { 0o777 }).create(root) {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            made => made.or_failed(shown)?,
-        }
-    }
-    let opened = RootDir::open(root).map_err(|e| match e {
-        Error::Io { source, .. } => Error::io(shown(), source),
-        e => e,
-    });
-    Ok((opened?, is_missing))
 }
 
 /// Whether these are rows of `snap-diff`.

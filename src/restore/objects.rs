@@ -83,7 +83,7 @@ pub fn restore(
     if options.delete {
         let root = Location::Remote(store.clone());
         let extent = planner.extent(Merge::new(spool.read(), objects::present(store, monitor.clone())?))?;
-        extent.check(super::makes_files(spool, options.side)?, super::is_of_another(spool, &root), &options)?;
+        extent.check(super::makes_files(spool, options.side)?, super::root::is_of_another(spool, &root), &options)?;
     }
     let there = objects::present(store, monitor.clone())?;
     let steps = Merge::new(spool.read(), there).filter_map(move |pair| planner.step(pair));

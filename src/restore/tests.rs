@@ -237,7 +237,7 @@ fn rows_of_a_diff_restore_a_side() {
         ("newer".into(), "n".into(), false, true)
     );
     assert!(case.run(&[rows[0].clone(), file("z", "z")]).unwrap_err().contains("mixes"));
-    let wrong = case.run(&[row("a", "null", &file("b", "x"))]).unwrap();
+    let wrong = case.run(&[row("a", "null", &file("b", "x")), end("")]).unwrap();
     assert!(wrong[0].contains("is no record of that name"));
 }
 

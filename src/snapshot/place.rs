@@ -142,3 +142,9 @@ impl PartialEq for Place {
 }
 
 impl Eq for Place {}
+
+impl crate::parallel::Weigh for Place {
+    fn weight(&self) -> usize {
+        64
+    }
+}

@@ -147,7 +147,8 @@ impl RemoteHeap {
         let Some(tail) = part(stored_size.saturating_sub(4), 4)? else { return Ok(None) };
         let head = match size.is_some_and(|size| size <= WHOLE_LIMIT) {
             true => None,
-            false => part(0, object::HEAD)?,
+            // Not more than there is: some services take that for a broken connection.
+            false => part(0, object::HEAD.min(stored_size))?,
         };
         Ok(Some(Ends { stored_size, head, tail: tail.try_into().ok() }))
     }

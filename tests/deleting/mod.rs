@@ -1,6 +1,7 @@
 //! What `--delete` deletes: nothing because a record is missing, unless it is known that the file was not there when the folder was
 //! listed. And what is published is what was listed, or says that it is not.
 
+mod far;
 mod random;
 
 use crate::util::{Done, World};

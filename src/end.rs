@@ -1,7 +1,7 @@
 //! The end record of a stream, and the comparison of what came with what was listed.
 //!
-//! Whoever lists (scan, read, diff) says in the end record how many records it listed and under which names. Both numbers pass
-//! through every stage, so whoever publishes or deletes can see that something in between left records out.
+//! A tool that lists (scan, read, diff) says in the end record how many records it listed and under which names. Both numbers
+//! pass through every stage, so a tool that publishes or deletes can see that something in between left records out.
 
 use crate::name::{Name, NameList};
 use crate::record::{Fields, Kind, Record};
@@ -178,7 +178,7 @@ impl End {
         self.records == Some(came.records) && self.names.is_none_or(|names| names == came.names)
     }
 
-    /// What it says for whoever publishes, deletes, or starts a new stream: `filtered` if other records came than were listed.
+    /// What it says to a tool that publishes, deletes or starts a new stream: `filtered` if other records came than were listed.
     #[must_use]
     pub fn compared_with(self, came: Listing) -> End {
         match self.is_of(came) {

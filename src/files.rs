@@ -1,4 +1,4 @@
-//! A file that is written for somebody: it appears under its name when all is written, or not at all.
+//! A file that appears under its name when all of it is written, or not at all.
 //!
 //! What is there and is no regular file (a device, a fifo) is never replaced but written to; a symbolic link stays, and the file
 //! that it leads to is replaced; a file that is there keeps its mode and, as far as we may, its owner.
@@ -136,8 +136,8 @@ impl Write for NewFile {
     }
 }
 
-/// Gives a new file the owner of an old one as far as that is allowed, and says which of its mode it may have: rights of a group
-/// that it does not have belong to nobody, and it is never a program that runs as somebody else.
+/// Gives a new file the owner of an old one as far as that is allowed, and says which of its mode it may have: no rights of a
+/// group that it does not have, and never a bit that makes it run as another user.
 fn keep_owner(file: &File, old: &Stat) -> io::Result<u32> {
     let now = fs::fstat(file)?;
     if now.st_uid != old.st_uid {

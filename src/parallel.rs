@@ -166,7 +166,7 @@ impl<T, A: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Either<A, B> 
 }
 
 /// An iterator that is worked through in a thread of its own, at most so many items ahead of those that were taken. A panic of it
-/// is passed on to whoever takes the items. Dropping waits until the item in work is done.
+/// is passed on to the one that takes the items. Dropping waits until the item in work is done.
 pub fn ahead<T: Send + 'static>(
     input: impl Iterator<Item = T> + Send + 'static,
     window: usize,
@@ -189,7 +189,7 @@ pub fn ahead<T: Send + 'static>(
     }
 }
 
-/// What a thread of its own sends, at most so many items ahead. A panic of it is passed on to whoever takes the items, so that what
+/// What a thread of its own sends, at most so many items ahead. A panic of it is passed on to the one that takes the items, so that what
 /// it did not send any more is never taken for the end.
 ///
 /// # Errors

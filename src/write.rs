@@ -136,7 +136,7 @@ fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> 
 fn labelled(end: &End, options: &Options) -> Label {
     let label = options.label.clone();
     Label {
-        v: 1,
+        v: snapshot::VERSION,
         types: end.types.clone(),
         filtered: end.filtered,
         complete: options.complete,

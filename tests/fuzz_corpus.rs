@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets, without a nightly compiler: the kept corpora, and mutations of them.
 
 use crate::measure::{figure, many};
+use crate::util::random::Random;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,18 +24,6 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     let mut files: Vec<_> = folder.read_dir().expect("a corpus").map(|e| e.expect("its files").path()).collect();
     files.sort();
     files.iter().map(|f| std::fs::read(f).expect("read a file of a corpus")).collect()
-}
-
-/// xorshift: the same mutations in every run, unless SNAP_SEED says otherwise.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % n.max(1)
-    }
 }
 
 /// Pieces that parsers stumble over.

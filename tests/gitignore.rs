@@ -2,6 +2,7 @@
 
 use crate::measure::{figure, many};
 use crate::util::World;
+use crate::util::random::Random;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -96,27 +97,11 @@ const PIECES: [&[u8]; 46] = [
     b"a/b",
 ];
 
-/// xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % n
-    }
-
-    fn one<'a>(&mut self, of: &[&'a [u8]]) -> &'a [u8] {
-        of[self.below(of.len())]
-    }
-
-    /// The seed that a run in this tier begins with.
-    fn seed() -> u64 {
-        let fresh = || std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64 | 1;
-        let given = std::env::var("SNAP_SEED").ok().and_then(|s| s.parse().ok());
-        given.unwrap_or_else(|| many(0x9e37_79b9_7f4a_7c15, fresh()))
-    }
+/// The seed that a run in this tier begins with.
+fn seed() -> u64 {
+    let fresh = || std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64 | 1;
+    let given = std::env::var("SNAP_SEED").ok().and_then(|s| s.parse().ok());
+    given.unwrap_or_else(|| many(0x9e37_79b9_7f4a_7c15, fresh()))
 }
 
 /// A set of ignore files and of names that they may leave out. Paths are relative to the set's folder.
@@ -267,7 +252,7 @@ fn smallest(mut set: Set) -> Set {
 /// Trees with lines that hold from the root, each listed on its own: few, because each takes two processes.
 #[test]
 fn what_exclude_from_leaves_out_is_what_git_leaves_out() {
-    let seed = Random::seed();
+    let seed = seed();
     let mut random = Random(seed);
     for round in 0..many(25, 400) {
         let set = Set::random(&mut random);
@@ -398,7 +383,7 @@ fn excludes_and_includes_take_back_among_themselves() {
 
 #[test]
 fn what_is_ignored_is_what_git_ignores() {
-    let seed = Random::seed();
+    let seed = seed();
     let mut random = Random(seed);
     let (mut count, mut left_out) = (0, 0);
     for _ in 0..many(1, 20) {

@@ -82,7 +82,7 @@ impl Deleter<'_> {
         match look() {
             Ok((_, None)) => {}
             Ok((_, Some(stat))) if self.context.keeps(&stat) => {}
-            Ok((_, Some(stat))) if self.context.spared.spares(name.as_bytes(), is(&stat, FileType::Directory)) => {}
+            Ok((_, Some(stat))) if self.context.spared.spares(name, is(&stat, FileType::Directory)) => {}
             Ok((parent, Some(stat))) => match folders {
                 Some(folders) if is(&stat, FileType::Directory) => folders.push(name.clone()),
                 _ => {
@@ -196,7 +196,8 @@ impl Walk<'_, '_> {
                 stays |= !(goes && self.remove(&mut here, name, &path, kind));
                 continue;
             }
-            let recorded = self.recorded(&Name::new(path.clone()))?;
+            let shown = Name::new(path.clone());
+            let recorded = self.recorded(&shown)?;
             let extent = &mut self.deleter.extent;
             extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
             extent.shared += u64::from(recorded.is_some());
@@ -204,7 +205,7 @@ impl Walk<'_, '_> {
                 Some(Kind::Directory) => {}
                 Some(_) if kind == FileType::Directory => replaced.push(leaf),
                 Some(_) => stays = true,
-                None if context.spared.spares(&path, kind == FileType::Directory) => {
+                None if context.spared.spares(&shown, kind == FileType::Directory) => {
                     spared.push(leaf);
                     stays = true;
                 }

@@ -174,9 +174,9 @@ impl Planner {
     }
 
     fn extra(&self, there: &Record) -> Option<Step> {
-        let name = there.name().as_bytes();
-        let kept = self.kept.iter().any(|prefix| name.starts_with(prefix)) || self.spared.spares(name, false);
-        (self.deletes && !kept).then(|| Step::Extra(there.name().clone()))
+        let name = there.name();
+        let kept = self.kept.iter().any(|prefix| name.as_bytes().starts_with(prefix)) || self.spared.spares(name, false);
+        (self.deletes && !kept).then(|| Step::Extra(name.clone()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What `--delete` may delete: nothing because a record is missing, unless the record's absence is known to be meant.
 
 use super::{Options, Side};
-use crate::end::End;
+use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted};
 use crate::name::Name;
 use crate::scan::Rules;
@@ -51,12 +51,9 @@ impl Spared {
     }
 
     /// Whether this name is spared, with all below it.
-    pub fn spares(&self, name: &[u8], folder: bool) -> bool {
-        let is_below = |kept: &Name| {
-            let rest = name.strip_prefix(kept.as_bytes());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
-        self.kept_out.iter().any(is_below) || self.rules.as_ref().is_some_and(|rules| rules.leaves_out(name, folder))
+    pub fn spares(&self, name: &Name, folder: bool) -> bool {
+        let kept_out = self.kept_out.iter().any(|kept| kept == name || kept.is_above(name));
+        kept_out || self.rules.as_ref().is_some_and(|rules| rules.leaves_out(name.as_bytes(), folder))
     }
 }
 
@@ -174,7 +171,7 @@ impl Extent {
 }
 
 /// The end record of the records as they are after a restore.
-pub fn after(end: &End, came: crate::end::Listing, rows: bool, delete: bool, root: String) -> End {
+pub fn after(end: &End, came: Listing, rows: bool, delete: bool, root: String) -> End {
     let end = end.clone().compared_with(came);
     // Rows speak of what changed only, and without deleting there may be more than the records name.
     let is_all = delete && !rows;

@@ -134,11 +134,23 @@ fn push_xattrs(out: &mut String, xattrs: &[(Vec<u8>, Vec<u8>)]) {
     out.push('}');
 }
 
-/// The mode bits that new files go without. The system tells it only by setting it, so there is an instant without one.
+/// The mode bits that new files go without.
+///
+/// Linux names them in `/proc/self/status`. Elsewhere the system tells them only by setting them, and for that instant files
+/// that other threads or their children make have no such bits taken away.
 pub fn umask() -> u32 {
-    let mask = rustix::process::umask(rustix::fs::Mode::empty());
-    rustix::process::umask(mask);
-    mask.as_raw_mode()
+    let told = std::fs::read_to_string("/proc/self/status").ok();
+    told.as_deref().and_then(umask_of).unwrap_or_else(|| {
+        let mask = rustix::process::umask(rustix::fs::Mode::empty());
+        rustix::process::umask(mask);
+        mask.as_raw_mode()
+    })
+}
+
+/// The octal number behind `Umask:` in a `/proc/PID/status` (proc(5)).
+fn umask_of(status: &str) -> Option<u32> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(mask.trim(), 8).ok()
 }
 
 /// The keys of a file's or folder's record that `stat` gives, for a record that is older than the file.
@@ -166,4 +178,30 @@ pub fn changes(stat: &Stat) -> Vec<(&'static str, Option<String>)> {
         changes.push(("size", Some(stat.st_size.to_string())));
     }
     changes
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn to_ask_for_the_umask_changes_it_for_nobody() {
+        let temp = tempfile::tempdir().unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    umask();
+                }
+            });
+            let mode = |i: u32| std::fs::File::create(temp.path().join(i.to_string())).unwrap().metadata().unwrap().mode();
+            let modes: Vec<u32> = (0..3000).map(mode).filter(|mode| mode & 0o777 != 0o666 & !umask()).collect();
+            done.store(true, Ordering::Relaxed);
+            assert!(modes.is_empty(), "{modes:?}");
+        });
+        assert_eq!(umask_of("Name:\tsh\nUmask:\t0027\nState:\tR\n"), Some(0o27));
+        assert_eq!(umask_of("Name:\tUmask\n"), None);
+    }
 }

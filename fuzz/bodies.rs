@@ -2,7 +2,7 @@
 //! `fuzz_targets`, the tests with the kept corpora and with mutations of them.
 
 use snapshooter::codec::{self, GzipReader};
-use snapshooter::diff::{self, Shower, Status, Style};
+use snapshooter::diff::{self, Printer, Status, Style};
 use snapshooter::end::End;
 use snapshooter::monitor::Recorder;
 use snapshooter::name::{self, Name};
@@ -148,16 +148,16 @@ pub fn diff(data: &[u8]) {
         let reader = Reader::new("fuzz", std::io::Cursor::new(bytes.to_vec()));
         sort::ordered(Box::new(reader), monitor.clone()).ok()
     };
-    for style in [Style::Records, Style::Table, Style::Names, Style::Stat] {
+    for style in [Style::Jsonl, Style::Table, Style::Names, Style::Stat] {
         let (Some(left), Some(right)) = (side(sides[0]), side(sides[1])) else { return };
         let options =
             diff::Options { metadata: data.len().is_multiple_of(2), statuses: Status::ALL.to_vec(), types: [None, None] };
         let mut rows = diff::diff(left, right, options, monitor.clone());
-        let (mut shower, mut out) = (Shower::new(style, true), Vec::new());
+        let (mut shower, mut out) = (Printer::new(style, true), Vec::new());
         let mut last: Option<Name> = None;
         for row in rows.by_ref() {
             let Ok(row) = row else { break };
-            if style == Style::Records {
+            if style == Style::Jsonl {
                 let record = row.clone().into_record();
                 // Error and end records have no place in the order (see Pair::Aside).
                 if record.kind() == Kind::Change {
@@ -168,7 +168,7 @@ pub fn diff(data: &[u8]) {
             shower.row(&mut out, row).expect("a Vec takes all");
         }
         shower.finish(&mut out, &rows, &Status::ALL).expect("a Vec takes all");
-        if style != Style::Records {
+        if style != Style::Jsonl {
             String::from_utf8_lossy(&out).lines().for_each(harmless);
         }
         let _ = (rows.found(), rows.errors());

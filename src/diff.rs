@@ -2,11 +2,11 @@
 
 mod show;
 
-pub use show::{Shower, Style};
+pub use show::{Printer, Style};
 
 use crate::end::{self, End, Listing};
 use crate::error::{Error, Result};
-use crate::merge::{Merge, Pair, Side};
+use crate::join::{Join, Pair, Side};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record};
@@ -18,14 +18,15 @@ use std::sync::Arc;
 
 /// What became of a name from left to right, in the words of the Python tool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum), value(rename_all = "snake_case"))]
 pub enum Status {
-    /// Only on the left: gone since.
+    /// Only on the left: gone since
     OnlyLeft,
-    /// Only on the right: new.
+    /// Only on the right: new
     OnlyRight,
-    /// On both sides, not the same.
+    /// On both sides, not the same
     Different,
-    /// The same on both sides.
+    /// The same on both sides
     Equal,
 }
 
@@ -103,7 +104,7 @@ pub struct Count {
 
 /// The comparison, row by row. What it counted can be asked for at any time, and is all at its end.
 pub struct Diff {
-    pairs: Merge<Records, Records>,
+    pairs: Join<Records, Records>,
     options: Options,
     monitor: Arc<dyn Monitor>,
     sides: [Seen; 2],
@@ -131,7 +132,7 @@ const FAILED_LIMIT: usize = 4096;
 pub fn diff(left: Records, right: Records, options: Options, monitor: Arc<dyn Monitor>) -> Diff {
     let covered = covered(&options.types);
     let side = |records| only(end::compared(records), covered.clone());
-    let pairs = Merge::new(side(left), side(right));
+    let pairs = Join::new(side(left), side(right));
     let sides = [Seen::default(), Seen::default()];
     Diff { pairs, options, monitor, sides, own: 0, put_out: Listing::default(), counts: [Count::default(); 4], closed: false }
 }

@@ -1,164 +1,174 @@
-//! Two ordered streams of records side by side: what stands under one name in one of them, or in both.
+//! `snap-merge`: several streams as one, in order: parts of a backup that were made side by side, on several machines or disks.
 
+use crate::end::{self, End};
 use crate::error::{Error, Result};
-use crate::name::Name;
-use crate::record::{Kind, Record};
-use std::cmp::Ordering;
+use crate::monitor::Monitor;
+use crate::record::Kind;
+use crate::sort::{self, Spool};
+use crate::stream::{Records, Tally};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// One of the two streams.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Side {
-    /// The first, the older one.
-    Left,
-    /// The second, the newer one.
-    Right,
-}
-
-/// What stands under the next name.
-#[derive(Clone, PartialEq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
-pub enum Pair {
-    /// Only the left stream has the name.
-    Left(Record),
-    /// Only the right stream has it.
-    Right(Record),
-    /// Both have it.
-    Both(Record, Record),
-    /// An error or end record, which has no place in the order; it comes as early as it was read.
-    Aside(Side, Record),
-}
-
-/// Joins two streams by name, in lock step: never more than one record of each is kept.
+/// The records of all inputs in order. A name that several have is kept once where they say the same of it.
 ///
-/// Both have to be in order, without a name twice (see [`crate::sort`]). This is checked on the way, because a join of records
-/// in disorder would tell of differences that are none.
-pub struct Merge<L, R> {
-    left: Head<L>,
-    right: Head<R>,
-    failed: bool,
+/// There is an end record if every input has one. It is `filtered` if one of them is or came short, and has the types that any
+/// was asked for, the root that all name, and what any kept out.
+///
+/// # Errors
+/// Those of the inputs, and a name that stands for two different things.
+pub fn merge(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let count = inputs.len();
+    let (spool, ends) = collect(inputs.into_iter().map(end::compared).collect(), &*monitor)?;
+    let end = (ends.len() == count).then(|| join(&ends).listing(spool.counts().listing));
+    Ok(closed(&spool, end))
 }
 
-/// A stream and its next entry.
-struct Head<I> {
-    items: I,
-    next: Option<Record>,
-    last: Option<Name>,
-    side: &'static str,
+/// The records of the slices of one listing in order. One of them has its end record, or several have the same; it is that of
+/// the whole, with the failures of all slices.
+///
+/// # Errors
+/// As of [`fn@merge`], and end records of several listings.
+pub fn slices(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let (spool, mut ends) = collect(inputs, &*monitor)?;
+    let errors = ends.iter_mut().map(|end| std::mem::take(&mut end.errors)).max();
+    if ends.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Error::advise(
+            "the inputs end with end records of different listings",
+            "--slices joins parts of one listing; without it, several listings are joined",
+        ));
+    }
+    let end = ends.pop().map(|end| End { errors: errors.unwrap_or(0), ..end });
+    Ok(closed(&spool, end))
 }
 
-impl<I: Iterator<Item = Result<Record>>> Head<I> {
-    fn new(items: I, side: &'static str) -> Head<I> {
-        Head { items, next: None, last: None, side }
-    }
-
-    /// Reads until there is a next entry. Some is a record beside the order, which comes first.
-    fn fill(&mut self) -> Result<Option<Record>> {
-        while self.next.is_none() {
-            let Some(record) = self.items.next().transpose()? else { break };
-            if matches!(record.kind(), Kind::Error | Kind::End) {
-                return Ok(Some(record));
-            }
-            let order = self.last.as_ref().map_or(Ordering::Less, |last| last.cmp(record.name()));
-            let reason = match order {
-                Ordering::Less => None,
-                Ordering::Equal => Some("the name stands twice"),
-                Ordering::Greater => Some("the record is not in order of name"),
-            };
-            if let Some(reason) = reason {
-                return Err(Error::refused(format!("{} side: {}: {reason}", self.side, record.name().printable())));
-            }
-            self.last = Some(record.name().clone());
-            self.next = Some(record);
+/// All records in order, and the end records apart.
+fn collect(inputs: Vec<Records>, monitor: &dyn Monitor) -> Result<(Spool, Vec<End>)> {
+    let ends = Arc::new(Mutex::new(Vec::new()));
+    let seen = ends.clone();
+    // A record behind an end record is an error of the input it is in, which its reader finds; here ends are taken out.
+    let records = inputs.into_iter().flatten().filter(move |record| match record {
+        Ok(record) if record.kind() == Kind::End => {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(End::of(record));
+            false
         }
-        Ok(None)
-    }
+        _ => true,
+    });
+    let spool = Spool::collect(Box::new(records), sort::BUDGET, monitor)?;
+    let ends = std::mem::take(&mut *ends.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((spool, ends))
 }
 
-impl<L, R> Merge<L, R>
-where
-    L: Iterator<Item = Result<Record>>,
-    R: Iterator<Item = Result<Record>>,
-{
-    /// A join of these two.
-    pub fn new(left: L, right: R) -> Merge<L, R> {
-        Merge { left: Head::new(left, "left"), right: Head::new(right, "right"), failed: false }
-    }
-
-    fn next_pair(&mut self) -> Result<Option<Pair>> {
-        if let Some(record) = self.left.fill()? {
-            return Ok(Some(Pair::Aside(Side::Left, record)));
-        }
-        if let Some(record) = self.right.fill()? {
-            return Ok(Some(Pair::Aside(Side::Right, record)));
-        }
-        let order = match (&self.left.next, &self.right.next) {
-            (Some(left), Some(right)) => left.name().cmp(right.name()),
-            (Some(_), None) => Ordering::Less,
-            (None, _) => Ordering::Greater,
-        };
-        let left = if order.is_le() { self.left.next.take() } else { None };
-        let right = if order.is_ge() { self.right.next.take() } else { None };
-        Ok(match (left, right) {
-            (Some(left), Some(right)) => Some(Pair::Both(left, right)),
-            (Some(left), None) => Some(Pair::Left(left)),
-            (None, Some(right)) => Some(Pair::Right(right)),
-            (None, None) => None,
-        })
-    }
+/// The records, then an end record with as many errors as there are among them, at least.
+fn closed(spool: &Spool, end: Option<End>) -> Records {
+    let tally = Tally { passed: spool.counts().errors, own: 0 };
+    let end = end.map(|end| End { errors: tally.errors(end.errors), ..end });
+    Box::new(spool.read().chain(end.map(|end| Ok(end.record()))))
 }
 
-impl<L, R> Iterator for Merge<L, R>
-where
-    L: Iterator<Item = Result<Record>>,
-    R: Iterator<Item = Result<Record>>,
-{
-    type Item = Result<Pair>;
-
-    fn next(&mut self) -> Option<Result<Pair>> {
-        if self.failed {
-            return None;
-        }
-        let next = self.next_pair();
-        self.failed = next.is_err();
-        next.transpose()
+/// What all the ends say together. What was listed is counted by whoever joins the records.
+fn join(ends: &[End]) -> End {
+    let mut types = Some(Vec::new());
+    for end in ends {
+        types = types.zip(end.types.clone()).map(|(all, more): (Vec<String>, _)| {
+            let new: Vec<String> = more.into_iter().filter(|t| !all.contains(t)).collect();
+            [all, new].concat()
+        });
+    }
+    let root = ends.first().and_then(|end| end.root.clone());
+    let root_folder = ends.first().and_then(|end| end.root_folder.clone());
+    let mut kept_out: Vec<_> = ends.iter().flat_map(|end| end.kept_out.clone()).collect();
+    kept_out.sort();
+    kept_out.dedup();
+    // Rules tell of all that was left out only where they are those of every listing that left something out.
+    let mut rules: Vec<_> = ends.iter().filter_map(|end| end.rules.clone()).collect();
+    rules.dedup();
+    let known = rules.len() <= 1 && !ends.iter().any(End::is_short);
+    End {
+        errors: ends.iter().map(|end| end.errors).fold(0, u64::saturating_add),
+        filtered: !known || ends.iter().any(|end| end.filtered),
+        rules: rules.pop().filter(|_| known),
+        kept_out,
+        diff: ends.iter().any(|end| end.diff),
+        types: types.filter(|t| !t.is_empty()),
+        root_folder: root_folder.filter(|facts| ends.iter().all(|end| end.root_folder.as_ref() == Some(facts))),
+        root: root.filter(|root| ends.iter().all(|end| end.root.as_ref() == Some(root))),
+        ..End::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::Recorder;
+    use crate::record::Record;
     use crate::stream::Reader;
 
-    fn read(text: &'static str) -> Reader<&'static [u8]> {
-        Reader::new("input", text.as_bytes())
+    fn input(text: &str) -> Records {
+        Box::new(Reader::new("input", std::io::Cursor::new(text.as_bytes().to_vec())))
     }
 
-    fn shown(left: &'static str, right: &'static str) -> Vec<String> {
-        let shown = |pair: Result<Pair>| match pair {
-            Ok(Pair::Left(l)) => format!("- {}", l.name().printable()),
-            Ok(Pair::Right(r)) => format!("+ {}", r.name().printable()),
-            Ok(Pair::Both(l, r)) if l.name() == r.name() => format!("= {}", l.name().printable()),
-            Ok(Pair::Both(..)) => "two names".to_string(),
-            Ok(Pair::Aside(side, r)) => format!("{side:?} {:?} {}", r.kind(), r.name().printable()),
-            Err(e) => e.to_string(),
+    fn joined(inputs: &[&str]) -> Result<Vec<String>> {
+        let inputs = inputs.iter().map(|text| input(text)).collect();
+        merge(inputs, Arc::new(Recorder::default()))?.map(|r| Ok(String::from_utf8_lossy(r?.text()).into_owned())).collect()
+    }
+
+    #[test]
+    fn the_whole_covers_the_types_of_all_and_has_a_root_if_they_have_one() {
+        let end = |types: &[&str], root: &str| End {
+            types: (!types.is_empty()).then(|| types.iter().map(ToString::to_string).collect()),
+            root: Some(root.to_string()),
+            ..End::default()
         };
-        Merge::new(read(left), read(right)).map(shown).collect()
+        let joined = join(&[end(&["file"], "a"), end(&["file", "link"], "a")]);
+        assert_eq!(joined.types.unwrap(), ["file", "link"]);
+        assert_eq!(joined.root.as_deref(), Some("a"));
+        let joined = join(&[end(&["file"], "a"), end(&[], "b")]);
+        assert_eq!((joined.types, joined.root), (None, None));
+    }
+
+    const END: &str = "{\"errors\":0,\"name\":\"\",\"records\":";
+
+    #[test]
+    fn streams_become_one_in_order_and_whole_only_if_all_are() {
+        let a = format!("{{\"name\":\"b\"}}\n{{\"name\":\"d\"}}\n{END}2,\"root\":\"/r\",\"type\":\"end\"}}\n");
+        let b = format!("{{\"name\":\"a\"}}\n{END}1,\"root\":\"/r\",\"type\":\"end\"}}\n");
+        let end = |lines: &[String]| End::of(&Record::parse(lines.last().unwrap().as_bytes()).unwrap());
+        let whole = joined(&[&a, &b]).unwrap();
+        assert_eq!(whole[..3], [r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"d"}"#]);
+        let whole = end(&whole);
+        assert_eq!((whole.records, whole.filtered, whole.root.as_deref()), (Some(3), false, Some("/r")));
+        let short = end(&joined(&[&a.replace("{\"name\":\"d\"}\n", ""), &b]).unwrap());
+        assert_eq!((short.records, short.filtered), (Some(2), true), "a record that was listed did not come");
+        assert_eq!(joined(&[&a, "{\"name\":\"c\"}\n"]).unwrap().len(), 3, "one is not whole");
     }
 
     #[test]
-    fn joins_by_name_and_keeps_errors_and_ends_beside() {
-        let left = "{\"name\":\"z\",\"type\":\"error\"}\n{\"name\":\"a\"}\n{\"name\":\"b\"}\n{\"name\":\"\",\"type\":\"end\"}\n";
-        let right = "{\"name\":\"b\"}\n{\"name\":\"a\",\"type\":\"error\"}\n{\"name\":\"c\"}\n";
-        let expected = ["Left Error z", "- a", "= b", "Left End ", "Right Error a", "+ c"];
-        assert_eq!(shown(left, right), expected);
-        assert_eq!(shown("", ""), Vec::<String>::new());
+    fn slices_are_as_whole_as_their_listing() {
+        let end = format!("{END}3,\"type\":\"end\"}}\n");
+        let of = |inputs: &[&str]| -> Result<End> {
+            let inputs = inputs.iter().map(|text| input(text)).collect();
+            let lines: Vec<_> = slices(inputs, Arc::new(Recorder::default()))?.collect::<Result<_>>()?;
+            Ok(End::of(lines.last().unwrap()))
+        };
+        let failed = "{\"error\":\"x\",\"name\":\"a\",\"type\":\"error\"}\n";
+        let whole = of(&[failed, &format!("{{\"name\":\"b\"}}\n{{\"name\":\"c\"}}\n{end}")]).unwrap();
+        assert_eq!((whole.records, whole.errors), (Some(3), 1));
+        assert_eq!(of(&[&end, &end.replace("\"errors\":0", "\"errors\":2")]).unwrap().errors, 2, "the same listing");
+        assert!(of(&[&end, &end.replace("3", "4")]).is_err(), "two listings");
     }
 
     #[test]
-    fn disorder_and_names_that_stand_twice_are_refused_by_name() {
-        let out = shown("{\"name\":\"b\"}\n{\"name\":\"a\"}\n", "");
-        assert_eq!(out, ["- b", "left side: a: the record is not in order of name"]);
-        let out = shown("", "{\"name\":\"b\"}\n{\"name\":\"b\"}\n");
-        assert_eq!(out, ["+ b", "right side: b: the name stands twice"]);
+    fn rules_hold_for_the_whole_only_where_nothing_else_was_left_out() {
+        let ruled = |rule: &str| End { filtered: true, rules: Some(serde_json::json!(rule)), ..End::default() };
+        let all = End::default();
+        assert!(join(&[ruled("a"), all.clone(), ruled("a")]).rules.is_some());
+        let unused = |rule: &str| End { filtered: false, ..ruled(rule) };
+        assert!(join(&[ruled("a"), ruled("b")]).is_short() && join(&[unused("a"), unused("b")]).is_short());
+        assert!(join(&[ruled("a"), End { filtered: true, ..all }]).is_short());
+    }
+
+    #[test]
+    fn one_name_for_two_things_is_refused() {
+        assert!(joined(&["{\"name\":\"a\",\"size\":1}\n", "{\"name\":\"a\",\"size\":2}\n"]).is_err());
+        assert_eq!(joined(&["{\"name\":\"a\"}\n", "{\"name\":\"a\"}\n"]).unwrap().len(), 1);
     }
 }

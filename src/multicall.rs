@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         tool = args_os().nth(1).unwrap_or_default();
     }
     match tools::find(&tool) {
-        Some(tool) => tool(arguments),
+        Some(tool) => (tool.main)(arguments),
         None if tool == "--completions" => cli::finish(&Console::new(NAME), completions()),
         None => cli::finish(&Console::new(NAME), Err(no_tool(tool.as_bytes()))),
     }
@@ -29,11 +29,11 @@ fn main() -> ExitCode {
 /// Writes the completions of all tools into a folder, for `make install`.
 fn completions() -> Result<Outcome> {
     let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions lacks the folder to write to"))?;
-    completion::write_all(Path::new(&folder)).map(|()| Outcome::Done)
+    completion::write_all(tools::ALL.iter().map(|tool| (tool.command)()), Path::new(&folder)).map(|()| Outcome::Done)
 }
 
 fn no_tool(name: &[u8]) -> Error {
-    let names = tools::ALL.map(|(name, _)| name).join(", ");
+    let names = tools::ALL.map(|tool| tool.name).join(", ");
     match name {
         b"" => Error::refused(format!("no tool given; there are {names}")),
         name => Error::refused(format!("'{}' is none of the tools {names}", printable(name))),

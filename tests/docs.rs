@@ -7,7 +7,7 @@
 //! example is a shell command that has to succeed afterwards, with the example's output in the file `$out`.
 
 use clap::{Arg, Command as Tool};
-use snapshooter::cli;
+use snapshooter::tools;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 fn tools() -> Vec<Tool> {
-    let mut tools = cli::tools();
+    let mut tools = tools::ALL.iter().map(|tool| (tool.command)()).collect::<Vec<_>>();
     tools.iter_mut().for_each(Tool::build);
     tools
 }

@@ -44,7 +44,7 @@ fn files(root: &Path) -> BTreeSet<PathBuf> {
 /// What has to be installed below a prefix.
 fn expected(zsh: &str) -> BTreeSet<PathBuf> {
     let mut all = BTreeSet::new();
-    for (tool, _) in tools::ALL {
+    for tool in tools::ALL.iter().map(|tool| tool.name) {
         all.insert(format!("bin/{tool}"));
         all.insert(format!("share/bash-completion/completions/{tool}"));
         all.insert(format!("share/zsh/{zsh}/_{tool}"));
@@ -61,7 +61,7 @@ fn expected(zsh: &str) -> BTreeSet<PathBuf> {
 /// Runs every tool in a folder, and a backup and its restore with nothing but them and the system's commands.
 #[track_caller]
 fn work(bin: &Path) {
-    for (tool, _) in tools::ALL {
+    for tool in tools::ALL.iter().map(|tool| tool.name) {
         let version = format!("{tool} {}\n", env!("CARGO_PKG_VERSION"));
         assert_eq!(said(Command::new(bin.join(tool)).arg("--version")), version);
         let help = said(Command::new(bin.join(tool)).arg("--help"));
@@ -100,7 +100,7 @@ fn make_install_installs_one_executable_that_is_every_tool() {
     let moved = place.path().join("moved");
     fs::rename(&root, &moved).unwrap();
     let bin = moved.join("opt/s/bin");
-    for (tool, _) in tools::ALL.iter().filter(|(tool, _)| *tool != "snapshooter") {
+    for tool in tools::ALL.iter().map(|tool| tool.name).filter(|tool| *tool != "snapshooter") {
         assert_eq!(fs::read_link(bin.join(tool)).unwrap(), Path::new("snapshooter"));
     }
     assert_eq!(bin.join("snapshooter").symlink_metadata().unwrap().permissions().mode(), 0o100755);
@@ -123,7 +123,7 @@ fn the_executable_of_all_tools_goes_by_its_name_or_its_first_argument() {
     };
     let (status, out, _) = call("snapshooter-all", &["snap-list", "--help"]);
     assert!(status == Some(0) && out.contains("Usage: snap-list "), "{out}");
-    let names = tools::ALL.map(|(name, _)| name).join(", ");
+    let names = tools::ALL.map(|tool| tool.name).join(", ");
     for (name, arguments, said) in [
         ("snapshooter-all", &[][..], format!("snapshooter-all: no tool given; there are {names}\n")),
         ("snapshooter-all", &["snap-\u{1b}"], format!("snapshooter-all: 'snap-\\u{{1b}}' is none of the tools {names}\n")),
@@ -174,7 +174,7 @@ fn cargo_install_installs_every_tool_and_nothing_else() {
     let targets = metadata["packages"][0]["targets"].as_array().expect("the targets of the package");
     let of_default = targets.iter().filter(|t| t["kind"][0] == "bin" && t.get("required-features").is_none());
     let of_default: BTreeSet<&str> = of_default.filter_map(|t| t["name"].as_str()).collect();
-    let all: BTreeSet<&str> = tools::ALL.iter().map(|(name, _)| *name).collect();
+    let all: BTreeSet<&str> = tools::ALL.iter().map(|tool| tool.name).collect();
     assert_eq!(of_default, all);
     if many(false, true) {
         let place = TempDir::new().expect("a folder to install to");

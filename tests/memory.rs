@@ -2,9 +2,9 @@
 
 use crate::util::World;
 use crate::util::trees::Tree;
-use snapshooter::commands::{self, Choice, Make, Plan, Setup};
 use snapshooter::diff::Status;
 use snapshooter::monitor::Recorder;
+use snapshooter::python::{self, Choice, Make, Plan, Setup, Shown};
 use snapshooter::record::Kind;
 use snapshooter::storage::{Location, Options};
 use std::collections::BTreeMap;
@@ -33,26 +33,25 @@ fn setup(file: Location, heap: Location, snap: Location) -> Setup {
 fn round(from: &Setup, back: &Location) -> (Vec<String>, Vec<String>) {
     let make = Make { kinds: vec![Kind::File], ..Make::default() };
     let monitor = Arc::new(Recorder::default());
-    let first = commands::make(from, &make, monitor.clone()).unwrap_or_else(|e| panic!("{e} {:?}", monitor.heard()));
-    let second = commands::make(from, &make, monitor.clone()).expect("a second backup");
+    let first = python::make(from, &make, monitor.clone()).unwrap_or_else(|e| panic!("{e} {:?}", monitor.heard()));
+    let second = python::make(from, &make, monitor.clone()).expect("a second backup");
     assert_eq!(first.records, second.records, "{:?}", monitor.heard());
     let mut rows = Vec::new();
     let sides = [1, 0].map(|n| Choice { path: Some(format!("latest~{n}").into()), ..Choice::default() });
     let statuses = [Status::OnlyLeft, Status::OnlyRight, Status::Different];
-    let shown = commands::compare::Shown::Diff(snapshooter::diff::Style::Names);
-    let found =
-        commands::compare::compare(&from.snap, sides, &statuses, shown, &mut rows, monitor.clone()).expect("a comparison");
+    let shown = Shown::Diff(snapshooter::diff::Style::Names);
+    let found = python::compare(&from.snap, sides, &statuses, shown, &mut rows, monitor.clone()).expect("a comparison");
     assert!(!found, "{}", String::from_utf8_lossy(&rows));
     let to = Setup { file: back.clone(), ..from.clone() };
     let restored = Arc::new(Recorder::default());
-    commands::restore(&to, &Plan::default(), &mut |_| Ok(()), restored.clone()).expect("a restore");
+    python::restore(&to, &Plan::default(), &mut |_| Ok(()), restored.clone()).expect("a restore");
     // Nothing is left to do.
     let mut left = 0;
     let count = &mut |_: &_| {
         left += 1;
         Ok(())
     };
-    commands::restore(&to, &Plan { dry_run: true, ..Plan::default() }, count, restored.clone()).expect("a look");
+    python::restore(&to, &Plan { dry_run: true, ..Plan::default() }, count, restored.clone()).expect("a look");
     assert_eq!(left, 0, "{:?}", restored.heard());
     (monitor.heard(), restored.heard())
 }
@@ -84,7 +83,7 @@ fn what_the_records_do_not_have_is_deleted_and_a_missing_root_is_an_error() {
     let folder = Location::Folder(world.path("files"));
     let (heap, snap, map) = (at("memory://extras/heap"), at("memory://extras/snap"), at("memory://extras/files"));
     let make = Make { kinds: vec![Kind::File], ..Make::default() };
-    let missing = commands::make(&setup(map.clone(), heap.clone(), snap.clone()), &make, Arc::new(Recorder::default()));
+    let missing = python::make(&setup(map.clone(), heap.clone(), snap.clone()), &make, Arc::new(Recorder::default()));
     assert!(missing.expect_err("nothing is there").to_string().contains("nothing is there"));
     let from = setup(folder, heap.clone(), snap.clone());
     round(&from, &map);
@@ -98,12 +97,12 @@ fn what_the_records_do_not_have_is_deleted_and_a_missing_root_is_an_error() {
     put(&first, "changed");
     let to = Setup { file: map.clone(), ..from };
     let heard = Arc::new(Recorder::default());
-    commands::restore(&to, &Plan::default(), &mut |_| Ok(()), heard.clone()).expect("a restore");
+    python::restore(&to, &Plan::default(), &mut |_| Ok(()), heard.clone()).expect("a restore");
     assert!(store.stat(b"extra/x").expect("a look").is_none(), "{:?}", heard.heard());
     // The state before was saved, so the restore can be undone.
     let undo = heard.heard().into_iter().find(|line| line.starts_with("to undo: ")).expect("a word on undoing");
     let before = undo.rsplit(' ').next().expect("a path").to_string();
     let plan = Plan { choice: Choice { path: Some(before.into()), ..Choice::default() }, ..Plan::default() };
-    commands::restore(&to, &plan, &mut |_| Ok(()), heard.clone()).expect("undoing");
+    python::restore(&to, &plan, &mut |_| Ok(()), heard.clone()).expect("undoing");
     assert!(store.stat(b"extra/x").expect("a look").is_some());
 }

@@ -4,8 +4,8 @@ use crate::emulators::{self, Emulator, Planted, Root};
 use crate::measure::{figure, many};
 use crate::util::World;
 use crate::util::recording::{Call, Recording};
-use snapshooter::commands::{self, Choice, Make, Plan, Setup};
 use snapshooter::monitor::Recorder;
+use snapshooter::python::{self, Choice, Make, Plan, Setup, Shown};
 use snapshooter::record::Kind;
 use snapshooter::storage::{Location, Store};
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ fn folder_tree(folder: &Path) -> Tree {
 fn make(setup: &Setup, what: &str) -> u64 {
     let make = Make { kinds: vec![Kind::File], ..Make::default() };
     let heard = Arc::new(Recorder::default());
-    let made = commands::make(setup, &make, heard.clone());
+    let made = python::make(setup, &make, heard.clone());
     made.unwrap_or_else(|e| panic!("{what}: {e} {:?} {:#?}", e.help(), heard.heard())).records
 }
 
@@ -139,13 +139,13 @@ fn triple(world: &World, places: [Place; 3], number: usize) {
     let sides = [1, 0].map(|n| Choice { path: Some(format!("latest~{n}").into()), ..Choice::default() });
     let statuses =
         [snapshooter::diff::Status::Different, snapshooter::diff::Status::OnlyLeft, snapshooter::diff::Status::OnlyRight];
-    let names = commands::compare::Shown::Diff(snapshooter::diff::Style::Names);
-    let differ = commands::compare::compare(&snap, sides, &statuses, names, &mut Vec::new(), Arc::new(Recorder::default()));
+    let names = Shown::Diff(snapshooter::diff::Style::Names);
+    let differ = python::compare(&snap, sides, &statuses, names, &mut Vec::new(), Arc::new(Recorder::default()));
     assert!(!differ.unwrap_or_else(|e| panic!("{what}: {e}")), "{what}");
     let back = file.root(world, &format!("back{number}"));
     let to = Setup { file: back.open().0, ..setup };
     let heard = Arc::new(Recorder::default());
-    let restored = commands::restore(&to, &Plan::default(), &mut |_| Ok(()), heard.clone());
+    let restored = python::restore(&to, &Plan::default(), &mut |_| Ok(()), heard.clone());
     restored.unwrap_or_else(|e| panic!("{what}: {e} {:?} {:#?}", e.help(), heard.heard()));
     assert!(back.tree() == wanted, "{what}: {:#?}", heard.heard());
 }

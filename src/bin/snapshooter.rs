@@ -1,5 +1,5 @@
-//! `snapshooter`: the work is in [`snapshooter::tools::snapshooter`].
+//! `snapshooter`: the work is in [`snapshooter::python`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::snapshooter::main(std::env::args_os())
+    snapshooter::python::main(std::env::args_os())
 }

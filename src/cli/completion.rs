@@ -76,10 +76,10 @@ fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
 ///
 /// # Errors
 /// If one can't be written.
-pub fn write_all(folder: &Path) -> Result<()> {
+pub fn write_all(tools: impl Iterator<Item = Command>, folder: &Path) -> Result<()> {
     let what = || format!("write {}", folder.display());
     std::fs::create_dir_all(folder).or_failed(what)?;
-    for command in super::tools() {
+    for command in tools {
         let command = command.mut_args(|arg| match arg.get_id().as_str() {
             "root" | "file_root" | "heap_root" | "snap_root" => arg.value_hint(ValueHint::DirPath),
             "left" | "right" | "snapshot" | "base" => arg.value_hint(ValueHint::AnyPath),

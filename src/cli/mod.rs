@@ -1,23 +1,17 @@
 //! What all tools share at the command line: messages, exit statuses, signals, roots, input and output.
 
 pub mod args;
-pub mod args_seed;
-mod args_tidy;
-mod base;
 mod closed;
 pub mod completion;
 mod console;
 mod io;
-pub mod log;
 mod progress;
 mod roots;
-pub mod settings;
-pub mod tidy;
 
-pub use base::base;
 pub use closed::{stdin, stdout};
 pub use console::Console;
 pub use io::{Output, records_in, without_end};
+pub use progress::Progress;
 pub use roots::{FileRoot, HeapRoot, SnapRoot};
 
 use crate::error::{Error, Result};
@@ -26,26 +20,6 @@ use clap::{CommandFactory, FromArgMatches};
 use std::env::ArgsOs;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// The options of all tools, for completions and for tests of the documents.
-pub fn tools() -> Vec<clap::Command> {
-    vec![
-        args::Scan::command(),
-        args::Heapify::command(),
-        args::Reuse::command(),
-        args::Merge::command(),
-        args::Write::command(),
-        args::List::command(),
-        args::Read::command(),
-        args::Diff::command(),
-        args::Restore::command(),
-        args::Cat::command(),
-        args::Verify::command(),
-        args::Forget::command(),
-        args::Gc::command(),
-        args_seed::Snapshooter::command(),
-    ]
-}
 
 /// How a tool ended, if nothing stopped it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

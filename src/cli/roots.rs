@@ -1,8 +1,13 @@
 //! The three roots and the options of their storages: an option each, or else an environment variable. A variable that is empty counts as not set.
 
+use super::Console;
+use crate::base::Base;
 use crate::error::{Error, Result};
+use crate::monitor::Monitor;
+use crate::snapshot::{self, Place};
 use crate::storage::{Location, Options, variable};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 
 macro_rules! root {
     ($name:ident, $field:ident, $flag:literal, $env:literal, $root:literal, $what:literal, $ofield:ident, $oflag:literal, $oenv:literal) => {
@@ -11,9 +16,9 @@ macro_rules! root {
         #[derive(clap::Args, Clone, Debug)]
         pub struct $name {
             // clap's derive does not see a doc comment that a macro puts together: `help` is told.
-            #[arg(long, value_name = "ROOT", help_heading = "Roots", help = concat!("The ", $what, ": a path or a URL [env: ", $env, "]"))]
+            #[arg(long, global = true, value_name = "ROOT", help_heading = "Roots", help = concat!("The ", $what, ": a path or a URL [env: ", $env, "]"))]
             pub $field: Option<OsString>,
-            #[arg(long, value_name = "JSON", help_heading = "Roots", hide_short_help = true,
+            #[arg(long, global = true, value_name = "JSON", help_heading = "Roots", hide_short_help = true,
                 help = concat!("How to reach the ", $root, ": a JSON object of fsspec's names, or @FILE with one [env: ", $oenv, "]"))]
             pub $ofield: Option<OsString>,
         }
@@ -42,7 +47,7 @@ macro_rules! root {
             /// If none is given, or what is given is no root.
             pub fn require(&self) -> Result<Location> {
                 self.get()?.ok_or_else(|| {
-                    Error::advise(concat!("no ", $what, " given"), concat!("give --", $flag, " ROOT or set ", $env))
+                    Error::advise(concat!("no ", $root, " given"), concat!("give --", $flag, " ROOT or set ", $env))
                 })
             }
 
@@ -87,3 +92,29 @@ root!(
     "snap-storage-options",
     "SNAP_STORAGE_OPTIONS"
 );
+
+impl SnapRoot {
+    /// The snapshot that a word names: `latest`, `latest~N`, `@TIME`, a path or a URL.
+    ///
+    /// # Errors
+    /// If there is none, or the snap root can't be listed.
+    pub fn choose(&self, spec: &OsStr, console: &Console) -> Result<Place> {
+        snapshot::choose(self.get()?.as_ref(), spec, &self.options()?, &mut |message| console.warn(message))
+    }
+
+    /// The snapshot that `--base` names, or else the latest of the file root in the snap root. None where there is none.
+    ///
+    /// # Errors
+    /// If what was named is not there, or the snap root can't be listed.
+    pub fn base(&self, named: Option<&OsStr>, file_root: Option<&Location>, console: &Arc<Console>) -> Result<Option<Base>> {
+        let place = match (named, self.get()?) {
+            (Some(spec), _) => Some(self.choose(spec, console)?),
+            (None, Some(root)) => {
+                let file_root = file_root.map(Location::identity).unwrap_or_default();
+                snapshot::base(&root, &file_root, &mut |message| console.warn(message))?.map(|found| found.place)
+            }
+            (None, None) => None,
+        };
+        place.map(|place| Base::open(place, console.clone())).transpose()
+    }
+}

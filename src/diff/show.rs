@@ -10,28 +10,29 @@ use std::io::Write;
 
 /// How rows are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Style {
-    /// A record a line.
-    Records,
-    /// A table, with a line of headings.
+    /// Rows for programs, an object a line
+    Jsonl,
+    /// A table for people
     Table,
-    /// Names, each with a sign in front: `-` only left, `+` only right, `!` different, `=` equal.
+    /// The names, each with a sign in front: - + ! =
     Names,
-    /// Counts and sizes, a line a status; nothing until the end.
+    /// Counts and sizes
     Stat,
 }
 
 /// Shows rows one by one, so that memory does not grow with their number.
-pub struct Shower {
+pub struct Printer {
     style: Style,
     end: bool,
     head: bool,
 }
 
-impl Shower {
+impl Printer {
     /// Shows rows in that style; as records with the end record only if `end`.
-    pub fn new(style: Style, end: bool) -> Shower {
-        Shower { style, end, head: true }
+    pub fn new(style: Style, end: bool) -> Printer {
+        Printer { style, end, head: true }
     }
 
     /// Shows a row.
@@ -40,8 +41,8 @@ impl Shower {
     /// As [`stream::write`].
     pub fn row(&mut self, out: &mut dyn Write, row: Row) -> Result<()> {
         let line = match (self.style, row) {
-            (Style::Records, Row::End(_)) if !self.end => return Ok(()),
-            (Style::Records, row) => return stream::write(out, &row.into_record()),
+            (Style::Jsonl, Row::End(_)) if !self.end => return Ok(()),
+            (Style::Jsonl, row) => return stream::write(out, &row.into_record()),
             (Style::Table, row) => table(row, std::mem::take(&mut self.head)),
             (Style::Names, row) => names(row),
             (Style::Stat, _) => None,

@@ -168,7 +168,7 @@ fn rows_of_a_comparison_are_no_side() {
 
 fn shown(style: Style, left: &[String], right: &[String]) -> String {
     let mut diff = diff(records(left), records(right), all(false), Arc::new(Recorder::default()));
-    let mut show = Shower::new(style, true);
+    let mut show = Printer::new(style, true);
     let mut out = Vec::new();
     for row in diff.by_ref() {
         show.row(&mut out, row.unwrap()).unwrap();

@@ -16,6 +16,7 @@ mod tests;
 use crate::content::Source;
 use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted};
+use crate::join::Side;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::ordered_map;
@@ -38,16 +39,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 const BLOCKED: &str = "a folder that is not empty is in its place; --delete removes it";
-
-/// A side of a row of `snap-diff`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Side {
-    /// The older one.
-    Left,
-    /// The newer one.
-    #[default]
-    Right,
-}
 
 /// How to restore.
 #[derive(Clone, Debug, Default)]

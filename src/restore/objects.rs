@@ -10,7 +10,7 @@ use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted, reason};
 use crate::etag;
 use crate::heap;
-use crate::merge::{Merge, Pair, Side};
+use crate::join::{Join, Pair, Side};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::{self, Weigh};
@@ -82,11 +82,11 @@ pub fn restore(
     let planner = Planner { side: options.side, rows, deletes, kept, spared };
     if options.delete {
         let root = Location::Remote(store.clone());
-        let extent = planner.extent(Merge::new(spool.read(), objects::present(store, monitor.clone())?))?;
+        let extent = planner.extent(Join::new(spool.read(), objects::present(store, monitor.clone())?))?;
         extent.check(super::makes_files(spool, options.side)?, super::root::is_of_another(spool, &root), &options)?;
     }
     let there = objects::present(store, monitor.clone())?;
-    let steps = Merge::new(spool.read(), there).filter_map(move |pair| planner.step(pair));
+    let steps = Join::new(spool.read(), there).filter_map(move |pair| planner.step(pair));
     let (report, dry_run, jobs) = (options.report, options.dry_run, options.jobs.max(1));
     let worker = Worker { store: store.clone(), source, checksum: options.checksum, dry_run, report, monitor: monitor.clone() };
     let work = parallel::ordered_map(steps, jobs, jobs * 4, move |step| worker.work(step));
@@ -123,7 +123,7 @@ fn kept(store: &Arc<dyn Store>, roots: &[Location]) -> Vec<Vec<u8>> {
 }
 
 struct Planner {
-    side: super::Side,
+    side: Side,
     rows: bool,
     deletes: bool,
     kept: Vec<Vec<u8>>,

@@ -1,10 +1,11 @@
 //! What is to be done with each record, found in order: names that can't be restored, folders (made here, before anything that
 //! goes into them), and files that are another name of an earlier one.
 
+use super::Context;
 use super::file::{Target, Trouble, is};
 use super::finish::is_past;
-use super::{Context, Side};
 use crate::error::{Error, Result};
+use crate::join::Side;
 use crate::name::Name;
 use crate::parallel::Weigh;
 use crate::record::{Kind, Md5, Record};

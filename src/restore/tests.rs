@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::content::Content;
+use crate::join::Side;
 use crate::monitor::Recorder;
 use md5::Digest;
 use std::fs;

@@ -60,6 +60,25 @@ impl Location {
         }
     }
 
+    /// The same root with an absolute path, which does not change when the process changes its folder.
+    ///
+    /// # Errors
+    /// If the current folder is not known.
+    pub fn made_absolute(self) -> std::io::Result<Location> {
+        match self {
+            Location::Folder(path) => std::path::absolute(path).map(Location::Folder),
+            remote => Ok(remote),
+        }
+    }
+
+    /// How many files this storage likes to work on at once; None where that is up to the machine.
+    pub fn jobs(&self) -> Option<usize> {
+        match self {
+            Location::Folder(_) => None,
+            Location::Remote(store) => Some(store.jobs()),
+        }
+    }
+
     /// Whether all in it is gone when this process ends.
     pub fn ends_with_process(&self) -> bool {
         matches!(self, Location::Remote(store) if store.url().starts_with("memory://"))

@@ -1,28 +1,59 @@
 //! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
 
-use crate::cli::args::{self, Format, StatusArg};
+use crate::cli::args::{NoEnd, Out};
 use crate::cli::{Console, Outcome, Output, SnapRoot, records_in, run};
-use crate::diff::{Options, Shower, Status, Style, diff};
+use crate::diff::{Options, Printer, Status, Style, diff};
 use crate::end::End;
 use crate::error::{Error, Result, counted};
-use crate::monitor::Monitor;
 use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
 use crate::stream::Records;
 use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Compare two snapshots or streams: older left, newer right
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-diff", version)]
+pub struct Args {
+    /// The older side: latest, latest~N, @TIME, a path, or - for records on standard input
+    #[arg(value_name = "LEFT", default_value = "latest~1")]
+    pub left: OsString,
+    /// The newer side: latest, latest~N, @TIME, a path, or - for records on standard input
+    #[arg(value_name = "RIGHT", default_value = "latest")]
+    pub right: OsString,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// How to show the differences
+    #[arg(short, long, value_enum, default_value_t = Style::Jsonl)]
+    pub format: Style,
+    /// Only count the differences: --format stat
+    #[arg(long, conflicts_with = "format")]
+    pub stat: bool,
+    /// Show these rows only, separated by commas [default: all but equal]
+    #[arg(short, long, value_enum, value_delimiter = ',', value_name = "STATUS")]
+    pub status: Vec<Status>,
+    /// Compare mode, owner and times too
+    #[arg(short, long)]
+    pub metadata: bool,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     run(arguments, work)
 }
 
-fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     if args.left == "-" && args.right == "-" {
         return Err(Error::advise("standard input can be one side only", "give a snapshot or a file for the other"));
     }
-    let style = style(&args);
+    let style = if args.stat { Style::Stat } else { args.format };
     let statuses = statuses(&args, style);
     let (left, left_types) = side(&args.snap, &args.left, &console)?;
     let (right, right_types) = side(&args.snap, &args.right, &console)?;
@@ -30,7 +61,7 @@ fn work(args: args::Diff, console: Arc<Console>) -> Result<Outcome> {
 
     let mut out = Output::new(args.out.output.as_deref())?;
     let mut rows = diff(left, right, options, console);
-    let mut show = Shower::new(style, !args.no_end.no_end);
+    let mut show = Printer::new(style, !args.no_end.no_end);
     for row in rows.by_ref() {
         show.row(out.writer(), row?)?;
     }
@@ -50,28 +81,11 @@ fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Record
         let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
         return Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)));
     }
-    let place = snapshot::choose(snap.get()?.as_ref(), spec, &snap.options()?, &mut |message| console.warn(message))?;
-    snapshot::any(&place, console.clone())
-}
-
-fn style(args: &args::Diff) -> Style {
-    match args.format {
-        _ if args.stat => Style::Stat,
-        Format::Jsonl => Style::Records,
-        Format::Table => Style::Table,
-        Format::Names => Style::Names,
-        Format::Stat => Style::Stat,
-    }
+    snapshot::any(&snap.choose(spec, console)?, console.clone())
 }
 
 /// Those asked for; else all but equal, which is worth a line of counts and nothing more.
-fn statuses(args: &args::Diff, style: Style) -> Vec<Status> {
-    let asked = |status: &Status| match status {
-        Status::OnlyLeft => args.status.contains(&StatusArg::OnlyLeft),
-        Status::OnlyRight => args.status.contains(&StatusArg::OnlyRight),
-        Status::Different => args.status.contains(&StatusArg::Different),
-        Status::Equal => args.status.contains(&StatusArg::Equal),
-    };
+fn statuses(args: &Args, style: Style) -> Vec<Status> {
     let usual = |status: &Status| style == Style::Stat || *status != Status::Equal;
-    Status::ALL.into_iter().filter(|s| if args.status.is_empty() { usual(s) } else { asked(s) }).collect()
+    Status::ALL.into_iter().filter(|s| if args.status.is_empty() { usual(s) } else { args.status.contains(s) }).collect()
 }

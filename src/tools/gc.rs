@@ -1,18 +1,59 @@
 //! `snap-gc`: drops the objects that no snapshot refers to.
 
-use crate::cli::args::Gc;
-use crate::cli::{self, Console, Outcome, Output, SnapRoot, tidy};
+use crate::cli::HeapRoot;
+use crate::cli::args::{Jobs, Out};
+use crate::cli::{self, Console, Outcome, Output, SnapRoot};
 use crate::error::Result;
+use crate::error::counted;
+use crate::gc::{self, Options, Sum};
+use crate::monitor::Monitor;
 use crate::storage::Location;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Drop objects that no snapshot refers to
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-gc", version)]
+pub struct Args {
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    /// A snap root whose snapshots use the heap; repeat it until every such root is named [env: SNAP_ROOT]
+    #[arg(long, value_name = "ROOT", help_heading = "Roots")]
+    pub snap_root: Vec<OsString>,
+    /// How to reach the snap roots: a JSON object of fsspec's names, or @FILE with one [env: SNAP_STORAGE_OPTIONS]
+    #[arg(long, value_name = "JSON", help_heading = "Roots", hide_short_help = true)]
+    pub snap_storage_options: Option<OsString>,
+    #[command(flatten)]
+    pub how: How,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// How to drop objects.
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Args, Clone, Debug)]
+pub struct How {
+    /// Condemn and delete; without this option the plan is printed and nothing is done
+    #[arg(long)]
+    pub delete: bool,
+    /// Delete what was condemned at least DURATION ago: minutes, hours or days, as in 90m, 24h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::gc::parse_grace, conflicts_with = "exclusive")]
+    pub grace: std::time::Duration,
+    /// Nothing else uses the heap now: delete at once what is unreferenced
+    #[arg(long)]
+    pub exclusive: bool,
+    #[command(flatten)]
+    pub jobs: Jobs,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Gc, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let heap = args.heap.require()?;
     let one = SnapRoot { snap_root: None, snap_storage_options: args.snap_storage_options };
     let roots = match args.snap_root.is_empty() {
@@ -22,6 +63,40 @@ fn work(args: Gc, console: Arc<Console>) -> Result<Outcome> {
             args.snap_root.iter().map(|r| Location::parse(r, "--snap-root", &options)).collect::<Result<_>>()?
         }
     };
-    tidy::gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)?;
+    gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)?;
     Ok(Outcome::Done)
+}
+
+/// Drops objects, and prints a line for each.
+///
+/// # Errors
+/// Those of [`gc::gc`], and of writing.
+pub fn gc(heap: &Location, roots: &[Location], how: &How, mut output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
+    let all: Vec<_> = std::iter::once(heap).chain(roots).map(Some).collect();
+    let jobs = how.jobs.among(&all);
+    let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs };
+    let mut gone = false;
+    let mut report = |fate: &gc::Fate| {
+        // Whoever reads the report may go; the work is done all the same.
+        if !gone {
+            gone = output.writer().write_all((fate.json() + "\n").as_bytes()).is_err();
+        }
+        Ok(())
+    };
+    let totals = gc::gc(heap, roots, options, &mut report, monitor.clone())?;
+    let sum = |sum: Sum| format!("{} ({})", sum.count, counted(sum.bytes, "byte"));
+    let done = if how.delete { "" } else { "would be " };
+    monitor.note(&format!(
+        "{}, {} ({}); {done}condemned {}, {done}deleted {}, condemned before and kept {}",
+        counted(totals.snapshots, "snapshot"),
+        counted(totals.objects.count, "object"),
+        counted(totals.objects.bytes, "byte"),
+        sum(totals.condemned),
+        sum(totals.deleted),
+        sum(totals.kept),
+    ));
+    if totals.temps.count > 0 {
+        monitor.note(&format!("leftovers of writers that died: {} swept away", sum(totals.temps)));
+    }
+    output.finish()
 }

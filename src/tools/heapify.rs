@@ -1,19 +1,66 @@
 //! `snap-heapify`: stores contents and puts md5 into the records.
 
-use crate::cli::args::Heapify;
+use crate::cli::args::{Jobs, Out};
 use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{FileRoot, HeapRoot, SnapRoot};
 use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options, Source};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Store contents that the heap lacks, and put md5 into the records
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-heapify", version)]
+pub struct Args {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Take md5 over from this snapshot where nothing changed [default: the latest of the snap root]
+    #[arg(short, long, value_name = "SNAPSHOT", conflicts_with = "no_base")]
+    pub base: Option<OsString>,
+    /// Read every file, whatever an earlier snapshot says of it
+    #[arg(long)]
+    pub no_base: bool,
+    /// Compute md5, store nothing; no heap is needed
+    #[arg(short, long)]
+    pub no_store: bool,
+    /// Inflate and check every object that is there already, and store bad ones anew
+    #[arg(long, conflicts_with = "no_store")]
+    pub verify_existing: bool,
+    /// How hard to compress: 0 (not at all) to 12 (slowest, smallest)
+    #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
+    pub level: i32,
+    /// Read also files whose md5 the storage claims, unless the base knows it
+    #[arg(long)]
+    pub verify_md5: bool,
+    /// Keep the list of objects in FILE, as the Python tool does; what it says is checked
+    #[arg(long, value_name = "FILE")]
+    pub heap_cache_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub jobs: Jobs,
+    /// Show on stderr how far the work is
+    #[arg(long, help_heading = "Output")]
+    pub progress: bool,
+    #[command(flatten)]
+    pub out: Out,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.file.require()?;
     let root = Source::open(&file_root)?;
@@ -29,7 +76,7 @@ fn work(args: Heapify, console: Arc<Console>) -> Result<Outcome> {
     let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
     let base = match args.no_base {
         true => None,
-        false => cli::base(args.base.as_deref(), &args.snap, Some(&file_root), &console)?,
+        false => args.snap.base(args.base.as_deref(), Some(&file_root), &console)?,
     };
     let (verify_existing, verify_md5) = (args.verify_existing, args.verify_md5);
     let options = Options { heap, base, verify_existing, verify_md5, cache, jobs, root: file_root };

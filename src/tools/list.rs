@@ -1,6 +1,7 @@
 //! `snap-list`: lists the snapshots.
 
-use crate::cli::args::{List, Order};
+use crate::cli::SnapRoot;
+use crate::cli::args::{Order, Out};
 use crate::cli::{self, Console, Outcome, Output};
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -10,12 +11,35 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// List the snapshots, newest first
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-list", version)]
+pub struct Args {
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// List at most N snapshots [default: all]
+    #[arg(short, long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Pass over the first N snapshots of the list
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// Newest first (desc) or oldest first (asc)
+    #[arg(long, value_enum, default_value_t = Order::Desc)]
+    pub order: Order,
+    /// Print a JSON object a line: path, time, root, host, tags, counts
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub out: Out,
+}
+
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: List, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let mut found = snapshot::list(&args.snap.require()?)?;
     if args.order == Order::Asc {
         found.reverse();

@@ -1,22 +1,37 @@
 //! `snap-read`: prints the records of a snapshot.
 
-use crate::cli::args::Read;
+use crate::cli::SnapRoot;
+use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Outcome, Output};
 use crate::error::Result;
-use crate::monitor::Monitor;
 use crate::snapshot;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Print the records of a snapshot
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-read", version)]
+pub struct Args {
+    /// The snapshot: latest, latest~N, @TIME, a path or a URL
+    #[arg(value_name = "SNAPSHOT", default_value = "latest")]
+    pub snapshot: OsString,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Read, console: Arc<Console>) -> Result<Outcome> {
-    let place =
-        snapshot::choose(args.snap.get()?.as_ref(), &args.snapshot, &args.snap.options()?, &mut |message| console.warn(message))?;
-    let records = snapshot::read(&place, console)?;
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+    let records = snapshot::read(&args.snap.choose(&args.snapshot, &console)?, console)?;
     let output = Output::new(args.out.output.as_deref())?;
     output.write_all(cli::without_end(records, args.no_end.no_end))?;
     Ok(Outcome::Done)

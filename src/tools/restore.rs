@@ -1,21 +1,73 @@
 //! `snap-restore`: makes files as the records say.
 
-use crate::cli::args::{Restore, Side};
+use crate::cli::args::Jobs;
 use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{FileRoot, HeapRoot, SnapRoot};
 use crate::content::Source;
 use crate::error::Result;
 use crate::heap::Heap;
-use crate::restore::{self, Options, restore};
+use crate::join::Side;
+use crate::restore::MaxDelete;
+use crate::restore::{Options, restore};
 use crate::storage::Location;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Make files as the records say
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-restore", version)]
+pub struct Args {
+    /// Read records, or rows of snap-diff, from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Delete what the records do not have
+    #[arg(long)]
+    pub delete: bool,
+    /// With --delete: delete also what was left out when the list was made
+    #[arg(long, requires = "delete")]
+    pub delete_excluded: bool,
+    /// With --delete: delete at most N files and links, or P% of those that are there; if there are more, do nothing
+    #[arg(long, value_name = "N|P%", requires = "delete")]
+    pub max_delete: Option<MaxDelete>,
+    /// Print what would be done and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Read the files that are there to see whether they changed, instead of comparing size and time
+    #[arg(short, long)]
+    pub checksum: bool,
+    /// Bring the owner and group back
+    #[arg(long)]
+    pub owner: bool,
+    /// Bring recorded extended attributes and ACLs back
+    #[arg(long)]
+    pub xattrs: bool,
+    /// Which side of rows of snap-diff to restore
+    #[arg(long, value_enum, default_value_t = Side::Right)]
+    pub side: Side,
+    #[command(flatten)]
+    pub jobs: Jobs,
+    /// Show on stderr how far the work is
+    #[arg(long, help_heading = "Output")]
+    pub progress: bool,
+    /// Pass the records on to FILE as the files are now; - is standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Output", conflicts_with = "dry_run")]
+    pub output: Option<PathBuf>,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.file.require()?;
     let heap_root = if args.dry_run { args.heap.get()? } else { Some(args.heap.require()?) };
@@ -38,10 +90,7 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
         checksum: args.checksum,
         owner: args.owner,
         xattrs: args.xattrs,
-        side: match args.side {
-            Side::Left => restore::Side::Left,
-            Side::Right => restore::Side::Right,
-        },
+        side: args.side,
         jobs: args.jobs.among(&[Some(&root), heap_root.as_ref()]),
         report: args.output.is_some(),
         keep: [heap_root.clone(), args.snap.get()?].into_iter().flatten().chain(own).collect(),

@@ -1,21 +1,78 @@
 //! `snap-scan`: lists a folder as records.
 
-use crate::cli::args::{Scan, TypeLetter};
+use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{FileRoot, HeapRoot, SnapRoot};
 use crate::error::{Error, OrFailed, Result};
 use crate::record::Kind;
 use crate::scan::{self, Filter, Options};
 use crate::storage::Location;
+use std::ffi::OsString;
 use std::io::{BufReader, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// List a folder as records, one a line, in order of name
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-scan", version)]
+pub struct Args {
+    /// The folder to list, instead of the file root
+    #[arg(value_name = "ROOT", conflicts_with = "file_root")]
+    pub root: Option<OsString>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// List these types only, separated by commas: f (files), l (links), d (folders)
+    #[arg(
+        help_heading = "Selection",
+        short,
+        long = "type",
+        value_name = "TYPES",
+        value_delimiter = ',',
+        default_value = "f,l,d"
+    )]
+    pub types: Vec<Kind>,
+    /// Leave out what matches GLOB, read as git reads a line of .gitignore, a folder with all in it; may be repeated
+    #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
+    pub exclude: Vec<OsString>,
+    /// Leave out what matches a line of FILE, read as git reads .gitignore; may be repeated
+    #[arg(help_heading = "Selection", long, value_name = "FILE")]
+    pub exclude_from: Vec<PathBuf>,
+    /// List only what matches GLOB, or lies in a folder that does; excludes are stronger; may be repeated
+    #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
+    pub include: Vec<OsString>,
+    /// Obey files of this NAME in every folder, as git obeys .gitignore; may be repeated, and the last is strongest
+    #[arg(help_heading = "Selection", long, value_name = "NAME")]
+    pub ignore_file: Vec<OsString>,
+    /// List only the names in FILE, one a line, taken literally; - is standard input
+    #[arg(help_heading = "Selection", long, value_name = "FILE", conflicts_with_all = ["exclude", "exclude_from", "include", "ignore_file", "one_file_system"])]
+    pub files_from: Option<PathBuf>,
+    /// Names in --files-from end with NUL, not with a newline
+    #[arg(help_heading = "Selection", short = '0', long, requires = "files_from")]
+    pub null: bool,
+    /// Stay on the file system of the root: record folders where others are mounted, and do not go into them
+    #[arg(help_heading = "Selection", short = 'x', long)]
+    pub one_file_system: bool,
+    /// Record extended attributes and ACLs
+    #[arg(long)]
+    pub xattrs: bool,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Scan, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let root = match &args.root {
         Some(root) => Location::parse(root, "ROOT", &args.file.options()?)?,
         None => args.file.require()?,
@@ -42,17 +99,12 @@ fn work(args: Scan, console: Arc<Console>) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn options(args: &Scan) -> Result<Options> {
+fn options(args: &Args) -> Result<Options> {
     let mut filter = Filter::new(&args.exclude, &args.exclude_from, &args.include)?;
     filter.ignore_files.clone_from(&args.ignore_file);
-    let kind = |letter: &TypeLetter| match letter {
-        TypeLetter::F => Kind::File,
-        TypeLetter::L => Kind::Link,
-        TypeLetter::D => Kind::Directory,
-    };
     let roots = [(args.heap.get()?, "heap root"), (args.snap.get()?, "snap root")];
     Ok(Options {
-        kinds: args.types.iter().map(kind).collect(),
+        kinds: args.types.iter().copied().collect(),
         filter,
         one_file_system: args.one_file_system,
         xattrs: args.xattrs,

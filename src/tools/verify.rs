@@ -1,19 +1,66 @@
 //! `snap-verify`: checks that the heap has the content of every record.
 
-use crate::cli::args::Verify;
-use crate::cli::{self, Console, Outcome, Output, tidy};
+use crate::cli::HeapRoot;
+use crate::cli::args::{Jobs, Out};
+use crate::cli::{self, Console, Outcome, Output};
 use crate::error::Result;
+use crate::heap::Heap;
+use crate::monitor::Monitor;
+use crate::storage::Location;
+use crate::stream::Records;
+use crate::verify as stage;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Check that the heap has the content of every record
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-verify", version)]
+pub struct Args {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub how: How,
+    /// Show on stderr how far the work is
+    #[arg(long, help_heading = "Output")]
+    pub progress: bool,
+    #[command(flatten)]
+    pub out: Out,
+}
+
+/// How to verify.
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Args, Clone, Debug)]
+pub struct How {
+    /// Only look whether objects are there and have the right size, without reading them
+    #[arg(short, long)]
+    pub quick: bool,
+    #[command(flatten)]
+    pub jobs: Jobs,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Verify, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     let records = cli::records_in(args.input.as_deref())?;
     console.progress().show(args.progress);
-    tidy::verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?;
+    verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?;
     Ok(Outcome::Done)
+}
+
+/// Checks contents, and prints a record for each that is missing or damaged.
+///
+/// # Errors
+/// If the heap can't be read, or the records can't.
+pub fn verify(records: Records, heap: &Location, how: &How, output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
+    let options = stage::Options { quick: how.quick, jobs: how.jobs.among(&[Some(heap)]) };
+    let heap = Arc::new(Heap::open(heap)?);
+    output.write_all(stage::verify(records, heap, options, monitor))
 }

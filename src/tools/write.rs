@@ -1,7 +1,7 @@
 //! `snap-write`: publishes a stream as a snapshot.
 
-use crate::cli::args::Write as Args;
 use crate::cli::{self, Console, Outcome};
+use crate::cli::{FileRoot, HeapRoot, SnapRoot};
 use crate::error::{Result, counted};
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
@@ -10,8 +10,52 @@ use crate::time::Time;
 use crate::write::{self, Options};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Publish a stream of records as a snapshot, whole or not at all
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-write", version)]
+pub struct Args {
+    /// Read records from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+    /// Give the snapshot a tag, for snap-forget and jq; may be repeated
+    #[arg(short, long, value_name = "TAG")]
+    pub tag: Vec<String>,
+    /// The host to name in the snapshot [default: the name of this machine]
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Mark the snapshot as the state before a restore: "latest" passes it over
+    #[arg(long)]
+    pub before_restore: bool,
+    /// Publish also when records failed; the snapshot says how many are missing
+    #[arg(short, long)]
+    pub partial: bool,
+    /// Accept a stream without an end record; the snapshot is marked as filtered
+    #[arg(long)]
+    pub unterminated: bool,
+    /// Refuse a stream from which records were left out, unless exclude or include rules of the scan did it
+    #[arg(long, conflicts_with = "complete")]
+    pub whole: bool,
+    /// Say that records left out on the way are meant to be missing: the snapshot is not marked as filtered
+    #[arg(long)]
+    pub complete: bool,
+    /// Publish a snapshot without records, even if the latest one of the same root has some
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// Check the records and the heap, and publish nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
 
 /// Runs the tool with these arguments, the first of which is its name; returns its exit status.
 pub fn main(arguments: std::env::ArgsOs) -> ExitCode {

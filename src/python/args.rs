@@ -2,8 +2,12 @@
 
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
-use super::args::{ForgetHow, GcHow, Order, StatusArg, TypeLetter, VerifyHow};
+use crate::cli::args::Order;
+use crate::cli::{FileRoot, HeapRoot, SnapRoot};
+use crate::diff::Status;
+use crate::record::Kind;
 use crate::restore::MaxDelete;
+use crate::tools::{forget, gc, verify};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -38,24 +42,12 @@ pub struct Snapshooter {
 /// What all commands share. Each option may be given by the environment variable of its name too.
 #[derive(Args, Clone, Debug)]
 pub struct Global {
-    /// The file root, the folder to back up or to restore to: a path or a URL [env: FILE_ROOT]
-    #[arg(long, global = true, value_name = "ROOT")]
-    pub file_root: Option<OsString>,
-    /// The heap root, where contents are kept: a path or a URL [env: HEAP_ROOT]
-    #[arg(long, global = true, value_name = "ROOT")]
-    pub heap_root: Option<OsString>,
-    /// The snap root, where snapshots are kept: a path or a URL [env: SNAP_ROOT]
-    #[arg(long, global = true, value_name = "ROOT")]
-    pub snap_root: Option<OsString>,
-    /// How to reach the file root: a JSON object of fsspec's names, or @FILE with one [env: FILE_STORAGE_OPTIONS]
-    #[arg(long, global = true, value_name = "JSON")]
-    pub file_storage_options: Option<OsString>,
-    /// How to reach the heap root: a JSON object of fsspec's names, or @FILE with one [env: HEAP_STORAGE_OPTIONS]
-    #[arg(long, global = true, value_name = "JSON")]
-    pub heap_storage_options: Option<OsString>,
-    /// How to reach the snap root: a JSON object of fsspec's names, or @FILE with one [env: SNAP_STORAGE_OPTIONS]
-    #[arg(long, global = true, value_name = "JSON")]
-    pub snap_storage_options: Option<OsString>,
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
     /// Keep the list of objects in FILE; what it says is checked [env: HEAP_CACHE_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     pub heap_cache_file: Option<PathBuf>,
@@ -127,7 +119,7 @@ pub struct Make {
     pub no_download_missing_files: bool,
     /// Record these types: f (files), l (links), d (folders); the Python tool restores snapshots of files alone
     #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f")]
-    pub types: Vec<TypeLetter>,
+    pub types: Vec<Kind>,
     /// Save the snapshot also when files failed, without them
     #[arg(short, long)]
     pub partial: bool,
@@ -211,7 +203,7 @@ pub struct Compare {
     pub latest2: Option<String>,
     /// Show rows of this state only; may be repeated [default: all]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE")]
-    pub diff_state: Vec<StatusArg>,
+    pub diff_state: Vec<Status>,
     /// How to show the rows
     #[arg(short, long, value_enum, default_value_t = Format::Markdown)]
     pub format: Format,
@@ -259,14 +251,14 @@ pub struct Verify {
     #[arg(long, value_name = "TIME", value_parser = when)]
     pub latest: Option<String>,
     #[command(flatten)]
-    pub how: VerifyHow,
+    pub how: verify::How,
 }
 
 /// Choose the snapshots to drop by their age, and drop them
 #[derive(Args, Debug)]
 pub struct Forget {
     #[command(flatten)]
-    pub how: ForgetHow,
+    pub how: forget::How,
     /// Print what would be dropped and drop nothing, also with --delete
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -279,7 +271,7 @@ pub struct Collect {
     #[arg(long, value_name = "ROOT")]
     pub other_snap_root: Vec<OsString>,
     #[command(flatten)]
-    pub how: GcHow,
+    pub how: gc::How,
     /// Print what would be dropped and drop nothing, also with --delete
     #[arg(short = 'n', long)]
     pub dry_run: bool,

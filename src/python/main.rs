@@ -1,11 +1,12 @@
-//! `snapshooter`: the command line of the Python tool of that name, over the same stages as the filters.
+//! From arguments to work: which command, with which options.
 
+use super::args::{Command, Snapshooter};
+use super::log::Log;
+use super::{Choice, compare, list, make, restore, settings};
 use crate::cli::args::Order;
-use crate::cli::args_seed::{Command, Snapshooter};
-use crate::cli::log::Log;
-use crate::cli::{self, Console, Output, completion, settings, tidy};
-use crate::commands::{self, Choice};
+use crate::cli::{self, Console, Output, completion};
 use crate::error::{Error, Result};
+use crate::tools::{forget, gc, verify};
 use crate::{snapshot, storage::Location, stream::write_error};
 use clap::CommandFactory;
 use std::io::Write;
@@ -57,14 +58,14 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
         return Err(Error::advise("no command given", "'snapshooter --help' tells more"));
     };
     settings::check_storage_options(&global, &*log)?;
-    let snap = settings::snap_root(&global)?;
-    let options = settings::storage_options(&global)?.2;
+    let snap = settings::absolute(global.snap.require())?;
+    let options = global.snap.options()?;
     settings::parallel(&global)?;
     Ok(match command {
         Command::MakeSnapshot(args) => {
             let (setup, make) = (settings::setup(&global)?, settings::making(&args));
             Box::new(move || {
-                let made = commands::make(&setup, &make, log)?;
+                let made = make::make(&setup, &make, log)?;
                 let path = made.place.map_or_else(|| "None".into(), |place| place.as_given());
                 put(&[path.as_bytes(), b"\n"].concat())
             })
@@ -73,19 +74,17 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
             let (setup, plan) = (settings::setup(&global)?, settings::planned(args, options));
             Box::new(move || {
                 let mut out = Output::new(None)?;
-                commands::restore(&setup, &plan, &mut |row| out.write(row), log)?;
+                restore::restore(&setup, &plan, &mut |row| out.write(row), log)?;
                 out.finish().map(|()| true)
             })
         }
-        Command::ListSnapshots(args) => {
-            Box::new(move || put(&commands::list(&snap, args.order == Order::Asc, args.offset, args.limit)?))
-        }
+        Command::ListSnapshots(args) => Box::new(move || put(&list(&snap, args.order == Order::Asc, args.offset, args.limit)?)),
         Command::CompareSnapshots(args) => Box::new(move || {
             let left = Choice { path: args.path1, latest: args.latest1, options: options.clone() };
             let right = Choice { path: args.path2, latest: args.latest2, options };
             let (statuses, shown) = (settings::statuses(&args.diff_state), settings::shown(args.format));
             let mut out = Output::new(None)?;
-            let found = commands::compare::compare(&snap, [left, right], &statuses, shown, out.writer(), log)?;
+            let found = compare::compare(&snap, [left, right], &statuses, shown, out.writer(), log)?;
             out.finish().map(|()| !(args.exit_code && found))
         }),
         Command::ShowSnapshot(args) => Box::new(move || {
@@ -94,24 +93,24 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
             Output::new(None)?.write_all(cli::without_end(records, args.no_end)).map(|()| true)
         }),
         Command::VerifySnapshot(args) => {
-            let heap = settings::heap_root(&global)?;
+            let heap = settings::absolute(global.heap.require())?;
             Box::new(move || {
                 let path = Choice { path: args.path, latest: args.latest, options }.find(&snap, &*log)?;
                 let records = cli::without_end(snapshot::read(&path, log.clone())?, true);
-                tidy::verify(records, &heap, &args.how, Output::new(None)?, log).map(|()| true)
+                verify::verify(records, &heap, &args.how, Output::new(None)?, log).map(|()| true)
             })
         }
         Command::ForgetSnapshots(mut args) => Box::new(move || {
             args.how.delete &= !args.dry_run;
-            tidy::forget(&snap, &args.how, Output::new(None)?, &*log).map(|()| true)
+            forget::forget(&snap, &args.how, Output::new(None)?, &*log).map(|()| true)
         }),
         Command::CollectGarbage(mut args) => {
-            let heap = settings::heap_root(&global)?;
+            let heap = settings::absolute(global.heap.require())?;
             let others = args.other_snap_root.iter().map(|root| Location::parse(root, "--other-snap-root", &options));
             let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>>>()?;
             Box::new(move || {
                 args.how.delete &= !args.dry_run;
-                tidy::gc(&heap, &roots, &args.how, Output::new(None)?, log).map(|()| true)
+                gc::gc(&heap, &roots, &args.how, Output::new(None)?, log).map(|()| true)
             })
         }
     })

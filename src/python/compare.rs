@@ -1,7 +1,7 @@
 //! `compare-snapshots`: two snapshots side by side.
 
 use super::{Choice, markdown};
-use crate::diff::{Diff, Options, Shower, Status, Style, diff};
+use crate::diff::{Diff, Options, Printer, Status, Style, diff};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
@@ -36,7 +36,7 @@ pub fn compare(
     let rows = match shown_as {
         Shown::Markdown => markdown::show(rows, out)?,
         Shown::Diff(style) => {
-            let (mut rows, mut show) = (rows()?, Shower::new(style, true));
+            let (mut rows, mut show) = (rows()?, Printer::new(style, true));
             for row in rows.by_ref() {
                 show.row(out, row?)?;
             }

@@ -1,7 +1,7 @@
 //! `restore-snapshot`: saves the state before, restores, deletes what the snapshot does not have, saves the state after.
 
-use super::make::{label, publish};
-use super::{Choice, Make, Setup, in_our_words, make, quoted};
+use super::make::{Make, label, make, publish};
+use super::{Choice, Setup, in_our_words, quoted};
 use crate::content::Source;
 use crate::error::{Error, OrFailed, Result, counted, printable};
 use crate::heap::Heap;

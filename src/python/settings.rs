@@ -1,17 +1,15 @@
 //! From the options and the environment of `snapshooter` to what its commands work with.
 
-use super::args::{StatusArg, TypeLetter};
-use super::args_seed::{Format, Global, LogLevel, Make, Restore};
-use crate::commands::compare::Shown;
-use crate::commands::{self, Choice, Plan, Setup};
+use super::args::{Format, Global, LogLevel, Make, Restore};
+use super::compare::Shown;
+use super::restore::Plan;
+use super::{Choice, Setup, make};
 use crate::diff::{Status, Style};
 use crate::error::{Error, OrFailed, Result, printable};
 use crate::monitor::Monitor;
 use crate::parallel::MOST_JOBS;
-use crate::record::Kind;
 use crate::storage::{Location, Options, variable};
 use clap::ValueEnum;
-use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -34,34 +32,12 @@ pub fn log_level(global: &Global) -> Result<LogLevel> {
     }
 }
 
-/// The file root.
+/// A root, absolute, as it is printed.
 ///
 /// # Errors
-/// If none is given, or what is given is no root; the same for the other two.
-pub fn file_root(global: &Global) -> Result<Location> {
-    root(global.file_root.as_deref(), "--file-root", "FILE_ROOT", &storage_options(global)?.0)
-}
-
-/// The heap root.
-#[expect(clippy::missing_errors_doc, reason = "the same as of the file root")]
-pub fn heap_root(global: &Global) -> Result<Location> {
-    root(global.heap_root.as_deref(), "--heap-root", "HEAP_ROOT", &storage_options(global)?.1)
-}
-
-/// The snap root.
-#[expect(clippy::missing_errors_doc, reason = "the same as of the file root")]
-pub fn snap_root(global: &Global) -> Result<Location> {
-    root(global.snap_root.as_deref(), "--snap-root", "SNAP_ROOT", &storage_options(global)?.2)
-}
-
-fn root(given: Option<&OsStr>, option: &str, name: &str, options: &Options) -> Result<Location> {
-    let missing = || Error::advise(format!("no {option} given"), format!("give {option} ROOT or set {name}"));
-    let text = given.map(OsStr::to_os_string).or_else(|| variable(name)).ok_or_else(missing)?;
-    match Location::parse(&text, option, options)? {
-        // Absolute, as it is printed.
-        Location::Folder(path) => std::path::absolute(path).map(Location::Folder).or_failed(|| option.to_string()),
-        remote => Ok(remote),
-    }
+/// If none is given, or what is given is no root.
+pub fn absolute(root: Result<Location>) -> Result<Location> {
+    root?.made_absolute().or_failed(|| "the current folder".to_string())
 }
 
 /// A number from an option, or else from its variable.
@@ -101,19 +77,15 @@ pub fn setup(global: &Global) -> Result<Setup> {
     let (store_jobs, restore_jobs) = parallel(global)?;
     let (store_jobs, restore_jobs) = (store_jobs.min(MOST_JOBS), restore_jobs.min(MOST_JOBS));
     let heap_cache_file = global.heap_cache_file.clone().or_else(|| variable("HEAP_CACHE_FILE").map(PathBuf::from));
-    let (file, heap, snap) = (file_root(global)?, heap_root(global)?, snap_root(global)?);
+    let [file, heap, snap] = [global.file.require(), global.heap.require(), global.snap.require()].map(absolute);
+    let (file, heap, snap) = (file?, heap?, snap?);
     Ok(Setup { file, heap, snap, heap_cache_file, store_jobs, restore_jobs })
 }
 
 /// What the options of `make-snapshot` ask for.
-pub fn making(args: &Make) -> commands::Make {
-    let kind = |letter: &TypeLetter| match letter {
-        TypeLetter::F => Kind::File,
-        TypeLetter::L => Kind::Link,
-        TypeLetter::D => Kind::Directory,
-    };
-    commands::Make {
-        kinds: args.types.iter().map(kind).collect(),
+pub fn making(args: &Make) -> make::Make {
+    make::Make {
+        kinds: args.types.clone(),
         no_save: args.no_save_snapshot,
         partial: args.partial,
         allow_empty: args.allow_empty,
@@ -138,41 +110,19 @@ pub fn planned(args: Restore, options: Options) -> Plan {
 }
 
 /// The rows that are asked for: all, unless some are named.
-pub fn statuses(asked: &[StatusArg]) -> Vec<Status> {
-    let status = |arg: &StatusArg| match arg {
-        StatusArg::OnlyLeft => Status::OnlyLeft,
-        StatusArg::OnlyRight => Status::OnlyRight,
-        StatusArg::Different => Status::Different,
-        StatusArg::Equal => Status::Equal,
-    };
-    if asked.is_empty() { Status::ALL.to_vec() } else { asked.iter().map(status).collect() }
+pub fn statuses(asked: &[Status]) -> Vec<Status> {
+    if asked.is_empty() { Status::ALL.to_vec() } else { asked.to_vec() }
 }
 
 /// How rows are to be shown.
 pub fn shown(format: Format) -> Shown {
     match format {
         Format::Markdown => Shown::Markdown,
-        Format::Jsonl => Shown::Diff(Style::Records),
+        Format::Jsonl => Shown::Diff(Style::Jsonl),
         Format::Table => Shown::Diff(Style::Table),
         Format::Names => Shown::Diff(Style::Names),
         Format::Stat => Shown::Diff(Style::Stat),
     }
-}
-
-/// The options of the storages of the three roots.
-///
-/// # Errors
-/// If one is no JSON object.
-pub fn storage_options(global: &Global) -> Result<(Options, Options, Options)> {
-    let read = |given: &Option<OsString>, option: &str, name: &str| {
-        let text = given.clone().or_else(|| variable(name));
-        text.map_or_else(|| Ok(Options::default()), |text| Options::parse(&text, option))
-    };
-    Ok((
-        read(&global.file_storage_options, "--file-storage-options", "FILE_STORAGE_OPTIONS")?,
-        read(&global.heap_storage_options, "--heap-storage-options", "HEAP_STORAGE_OPTIONS")?,
-        read(&global.snap_storage_options, "--snap-storage-options", "SNAP_STORAGE_OPTIONS")?,
-    ))
 }
 
 /// Checks the storage options, and tells what has no effect: folders of this machine need none.
@@ -180,9 +130,11 @@ pub fn storage_options(global: &Global) -> Result<(Options, Options, Options)> {
 /// # Errors
 /// If one is no JSON object.
 pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<()> {
-    let (file, heap, snap) = storage_options(global)?;
-    let all =
-        [(file, &global.file_root, "FILE_ROOT"), (heap, &global.heap_root, "HEAP_ROOT"), (snap, &global.snap_root, "SNAP_ROOT")];
+    let all = [
+        (global.file.options()?, &global.file.file_root, "FILE_ROOT"),
+        (global.heap.options()?, &global.heap.heap_root, "HEAP_ROOT"),
+        (global.snap.options()?, &global.snap.snap_root, "SNAP_ROOT"),
+    ];
     for (options, given, name) in all {
         let root = given.clone().or_else(|| variable(name)).unwrap_or_default();
         if matches!(Location::parse(&root, name, &Options::default()), Ok(Location::Folder(_))) {

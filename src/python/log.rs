@@ -1,7 +1,7 @@
 //! The stderr of `snapshooter`: lines with time and level, as the Python tool has them.
 
-use super::args_seed::LogLevel;
-use super::progress::Progress;
+use super::args::LogLevel;
+use crate::cli::Progress;
 use crate::error::printable;
 use crate::monitor::Monitor;
 use crate::name::Name;

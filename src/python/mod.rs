@@ -1,10 +1,17 @@
-//! The commands of the Python tool, each the stages chained in one process: make, restore, list, compare and show snapshots.
+//! `snapshooter`: the command line of the Python tool of that name, over the same stages as the filters. Each command chains the
+//! stages in one process: make, restore, list, compare, show and verify snapshots, forget some, and collect garbage.
 
-pub mod compare;
+pub mod args;
+mod compare;
+mod log;
+mod main;
 mod make;
 mod markdown;
 mod restore;
+mod settings;
 
+pub use compare::{Shown, compare};
+pub use main::main;
 pub use make::{Made, Make, make};
 pub use restore::{Plan, restore};
 

@@ -1,0 +1,166 @@
+//! Two ordered streams of records side by side: what stands under one name in one of them, or in both.
+
+use crate::error::{Error, Result};
+use crate::name::Name;
+use crate::record::{Kind, Record};
+use std::cmp::Ordering;
+
+/// One of the two streams, or of the two sides of a row of `snap-diff`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Side {
+    /// The older one
+    Left,
+    /// The newer one
+    #[default]
+    Right,
+}
+
+/// What stands under the next name.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
+pub enum Pair {
+    /// Only the left stream has the name.
+    Left(Record),
+    /// Only the right stream has it.
+    Right(Record),
+    /// Both have it.
+    Both(Record, Record),
+    /// An error or end record, which has no place in the order; it comes as early as it was read.
+    Aside(Side, Record),
+}
+
+/// Joins two streams by name, in lock step: never more than one record of each is kept.
+///
+/// Both have to be in order, without a name twice (see [`crate::sort`]). This is checked on the way, because a join of records
+/// in disorder would tell of differences that are none.
+pub struct Join<L, R> {
+    left: Head<L>,
+    right: Head<R>,
+    failed: bool,
+}
+
+/// A stream and its next entry.
+struct Head<I> {
+    items: I,
+    next: Option<Record>,
+    last: Option<Name>,
+    side: &'static str,
+}
+
+impl<I: Iterator<Item = Result<Record>>> Head<I> {
+    fn new(items: I, side: &'static str) -> Head<I> {
+        Head { items, next: None, last: None, side }
+    }
+
+    /// Reads until there is a next entry. Some is a record beside the order, which comes first.
+    fn fill(&mut self) -> Result<Option<Record>> {
+        while self.next.is_none() {
+            let Some(record) = self.items.next().transpose()? else { break };
+            if matches!(record.kind(), Kind::Error | Kind::End) {
+                return Ok(Some(record));
+            }
+            let order = self.last.as_ref().map_or(Ordering::Less, |last| last.cmp(record.name()));
+            let reason = match order {
+                Ordering::Less => None,
+                Ordering::Equal => Some("the name stands twice"),
+                Ordering::Greater => Some("the record is not in order of name"),
+            };
+            if let Some(reason) = reason {
+                return Err(Error::refused(format!("{} side: {}: {reason}", self.side, record.name().printable())));
+            }
+            self.last = Some(record.name().clone());
+            self.next = Some(record);
+        }
+        Ok(None)
+    }
+}
+
+impl<L, R> Join<L, R>
+where
+    L: Iterator<Item = Result<Record>>,
+    R: Iterator<Item = Result<Record>>,
+{
+    /// A join of these two.
+    pub fn new(left: L, right: R) -> Join<L, R> {
+        Join { left: Head::new(left, "left"), right: Head::new(right, "right"), failed: false }
+    }
+
+    fn next_pair(&mut self) -> Result<Option<Pair>> {
+        if let Some(record) = self.left.fill()? {
+            return Ok(Some(Pair::Aside(Side::Left, record)));
+        }
+        if let Some(record) = self.right.fill()? {
+            return Ok(Some(Pair::Aside(Side::Right, record)));
+        }
+        let order = match (&self.left.next, &self.right.next) {
+            (Some(left), Some(right)) => left.name().cmp(right.name()),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        let left = if order.is_le() { self.left.next.take() } else { None };
+        let right = if order.is_ge() { self.right.next.take() } else { None };
+        Ok(match (left, right) {
+            (Some(left), Some(right)) => Some(Pair::Both(left, right)),
+            (Some(left), None) => Some(Pair::Left(left)),
+            (None, Some(right)) => Some(Pair::Right(right)),
+            (None, None) => None,
+        })
+    }
+}
+
+impl<L, R> Iterator for Join<L, R>
+where
+    L: Iterator<Item = Result<Record>>,
+    R: Iterator<Item = Result<Record>>,
+{
+    type Item = Result<Pair>;
+
+    fn next(&mut self) -> Option<Result<Pair>> {
+        if self.failed {
+            return None;
+        }
+        let next = self.next_pair();
+        self.failed = next.is_err();
+        next.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Reader;
+
+    fn read(text: &'static str) -> Reader<&'static [u8]> {
+        Reader::new("input", text.as_bytes())
+    }
+
+    fn shown(left: &'static str, right: &'static str) -> Vec<String> {
+        let shown = |pair: Result<Pair>| match pair {
+            Ok(Pair::Left(l)) => format!("- {}", l.name().printable()),
+            Ok(Pair::Right(r)) => format!("+ {}", r.name().printable()),
+            Ok(Pair::Both(l, r)) if l.name() == r.name() => format!("= {}", l.name().printable()),
+            Ok(Pair::Both(..)) => "two names".to_string(),
+            Ok(Pair::Aside(side, r)) => format!("{side:?} {:?} {}", r.kind(), r.name().printable()),
+            Err(e) => e.to_string(),
+        };
+        Join::new(read(left), read(right)).map(shown).collect()
+    }
+
+    #[test]
+    fn joins_by_name_and_keeps_errors_and_ends_beside() {
+        let left = "{\"name\":\"z\",\"type\":\"error\"}\n{\"name\":\"a\"}\n{\"name\":\"b\"}\n{\"name\":\"\",\"type\":\"end\"}\n";
+        let right = "{\"name\":\"b\"}\n{\"name\":\"a\",\"type\":\"error\"}\n{\"name\":\"c\"}\n";
+        let expected = ["Left Error z", "- a", "= b", "Left End ", "Right Error a", "+ c"];
+        assert_eq!(shown(left, right), expected);
+        assert_eq!(shown("", ""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn disorder_and_names_that_stand_twice_are_refused_by_name() {
+        let out = shown("{\"name\":\"b\"}\n{\"name\":\"a\"}\n", "");
+        assert_eq!(out, ["- b", "left side: a: the record is not in order of name"]);
+        let out = shown("", "{\"name\":\"b\"}\n{\"name\":\"b\"}\n");
+        assert_eq!(out, ["+ b", "right side: b: the name stands twice"]);
+    }
+}

@@ -9,7 +9,7 @@ use snapshooter::name::{self, Name};
 use snapshooter::record::{Kind, Record};
 use snapshooter::snapshot::{self, Label};
 use snapshooter::stream::{Reader, Records};
-use snapshooter::{error, sort, text, time};
+use snapshooter::{display, json, sort, time};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -194,12 +194,12 @@ pub fn listings(data: &[u8]) {
 
 /// Names, their JSON, their order.
 pub fn names(data: &[u8]) {
-    let json = text::json_string(data);
-    let wtf8 = text::decode(&json).expect("our own JSON is a string");
-    assert_eq!(text::unescape(&wtf8).as_deref(), Some(data), "a name comes back");
-    assert_eq!(text::from_base64(&text::to_base64(data)).as_deref(), Some(data));
-    assert!(text::is_replaced(String::from_utf8_lossy(data).as_bytes(), data), "what jq makes of it is known again");
-    harmless(&error::printable(data));
+    let json = json::json_string(data);
+    let wtf8 = json::decode(&json).expect("our own JSON is a string");
+    assert_eq!(json::unescape(&wtf8).as_deref(), Some(data), "a name comes back");
+    assert_eq!(json::from_base64(&json::to_base64(data)).as_deref(), Some(data));
+    assert!(name::is_replaced(String::from_utf8_lossy(data).as_bytes(), data), "what jq makes of it is known again");
+    harmless(&display::printable(data));
     let (a, b) = data.split_at(data.len() / 2);
     let order = name::compare(a, b);
     assert_eq!(order, name::compare(b, a).reverse());
@@ -215,8 +215,8 @@ pub fn names(data: &[u8]) {
     // A string of anybody's.
     let raw = std::str::from_utf8(data).ok().filter(|raw| raw.len() > 1 && raw.starts_with('"') && raw.ends_with('"'));
     if let Some(raw) = raw.filter(|raw| Record::parse(format!("{{\"name\":{raw}}}").as_bytes()).is_ok()) {
-        let wtf8 = text::decode(raw).expect("a string");
-        assert!(text::unescape(&wtf8).is_some());
+        let wtf8 = json::decode(raw).expect("a string");
+        assert!(json::unescape(&wtf8).is_some());
     }
 }
 

@@ -1,7 +1,8 @@
 //! The contents of file records, one after the other.
 
 use crate::content::{Content, Lack, Source};
-use crate::error::{Result, counted, reason};
+use crate::display::counted;
+use crate::error::{Result, reason};
 use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::stream::{Records, write_error};

@@ -6,46 +6,9 @@ pub use header::{
     BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, LENGTHS, SHA256, TOTALS, read_header,
 };
 
-use crate::record::{Md5, Sha256};
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
-use sha2::Digest;
 use std::cell::RefCell;
 use std::io::{self, BufRead, Cursor, Read};
-
-/// Both digests of a content, fed piece by piece.
-#[derive(Clone, Default)]
-pub struct Digests {
-    md5: md5::Md5,
-    sha256: sha2::Sha256,
-    len: u64,
-}
-
-impl Digests {
-    /// Takes the next bytes in.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.md5.update(bytes);
-        self.sha256.update(bytes);
-        self.len += bytes.len() as u64;
-    }
-
-    /// The digests of all that was taken in, and its length in bytes.
-    pub fn finish(self) -> (Md5, Sha256, u64) {
-        (Md5(self.md5.finalize().into()), Sha256(self.sha256.finalize().into()), self.len)
-    }
-
-    /// The digests of one piece.
-    pub fn of(bytes: &[u8]) -> (Md5, Sha256) {
-        let mut digests = Digests::default();
-        digests.update(bytes);
-        let (md5, sha256, _) = digests.finish();
-        (md5, sha256)
-    }
-}
-
-/// The md5 alone.
-pub fn md5_of(bytes: &[u8]) -> Md5 {
-    Md5(md5::Md5::digest(bytes).into())
-}
 
 /// The length of a gzip member's trailer.
 const TRAILER: usize = 8;

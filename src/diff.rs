@@ -7,11 +7,11 @@ pub use show::{Printer, Style};
 use crate::end::{self, End, Listing};
 use crate::error::{Error, Result};
 use crate::join::{Join, Pair, Side};
+use crate::json;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record};
 use crate::stream::Records;
-use crate::text;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -84,8 +84,8 @@ fn change(status: Status, left: Option<&Record>, right: Option<&Record>) -> Reco
     let side = |r: Option<&Record>| r.map_or(&b"null"[..], Record::text).to_vec();
     let name = left.or(right).map_or_else(|| Name::new(&b""[..]), |r| r.name().clone());
     let mut middle = String::from(",\"name\":");
-    text::push_string(&mut middle, name.as_bytes());
-    text::push_bytes_key(&mut middle, "name_bytes", name.as_bytes());
+    json::push_string(&mut middle, name.as_bytes());
+    json::push_bytes_key(&mut middle, "name_bytes", name.as_bytes());
     let tail = format!(",\"status\":\"{status}\"}}");
     let text = [b"{\"left\":", &side(left)[..], middle.as_bytes(), b",\"right\":", &side(right), tail.as_bytes()].concat();
     Record::from_parts(name, Kind::Change, Fields::default(), text)

@@ -207,9 +207,45 @@ pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
     }))
 }
 
+/// Counts failures, for the end record of a stage.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Error records that came in and went on.
+    pub passed: u64,
+    /// Failures of the stage itself.
+    pub own: u64,
+}
+
+impl Tally {
+    /// Counts a record that goes on as it came in, be it an error or not.
+    pub fn pass(&mut self, record: &Record) {
+        self.passed += u64::from(record.kind() == Kind::Error);
+    }
+
+    /// The failures in all, given what the end record of the input says.
+    pub fn errors(&self, stated: u64) -> u64 {
+        self.passed.max(stated).saturating_add(self.own)
+    }
+
+    /// The end record of the stage's output, given that of its input: the failures in all, everything else as it came.
+    pub fn close(&self, end: &Record) -> Record {
+        end.with(&[("errors", Some(self.errors(End::of(end).errors).to_string()))])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_are_counted_and_what_was_listed_passes_through() {
+        let mut tally = Tally { own: 2, ..Tally::default() };
+        for line in ["{\"name\":\"a\"}", "{\"name\":\"b\",\"type\":\"error\"}"] {
+            tally.pass(&Record::parse(line.as_bytes()).unwrap());
+        }
+        let end = End::of(&tally.close(&Record::parse(b"{\"name\":\"\",\"records\":7,\"type\":\"end\"}").unwrap()));
+        assert_eq!((end.records, end.errors), (Some(7), 3));
+    }
 
     fn listing(names: &[&str]) -> Listing {
         let mut listing = Listing::default();

@@ -1,6 +1,7 @@
 //! What can stop a tool. A failure of a single record is not an [`Error`] but a record of type `error` (see
 //! [`crate::record::Record::failure`]), so that a source file that can't be read and a store that can't be written never mix.
 
+use crate::display::printable;
 use std::fmt;
 use std::io;
 
@@ -106,47 +107,9 @@ impl<T, E: Into<io::Error>> OrFailed<T> for std::result::Result<T, E> {
     }
 }
 
-/// A name as a person may see it on a terminal: control characters and bytes that are not UTF-8 as `\x1b`, a backslash
-/// doubled, everything else as it is. One line, whatever the name holds.
-pub fn printable(name: &[u8]) -> String {
-    let mut out = String::with_capacity(name.len());
-    for chunk in name.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\t' => out.push_str("\\t"),
-                '\r' => out.push_str("\\r"),
-                c if is_hostile(c) => out.extend(c.escape_unicode()),
-                c => out.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    out
-}
-
-/// A count for people: `1 record`, `2 records`.
-pub fn counted(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-/// Control characters, line and paragraph separators, and the marks that turn the direction of text.
-pub(crate) fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_one_harmless_line() {
-        assert_eq!(printable(b"a\nb\x1b[31m\xff\\ \xe2\x80\xae"), "a\\nb\\u{1b}[31m\\xff\\\\ \\u{202e}");
-    }
 
     #[test]
     fn the_system_speaks_without_numbers() {

@@ -3,7 +3,8 @@
 //! What is there and is no regular file (a device, a fifo) is never replaced but written to; a symbolic link stays, and the file
 //! that it leads to is replaced; a file that is there keeps its mode and, as far as we may, its owner.
 
-use crate::error::{OrFailed, Result, printable};
+use crate::display::printable;
+use crate::error::{OrFailed, Result};
 use crate::rootdir::{Folder, Temp};
 use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;

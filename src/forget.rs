@@ -7,13 +7,14 @@ mod policy;
 
 pub use policy::{Decision, Policy, Within, parse_count, parse_within};
 
-use crate::error::{Error, Result, counted};
+use crate::display::counted;
+use crate::error::{Error, Result};
+use crate::json;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel;
 use crate::snapshot::{self, Found, Label};
 use crate::storage::Location;
-use crate::text;
 use chrono::{DateTime, Local, TimeZone};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -94,6 +95,6 @@ fn group(label: &Label, by: Grouping) -> Group {
 pub fn describe(decision: &Decision) -> Result<String> {
     let rest = snapshot::describe(&decision.found)?;
     let action = if decision.keep { "keep" } else { "drop" };
-    let reasons: Vec<String> = decision.reasons.iter().map(|r| text::json_string(r.as_bytes())).collect();
+    let reasons: Vec<String> = decision.reasons.iter().map(|r| json::json_string(r.as_bytes())).collect();
     Ok(format!("{{\"action\":\"{action}\",\"reasons\":[{}],{}", reasons.join(","), rest.strip_prefix('{').unwrap_or_default()))
 }

@@ -9,11 +9,12 @@ mod references;
 mod remote;
 mod temps;
 
-use crate::error::{Error, Result, printable};
+use crate::digest::Md5;
+use crate::display::printable;
+use crate::error::{Error, Result};
 use crate::heap::condemned::{Condemned, Entry};
 use crate::heap::{roots, small};
 use crate::monitor::Monitor;
-use crate::record::Md5;
 use crate::stat;
 use crate::storage::Location;
 use crate::time::Time;

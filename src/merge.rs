@@ -1,11 +1,12 @@
 //! `snap-merge`: several streams as one, in order: parts of a backup that were made side by side, on several machines or disks.
 
+use crate::end::Tally;
 use crate::end::{self, End};
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::sort::{self, Spool};
-use crate::stream::{Records, Tally};
+use crate::stream::Records;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The records of all inputs in order. A name that several have is kept once where they say the same of it.

@@ -2,7 +2,8 @@
 //! which tool it is; by its own name it takes the tool as its first argument.
 
 use snapshooter::cli::{self, Console, Outcome, completion};
-use snapshooter::error::{Error, Result, printable};
+use snapshooter::display::printable;
+use snapshooter::error::{Error, Result};
 use snapshooter::tools;
 use std::env::args_os;
 use std::os::unix::ffi::OsStrExt;

@@ -34,7 +34,7 @@ impl Name {
 
     /// The name for people: one line, harmless on a terminal.
     pub fn printable(&self) -> String {
-        crate::error::printable(&self.bytes)
+        crate::display::printable(&self.bytes)
     }
 
     /// What every tool refuses, but in error records: an empty name, NUL, and the parts `.` and `..`.
@@ -110,7 +110,7 @@ impl Serialize for NameList {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|name| match std::str::from_utf8(name.as_bytes()) {
             Ok(text) => Spelt::Text(text.to_string()),
-            Err(_) => Spelt::Bytes { name_bytes: crate::text::to_base64(name.as_bytes()) },
+            Err(_) => Spelt::Bytes { name_bytes: crate::json::to_base64(name.as_bytes()) },
         }))
     }
 }
@@ -119,7 +119,7 @@ impl<'de> Deserialize<'de> for NameList {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NameList, D::Error> {
         let names = Vec::<Spelt>::deserialize(deserializer)?.into_iter().map(|spelt| match spelt {
             Spelt::Text(text) => Ok(Name::new(text.into_bytes())),
-            Spelt::Bytes { name_bytes } => crate::text::from_base64(&name_bytes)
+            Spelt::Bytes { name_bytes } => crate::json::from_base64(&name_bytes)
                 .map(Name::new)
                 .ok_or_else(|| serde::de::Error::custom("name_bytes: not base64")),
         });
@@ -140,9 +140,23 @@ pub fn units(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
+/// Whether `wtf8` is what is left of `bytes` after a tool like jq put U+FFFD where bytes were not UTF-8.
+pub fn is_replaced(wtf8: &[u8], bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(wtf8) else { return false };
+    let each = units(bytes).map(|u| char::from_u32(u).unwrap_or('\u{fffd}'));
+    text.chars().eq(each) || text == String::from_utf8_lossy(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_a_tool_wrote_with_replacement_characters_are_known_again() {
+        assert!(is_replaced("bad\u{fffd}".as_bytes(), b"bad\xff") && !is_replaced(b"bad", b"bad\xff"));
+        // Some tools write U+FFFD for each byte, others for what could have become a character.
+        assert!(["\u{fffd}", "\u{fffd}\u{fffd}"].iter().all(|text| is_replaced(text.as_bytes(), b"\xe2\x82")));
+    }
 
     #[test]
     fn order_is_that_of_the_python_tool() {

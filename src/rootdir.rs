@@ -26,7 +26,7 @@ impl RootDir {
     /// If there is none, or it is no folder.
     pub fn open(path: &Path) -> Result<RootDir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let shown = || crate::error::printable(path.as_os_str().as_encoded_bytes());
+        let shown = || crate::display::printable(path.as_os_str().as_encoded_bytes());
         let fd = fs::open(path, flags, Mode::empty()).or_failed(shown)?;
         Ok(RootDir { fd })
     }

@@ -299,7 +299,7 @@ fn writing() -> String {
     let folder = std::env::temp_dir();
     format!(
         "keep records in a temporary file in {} (TMPDIR says where)",
-        crate::error::printable(folder.as_os_str().as_encoded_bytes())
+        crate::display::printable(folder.as_os_str().as_encoded_bytes())
     )
 }
 
@@ -365,7 +365,7 @@ mod tests {
 
     fn file(name: &str, md5: u8) -> Record {
         let mut line = String::from("{\"name\":");
-        crate::text::push_string(&mut line, name.as_bytes());
+        crate::json::push_string(&mut line, name.as_bytes());
         line.push_str(&format!(",\"md5\":\"{md5:032x}\"}}"));
         Record::parse(line.as_bytes()).unwrap()
     }

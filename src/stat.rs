@@ -1,9 +1,9 @@
 //! From what the file system says of a file to its record, with the Python tool's keys and values.
 
-use crate::codec;
+use crate::digest;
+use crate::json;
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record};
-use crate::text;
 use crate::time::Time;
 use rustix::fs::{FileType, Stat};
 use std::fmt::Write;
@@ -55,11 +55,11 @@ pub fn record(name: Name, kind: Kind, stat: &Stat, extra: &Extra<'_>) -> Record 
     push_double(&mut out, created);
     if let Some(target) = extra.destination {
         out.push_str(",\"destination\":");
-        text::push_string(&mut out, target);
-        text::push_bytes_key(&mut out, "destination_bytes", target);
+        json::push_string(&mut out, target);
+        json::push_bytes_key(&mut out, "destination_bytes", target);
         fields.destination = Some(target.to_vec());
         fields.size = Some(target.len() as u64);
-        fields.md5 = Some(codec::md5_of(target));
+        fields.md5 = Some(digest::md5_of(target));
     }
     if kind == Kind::File {
         fields.size = Some(stat.st_size as u64);
@@ -79,9 +79,9 @@ pub fn record(name: Name, kind: Kind, stat: &Stat, extra: &Extra<'_>) -> Record 
     out.push_str(",\"mtime\":");
     push_double(&mut out, modified.as_double());
     out.push_str(",\"name\":");
-    text::push_string(&mut out, name.as_bytes());
+    json::push_string(&mut out, name.as_bytes());
     if !name.is_utf8() {
-        text::push_bytes_key(&mut out, "name_bytes", name.as_bytes());
+        json::push_bytes_key(&mut out, "name_bytes", name.as_bytes());
     }
     push(&mut out, format_args!(",\"nlink\":{}", stat.st_nlink));
     if let Some(size) = fields.size {
@@ -128,8 +128,8 @@ fn push_xattrs(out: &mut String, xattrs: &[(Vec<u8>, Vec<u8>)]) {
         if i > 0 {
             out.push(',');
         }
-        text::push_string(out, name);
-        push(out, format_args!(":\"{}\"", text::to_base64(value)));
+        json::push_string(out, name);
+        push(out, format_args!(":\"{}\"", json::to_base64(value)));
     }
     out.push('}');
 }

@@ -1,6 +1,5 @@
 //! Streams of records: reading lines and writing lines.
 
-use crate::end::End;
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
 use std::io::{self, BufRead, Write};
@@ -97,32 +96,6 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Counts failures, for the end record of a stage.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Error records that came in and went on.
-    pub passed: u64,
-    /// Failures of the stage itself.
-    pub own: u64,
-}
-
-impl Tally {
-    /// Counts a record that goes on as it came in, be it an error or not.
-    pub fn pass(&mut self, record: &Record) {
-        self.passed += u64::from(record.kind() == Kind::Error);
-    }
-
-    /// The failures in all, given what the end record of the input says.
-    pub fn errors(&self, stated: u64) -> u64 {
-        self.passed.max(stated).saturating_add(self.own)
-    }
-
-    /// The end record of the stage's output, given that of its input: the failures in all, everything else as it came.
-    pub fn close(&self, end: &Record) -> Record {
-        end.with(&[("errors", Some(self.errors(End::of(end).errors).to_string()))])
-    }
-}
-
 /// Writes a record and the line's end.
 ///
 /// # Errors
@@ -149,7 +122,7 @@ pub fn write_error(e: io::Error) -> Error {
 /// # Errors
 /// If it can't be opened.
 pub fn open(path: &std::path::Path) -> Result<Records> {
-    let shown = crate::error::printable(path.as_os_str().as_encoded_bytes());
+    let shown = crate::display::printable(path.as_os_str().as_encoded_bytes());
     let file = std::fs::File::open(path).or_failed(|| shown.clone())?;
     Ok(Box::new(Reader::new(shown, io::BufReader::with_capacity(1 << 16, file))))
 }
@@ -174,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_is_counted_and_a_reader_that_is_gone_is_no_error_of_ours() {
+    fn a_reader_that_is_gone_is_no_error_of_ours() {
         struct Fails(io::ErrorKind);
         impl Write for Fails {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -185,17 +158,14 @@ mod tests {
             }
         }
         let lines = ["{\"name\":\"a\"}", "{\"name\":\"b\",\"type\":\"error\"}", "{\"name\":\"c\"}"];
-        let (mut tally, mut out) = (Tally { own: 2, ..Tally::default() }, Vec::new());
+        let mut out = Vec::new();
         for record in read(&lines.join("\n")) {
             let record = record.unwrap();
-            tally.pass(&record);
             write(&mut out, &record).unwrap();
             assert!(matches!(write(&mut Fails(io::ErrorKind::BrokenPipe), &record), Err(Error::ReaderGone)));
             assert!(matches!(flush(&mut Fails(io::ErrorKind::StorageFull)), Err(Error::Io { .. })));
         }
         assert_eq!(out, (lines.join("\n") + "\n").as_bytes());
-        let end = End::of(&tally.close(&Record::parse(b"{\"name\":\"\",\"records\":7,\"type\":\"end\"}").unwrap()));
-        assert_eq!((end.records, end.errors), (Some(7), 3), "what was listed passes through");
     }
 
     #[test]

@@ -2,15 +2,17 @@
 //!
 //! Each content is looked at once, whatever number of records speak of it: sixteen bytes are remembered of each.
 
-use crate::codec;
 use crate::content::{Content, Lack};
+use crate::digest;
+use crate::digest::Md5;
+use crate::end::Tally;
 use crate::error::{Error, Result};
 use crate::heap::{Health, Heap};
+use crate::json;
 use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
-use crate::record::{Fields, Kind, Md5, Record};
-use crate::stream::{Records, Tally};
-use crate::text;
+use crate::record::{Fields, Kind, Record};
+use crate::stream::Records;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -97,7 +99,7 @@ fn key(md5: &Md5, fields: &Fields) -> Key {
         bytes.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
     }
     bytes.extend_from_slice(&fields.sha256.map_or([0; 32], |s| s.0));
-    codec::md5_of(&bytes).0
+    digest::md5_of(&bytes).0
 }
 
 impl Iterator for Tasks {
@@ -225,7 +227,7 @@ impl Judge {
         self.tally.own += 1;
         let failure = Record::failure(record.name(), reason);
         match record.fields().md5 {
-            Some(md5) => failure.with(&[("md5", Some(text::json_string(md5.to_string().as_bytes())))]),
+            Some(md5) => failure.with(&[("md5", Some(json::json_string(md5.to_string().as_bytes())))]),
             None => failure,
         }
     }

@@ -1,7 +1,8 @@
 //! `snap-write`: a stream becomes a snapshot, whole or not at all.
 
+use crate::display::counted;
 use crate::end::End;
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, Result};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::name::NameList;

@@ -103,7 +103,7 @@ fn bombs_in_the_heap() {
 #[test]
 fn several_members_are_read_and_garbage_behind_them_is_not() {
     let content = b"one content in several members\n".repeat(50);
-    let md5 = codec::md5_of(&content);
+    let md5 = snapshooter::digest::md5_of(&content);
     let world = World::new();
     let path = format!("heap/{}/{md5}.gz", &md5.to_string()[..2]);
     let line = format!("{{\"name\":\"f\",\"md5\":\"{md5}\",\"size\":{}}}\n", content.len());

@@ -2,7 +2,7 @@
 
 use crate::measure::{figure, many, well_behaved};
 use crate::util::World;
-use snapshooter::codec;
+use snapshooter::digest;
 use snapshooter::record::{Kind, Record};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -91,7 +91,7 @@ fn a_changing_file_is_recorded_as_one_state_or_reported() {
     let (mut reported, mut kept) = ([0; 9], [0; 9]);
     let world = World::new();
     world.put("secret", full(b'S', SIZE));
-    let secret = codec::md5_of(&full(b'S', SIZE)).to_string();
+    let secret = digest::md5_of(&full(b'S', SIZE)).to_string();
     for round in 0..rounds {
         let how = round % HOW.len();
         let path = world.put("files/f", full(b'a', SIZE));
@@ -137,7 +137,7 @@ fn consistent(world: &World, record: &Record, how: &str) {
     let content = world.run(&["snap-cat"], &line).ok();
     let content = content.bytes();
     assert_eq!(Some(content.len() as u64), fields.size, "{how}");
-    let (md5, sha256) = codec::Digests::of(content);
+    let (md5, sha256) = digest::Digests::of(content);
     assert!(Some(md5) == fields.md5 && Some(sha256) == fields.sha256, "{how}: digests of another content");
     // Where whole states follow each other, what was read is one of them and no mixture of two.
     if ["replaced", "by a link", "by a fifo"].contains(&how) {

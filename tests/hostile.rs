@@ -2,7 +2,7 @@
 
 use crate::measure::{figure, many, measured, state, well_behaved};
 use crate::util::World;
-use snapshooter::{codec, text};
+use snapshooter::{codec, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -14,7 +14,7 @@ const MEMORY: u64 = 200 << 10;
 
 /// Stores a content as an object of the heap.
 pub fn store(world: &World, content: &[u8]) -> String {
-    let md5 = codec::md5_of(content).to_string();
+    let md5 = snapshooter::digest::md5_of(content).to_string();
     world.put(&format!("heap/{}/{md5}.gz", &md5[..2]), codec::member(content, 6, None, false));
     md5
 }
@@ -127,13 +127,13 @@ fn names() -> Vec<String> {
         ".snap-0000000000000000.tmp",
         "evil\u{202e}x",
     ];
-    let mut all: Vec<String> = quoted.iter().map(|n| text::json_string(n.as_bytes())).collect();
-    all.push(text::json_string("../".repeat(40).as_bytes()));
-    all.push(text::json_string(format!("{}outside/x", "../".repeat(40)).as_bytes()));
-    all.push(text::json_string(&[b'n'; 256]));
-    all.push(text::json_string(&[b'n'; 5000]));
-    all.push(text::json_string(&[b"evil/".repeat(2).as_slice(), &[b'n'; 255]].concat()));
-    all.push(text::json_string("d/".repeat(10_000).trim_end_matches('/').as_bytes()));
+    let mut all: Vec<String> = quoted.iter().map(|n| json::json_string(n.as_bytes())).collect();
+    all.push(json::json_string("../".repeat(40).as_bytes()));
+    all.push(json::json_string(format!("{}outside/x", "../".repeat(40)).as_bytes()));
+    all.push(json::json_string(&[b'n'; 256]));
+    all.push(json::json_string(&[b'n'; 5000]));
+    all.push(json::json_string(&[b"evil/".repeat(2).as_slice(), &[b'n'; 255]].concat()));
+    all.push(json::json_string("d/".repeat(10_000).trim_end_matches('/').as_bytes()));
     for raw in [
         r#""\u002e\u002e/outside/x""#,
         r#""\u002e./\u006futside/x""#,
@@ -163,7 +163,7 @@ fn streams(md5: &str) -> Vec<String> {
             all.push(format!("{{\"name\":{name},{}}}\n", keys(kind, md5)));
         }
     }
-    let record = |name: &str, kind: &str| format!("{{\"name\":{},{}}}\n", text::json_string(name.as_bytes()), keys(kind, md5));
+    let record = |name: &str, kind: &str| format!("{{\"name\":{},{}}}\n", json::json_string(name.as_bytes()), keys(kind, md5));
     let link = |name: &str, to: &str| format!("{{\"name\":\"{name}\",\"type\":\"link\",\"destination\":\"{to}\"}}\n");
     // One after the other: what was made a link is gone through, a name comes twice, a file becomes a folder.
     for (first, second) in [

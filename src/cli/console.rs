@@ -1,7 +1,7 @@
 //! Messages to people: one line each on stderr, with the tool's name in front.
 
 use super::progress::Progress;
-use crate::error::{is_hostile, printable};
+use crate::display::{is_hostile, printable};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use std::borrow::Cow;

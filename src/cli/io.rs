@@ -1,7 +1,8 @@
 //! Where records come from and go to: standard input and output, or files.
 
 use super::closed::{stdin, stdout};
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, OrFailed, Result};
 use crate::files::NewFile;
 use crate::record::{Kind, Record};
 use crate::scan::Own;

@@ -1,7 +1,8 @@
 //! Rows of a comparison as people see them: a table, names with signs, or counts.
 
 use super::{Count, Diff, Row, Status};
-use crate::error::{Result, printable};
+use crate::display::printable;
+use crate::error::Result;
 use crate::record::{Kind, Record};
 use crate::stream;
 use crate::time::Time;

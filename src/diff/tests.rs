@@ -224,7 +224,7 @@ proptest! {
     #[test]
     fn says_what_a_naive_comparison_says(left in tree(), right in tree()) {
         let text = |tree: &BTreeMap<Name, String>| -> Vec<String> {
-            tree.iter().map(|(n, e)| format!("{{\"name\":{},{e}}}", text::json_string(n.as_bytes()))).collect()
+            tree.iter().map(|(n, e)| format!("{{\"name\":{},{e}}}", json::json_string(n.as_bytes()))).collect()
         };
         let names: BTreeSet<&Name> = left.keys().chain(right.keys()).collect();
         let expected: Vec<String> = names.into_iter().map(|name| {

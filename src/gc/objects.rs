@@ -1,9 +1,10 @@
 //! The objects of a heap: listing and deleting them. Only `ab/<md5>.gz` is an object; whatever else lies there is left alone.
 
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::digest::Md5;
+use crate::display::printable;
+use crate::error::{Error, OrFailed, Result};
 use crate::heap::condemned::Entry;
 use crate::heap::{Heap, aside};
-use crate::record::Md5;
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;

@@ -1,9 +1,10 @@
 //! What the snapshots refer to.
 
-use crate::error::{Error, Result, printable};
+use crate::digest::Md5;
+use crate::display::printable;
+use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::parallel;
-use crate::record::Md5;
 use crate::snapshot::{self, Place};
 use crate::storage::{Gap, Location};
 use std::os::unix::ffi::OsStrExt;

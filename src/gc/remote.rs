@@ -71,7 +71,7 @@ fn is_looked_at(folder: &[u8]) -> bool {
 /// Deletes objects; the first that can't be is an error.
 pub(super) fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
     for (key, result) in keys.iter().zip(store.delete(&keys)) {
-        result.or_failed(|| format!("delete {}/{}", store.url(), crate::error::printable(key)))?;
+        result.or_failed(|| format!("delete {}/{}", store.url(), crate::display::printable(key)))?;
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //! beside snapshots and lists. Age tells them from those in use.
 
 use super::{Sum, remote};
-use crate::error::{OrFailed, Result, printable};
+use crate::display::printable;
+use crate::error::{OrFailed, Result};
 use crate::heap::condemned;
 use crate::storage::Location;
 use crate::time::Time;

@@ -2,7 +2,7 @@
 //! One that a crash left there is put back by whoever needs it, and by any later `snap-gc`.
 
 use super::Heap;
-use crate::record::Md5;
+use crate::digest::Md5;
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, Result};
 use std::os::fd::OwnedFd;

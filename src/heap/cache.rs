@@ -2,9 +2,9 @@
 //!
 //! It is kept up for that tool. What it says is never believed here: an object counts as present when the heap has it.
 
+use crate::digest::Md5;
 use crate::error::{OrFailed, Result};
 use crate::files::NewFile;
-use crate::record::Md5;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};

@@ -6,9 +6,10 @@
 //! and goes on with what it read before can still delete only what nobody relied on since.
 
 use super::small;
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::digest::Md5;
+use crate::display::printable;
+use crate::error::{Error, OrFailed, Result};
 use crate::files::NewFile;
-use crate::record::Md5;
 use crate::stat;
 use crate::time::Time;
 use rustix::fs::Stat;

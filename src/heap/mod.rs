@@ -24,8 +24,9 @@ pub use stage::{StoreError, Stored, digest};
 pub use used::Used;
 
 use crate::content::{Content, Lack};
+use crate::digest::Md5;
 use crate::error::{Error, OrFailed, Result};
-use crate::record::{Md5, Record};
+use crate::record::Record;
 use crate::storage::{Location, LoginRefused};
 use local::LocalHeap;
 use object::{Ends, Expected, Fetched};

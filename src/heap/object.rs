@@ -1,9 +1,10 @@
 //! A heap object: is it whole, and what is in it.
 
-use crate::codec::{self, Digests, FieldId, GzipReader, Header};
+use crate::codec::{self, FieldId, GzipReader, Header};
 use crate::content::Content;
+use crate::digest::Digests;
+use crate::digest::{Md5, Sha256};
 use crate::heap::WHOLE_LIMIT;
-use crate::record::{Md5, Sha256};
 use std::io::{self, BufReader, Read};
 
 /// The content's bytes in each member of an object that has several.

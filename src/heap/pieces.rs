@@ -2,9 +2,10 @@
 
 use super::WHOLE_LIMIT;
 use super::object::{self, PIECE};
-use crate::codec::{self, Digests};
+use crate::codec::{self};
+use crate::digest::Digests;
+use crate::digest::{Md5, Sha256};
 use crate::parallel;
-use crate::record::{Md5, Sha256};
 use std::io::{self, Cursor, Read};
 
 /// What stands in the place of a digest that is not known yet.

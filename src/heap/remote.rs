@@ -2,9 +2,9 @@
 
 use super::object::{self, Ends, Fetched, Health};
 use super::{Heap, StoreError, WHOLE_LIMIT, collision};
+use crate::digest::{Md5, Sha256};
 use crate::error::{Error, OrFailed, Result};
 use crate::parallel;
-use crate::record::{Md5, Sha256};
 use crate::storage::{Attributes, Body, Gap, Listing, Put, Store};
 use std::collections::HashMap;
 use std::fs::File;

@@ -3,8 +3,8 @@
 use super::condemned::Condemned;
 use super::local::LocalHeap;
 use super::{Heap, Used, aside};
+use crate::digest::Md5;
 use crate::error::{Error, OrFailed, Result};
-use crate::record::Md5;
 use crate::stat;
 use crate::time::Time;
 use rustix::fs::{self, AtFlags, Stat, Timespec, Timestamps};

@@ -1,8 +1,9 @@
 //! The snap roots whose snapshots use a heap: `snap-write` notes them in it, so that `snap-gc` can't overlook one.
 
 use super::small;
-use crate::codec;
-use crate::error::{OrFailed, Result, printable};
+use crate::digest;
+use crate::display::printable;
+use crate::error::{OrFailed, Result};
 use crate::storage::{Body, Location, Put};
 use std::ffi::OsStr;
 use std::fs;
@@ -31,7 +32,7 @@ pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
     let path = snap_root.absolute();
     let bytes = path.as_os_str().as_bytes();
     // Never a name that could pass for an md5: the Python tool takes any file's name for one.
-    let name = format!("snap-root-{}.path", &codec::md5_of(bytes).to_string()[..16]);
+    let name = format!("snap-root-{}.path", &digest::md5_of(bytes).to_string()[..16]);
     let what = || format!("note the snap root in the heap root {heap}");
     let line = [bytes, b"\n"].concat();
     match heap {

@@ -1,7 +1,8 @@
 //! Small files that the heap keeps about itself: written beside their place, synced, then named.
 
 use crate::access::Access;
-use crate::error::{OrFailed, Result, printable};
+use crate::display::printable;
+use crate::error::{OrFailed, Result};
 use crate::files::NewFile;
 use crate::time::Time;
 use std::fs::File;

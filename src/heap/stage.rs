@@ -6,9 +6,10 @@ use super::pieces::Pieces;
 use super::remote::{Fresh, RemoteHeap};
 use super::temp::{self, TempFile};
 use super::{Heap, Kind, WHOLE_LIMIT, collision, read_up_to};
-use crate::codec::{self, Digests};
+use crate::codec::{self};
+use crate::digest::{Digests, Md5, Sha256, md5_of};
+
 use crate::error::{Error, OrFailed, Result};
-use crate::record::{Md5, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -98,7 +99,7 @@ pub(super) fn store(
             stored_size
         }
         Kind::Remote(remote) => {
-            let digest = codec::md5_of(&gzip);
+            let digest = md5_of(&gzip);
             let fresh = Fresh { md5, sha256, stored_size: gzip.len() as u64, digest, replace };
             remote.put_whole(heap, &fresh, gzip)?
         }

@@ -1,7 +1,7 @@
 //! Which contents a run relies on.
 
+use crate::digest::Md5;
 use crate::error::{OrFailed, Result};
-use crate::record::Md5;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 

@@ -2,10 +2,11 @@
 
 use super::{Done, Source};
 use crate::base::take_over;
+use crate::digest::Md5;
 use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
 use crate::monitor::Monitor;
-use crate::record::{Kind, Md5, Record};
+use crate::record::{Kind, Record};
 use crate::rootdir::RootDir;
 use crate::stat;
 use crate::storage::LoginRefused;

@@ -4,15 +4,17 @@ mod file;
 mod object;
 
 use crate::base::{Base, Matched};
+use crate::display::printable;
 use crate::end::End;
-use crate::error::{Error, Result, printable};
+use crate::end::Tally;
+use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
 use crate::record::{Kind, Record};
 use crate::rootdir::RootDir;
 use crate::storage::{Location, Store};
-use crate::stream::{Records, Tally};
+use crate::stream::Records;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::args::LogLevel;
 use crate::cli::Progress;
-use crate::error::printable;
+use crate::display::printable;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,7 +2,8 @@
 
 use super::Setup;
 use crate::base::Base;
-use crate::error::{Error, Result, counted};
+use crate::display::counted;
+use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Heap};
 use crate::heapify::{self, heapify};
 use crate::monitor::Monitor;

@@ -3,10 +3,11 @@
 //! Columns and widths are known only when all rows were seen, so the rows are gone through twice and none is kept.
 
 use crate::diff::{Diff, Row, Status};
-use crate::error::{Result, printable};
+use crate::display::printable;
+use crate::error::Result;
+use crate::json::{self, Object};
 use crate::record::Record;
 use crate::stream::write_error;
-use crate::text::{self, Object};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
@@ -84,7 +85,7 @@ fn cells(status: Status, left: Option<&Record>, right: Option<&Record>) -> Cells
 
 /// A JSON value as a cell: text without its quotes, everything else as it is in the record.
 fn cell(value: &str) -> String {
-    match text::decode(value).and_then(|wtf8| text::unescape(&wtf8)) {
+    match json::decode(value).and_then(|wtf8| json::unescape(&wtf8)) {
         Some(bytes) => escaped(&bytes),
         None => escaped(value.as_bytes()),
     }

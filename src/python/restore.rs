@@ -3,7 +3,8 @@
 use super::make::{Make, label, make, publish};
 use super::{Choice, Setup, in_our_words, quoted};
 use crate::content::Source;
-use crate::error::{Error, OrFailed, Result, counted, printable};
+use crate::display::{counted, printable};
+use crate::error::{Error, OrFailed, Result};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};

@@ -6,12 +6,12 @@ use super::meta::Meta;
 use super::plan::{Chosen, HardLinks, Names, chosen};
 use super::{Context, Options};
 use crate::error::{Result, reason};
+use crate::json;
 use crate::name::Name;
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, split};
 use crate::sort::Spool;
 use crate::stream::Records;
-use crate::text;
 use rustix::fs::{FileType, Stat};
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -196,14 +196,14 @@ fn file_word(kind: FileType) -> &'static str {
 /// `{"action":…,"name":…,"size":…,"to":…,"type":…}`
 pub(super) fn row(action: &str, name: &Name, kind: &str, size: Option<u64>, to: Option<Name>) -> Result<Record> {
     let mut out = format!("{{\"action\":\"{action}\",\"name\":");
-    text::push_string(&mut out, name.as_bytes());
-    text::push_bytes_key(&mut out, "name_bytes", name.as_bytes());
+    json::push_string(&mut out, name.as_bytes());
+    json::push_bytes_key(&mut out, "name_bytes", name.as_bytes());
     if let Some(size) = size {
         out.push_str(&format!(",\"size\":{size}"));
     }
     if let Some(to) = to {
         out.push_str(",\"to\":");
-        text::push_string(&mut out, to.as_bytes());
+        json::push_string(&mut out, to.as_bytes());
     }
     // A row of a link has no target in it, so it is no record: the kind keeps it from being taken for one.
     out.push_str(&format!(",\"type\":\"{kind}\"}}"));

@@ -3,8 +3,9 @@
 use super::Context;
 use super::meta::{Meta, fresh};
 use crate::content::{Content, Lack};
+use crate::digest::Md5;
 use crate::error::{Error, reason};
-use crate::record::{Kind, Md5, Record};
+use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, Temp};
 use md5::Digest;
 use rustix::fs::{FileType, Stat};

@@ -1,10 +1,10 @@
 //! Mode, owner and time of files and folders: what a record asks for, and setting it through open descriptors.
 
 use super::Context;
+use crate::json::{self, Object};
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, timestamps};
 use crate::stat::{self, modified};
-use crate::text::{self, Object};
 use crate::time::Time;
 use rustix::fs::{self, Gid, Mode, Stat, Uid, XattrFlags};
 use std::io;
@@ -159,7 +159,7 @@ pub fn set_root(facts: &serde_json::Value, context: &Context) -> Result<(), Stri
 fn xattrs_of(record: &Record) -> Vec<(Vec<u8>, Vec<u8>)> {
     let Some(raw) = record.raw("xattrs") else { return Vec::new() };
     let Ok(object) = Object::parse(raw.as_bytes()) else { return Vec::new() };
-    let value = |raw: &str| text::from_base64(&serde_json::from_str::<String>(raw).ok()?);
+    let value = |raw: &str| json::from_base64(&serde_json::from_str::<String>(raw).ok()?);
     object.entries().filter_map(|(name, raw)| Some((name.as_bytes().to_vec(), value(raw)?))).collect()
 }
 

@@ -6,19 +6,22 @@ use super::permit::{self, Extent, Spared};
 use super::plan::{Chosen, chosen};
 use super::{Options, is_rows};
 use crate::content::{Content, Lack, Source};
+use crate::digest::Md5;
+use crate::display::counted;
+use crate::end::Tally;
 use crate::end::{End, Listing};
-use crate::error::{Error, Result, counted, reason};
+use crate::error::{Error, Result, reason};
 use crate::etag;
 use crate::heap;
 use crate::join::{Join, Pair, Side};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::{self, Weigh};
-use crate::record::{Kind, Md5, Record};
+use crate::record::{Kind, Record};
 use crate::scan::objects;
 use crate::sort::Spool;
 use crate::storage::{Attributes, Body, Location, Put, Store};
-use crate::stream::{Records, Tally};
+use crate::stream::Records;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -167,7 +170,7 @@ impl Planner {
                 Kind::Link => Step::Fail(record, "the storage has no links".to_string()),
                 _ => {
                     let kind = record.string("type").unwrap_or_default();
-                    Step::Fail(record, format!("a {} can't be restored", crate::error::printable(kind.as_bytes())))
+                    Step::Fail(record, format!("a {} can't be restored", crate::display::printable(kind.as_bytes())))
                 }
             },
         })

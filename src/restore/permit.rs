@@ -1,8 +1,9 @@
 //! What `--delete` may delete: nothing because a record is missing, unless the record's absence is known to be meant.
 
 use super::Options;
+use crate::display::counted;
 use crate::end::{End, Listing};
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, Result};
 use crate::join::Side;
 use crate::name::Name;
 use crate::scan::Rules;

@@ -4,11 +4,12 @@
 use super::Context;
 use super::file::{Target, Trouble, is};
 use super::finish::is_past;
+use crate::digest::Md5;
 use crate::error::{Error, Result};
 use crate::join::Side;
 use crate::name::Name;
 use crate::parallel::Weigh;
-use crate::record::{Kind, Md5, Record};
+use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, split};
 use rustix::fs::FileType;
 use std::collections::HashMap;
@@ -207,7 +208,7 @@ impl Names {
         match record.kind() {
             Kind::Other => {
                 let kind = record.string("type").unwrap_or_default();
-                Err(format!("a {} can't be restored", crate::error::printable(kind.as_bytes())))
+                Err(format!("a {} can't be restored", crate::display::printable(kind.as_bytes())))
             }
             _ => Ok(()),
         }

@@ -1,7 +1,8 @@
 //! The root that is restored to.
 
+use crate::display::printable;
 use crate::end::End;
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::error::{Error, OrFailed, Result};
 use crate::rootdir::RootDir;
 use crate::sort::Spool;
 use crate::storage::Location;

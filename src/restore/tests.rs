@@ -59,7 +59,7 @@ fn md5(text: &str) -> Md5 {
     Md5(md5::Md5::digest(text).into())
 }
 
-use crate::record::Md5;
+use crate::digest::Md5;
 
 fn file_with(name: &str, text: &str, more: &str) -> String {
     format!(

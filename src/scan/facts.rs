@@ -2,10 +2,10 @@
 //! that makes the root can make it the same.
 
 use super::xattrs;
+use crate::json::to_base64;
 use crate::record::Kind;
 use crate::rootdir::RootDir;
 use crate::stat;
-use crate::text::to_base64;
 use rustix::fs;
 use serde_json::{Map, Value};
 use std::io;

@@ -24,7 +24,7 @@ impl Filter {
         for (option, lines, into) in [("--exclude", exclude, &mut rules.exclude), ("--include", include, &mut rules.include)] {
             for line in lines {
                 if !into.push(line.as_encoded_bytes()) {
-                    let shown = crate::error::printable(line.as_encoded_bytes());
+                    let shown = crate::display::printable(line.as_encoded_bytes());
                     return Err(Error::advise(
                         format!("{option} '{shown}' is no pattern"),
                         "as in .gitignore, a line that is empty or starts with # says nothing; write \\# for the character",

@@ -14,8 +14,10 @@ mod xattrs;
 pub use filter::Filter;
 pub use rules::Rules;
 
+use crate::display::counted;
+use crate::end::Tally;
 use crate::end::{End, Listing};
-use crate::error::{OrFailed, Result, counted};
+use crate::error::{OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Kind, Record};
@@ -23,7 +25,7 @@ use crate::rootdir::RootDir;
 use crate::sort;
 use crate::stat::{self, Extra};
 use crate::storage::Location;
-use crate::stream::{LINE_LIMIT, Records, Tally};
+use crate::stream::{LINE_LIMIT, Records};
 use kept::Kept;
 use rustix::fs::{self, AtFlags, FileType, OFlags, Stat};
 use std::io::{self, BufRead};
@@ -262,7 +264,7 @@ impl Shared {
         seen.keep_out(name);
         if !seen.told.iter().any(|told| told.as_bytes() == name) {
             seen.told.push(Name::new(name));
-            self.monitor.note(&format!("{}: left out, it is the {what}", crate::error::printable(name)));
+            self.monitor.note(&format!("{}: left out, it is the {what}", crate::display::printable(name)));
         }
         true
     }

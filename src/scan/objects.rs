@@ -4,6 +4,7 @@ use super::names::Names;
 use super::{Options, Seen, ended};
 use crate::end::End;
 use crate::error::{Error, OrFailed, Result};
+use crate::json;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel;
@@ -11,7 +12,6 @@ use crate::record::{Kind, Record};
 use crate::sort;
 use crate::storage::{Gap, Location, LoginRefused, Object, Store, has_no_folders};
 use crate::stream::Records;
-use crate::text;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex};
@@ -22,9 +22,9 @@ const AHEAD: usize = 10_000;
 /// The record of an object: what is known of it, keys in order.
 pub fn record(object: &Object) -> Record {
     let name = Name::new(&object.key[..]);
-    let quoted = |text: &str| text::json_string(text.as_bytes());
+    let quoted = |text: &str| json::json_string(text.as_bytes());
     let mut keys: BTreeMap<&str, String> = object.more.iter().cloned().collect();
-    keys.insert("name", text::json_string(&object.key));
+    keys.insert("name", json::json_string(&object.key));
     keys.insert("size", object.size.to_string());
     keys.insert("type", "\"file\"".to_string());
     keys.extend(object.etag.as_deref().map(|etag| ("etag", quoted(etag))));
@@ -107,7 +107,7 @@ impl Shared {
         for (prefix, what) in &self.leave_out {
             let prefix = String::from_utf8_lossy(prefix);
             self.monitor
-                .note(&format!("left out: {}, the {what}", crate::error::printable(prefix.trim_end_matches('/').as_bytes())));
+                .note(&format!("left out: {}, the {what}", crate::display::printable(prefix.trim_end_matches('/').as_bytes())));
         }
     }
 }
@@ -151,7 +151,7 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
 /// Lists all objects below a root.
 pub(super) fn scan(store: &Arc<dyn Store>, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
     if let Some(name) = options.filter.ignore_files.first() {
-        let name = crate::error::printable(name.as_encoded_bytes());
+        let name = crate::display::printable(name.as_encoded_bytes());
         return Err(Error::advise(
             format!("--ignore-file {name}: ignore files are not read in {}", store.url()),
             "give their lines with --exclude or --exclude-from",

@@ -1,7 +1,6 @@
 //! Lines of an ignore file, with what they mean to git.
 
 use super::wildmatch::wildmatch;
-use crate::error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One line that says something: not a comment, not empty.
@@ -85,7 +84,7 @@ impl Pattern {
 
 impl std::fmt::Debug for Pattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}`", error::printable(&self.line))
+        write!(f, "`{}`", crate::display::printable(&self.line))
     }
 }
 

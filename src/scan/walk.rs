@@ -155,7 +155,7 @@ impl Walk {
                 }
             }
             Err(Errno::LOOP) => {
-                let name = crate::error::printable(&[&level.prefix[..], name].concat());
+                let name = crate::display::printable(&[&level.prefix[..], name].concat());
                 self.shared.monitor.note(&format!("{name}: not obeyed: it is a link, which git does not follow either"));
             }
             // It went away, or it is a socket.

@@ -1,7 +1,8 @@
 //! What a snapshot says of itself beside its records: JSON in subfields of gzip headers, which other readers pass over.
 
 use crate::codec::{Header, LABEL, TOTALS};
-use crate::error::{Error, Result, counted};
+use crate::display::counted;
+use crate::error::{Error, Result};
 use crate::name::NameList;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,7 +1,8 @@
 //! Which snapshots there are.
 
 use super::{Found, Place, path_for, time_of};
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, OrFailed, Result};
 use crate::storage::{Gap, Location, Options, Store, as_path};
 use std::cmp::Reverse;
 use std::ffi::OsStr;

@@ -15,7 +15,8 @@ pub use place::Place;
 pub use publish::Publisher;
 pub use read::{any, check, label, read, references, types};
 
-use crate::error::{Error, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, Result};
 use crate::storage::{Location, Options};
 use crate::time::{self, Time};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -123,7 +124,7 @@ pub fn describe(found: &Found) -> Result<String> {
     let size = found.place.size()?;
     let label = label(&found.place)?;
     let mut more = vec![
-        ("path", Some(crate::text::json_string(found.place.as_given().as_bytes()))),
+        ("path", Some(crate::json::json_string(found.place.as_given().as_bytes()))),
         ("stored_size", Some(size.to_string())),
         ("time", found.time.rfc3339().map(|t| format!("\"{t}\""))),
     ];
@@ -133,7 +134,7 @@ pub fn describe(found: &Found) -> Result<String> {
         more.push(("records", Some(totals.records.to_string())));
     }
     let label = label.map_or_else(|| "{}".to_string(), |l| label::json(&l));
-    let label = crate::text::Object::parse(label.as_bytes()).map_err(Error::refused)?;
+    let label = crate::json::Object::parse(label.as_bytes()).map_err(Error::refused)?;
     Ok(label.edited(&more))
 }
 

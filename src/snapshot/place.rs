@@ -1,6 +1,7 @@
 //! Where a snapshot lies: a file of this machine, or an object of another storage.
 
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, OrFailed, Result};
 use crate::storage::Store;
 use std::ffi::{OsStr, OsString};
 use std::fmt;

@@ -4,13 +4,15 @@ use super::index::Index;
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::{self, GzipReader, Header};
+use crate::digest::Md5;
+use crate::display::counted;
 use crate::end::{End, Listing};
-use crate::error::{Error, OrFailed, Result, counted};
+use crate::error::{Error, OrFailed, Result};
+use crate::json;
 use crate::monitor::Monitor;
-use crate::record::{Kind, Md5, Record};
+use crate::record::{Kind, Record};
 use crate::sort::{self, Spool};
 use crate::stream::{Reader, Records};
-use crate::text;
 use std::io::BufRead;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -321,7 +323,7 @@ impl Iterator for Reading {
 /// Adds `name_bytes` and `destination_bytes` where they are needed and missing, as in what the Python tool wrote.
 fn with_bytes(record: Record) -> Record {
     let mut changes = Vec::new();
-    let quoted = |bytes: &[u8]| Some(format!("\"{}\"", text::to_base64(bytes)));
+    let quoted = |bytes: &[u8]| Some(format!("\"{}\"", json::to_base64(bytes)));
     if !record.name().is_utf8() && record.raw("name_bytes").is_none() {
         changes.push(("name_bytes", quoted(record.name().as_bytes())));
     }

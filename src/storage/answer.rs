@@ -2,7 +2,7 @@
 //! alone: a login page and the console of a service answer everything with 200.
 
 use super::xml;
-use crate::error::printable;
+use crate::display::printable;
 use reqwest::StatusCode;
 
 /// More of what a service says is not shown, in characters.

@@ -1,7 +1,7 @@
 //! What is to be put, on its way: counted, digested, and compared with what was said of it.
 
 use super::store::{Body, Put};
-use crate::record::Md5;
+use crate::digest::Md5;
 use sha2::Digest;
 use std::io::{self, Read};
 
@@ -68,7 +68,7 @@ pub fn altered(reason: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::md5_of;
+    use crate::digest::md5_of;
 
     #[test]
     fn pieces_are_full_and_the_whole_is_compared() {

@@ -1,7 +1,8 @@
 //! A root: a folder of this machine, or a place in another storage.
 
 use super::{Options, Store};
-use crate::error::{Error, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, Result};
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;

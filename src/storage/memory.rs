@@ -1,10 +1,10 @@
 //! `memory://NAME`: a map in this process, gone when it ends. For tests, and for what works in one process.
 
 use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
-use crate::codec;
+use crate::digest;
+use crate::digest::Md5;
 use crate::etag;
-use crate::record::Md5;
-use crate::text;
+use crate::json;
 use crate::time::Time;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor, Read};
@@ -62,7 +62,7 @@ impl Memory {
             modified: Some(held.modified),
             etag: Some(format!("\"{:x}\"", held.etag)),
             md5: Some(held.md5),
-            more: held.attributes.content_type.iter().map(|t| ("content_type", text::json_string(t.as_bytes()))).collect(),
+            more: held.attributes.content_type.iter().map(|t| ("content_type", json::json_string(t.as_bytes()))).collect(),
         }
     }
 }
@@ -119,7 +119,7 @@ impl Store for Memory {
                 bytes
             }
         };
-        let md5 = codec::md5_of(&content);
+        let md5 = digest::md5_of(&content);
         if how.md5.is_some_and(|told| told != md5) || how.size.is_some_and(|told| told != content.len() as u64) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "what arrived is not what was sent"));
         }

@@ -83,7 +83,7 @@ fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
             Err(Error::refused(format!("{scheme}:// needs the network, which this build was made without")))
         }
         _ => Err(Error::advise(
-            format!("no storage has the scheme {}://", crate::error::printable(scheme.as_bytes())),
+            format!("no storage has the scheme {}://", crate::display::printable(scheme.as_bytes())),
             format!("storages are a path and URLs with {SCHEMES}; a folder of that name is ./NAME"),
         )),
     }

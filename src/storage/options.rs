@@ -1,6 +1,7 @@
 //! Storage options: a JSON object of fsspec's names. Values are never shown, because they may be secret.
 
-use crate::error::{Error, OrFailed, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, OrFailed, Result};
 use serde_json::{Map, Value};
 use std::ffi::{OsStr, OsString};
 use std::fmt;

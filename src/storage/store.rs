@@ -1,7 +1,7 @@
 //! What every storage can do. Folders of this machine go past this: they are worked on through open descriptors.
 
-use crate::error::printable;
-use crate::record::Md5;
+use crate::digest::Md5;
+use crate::display::printable;
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;

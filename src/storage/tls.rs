@@ -15,7 +15,7 @@ pub(super) fn trusting(mut builder: ClientBuilder, variables: &[&str]) -> io::Re
     for name in variables {
         let Some(path) = variable(name) else { continue };
         let certificates = certificates(&path).map_err(|e| {
-            let path = crate::error::printable(path.as_encoded_bytes());
+            let path = crate::display::printable(path.as_encoded_bytes());
             io::Error::new(e.kind(), format!("{name}: {path}: {}", crate::error::reason(&e)))
         })?;
         builder = builder.tls_certs_merge(certificates);

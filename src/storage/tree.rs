@@ -1,7 +1,8 @@
 //! What storages of folders and files have in common: names that they can have, and listings in the order of whole names.
 
 use super::store::{Gap, Listing, Object, check_key};
-use crate::error::{Error, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, Result};
 use std::io;
 
 /// Refuses, beside what [`check_key`] does, keys that are no path: with an empty part.

@@ -3,8 +3,9 @@
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::{Console, Outcome, Output, SnapRoot, records_in, run};
 use crate::diff::{Options, Printer, Status, Style, diff};
+use crate::display::counted;
 use crate::end::End;
-use crate::error::{Error, Result, counted};
+use crate::error::{Error, Result};
 use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
 use crate::stream::Records;

@@ -3,8 +3,8 @@
 use crate::cli::SnapRoot;
 use crate::cli::args::{Jobs, Out};
 use crate::cli::{self, Console, Outcome, Output};
+use crate::display::counted;
 use crate::error::Result;
-use crate::error::counted;
 use crate::forget::{self, Decision, Grouping, Policy};
 use crate::monitor::Monitor;
 use crate::storage::Location;

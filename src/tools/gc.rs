@@ -3,8 +3,8 @@
 use crate::cli::HeapRoot;
 use crate::cli::args::{Jobs, Out};
 use crate::cli::{self, Console, Outcome, Output, SnapRoot};
+use crate::display::counted;
 use crate::error::Result;
-use crate::error::counted;
 use crate::gc::{self, Options, Sum};
 use crate::monitor::Monitor;
 use crate::storage::Location;

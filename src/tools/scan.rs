@@ -104,7 +104,7 @@ fn options(args: &Args) -> Result<Options> {
     filter.ignore_files.clone_from(&args.ignore_file);
     let roots = [(args.heap.get()?, "heap root"), (args.snap.get()?, "snap root")];
     Ok(Options {
-        kinds: args.types.iter().copied().collect(),
+        kinds: args.types.clone(),
         filter,
         one_file_system: args.one_file_system,
         xattrs: args.xattrs,

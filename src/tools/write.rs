@@ -2,7 +2,8 @@
 
 use crate::cli::{self, Console, Outcome};
 use crate::cli::{FileRoot, HeapRoot, SnapRoot};
-use crate::error::{Result, counted};
+use crate::display::counted;
+use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
 use crate::stream;

@@ -3,7 +3,7 @@
 use super::{Backend, bytes, list, put};
 use crate::emulators::Planted;
 use crate::measure::many;
-use snapshooter::codec::md5_of;
+use snapshooter::digest::md5_of;
 use snapshooter::storage::{Body, Put, Store};
 use snapshooter::time::Time;
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@ use self::proxy::{Fault, Kind, Proxy, Way};
 use crate::conformance::{Noise, bytes, get, is_clear, list};
 use crate::emulators::{self, Emulator, Root};
 use crate::measure::{figure, many};
-use snapshooter::codec::md5_of;
+use snapshooter::digest::md5_of;
 use snapshooter::storage::{Body, Put};
 use std::io::{self, Read};
 use std::sync::Mutex;

@@ -17,7 +17,7 @@ fn services() -> Vec<&'static dyn Emulator> {
 /// Puts, stats, lists, reads and deletes.
 fn work(store: &dyn Store) -> io::Result<()> {
     for (key, content) in [("folder/small", bytes(1, 100)), ("folder/large", bytes(2, 9 << 20))] {
-        let how = Put { md5: Some(snapshooter::codec::md5_of(&content)), ..Put::default() };
+        let how = Put { md5: Some(snapshooter::digest::md5_of(&content)), ..Put::default() };
         store.put(key.as_bytes(), Body::Bytes(content.clone()), &how)?;
         store.put(key.as_bytes(), Body::Stream(&mut &content[..]), &Put::default())?;
         assert!(store.stat(key.as_bytes())?.is_some());

@@ -1,7 +1,8 @@
 //! Which account, endpoint and credential: from the URL, the options (names of adlfs), and the environment.
 
 use super::super::Options;
-use crate::error::{Error, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, Result};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! What the service says, as errors of one line without secrets.
 
-use crate::error::printable;
+use crate::display::printable;
 use crate::storage::LoginRefused;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};

@@ -2,7 +2,7 @@
 
 use super::super::Options;
 use super::*;
-use crate::codec::md5_of;
+use crate::digest::md5_of;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::ffi::OsStr;

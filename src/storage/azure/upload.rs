@@ -6,8 +6,8 @@ use super::errors::Failed;
 use super::list;
 use super::request::{Call, Client};
 use super::xml;
-use crate::codec;
-use crate::record::Md5;
+use crate::digest;
+use crate::digest::Md5;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -69,7 +69,7 @@ impl Uploads {
     }
 
     fn put_whole(&self, blob: &str, bytes: Vec<u8>, how: &Put) -> io::Result<bool> {
-        let md5 = codec::md5_of(&bytes);
+        let md5 = digest::md5_of(&bytes);
         let size = bytes.len() as u64;
         agree(how, md5, size)?;
         let body = Bytes::from(bytes);
@@ -103,7 +103,7 @@ impl Uploads {
             hasher.update(&block);
             // All ids of a blob have to be equally long, those of the Python tool's unfinished uploads (64 letters) included.
             let id = BASE64_STANDARD.encode(format!("{:016x}{:016x}{:016}", upload.0, upload.1, ids.len()));
-            let md5 = base64(codec::md5_of(&block));
+            let md5 = base64(digest::md5_of(&block));
             let call = Call { body: Bytes::from(std::mem::take(&mut block)), ..Call::blob(Method::PUT, blob) };
             let query = vec![("comp", "block".to_string()), ("blockid", id.clone())];
             let call = Call { query, ..call }.header("content-md5", md5);
@@ -116,7 +116,7 @@ impl Uploads {
         let md5 = Md5(hasher.finalize().into());
         agree(how, md5, size)?;
         let list = Bytes::from(xml::block_list(&ids));
-        let list_md5 = base64(codec::md5_of(&list));
+        let list_md5 = base64(digest::md5_of(&list));
         let query = vec![("comp", "blocklist".to_string())];
         let call = Call { query, body: list, ..Call::blob(Method::PUT, blob) }.header("content-md5", list_md5);
         self.commit(described(call, how, md5), blob, how, md5, size)

@@ -1,6 +1,6 @@
 //! Errors of the library as ours: one line, with what the service says, and without the requests and headers it adds.
 
-use crate::error::printable;
+use crate::display::printable;
 use crate::etag;
 use crate::storage::LoginRefused;
 use opendal::{Error, ErrorKind};

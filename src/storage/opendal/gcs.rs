@@ -2,7 +2,8 @@
 
 use super::s3::host_of;
 use super::transport::Transport;
-use crate::error::{Error, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, Result};
 use crate::storage::{Options, text_variable};
 use base64::Engine;
 use opendal::Operator;

@@ -1,8 +1,8 @@
 //! Contents into a bucket, in parts where they are long.
 
 use super::{Bucket, Kind};
+use crate::digest::Md5;
 use crate::etag;
-use crate::record::Md5;
 use crate::storage::intake::{Intake, altered};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Attributes, Body, Put};
@@ -165,7 +165,7 @@ struct Etags {
 
 impl Etags {
     fn add(&mut self, part: &[u8]) {
-        self.md5s.update(crate::codec::md5_of(part).0);
+        self.md5s.update(crate::digest::md5_of(part).0);
         self.count += 1;
     }
 

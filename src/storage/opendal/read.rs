@@ -1,7 +1,7 @@
 //! Contents of a bucket as blocking readers.
 
 use super::Bucket;
-use crate::error::printable;
+use crate::display::printable;
 use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;

@@ -1,7 +1,8 @@
 //! S3: what fsspec's `s3fs` calls its options, the environment, and the profiles of `~/.aws/config`.
 
 use super::transport::Transport;
-use crate::error::{Error, Result, printable};
+use crate::display::printable;
+use crate::error::{Error, Result};
 use crate::storage::web::Place;
 use crate::storage::{Options, text_variable, variable};
 use opendal::Operator;

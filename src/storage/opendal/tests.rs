@@ -1,7 +1,7 @@
 //! Options and names, and against a service that answers as it is told.
 
 use super::*;
-use crate::codec::md5_of;
+use crate::digest::md5_of;
 use crate::storage::fake::{Service, answer, busy, cut, policy};
 use crate::storage::retry::Policy;
 use std::time::{Duration, Instant};

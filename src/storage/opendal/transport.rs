@@ -4,9 +4,9 @@
 use super::Kind;
 use super::answers::Asked;
 use super::error::marked;
-use crate::codec::md5_of;
+use crate::digest::Md5;
+use crate::digest::md5_of;
 use crate::etag;
-use crate::record::Md5;
 use crate::storage::retry::Policy;
 use crate::storage::web::{self, header};
 use base64::Engine;

@@ -1,7 +1,8 @@
 //! The connection: one process `ssh`, which runs SFTP on the other machine.
 
 use super::names::Names;
-use crate::error::{Result, printable};
+use crate::display::printable;
+use crate::error::Result;
 use crate::storage::web::Place;
 use crate::storage::{LoginRefused, Options};
 use openssh_sftp_client::{Sftp, SftpOptions};

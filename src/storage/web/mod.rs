@@ -12,7 +12,7 @@ use super::LoginRefused;
 use super::answer::is_named_page;
 use super::retry::{Policy, may_pass, retry_after};
 use super::tls;
-use crate::error::printable;
+use crate::display::printable;
 use crate::time::Time;
 use reqwest::{Body, Client, Request, Response, StatusCode, Url, redirect};
 use std::error::Error as _;

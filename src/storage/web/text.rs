@@ -1,7 +1,7 @@
 //! What HTTP writes as text: names in URLs, times.
 
+use crate::digest::Md5;
 use crate::error::{Error, Result};
-use crate::record::Md5;
 use crate::storage::Options;
 use crate::time::Time;
 use base64::Engine;

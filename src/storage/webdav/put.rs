@@ -1,7 +1,7 @@
 //! Contents onto a WebDAV server: under another name first, then compared, then moved.
 
 use super::{WebDav, read};
-use crate::record::Md5;
+use crate::digest::Md5;
 use crate::storage::intake::Intake;
 use crate::storage::retry::may_pass;
 use crate::storage::runtime::block_on;

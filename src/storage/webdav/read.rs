@@ -3,7 +3,7 @@
 
 use super::WebDav;
 use super::propfind::Found;
-use crate::error::printable;
+use crate::display::printable;
 use crate::etag;
 use crate::storage::web::{self, Content};
 use std::io::{self, Read};

@@ -85,7 +85,7 @@ impl State {
         if name.is_empty() || name.contains(['\r', '\n']) || name == "." || name == ".." {
             return error(400, "invalid");
         }
-        let md5 = BASE64_STANDARD.encode(snapshooter::codec::md5_of(content).0);
+        let md5 = BASE64_STANDARD.encode(snapshooter::digest::md5_of(content).0);
         if about.get("md5Hash").is_some_and(|told| *told != json!(md5)) {
             return error(400, "invalid");
         }

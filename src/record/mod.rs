@@ -1,113 +1,13 @@
 //! A record: one line of a stream. The fields that tools work with are typed, the rest stays as it came.
 
+mod fields;
+
+pub use fields::{Fields, Kind};
+
+use crate::json::{self, Object};
 use crate::name::Name;
-use crate::text::{self, Object};
 use crate::time::Time;
 use std::fmt;
-
-/// What a record is about, by its `type`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Kind {
-    /// A regular file or an object. Also a record without `type`.
-    File,
-    /// A symbolic link.
-    Link,
-    /// A folder.
-    Directory,
-    /// A file, link or folder that something failed for; `error` says what.
-    Error,
-    /// The mark that the stream is whole.
-    End,
-    /// A row of `snap-diff`: no `type`, but `status`, `left` and `right`.
-    Change,
-    /// A type that we do not know. It travels, but is not restored.
-    Other,
-}
-
-/// The md5 of a content, and so its address in the heap.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Md5(pub [u8; 16]);
-
-impl Md5 {
-    /// Reads 32 lower-case hex digits and nothing else.
-    pub fn parse(hex: &str) -> Option<Md5> {
-        text::unhex(hex).map(Md5)
-    }
-}
-
-impl fmt::Display for Md5 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        text::write_hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for Md5 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// The sha256 of a content: the second digest beside its md5.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Sha256(pub [u8; 32]);
-
-impl Sha256 {
-    /// Reads 64 lower-case hex digits and nothing else.
-    pub fn parse(hex: &str) -> Option<Sha256> {
-        text::unhex(hex).map(Sha256)
-    }
-}
-
-impl fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        text::write_hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// The fields of a record that tools work with. Absent, null or (for times) of another storage's form is `None`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fields {
-    /// Bytes of the content; of the target's text for a link.
-    pub size: Option<u64>,
-    /// md5 of the content; of the target's text for a link.
-    pub md5: Option<Md5>,
-    /// sha256 of the content, where it was read.
-    pub sha256: Option<Sha256>,
-    /// Bytes of the heap object.
-    pub stored_size: Option<u64>,
-    /// Time of the last change of the content as the Python tool has it: `sec + 1e-9 * nsec`.
-    pub mtime: Option<f64>,
-    /// Time of the last change of the inode (`st_ctime`), as the Python tool has it.
-    pub created: Option<f64>,
-    /// Time of the last change of the content, exact.
-    pub modified: Option<Time>,
-    /// The whole `st_mode`, file type included.
-    pub mode: Option<u32>,
-    /// Numeric owner.
-    pub uid: Option<u32>,
-    /// Numeric group.
-    pub gid: Option<u32>,
-    /// Inode number.
-    pub ino: Option<u64>,
-    /// Device of the inode; written for files with several names only.
-    pub dev: Option<u64>,
-    /// Number of names of the inode.
-    pub nlink: Option<u64>,
-    /// A link's target, raw bytes.
-    pub destination: Option<Vec<u8>>,
-    /// Read within a second of its last change: not to be trusted as a base.
-    pub racy: bool,
-    /// The file had holes.
-    pub sparse: bool,
-    /// The storage's token of equality, as it came (quotes and all).
-    pub etag: Option<String>,
-}
 
 /// One line of a stream.
 #[derive(Clone, PartialEq)]
@@ -133,11 +33,11 @@ impl Record {
         let object = Object::parse(&line).map_err(|reason| (None, reason))?;
         let name = match object.get("name") {
             Some(raw) => {
-                text::decode(raw).ok_or_else(|| (None, format!("name: expected a string, got {}", text::excerpt(raw))))?
+                json::decode(raw).ok_or_else(|| (None, format!("name: expected a string, got {}", json::excerpt(raw))))?
             }
             None => return Err((None, "no \"name\"".to_string())),
         };
-        let (name, kind, fields) = match crate::fields::typed(&object, &name) {
+        let (name, kind, fields) = match fields::typed(&object, &name) {
             Ok(typed) => typed,
             Err(reason) => return Err((Some(name), reason)),
         };
@@ -152,10 +52,10 @@ impl Record {
     /// What failed for a name: a record of type `error`, to stand in place of the record.
     pub fn failure(name: &Name, reason: &str) -> Record {
         let mut text = String::from("{\"error\":");
-        text::push_string(&mut text, reason.as_bytes());
+        json::push_string(&mut text, reason.as_bytes());
         text.push_str(",\"name\":");
-        text::push_string(&mut text, name.as_bytes());
-        text::push_bytes_key(&mut text, "name_bytes", name.as_bytes());
+        json::push_string(&mut text, name.as_bytes());
+        json::push_bytes_key(&mut text, "name_bytes", name.as_bytes());
         text.push_str(",\"type\":\"error\"}");
         Record::from_parts(name.clone(), Kind::Error, Fields::default(), text.into_bytes())
     }
@@ -302,7 +202,6 @@ mod tests {
         let (short, long) = (of("a"), of(&"a".repeat(1_000_001)));
         assert!((100..2_000).contains(&short) && (2_000_000..4_000_000).contains(&(long - short)), "{short} {long}");
         assert_eq!(crate::parallel::Weigh::weight(&Record::parse(b"{\"name\":\"a\"}").unwrap()), short);
-        assert_eq!(Sha256([0x0f; 32]).to_string(), "0f".repeat(32));
     }
 
     #[test]

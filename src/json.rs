@@ -1,4 +1,4 @@
-//! JSON text: the keys of one object with their values as they came, strings that hold lone surrogates, hex and base64.
+//! JSON text: the keys of one object with their values as they came, strings that hold lone surrogates and base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -200,13 +200,6 @@ pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Whether `wtf8` is what is left of `bytes` after a tool like jq put U+FFFD where bytes were not UTF-8.
-pub fn is_replaced(wtf8: &[u8], bytes: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(wtf8) else { return false };
-    let each = crate::name::units(bytes).map(|u| char::from_u32(u).unwrap_or('\u{fffd}'));
-    text.chars().eq(each) || text == String::from_utf8_lossy(bytes)
-}
-
 /// Appends a JSON string: bytes that are not UTF-8 as `\udcNN`, control characters escaped, the rest as it is.
 pub fn push_string(out: &mut String, bytes: &[u8]) {
     out.push('"');
@@ -260,39 +253,11 @@ pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Reads exactly `2 * N` lower-case hex digits.
-pub fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
-    let hex = hex.as_bytes();
-    if hex.len() != 2 * N {
-        return None;
-    }
-    let mut out = [0; N];
-    for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(out)
-}
-
-/// Writes bytes as lower-case hex.
-pub fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    let mut out = [0u8; 64];
-    for (pair, b) in out.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = b"0123456789abcdef"[usize::from(b >> 4)];
-        pair[1] = b"0123456789abcdef"[usize::from(b & 15)];
-    }
-    f.write_str(std::str::from_utf8(&out[..bytes.len() * 2]).map_err(|_| fmt::Error)?)
-}
-
 /// The start of a text, for messages: one line of at most 40 characters.
 pub fn excerpt(text: &str) -> String {
     let shown: String = text.chars().take(40).collect();
     let dots = if shown.len() < text.len() { "…" } else { "" };
-    crate::error::printable(shown.as_bytes()) + dots
+    crate::display::printable(shown.as_bytes()) + dots
 }
 
 /// serde_json counts lines within the one line that it is given: keep the column only.
@@ -326,15 +291,10 @@ mod tests {
     }
 
     #[test]
-    fn digits_and_starts_of_texts() {
-        assert_eq!(unhex::<3>("09af10"), Some([0x09, 0xaf, 0x10]));
-        assert!(["09aF10", "09af1", "09af1g", "09af100"].iter().all(|bad| unhex::<3>(bad).is_none()));
+    fn base64_and_starts_of_texts() {
         assert_eq!((to_base64(b"\xff\0"), from_base64("/wA=")), ("/wA=".to_string(), Some(b"\xff\0".to_vec())));
         assert_eq!((excerpt(&"x".repeat(40)), excerpt(&"x".repeat(41))), ("x".repeat(40), "x".repeat(40) + "…"));
         assert_eq!(Object::parse(b"{\"a\":}").err().unwrap(), "not JSON: expected value at column 6");
-        assert!(is_replaced("bad\u{fffd}".as_bytes(), b"bad\xff") && !is_replaced(b"bad", b"bad\xff"));
-        // Some tools write U+FFFD for each byte, others for what could have become a character.
-        assert!(["\u{fffd}", "\u{fffd}\u{fffd}"].iter().all(|text| is_replaced(text.as_bytes(), b"\xe2\x82")));
     }
 
     #[test]

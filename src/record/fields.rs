@@ -1,9 +1,67 @@
 //! From the keys of a JSON object to the typed fields of a record, and what is wrong with them.
 
-use crate::name::Name;
-use crate::record::{Fields, Kind, Md5, Sha256};
-use crate::text::{self, Object};
+use crate::digest::{Md5, Sha256};
+use crate::json::{self, Object};
+use crate::name::{self, Name};
 use crate::time::Time;
+
+/// What a record is about, by its `type`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Kind {
+    /// A regular file or an object. Also a record without `type`.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A folder.
+    Directory,
+    /// A file, link or folder that something failed for; `error` says what.
+    Error,
+    /// The mark that the stream is whole.
+    End,
+    /// A row of `snap-diff`: no `type`, but `status`, `left` and `right`.
+    Change,
+    /// A type that we do not know. It travels, but is not restored.
+    Other,
+}
+
+/// The fields of a record that tools work with. Absent, null or (for times) of another storage's form is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields {
+    /// Bytes of the content; of the target's text for a link.
+    pub size: Option<u64>,
+    /// md5 of the content; of the target's text for a link.
+    pub md5: Option<Md5>,
+    /// sha256 of the content, where it was read.
+    pub sha256: Option<Sha256>,
+    /// Bytes of the heap object.
+    pub stored_size: Option<u64>,
+    /// Time of the last change of the content as the Python tool has it: `sec + 1e-9 * nsec`.
+    pub mtime: Option<f64>,
+    /// Time of the last change of the inode (`st_ctime`), as the Python tool has it.
+    pub created: Option<f64>,
+    /// Time of the last change of the content, exact.
+    pub modified: Option<Time>,
+    /// The whole `st_mode`, file type included.
+    pub mode: Option<u32>,
+    /// Numeric owner.
+    pub uid: Option<u32>,
+    /// Numeric group.
+    pub gid: Option<u32>,
+    /// Inode number.
+    pub ino: Option<u64>,
+    /// Device of the inode; written for files with several names only.
+    pub dev: Option<u64>,
+    /// Number of names of the inode.
+    pub nlink: Option<u64>,
+    /// A link's target, raw bytes.
+    pub destination: Option<Vec<u8>>,
+    /// Read within a second of its last change: not to be trusted as a base.
+    pub racy: bool,
+    /// The file had holes.
+    pub sparse: bool,
+    /// The storage's token of equality, as it came (quotes and all).
+    pub etag: Option<String>,
+}
 
 /// The name, the kind and the typed fields of an object whose `name` is `wtf8`.
 ///
@@ -35,7 +93,7 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Strin
             "racy" => fields.racy = truth(key, raw)?,
             "sparse" => fields.sparse = truth(key, raw)?,
             "etag" => fields.etag = Some(string(key, raw)?),
-            "destination" => fields.destination = Some(text::decode(raw).ok_or_else(|| not_string(key, raw))?),
+            "destination" => fields.destination = Some(json::decode(raw).ok_or_else(|| not_string(key, raw))?),
             "name_bytes" => name_bytes = Some(base64(key, raw)?),
             "destination_bytes" => destination_bytes = Some(base64(key, raw)?),
             "status" => change = true,
@@ -73,11 +131,11 @@ fn kind_of(text: &str) -> Kind {
 
 /// The bytes that a string stands for; those of its `_bytes` key where there is one, which then has to match the string.
 fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
-    let own = text::unescape(wtf8);
+    let own = json::unescape(wtf8);
     match (own, bytes) {
         (Some(own), None) => Ok(own),
         (Some(own), Some(bytes)) if own == bytes => Ok(bytes),
-        (_, Some(bytes)) if text::is_replaced(wtf8, &bytes) => Ok(bytes),
+        (_, Some(bytes)) if name::is_replaced(wtf8, &bytes) => Ok(bytes),
         (_, Some(_)) => Err(format!("{key}_bytes: is not {key}; whoever changes {key} has to change or delete both")),
         (None, None) => Err(format!("{key}: holds a lone surrogate that stands for no byte")),
     }
@@ -94,7 +152,7 @@ fn string(key: &str, raw: &str) -> Result<String, String> {
 }
 
 fn base64(key: &str, raw: &str) -> Result<Vec<u8>, String> {
-    text::from_base64(&string(key, raw)?).ok_or_else(|| format!("{key}: expected base64, got {}", text::excerpt(raw)))
+    json::from_base64(&string(key, raw)?).ok_or_else(|| format!("{key}: expected base64, got {}", json::excerpt(raw)))
 }
 
 /// A whole number, also in the form that jq gives to large ones (`1e+18`, `10737418240.0`).
@@ -104,7 +162,7 @@ fn whole(key: &str, raw: &str) -> Result<u64, String> {
     }
     match raw.parse::<f64>() {
         Ok(n) if n >= 0.0 && n.fract() == 0.0 && n < 18_446_744_073_709_551_616.0 => Ok(n as u64),
-        _ => Err(format!("{key}: expected a whole number, got {}", text::excerpt(raw))),
+        _ => Err(format!("{key}: expected a whole number, got {}", json::excerpt(raw))),
     }
 }
 
@@ -113,13 +171,13 @@ fn small(key: &str, raw: &str) -> Result<u32, String> {
 }
 
 fn truth(key: &str, raw: &str) -> Result<bool, String> {
-    raw.parse().map_err(|_| format!("{key}: expected true or false, got {}", text::excerpt(raw)))
+    raw.parse().map_err(|_| format!("{key}: expected true or false, got {}", json::excerpt(raw)))
 }
 
 fn not_string(key: &str, raw: &str) -> String {
-    format!("{key}: expected a string, got {}", text::excerpt(raw))
+    format!("{key}: expected a string, got {}", json::excerpt(raw))
 }
 
 fn not_hex(key: &str, digits: usize, raw: &str) -> String {
-    format!("{key}: expected {digits} lower-case hex digits, got {}", text::excerpt(raw))
+    format!("{key}: expected {digits} lower-case hex digits, got {}", json::excerpt(raw))
 }

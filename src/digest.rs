@@ -1,0 +1,125 @@
+//! The digests of contents, and their hex digits.
+
+use sha2::Digest;
+use std::fmt;
+
+/// The md5 of a content, and so its address in the heap.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Md5(pub [u8; 16]);
+
+impl Md5 {
+    /// Reads 32 lower-case hex digits and nothing else.
+    pub fn parse(hex: &str) -> Option<Md5> {
+        unhex(hex).map(Md5)
+    }
+}
+
+impl fmt::Display for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Md5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The sha256 of a content: the second digest beside its md5.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha256(pub [u8; 32]);
+
+impl Sha256 {
+    /// Reads 64 lower-case hex digits and nothing else.
+    pub fn parse(hex: &str) -> Option<Sha256> {
+        unhex(hex).map(Sha256)
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Both digests of a content, fed piece by piece.
+#[derive(Clone, Default)]
+pub struct Digests {
+    md5: md5::Md5,
+    sha256: sha2::Sha256,
+    len: u64,
+}
+
+impl Digests {
+    /// Takes the next bytes in.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.sha256.update(bytes);
+        self.len += bytes.len() as u64;
+    }
+
+    /// The digests of all that was taken in, and its length in bytes.
+    pub fn finish(self) -> (Md5, Sha256, u64) {
+        (Md5(self.md5.finalize().into()), Sha256(self.sha256.finalize().into()), self.len)
+    }
+
+    /// The digests of one piece.
+    pub fn of(bytes: &[u8]) -> (Md5, Sha256) {
+        let mut digests = Digests::default();
+        digests.update(bytes);
+        let (md5, sha256, _) = digests.finish();
+        (md5, sha256)
+    }
+}
+
+/// The md5 of a piece.
+pub fn md5_of(bytes: &[u8]) -> Md5 {
+    Md5(md5::Md5::digest(bytes).into())
+}
+
+/// Reads exactly `2 * N` lower-case hex digits.
+pub fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let hex = hex.as_bytes();
+    if hex.len() != 2 * N {
+        return None;
+    }
+    let mut out = [0; N];
+    for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(out)
+}
+
+/// Writes bytes as lower-case hex.
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let mut out = [0u8; 64];
+    for (pair, b) in out.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = b"0123456789abcdef"[usize::from(b >> 4)];
+        pair[1] = b"0123456789abcdef"[usize::from(b & 15)];
+    }
+    f.write_str(std::str::from_utf8(&out[..bytes.len() * 2]).map_err(|_| fmt::Error)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_lower_case_and_as_many_as_belong_there() {
+        assert_eq!(unhex::<3>("09af10"), Some([0x09, 0xaf, 0x10]));
+        assert!(["09aF10", "09af1", "09af1g", "09af100"].iter().all(|bad| unhex::<3>(bad).is_none()));
+        assert_eq!(Sha256([0x0f; 32]).to_string(), "0f".repeat(32));
+    }
+}

@@ -1,48 +1,15 @@
 //! The tools as a user meets them: the built binaries, in folders of their own, with nothing of the caller's environment.
+//!
+//! - `tools`: what each tool promises; a change to a tool starts there
+//! - `hazards`: crashes, races, damage, hostile input, full disks
+//! - `storages`: the contract of a storage, emulators, faulty services
+//! - `python`: the Python tool beside ours
+//! - `util`: a world for each test, trees, figures
+//!
+//! Each folder's `mod.rs` names its modules, a line each.
 
-mod bad_input;
-mod bombs;
-mod changing;
-mod clocks;
-mod collide;
-mod conformance;
-mod crash;
-mod deleting;
-mod diff;
-mod disorder;
-mod docs;
-mod emulators;
-mod fanout;
-mod faults;
-mod faulty;
-mod first_form;
-mod fuzz_corpus;
-mod gitignore;
-mod growing;
-mod hardships;
-mod hostile;
-mod install;
-mod interop;
-mod keep;
-mod kept;
-mod later;
-mod measure;
-mod memory;
-mod model;
-mod outputs;
-mod private;
-mod readers;
-mod remote;
-mod rootfacts;
-mod roots;
-mod roundtrip;
-mod seed;
-mod servers;
-mod setid;
-mod sides;
-mod statuses;
-mod stream;
-mod swapper;
-mod times;
+mod hazards;
+mod python;
+mod storages;
+mod tools;
 mod util;
-mod xattrs;

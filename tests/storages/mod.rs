@@ -1,0 +1,14 @@
+//! Storages: what each promises, and what services, servers and networks do to it.
+
+// The contract of `Store`, asked of every storage.
+pub mod conformance;
+// Services and servers that the tests start.
+pub mod emulators;
+// Connections and services that fail or answer with something else.
+pub mod faulty;
+// Roots in memory.
+mod memory;
+// The tools on roots in other storages.
+mod remote;
+// SFTP and WebDAV servers that lie or refuse.
+mod servers;

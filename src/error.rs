@@ -10,6 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a tool has to stop. All of them mean exit status 2 except [`Error::ReaderGone`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// A line of the input is not a record that can be worked with.
     Input {
@@ -31,24 +32,84 @@ pub enum Error {
     },
     /// The work can't be done as asked.
     Refused {
+        /// The rule that forbids it, for callers that want to know.
+        refusal: Refusal,
         /// Why not, in one line.
         reason: String,
-        /// What to do about it, in one line.
+        /// What to do about it, in one line, where that does not depend on the caller's command line.
         help: Option<String>,
     },
-    /// Whoever reads our output went away. No error to anybody; the tool ends in silence.
+    /// The reader of our output went away. The tool ends in silence, as if it had written everything.
     ReaderGone,
+}
+
+/// The rule behind an [`Error::Refused`]. The library knows no command line: a tool adds which of its options help.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No rule of this list: a root that is not there, options that make no sense, damaged data.
+    #[default]
+    Other,
+    /// Records failed before, so a snapshot of the others would not be whole.
+    RecordsFailed,
+    /// A stream without an end record may have been cut short, and is not published.
+    NoEndRecord,
+    /// A stream from which records were left out is not published as whole.
+    LeftOut,
+    /// A snapshot without records is not published after one with some.
+    NoRecords,
+    /// The streams to join are not parts of one listing.
+    DifferentListings,
+    /// No rule says which snapshots to keep.
+    NoRules,
+    /// The rules keep no snapshot of a group.
+    KeepsNone,
+    /// Snapshots of another snap root use the heap.
+    OtherSnapRoot {
+        /// The file in the heap that names the other root.
+        file: String,
+    },
+    /// Other processes may use the heap.
+    HeapInUse,
+    /// A snapshot is to be found by its time, and there is no snap root to look into.
+    NoSnapRoot,
+    /// A record is of a file in the heap itself.
+    HeapInFileRoot,
+    /// Ignore files are not read in this storage.
+    IgnoreFiles,
+    /// Deleting: the stream has no end record and may have been cut short.
+    DeletesUnterminated,
+    /// Deleting: a later version wrote the end record or the label.
+    DeletesLaterVersion,
+    /// Deleting: records failed before.
+    DeletesFailed,
+    /// Deleting: records were left out by a filter.
+    DeletesFiltered,
+    /// Deleting: not all listed records came.
+    DeletesShort,
+    /// Deleting: other records came than were listed.
+    DeletesChanged,
+    /// Deleting: too many files would go.
+    DeletesTooMany {
+        /// How many files and links would be deleted.
+        deleted: u64,
+    },
 }
 
 impl Error {
     /// A refusal with nothing to advise.
     pub fn refused(reason: impl Into<String>) -> Error {
-        Error::Refused { reason: reason.into(), help: None }
+        Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: None }
     }
 
     /// A refusal that says what to do.
     pub fn advise(reason: impl Into<String>, help: impl Into<String>) -> Error {
-        Error::Refused { reason: reason.into(), help: Some(help.into()) }
+        Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: Some(help.into()) }
+    }
+
+    /// A refusal by a rule of [`Refusal`].
+    pub fn rule(refusal: Refusal, reason: impl Into<String>) -> Error {
+        Error::Refused { refusal, reason: reason.into(), help: None }
     }
 
     /// An error of the system while doing `what`.
@@ -61,6 +122,14 @@ impl Error {
         match self {
             Error::Refused { help, .. } => help.as_deref(),
             _ => None,
+        }
+    }
+
+    /// The rule behind a refusal; [`Refusal::Other`] for every other error.
+    pub fn refusal(&self) -> &Refusal {
+        match self {
+            Error::Refused { refusal, .. } => refusal,
+            _ => &Refusal::Other,
         }
     }
 }
@@ -79,7 +148,44 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Why a text is not what it should be: not JSON, no record, not the answer of a server, no number of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The name of the record, raw bytes, where one could be made out.
+    pub name: Option<Vec<u8>>,
+    /// What is wrong, in one line.
+    pub reason: String,
+}
+
+impl Malformed {
+    /// A reason without a name.
+    pub fn new(reason: impl Into<String>) -> Malformed {
+        Malformed { name: None, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Error {
+        Error::refused(malformed.reason)
+    }
+}
 
 /// What the system said, without Rust's `(os error 2)` behind it.
 pub fn reason(error: &io::Error) -> String {

@@ -8,7 +8,7 @@ mod policy;
 pub use policy::{Decision, Policy, Within, parse_count, parse_within};
 
 use crate::display::counted;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::json;
 use crate::monitor::Monitor;
 use crate::name::Name;
@@ -41,10 +41,7 @@ type Group = (bool, Option<String>, Option<String>, Vec<String>);
 /// If the snap root can't be listed, the policy has no rule, or a group would lose all its snapshots.
 pub fn plan(root: &Location, policy: &Policy, by: Grouping, jobs: usize, monitor: &dyn Monitor) -> Result<Vec<Decision>> {
     if policy.is_empty() {
-        return Err(Error::advise(
-            "no rule says what to keep, so all snapshots would be dropped",
-            "give one or more of --keep-last, --keep-daily and so on",
-        ));
+        return Err(Error::rule(Refusal::NoRules, "no rule says what to keep, so all snapshots would be dropped"));
     }
     let found = snapshot::list(root)?;
     let mut groups: BTreeMap<Group, Vec<(Found, Label)>> = BTreeMap::new();
@@ -64,9 +61,9 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, jobs: usize, monitor
         let decided = policy.apply(snapshots, local);
         if decided.iter().all(|d| !d.keep) {
             let one = decided.first().map(|d| d.found.place.to_string()).unwrap_or_default();
-            return Err(Error::advise(
+            return Err(Error::rule(
+                Refusal::KeepsNone,
                 format!("the rules keep none of the group of {one} ({})", counted(decided.len() as u64, "snapshot")),
-                "add a rule such as --keep-last 1, or delete the files by hand",
             ));
         }
         all.extend(decided);

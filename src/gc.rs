@@ -11,7 +11,7 @@ mod temps;
 
 use crate::digest::Md5;
 use crate::display::printable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Malformed, Refusal, Result};
 use crate::heap::condemned::{Condemned, Entry};
 use crate::heap::{roots, small};
 use crate::monitor::Monitor;
@@ -165,9 +165,9 @@ fn check_roots(heap: &Location, snap_roots: &[Location]) -> Result<()> {
         if !snap_roots.iter().any(given) {
             let shown = printable(noted.root.as_os_str().as_bytes());
             let file = &noted.file;
-            return Err(Error::advise(
+            return Err(Error::rule(
+                Refusal::OtherSnapRoot { file: file.to_string() },
                 format!("the snap root {shown} uses this heap too"),
-                format!("give --snap-root for it as well; if it is gone for good, delete {file}"),
             ));
         }
     }
@@ -230,8 +230,8 @@ impl Run<'_> {
 ///
 /// # Errors
 /// If it is none.
-pub fn parse_grace(text: &str) -> std::result::Result<Duration, String> {
-    let bad = || "expected a duration such as 0s, 90m, 24h or 7d".to_string();
+pub fn parse_grace(text: &str) -> std::result::Result<Duration, Malformed> {
+    let bad = || Malformed::new("expected a duration such as 0s, 90m, 24h or 7d");
     let mut seconds = 0u64;
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| !c.is_ascii_digit()) {

@@ -1,8 +1,10 @@
 //! JSON text: the keys of one object with their values as they came, strings that hold lone surrogates and base64.
 
+use crate::error::Malformed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -21,17 +23,17 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// The reason in words: not UTF-8, not JSON, no object, a key twice.
-    pub fn parse(line: &'a [u8]) -> Result<Object<'a>, String> {
-        let text = std::str::from_utf8(line).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))?;
+    pub fn parse(line: &'a [u8]) -> Result<Object<'a>, Malformed> {
+        let text = std::str::from_utf8(line).map_err(|e| Malformed::new(format!("not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
         let mut reader = serde_json::Deserializer::from_str(text);
         let object = Object::deserialize(&mut reader).and_then(|object| reader.end().map(|()| object));
-        let object = object.map_err(|e| match e.is_data() && !e.to_string().contains("key ") {
-            true => format!("not a JSON object: {}", excerpt(text)),
-            false => format!("not JSON: {}", without_line(&e.to_string())),
+        let object = object.map_err(|e| match e.classify() {
+            Category::Data => Malformed::new(format!("not a JSON object: {}", excerpt(text))),
+            _ => Malformed::new(format!("not JSON: {}", without_line(&e.to_string()))),
         })?;
         object.no_key_twice()?;
         if object.entries.iter().any(|(_, value)| is_deep(value)) {
-            return Err(format!("nested more than {DEPTH_LIMIT} deep"));
+            return Err(Malformed::new(format!("nested more than {DEPTH_LIMIT} deep")));
         }
         Ok(object)
     }
@@ -77,11 +79,11 @@ impl<'a> Object<'a> {
     }
 
     /// Two readers of one text must not see two things, so a key may stand only once.
-    fn no_key_twice(&self) -> Result<(), String> {
+    fn no_key_twice(&self) -> Result<(), Malformed> {
         let mut keys: Vec<&str> = self.entries.iter().map(|(k, _)| k.as_ref()).collect();
         keys.sort_unstable();
         match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(format!("the key {:?} stands twice", pair[0])),
+            Some(pair) => Err(Malformed::new(format!("the key {:?} stands twice", pair[0]))),
             None => Ok(()),
         }
     }
@@ -294,7 +296,7 @@ mod tests {
     fn base64_and_starts_of_texts() {
         assert_eq!((to_base64(b"\xff\0"), from_base64("/wA=")), ("/wA=".to_string(), Some(b"\xff\0".to_vec())));
         assert_eq!((excerpt(&"x".repeat(40)), excerpt(&"x".repeat(41))), ("x".repeat(40), "x".repeat(40) + "…"));
-        assert_eq!(Object::parse(b"{\"a\":}").err().unwrap(), "not JSON: expected value at column 6");
+        assert_eq!(Object::parse(b"{\"a\":}").err().unwrap().reason, "not JSON: expected value at column 6");
     }
 
     #[test]

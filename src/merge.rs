@@ -2,7 +2,7 @@
 
 use crate::end::Tally;
 use crate::end::{self, End};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::sort::{self, Spool};
@@ -32,10 +32,7 @@ pub fn slices(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records
     let (spool, mut ends) = collect(inputs, &*monitor)?;
     let errors = ends.iter_mut().map(|end| std::mem::take(&mut end.errors)).max();
     if ends.windows(2).any(|pair| pair[0] != pair[1]) {
-        return Err(Error::advise(
-            "the inputs end with end records of different listings",
-            "--slices joins parts of one listing; without it, several listings are joined",
-        ));
+        return Err(Error::rule(Refusal::DifferentListings, "the inputs end with end records of different listings"));
     }
     let end = ends.pop().map(|end| End { errors: errors.unwrap_or(0), ..end });
     Ok(closed(&spool, end))

@@ -22,8 +22,8 @@ fn main() -> ExitCode {
     }
     match tools::find(&tool) {
         Some(tool) => (tool.main)(arguments),
-        None if tool == "--completions" => cli::finish(&Console::new(NAME), completions()),
-        None => cli::finish(&Console::new(NAME), Err(no_tool(tool.as_bytes()))),
+        None if tool == "--completions" => cli::finish(&Console::new(NAME), completions().map_err(Into::into)),
+        None => cli::finish(&Console::new(NAME), Err(no_tool(tool.as_bytes()).into())),
     }
 }
 

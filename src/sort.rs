@@ -345,7 +345,7 @@ impl RunReader {
         self.input.read_exact(&mut length)?;
         let mut text = vec![0; u32::from_le_bytes(length) as usize];
         self.input.read_exact(&mut text)?;
-        Record::parse_owned(text).map(Some).map_err(|(_, reason)| Error::new(ErrorKind::InvalidData, reason))
+        Record::parse_owned(text).map(Some).map_err(|e| Error::new(ErrorKind::InvalidData, e.reason))
     }
 }
 

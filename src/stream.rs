@@ -72,7 +72,7 @@ impl<R: BufRead> Reader<R> {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let record = Record::parse_owned(line).map_err(|(name, reason)| self.error(name, reason))?;
+            let record = Record::parse_owned(line).map_err(|e| self.error(e.name, e.reason))?;
             if self.ended {
                 return Err(self.error(Some(record.name().as_bytes().to_vec()), "a record after the end record"));
             }

@@ -2,7 +2,7 @@
 
 use crate::display::counted;
 use crate::end::End;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::name::NameList;
@@ -65,9 +65,9 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     let (end, short) = ended(&spool, &options)?;
     let errors = spool.counts().errors.max(end.errors);
     if errors > 0 && !options.partial {
-        return Err(Error::advise(
+        return Err(Error::rule(
+            Refusal::RecordsFailed,
             format!("{} failed before, so the snapshot would not be whole", counted(errors, "record")),
-            "mend the cause and run again, or publish the rest with --partial",
         ));
     }
     let label = labelled(&end, &options);
@@ -79,7 +79,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
         outlasts(heap, root)?;
     }
     let guard = options.heap.as_ref().map(Guard::new).transpose()?.flatten();
-    let mut entries = spool.read().filter(|record| record.as_ref().map_or(true, Record::is_entry)).map(|record| {
+    let mut entries = spool.read().filter(|record| record.as_ref().map_or(true, Record::is_entry)).map(|record| -> Result<_> {
         let record = record?;
         guard.as_ref().map_or(Ok(()), |guard| guard.check(&record))?;
         Ok(record)
@@ -108,9 +108,9 @@ fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> 
         return match options.unterminated {
             // What does not say that it is whole may not be.
             true => Ok((End { filtered: !options.complete, ..End::default() }, None)),
-            false => Err(Error::advise(
+            false => Err(Error::rule(
+                Refusal::NoEndRecord,
                 "the records have no end record: the program that wrote them did not finish",
-                "let filters pass it (jq 'select(.type == \"end\" or ...)'), or accept the records as they are with --unterminated",
             )),
         };
     };
@@ -128,7 +128,7 @@ fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> 
             Some((listed, came)) => format!("{came} of {} came", counted(listed, "listed record")),
             None => "some of the folder was left out".to_string(),
         };
-        return Err(Error::refused(format!("the stream is not whole: {missing}")));
+        return Err(Error::rule(Refusal::LeftOut, format!("the stream is not whole: {missing}")));
     }
     Ok((end, short))
 }
@@ -156,10 +156,9 @@ fn refuse_after_records(snap: &Location, root: Option<&str>, monitor: Arc<dyn Mo
         return Ok(());
     };
     match snapshot::read(&before.place, monitor)?.next().transpose()? {
-        Some(first) if first.is_entry() => Err(Error::advise(
-            format!("there are no records, and {} has some", before.place),
-            "is the disk mounted? --allow-empty publishes a snapshot without records",
-        )),
+        Some(first) if first.is_entry() => {
+            Err(Error::rule(Refusal::NoRecords, format!("there are no records, and {} has some", before.place)))
+        }
         _ => Ok(()),
     }
 }

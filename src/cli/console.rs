@@ -5,11 +5,10 @@ use crate::display::{is_hostile, printable};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The stderr of a tool. Counts the records that failed, for the exit status.
 pub struct Console {
-    quiet: AtomicBool,
     failures: AtomicU64,
     progress: Progress,
 }
@@ -17,7 +16,7 @@ pub struct Console {
 impl Console {
     /// A console for the tool of that name.
     pub fn new(tool: &str) -> Console {
-        Console { quiet: AtomicBool::new(false), failures: AtomicU64::new(0), progress: Progress::new(tool) }
+        Console { failures: AtomicU64::new(0), progress: Progress::new(tool) }
     }
 
     /// What shows how far the work is.
@@ -25,23 +24,13 @@ impl Console {
         &self.progress
     }
 
-    /// Leaves out notes (not warnings, not failures).
-    pub fn set_quiet(&self, quiet: bool) {
-        self.quiet.store(quiet, Ordering::Relaxed);
-    }
-
     /// How many records failed so far.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// What stopped the tool.
+    /// A line about what stopped the tool, or what to do about it.
     pub fn error(&self, message: &str) {
-        self.line(message);
-    }
-
-    /// What to do about it.
-    pub fn hint(&self, message: &str) {
         self.line(message);
     }
 
@@ -75,9 +64,7 @@ impl Monitor for Console {
     }
 
     fn note(&self, message: &str) {
-        if !self.quiet.load(Ordering::Relaxed) {
-            self.line(message);
-        }
+        self.line(message);
     }
 
     fn done(&self, bytes: u64) {

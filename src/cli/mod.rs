@@ -1,5 +1,6 @@
 //! What all tools share at the command line: messages, exit statuses, signals, roots, input and output.
 
+pub mod advice;
 pub mod args;
 mod closed;
 pub mod completion;
@@ -14,7 +15,7 @@ pub use io::{Output, records_in, without_end};
 pub use progress::Progress;
 pub use roots::{FileRoot, HeapRoot, SnapRoot};
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::env::ArgsOs;
@@ -34,7 +35,7 @@ pub enum Outcome {
 /// exit status. Records that failed (as the console counted them) make status 1, errors status 2.
 pub fn run<A: CommandFactory + FromArgMatches>(
     arguments: ArgsOs,
-    work: impl FnOnce(A, Arc<Console>) -> Result<Outcome>,
+    work: impl FnOnce(A, Arc<Console>) -> anyhow::Result<Outcome>,
 ) -> ExitCode {
     let console = Arc::new(Console::new(A::command().get_name()));
     match start(&console, arguments) {
@@ -53,7 +54,7 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             if let Err(closed) = closed::stdout() {
-                return Err(finish(console, Err(closed)));
+                return Err(finish(console, Err(closed.into())));
             }
             // A pager that was closed is no trouble.
             let _ = e.print();
@@ -61,7 +62,7 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
         }
         Err(e) => {
             console.error(&usage_message(&e));
-            console.hint(&format!("'{} --help' tells more", A::command().get_name()));
+            console.error(&format!("'{} --help' tells more", A::command().get_name()));
             return Err(ExitCode::from(2));
         }
     };
@@ -102,17 +103,15 @@ fn allow_many_files() {
 }
 
 /// The exit status for what happened, after the message about it.
-pub fn finish(console: &Console, result: Result<Outcome>) -> ExitCode {
+pub fn finish(console: &Console, result: anyhow::Result<Outcome>) -> ExitCode {
     console.progress().finish();
     match result {
         Ok(Outcome::Done) if console.failures() == 0 => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
-        Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        Err(e) if matches!(e.downcast_ref(), Some(Error::ReaderGone)) => ExitCode::SUCCESS,
         Err(e) => {
-            console.error(&e.to_string());
-            if let Some(help) = e.help() {
-                console.hint(help);
-            }
+            console.error(&advice::message(&e));
+            advice::advice(&e, advice::options).iter().for_each(|help| console.error(help));
             ExitCode::from(2)
         }
     }

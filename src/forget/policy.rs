@@ -1,5 +1,6 @@
 //! The rules of `snap-forget`, and what they say of a group of snapshots.
 
+use crate::error::Malformed;
 use crate::snapshot::{Found, Label};
 use crate::time::Time;
 use chrono::{DateTime, Datelike, Duration, FixedOffset, NaiveDate, NaiveTime, Timelike};
@@ -53,10 +54,10 @@ pub struct Decision {
 ///
 /// # Errors
 /// If it is neither.
-pub fn parse_count(text: &str) -> Result<u64, String> {
+pub fn parse_count(text: &str) -> Result<u64, Malformed> {
     match text {
         "unlimited" => Ok(u64::MAX),
-        _ => text.parse::<u32>().map(u64::from).map_err(|_| "expected a number or \"unlimited\"".to_string()),
+        _ => text.parse::<u32>().map(u64::from).map_err(|_| Malformed::new("expected a number or \"unlimited\"")),
     }
 }
 
@@ -64,8 +65,8 @@ pub fn parse_count(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// If it is none.
-pub fn parse_within(text: &str) -> Result<Within, String> {
-    let bad = || "expected a span such as 1y2m3d4h".to_string();
+pub fn parse_within(text: &str) -> Result<Within, Malformed> {
+    let bad = || Malformed::new("expected a span such as 1y2m3d4h");
     let mut within = Within::default();
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| !c.is_ascii_digit()) {

@@ -2,7 +2,7 @@
 //! it is done at once, and only when the user says that nobody else uses the heap.
 
 use super::{Action, Fate, Options, Sum, Totals, references, temps};
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{Error, OrFailed, Refusal, Result};
 use crate::heap;
 use crate::monitor::Monitor;
 use crate::storage::{Location, Store};
@@ -21,9 +21,9 @@ pub fn gc(
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
     if options.delete && !options.exclusive {
-        return Err(Error::advise(
+        return Err(Error::rule(
+            Refusal::HeapInUse,
             format!("{}: a heap there can be cleaned only while nobody else uses it", store.url()),
-            "see to it that no backup runs, and add --exclusive",
         ));
     }
     let referenced = references::gather(snap_roots, options.jobs, monitor)?;

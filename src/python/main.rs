@@ -3,11 +3,13 @@
 use super::args::{Command, Snapshooter};
 use super::log::Log;
 use super::{Choice, compare, list, make, restore, settings};
+use crate::cli::advice;
 use crate::cli::args::Order;
 use crate::cli::{self, Console, Output, completion};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal};
 use crate::tools::{forget, gc, verify};
 use crate::{snapshot, storage::Location, stream::write_error};
+use anyhow::bail;
 use clap::CommandFactory;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -23,10 +25,11 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     };
     let shows_progress = args.progress;
     // What is wrong with the options is usage, as it is for the options that clap looks at.
-    let prepared = settings::log_level(&args.global).map(|level| Arc::new(Log::new(level))).and_then(|log| {
-        let work = prepare(args, &log)?;
-        Ok((work, log))
-    });
+    let prepared =
+        settings::log_level(&args.global).map_err(anyhow::Error::from).map(|level| Arc::new(Log::new(level))).and_then(|log| {
+            let work = prepare(args, &log)?;
+            Ok((work, log))
+        });
     let (work, log) = match prepared {
         Ok(prepared) => prepared,
         Err(e) => return cli::finish(&console, Err(e)),
@@ -36,26 +39,26 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     log.progress().finish();
     match done {
         Ok(true) if log.failures() == 0 => ExitCode::SUCCESS,
-        Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        Err(e) if matches!(e.downcast_ref(), Some(Error::ReaderGone)) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(e) => {
-            log.fatal(&e.to_string());
-            e.help().into_iter().for_each(|help| log.fatal(help));
+            log.fatal(&advice::message(&e));
+            advice::advice(&e, options).iter().for_each(|help| log.fatal(help));
             ExitCode::from(1)
         }
     }
 }
 
 /// Work that says whether the answer is a good one.
-type Work = Box<dyn FnOnce() -> Result<bool>>;
+type Work = Box<dyn FnOnce() -> anyhow::Result<bool>>;
 
-fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
+fn prepare(args: Snapshooter, log: &Arc<Log>) -> anyhow::Result<Work> {
     let (global, log) = (args.global, log.clone());
     if let Some(text) = completion::asked(args.install_completion, args.show_completion, Snapshooter::command())? {
         return Ok(Box::new(move || put(&text)));
     }
     let Some(command) = args.command else {
-        return Err(Error::advise("no command given", "'snapshooter --help' tells more"));
+        bail!(Error::advise("no command given", "'snapshooter --help' tells more"));
     };
     settings::check_storage_options(&global, &*log)?;
     let snap = settings::absolute(global.snap.require())?;
@@ -74,8 +77,9 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
             let (setup, plan) = (settings::setup(&global)?, settings::planned(args, options));
             Box::new(move || {
                 let mut out = Output::new(None)?;
-                restore::restore(&setup, &plan, &mut |row| out.write(row), log)?;
-                out.finish().map(|()| true)
+                restore::restore(&setup, &plan, &mut |row| Ok(out.write(row)?), log)?;
+                out.finish()?;
+                Ok(true)
             })
         }
         Command::ListSnapshots(args) => Box::new(move || put(&list(&snap, args.order == Order::Asc, args.offset, args.limit)?)),
@@ -85,40 +89,67 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> Result<Work> {
             let (statuses, shown) = (settings::statuses(&args.diff_state), settings::shown(args.format));
             let mut out = Output::new(None)?;
             let found = compare::compare(&snap, [left, right], &statuses, shown, out.writer(), log)?;
-            out.finish().map(|()| !(args.exit_code && found))
+            out.finish()?;
+            Ok(!(args.exit_code && found))
         }),
         Command::ShowSnapshot(args) => Box::new(move || {
             let path = Choice { path: args.path, latest: args.latest, options }.find(&snap, &*log)?;
             let records = snapshot::read(&path, log)?;
-            Output::new(None)?.write_all(cli::without_end(records, args.no_end)).map(|()| true)
+            Output::new(None)?.write_all(cli::without_end(records, args.no_end))?;
+            Ok(true)
         }),
         Command::VerifySnapshot(args) => {
             let heap = settings::absolute(global.heap.require())?;
             Box::new(move || {
                 let path = Choice { path: args.path, latest: args.latest, options }.find(&snap, &*log)?;
                 let records = cli::without_end(snapshot::read(&path, log.clone())?, true);
-                verify::verify(records, &heap, &args.how, Output::new(None)?, log).map(|()| true)
+                verify::verify(records, &heap, &args.how, Output::new(None)?, log)?;
+                Ok(true)
             })
         }
         Command::ForgetSnapshots(mut args) => Box::new(move || {
             args.how.delete &= !args.dry_run;
-            forget::forget(&snap, &args.how, Output::new(None)?, &*log).map(|()| true)
+            forget::forget(&snap, &args.how, Output::new(None)?, &*log)?;
+            Ok(true)
         }),
         Command::CollectGarbage(mut args) => {
             let heap = settings::absolute(global.heap.require())?;
             let others = args.other_snap_root.iter().map(|root| Location::parse(root, "--other-snap-root", &options));
-            let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>>>()?;
+            let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>, Error>>()?;
             Box::new(move || {
                 args.how.delete &= !args.dry_run;
-                gc::gc(&heap, &roots, &args.how, Output::new(None)?, log).map(|()| true)
+                gc::gc(&heap, &roots, &args.how, Output::new(None)?, log)?;
+                Ok(true)
             })
         }
     })
 }
 
 /// Writes to standard output; a good answer.
-fn put(text: &[u8]) -> Result<bool> {
+fn put(text: &[u8]) -> anyhow::Result<bool> {
     let mut out = cli::stdout()?;
     out.write_all(text).and_then(|()| out.flush()).map_err(write_error)?;
     Ok(true)
+}
+
+/// The options of this command line that lift a rule. It deletes unless it is told not to.
+fn options(refusal: &Refusal) -> Option<String> {
+    let text = match refusal {
+        Refusal::OtherSnapRoot { file } => {
+            return Some(format!("give --other-snap-root for it; if it is gone for good, delete {file}"));
+        }
+        Refusal::DeletesUnterminated => "give --no-delete",
+        Refusal::DeletesLaterVersion => "use that version, or give --no-delete",
+        Refusal::DeletesFailed => "give --no-delete, or make a snapshot without errors",
+        Refusal::DeletesFiltered | Refusal::DeletesShort | Refusal::DeletesChanged => {
+            "give --no-delete, or give --delete-excluded"
+        }
+        Refusal::DeletesTooMany { deleted } => {
+            return Some(format!(
+                "give --no-delete, or say how many files it may delete: --max-delete {deleted}, or --max-delete 100%"
+            ));
+        }
+        other => return advice::options(other),
+    };
+    Some(text.to_string())
 }

@@ -3,7 +3,7 @@
 use super::Setup;
 use crate::base::Base;
 use crate::display::counted;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::heap::{self, Cache, Heap};
 use crate::heapify::{self, heapify};
 use crate::monitor::Monitor;
@@ -13,6 +13,7 @@ use crate::snapshot::{self, Label, Place};
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write::{self, write};
+use anyhow::Result;
 use std::sync::Arc;
 
 /// How to make a snapshot.

@@ -15,7 +15,7 @@ pub use main::main;
 pub use make::{Made, Make, make};
 pub use restore::{Plan, restore};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
 use crate::storage::{Location, Options};
@@ -97,22 +97,6 @@ fn quoted(word: &OsStr) -> String {
             format!("$'{escaped}'")
         }
         false => format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")),
-    }
-}
-
-/// An error of a stage, in the words of this command line, which deletes unless told not to.
-fn in_our_words(error: Error) -> Error {
-    match error {
-        Error::Refused { reason, help } => Error::Refused {
-            reason: reason
-                .replace("--delete needs", "deleting needs")
-                .replace("--delete would", "deleting would")
-                .replace("; --delete removes it", ""),
-            help: help.map(|h| {
-                h.replace("leave --delete off", "give --no-delete").replace("add --delete-excluded", "give --delete-excluded")
-            }),
-        },
-        other => other,
     }
 }
 

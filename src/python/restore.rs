@@ -1,10 +1,10 @@
 //! `restore-snapshot`: saves the state before, restores, deletes what the snapshot does not have, saves the state after.
 
 use super::make::{Make, label, make, publish};
-use super::{Choice, Setup, in_our_words, quoted};
+use super::{Choice, Setup, quoted};
 use crate::content::Source;
 use crate::display::{counted, printable};
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{Error, OrFailed};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
@@ -14,6 +14,7 @@ use crate::storage::{Gap, Location};
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write;
+use anyhow::Result;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -86,7 +87,10 @@ fn is_present(root: &Location) -> Result<bool> {
             None => Ok(false),
             Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
             Some(Err(e)) if Gap::of(&e).is_some() => Ok(true),
-            Some(found) => found.or_failed(|| format!("file root {root}")).map(|_| true),
+            Some(found) => {
+                found.or_failed(|| format!("file root {root}"))?;
+                Ok(true)
+            }
         },
     }
 }
@@ -120,7 +124,7 @@ fn look(setup: &Setup, plan: &Plan, place: &Place, monitor: Arc<dyn Monitor>) ->
     let records = snapshot::read(place, monitor.clone())?;
     let source: Source = Arc::new(|_| Err("contents are not looked at".to_string().into()));
     let options = Options { dry_run: true, ..options(setup, plan) };
-    stage::restore(records, &setup.file, source, options, monitor).map_err(in_our_words)
+    Ok(stage::restore(records, &setup.file, source, options, monitor)?)
 }
 
 fn options(setup: &Setup, plan: &Plan) -> Options {
@@ -148,12 +152,12 @@ fn save_before(setup: &Setup, plan: &Plan, place: &Place, links: bool, monitor: 
         kinds.push(Kind::Directory);
     }
     let options = Make { kinds, partial: plan.partial, before_restore: true, ..Make::default() };
-    let made = make(setup, &options, monitor.clone()).map_err(|e| match e {
-        Error::Refused { reason, .. } => Error::advise(
+    let made = make(setup, &options, monitor.clone()).map_err(|e| match e.downcast_ref() {
+        Some(Error::Refused { reason, .. }) => anyhow::Error::from(Error::advise(
             format!("nothing is restored: the state before can't be saved: {reason}"),
             "mend the cause, or go on with --partial or --no-save-snapshot-before",
-        ),
-        e => e,
+        )),
+        _ => e.context("nothing is restored: the state before can't be saved"),
     })?;
     if made.place.is_none() {
         monitor.note("the file root is empty: there is no state before to save");
@@ -172,7 +176,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
     let started = Time::now();
     let records = snapshot::read(place, monitor.clone())?;
     let source: Source = Arc::new(move |record| heap.content(record));
-    let records = stage::restore(records, &setup.file, source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
+    let records = stage::restore(records, &setup.file, source, options(setup, plan), monitor.clone())?;
     // With extras left in place the records are not the state after: that is found by another look at the folder.
     let saves = !plan.no_after && !plan.no_delete;
     let watch = Arc::new(std::sync::Mutex::new(0));
@@ -194,7 +198,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
         let options = write::Options { label, heap: Some(setup.heap.clone()), ..write::Options::default() };
         match publish(records, setup, started, options, &monitor) {
             // Why they failed was said already.
-            Err(Error::Refused { .. }) if failures() > 0 => {}
+            Err(e) if failures() > 0 && matches!(e.downcast_ref(), Some(Error::Refused { .. })) => {}
             published => drop(published?),
         }
     }

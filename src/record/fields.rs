@@ -1,6 +1,7 @@
 //! From the keys of a JSON object to the typed fields of a record, and what is wrong with them.
 
 use crate::digest::{Md5, Sha256};
+use crate::error::Malformed;
 use crate::json::{self, Object};
 use crate::name::{self, Name};
 use crate::time::Time;
@@ -67,7 +68,7 @@ pub struct Fields {
 ///
 /// # Errors
 /// The reason in words, starting with the key where it is about one.
-pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), String> {
+pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malformed> {
     let mut fields = Fields::default();
     let mut kind = None;
     let (mut name_bytes, mut destination_bytes, mut change) = (None, None, false);
@@ -107,13 +108,13 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Strin
         // It names what failed, which may be just what has a name that nothing else can have. Nobody opens, restores or deletes
         // anything by the name of an error record.
         Kind::Error if !name.as_bytes().is_empty() => {}
-        _ => name.check()?,
+        _ => name.check().map_err(Malformed::new)?,
     }
     if let Some(wtf8) = fields.destination.take() {
         fields.destination = Some(identity("destination", &wtf8, destination_bytes)?);
     }
     if kind == Kind::Link && fields.destination.as_deref().is_none_or(|d| d.is_empty() || d.contains(&0)) {
-        return Err("destination: a link needs one, not empty and without NUL".to_string());
+        return Err(Malformed::new("destination: a link needs one, not empty and without NUL"));
     }
     Ok((name, kind, fields))
 }
@@ -130,18 +131,20 @@ fn kind_of(text: &str) -> Kind {
 }
 
 /// The bytes that a string stands for; those of its `_bytes` key where there is one, which then has to match the string.
-fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, Malformed> {
     let own = json::unescape(wtf8);
     match (own, bytes) {
         (Some(own), None) => Ok(own),
         (Some(own), Some(bytes)) if own == bytes => Ok(bytes),
         (_, Some(bytes)) if name::is_replaced(wtf8, &bytes) => Ok(bytes),
-        (_, Some(_)) => Err(format!("{key}_bytes: is not {key}; whoever changes {key} has to change or delete both")),
-        (None, None) => Err(format!("{key}: holds a lone surrogate that stands for no byte")),
+        (_, Some(_)) => {
+            Err(Malformed::new(format!("{key}_bytes: is not {key}; whoever changes {key} has to change or delete both")))
+        }
+        (None, None) => Err(Malformed::new(format!("{key}: holds a lone surrogate that stands for no byte"))),
     }
 }
 
-fn string(key: &str, raw: &str) -> Result<String, String> {
+fn string(key: &str, raw: &str) -> Result<String, Malformed> {
     if !raw.starts_with('"') {
         return Err(not_string(key, raw));
     }
@@ -151,33 +154,34 @@ fn string(key: &str, raw: &str) -> Result<String, String> {
     }
 }
 
-fn base64(key: &str, raw: &str) -> Result<Vec<u8>, String> {
-    json::from_base64(&string(key, raw)?).ok_or_else(|| format!("{key}: expected base64, got {}", json::excerpt(raw)))
+fn base64(key: &str, raw: &str) -> Result<Vec<u8>, Malformed> {
+    json::from_base64(&string(key, raw)?)
+        .ok_or_else(|| Malformed::new(format!("{key}: expected base64, got {}", json::excerpt(raw))))
 }
 
 /// A whole number, also in the form that jq gives to large ones (`1e+18`, `10737418240.0`).
-fn whole(key: &str, raw: &str) -> Result<u64, String> {
+fn whole(key: &str, raw: &str) -> Result<u64, Malformed> {
     if let Ok(n) = raw.parse::<u64>() {
         return Ok(n);
     }
     match raw.parse::<f64>() {
         Ok(n) if n >= 0.0 && n.fract() == 0.0 && n < 18_446_744_073_709_551_616.0 => Ok(n as u64),
-        _ => Err(format!("{key}: expected a whole number, got {}", json::excerpt(raw))),
+        _ => Err(Malformed::new(format!("{key}: expected a whole number, got {}", json::excerpt(raw)))),
     }
 }
 
-fn small(key: &str, raw: &str) -> Result<u32, String> {
-    u32::try_from(whole(key, raw)?).map_err(|_| format!("{key}: {raw} is out of range"))
+fn small(key: &str, raw: &str) -> Result<u32, Malformed> {
+    u32::try_from(whole(key, raw)?).map_err(|_| Malformed::new(format!("{key}: {raw} is out of range")))
 }
 
-fn truth(key: &str, raw: &str) -> Result<bool, String> {
-    raw.parse().map_err(|_| format!("{key}: expected true or false, got {}", json::excerpt(raw)))
+fn truth(key: &str, raw: &str) -> Result<bool, Malformed> {
+    raw.parse().map_err(|_| Malformed::new(format!("{key}: expected true or false, got {}", json::excerpt(raw))))
 }
 
-fn not_string(key: &str, raw: &str) -> String {
-    format!("{key}: expected a string, got {}", json::excerpt(raw))
+fn not_string(key: &str, raw: &str) -> Malformed {
+    Malformed::new(format!("{key}: expected a string, got {}", json::excerpt(raw)))
 }
 
-fn not_hex(key: &str, digits: usize, raw: &str) -> String {
-    format!("{key}: expected {digits} lower-case hex digits, got {}", json::excerpt(raw))
+fn not_hex(key: &str, digits: usize, raw: &str) -> Malformed {
+    Malformed::new(format!("{key}: expected {digits} lower-case hex digits, got {}", json::excerpt(raw)))
 }

@@ -4,6 +4,7 @@ mod fields;
 
 pub use fields::{Fields, Kind};
 
+use crate::error::Malformed;
 use crate::json::{self, Object};
 use crate::name::Name;
 use crate::time::Time;
@@ -24,23 +25,18 @@ impl Record {
     /// # Errors
     /// The reason in words, and the name where one could be made out: not UTF-8, not one JSON object, a key twice, no name,
     /// a name that no tool takes, a field of the wrong type.
-    pub fn parse(line: &[u8]) -> Result<Record, (Option<Vec<u8>>, String)> {
+    pub fn parse(line: &[u8]) -> Result<Record, Malformed> {
         Record::parse_owned(line.to_vec())
     }
 
     /// [`Record::parse`] without the copy.
-    pub fn parse_owned(line: Vec<u8>) -> Result<Record, (Option<Vec<u8>>, String)> {
-        let object = Object::parse(&line).map_err(|reason| (None, reason))?;
-        let name = match object.get("name") {
-            Some(raw) => {
-                json::decode(raw).ok_or_else(|| (None, format!("name: expected a string, got {}", json::excerpt(raw))))?
-            }
-            None => return Err((None, "no \"name\"".to_string())),
-        };
-        let (name, kind, fields) = match fields::typed(&object, &name) {
-            Ok(typed) => typed,
-            Err(reason) => return Err((Some(name), reason)),
-        };
+    pub fn parse_owned(line: Vec<u8>) -> Result<Record, Malformed> {
+        let object = Object::parse(&line)?;
+        let no_string = |raw| Malformed::new(format!("name: expected a string, got {}", json::excerpt(raw)));
+        let raw = object.get("name").ok_or_else(|| Malformed::new("no \"name\""))?;
+        let name = json::decode(raw).ok_or_else(|| no_string(raw))?;
+        let named = |malformed| Malformed { name: Some(name.clone()), ..malformed };
+        let (name, kind, fields) = fields::typed(&object, &name).map_err(named)?;
         Ok(Record { name, kind, fields, text: line })
     }
 
@@ -149,7 +145,7 @@ mod tests {
     use super::*;
 
     fn refused(line: &str) -> String {
-        Record::parse(line.as_bytes()).expect_err(line).1
+        Record::parse(line.as_bytes()).expect_err(line).reason
     }
 
     #[test]

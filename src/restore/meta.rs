@@ -151,7 +151,7 @@ pub fn set_root(facts: &serde_json::Value, context: &Context) -> Result<(), Stri
     keys.insert("name".to_string(), "root".into());
     keys.insert("type".to_string(), "directory".into());
     let text = serde_json::Value::Object(keys).to_string();
-    let record = Record::parse(text.as_bytes()).map_err(|(_, reason)| reason)?;
+    let record = Record::parse(text.as_bytes()).map_err(|e| e.reason)?;
     Meta::of(&record, context).set(context.root.fd(), context)
 }
 

@@ -3,7 +3,7 @@
 use super::Options;
 use crate::display::counted;
 use crate::end::{End, Listing};
-use crate::error::{Error, Result};
+use crate::error::{Error, Malformed, Refusal, Result};
 use crate::join::Side;
 use crate::name::Name;
 use crate::scan::Rules;
@@ -20,10 +20,10 @@ pub enum MaxDelete {
 }
 
 impl FromStr for MaxDelete {
-    type Err = String;
+    type Err = Malformed;
 
-    fn from_str(text: &str) -> Result<MaxDelete, String> {
-        let refused = || "expected a number of files, or a share of them such as 10%".to_string();
+    fn from_str(text: &str) -> Result<MaxDelete, Malformed> {
+        let refused = || Malformed::new("expected a number of files, or a share of them such as 10%");
         match text.strip_suffix('%') {
             Some(share) => match share.parse() {
                 Ok(share) if (0.0..=100.0).contains(&share) => Ok(MaxDelete::Percent(share)),
@@ -65,11 +65,11 @@ impl Spared {
 /// If not: the stream, or the side of the rows that is restored, may be short, and what is missing from it would be taken for
 /// extra.
 pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
-    let refused = |why: &str, help: &str| Err(Error::advise(format!("nothing is restored: {why}"), help));
+    let refused = |refusal, why: &str| Err(Error::rule(refusal, format!("nothing is restored: {why}")));
     let Some(end) = spool.end() else {
         return refused(
-            "--delete needs the end record, and the input has none, so it may be cut short",
-            "pass the end record on: jq 'select(.type == \"end\" or …)'",
+            Refusal::DeletesUnterminated,
+            "the input has no end record, so it may be cut short, and what it lacks would be deleted",
         );
     };
     let (end, counts) = (End::of(end), spool.counts());
@@ -83,23 +83,21 @@ pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
             End { records: Some(counts.listing.records), names: None, kept_out, ..side }
         }
         (true, None) => {
-            return refused(
-                "the rows do not say whether the lists that were compared were whole",
+            return Err(Error::advise(
+                "nothing is restored: the rows do not say whether the lists that were compared were whole",
                 "compare them again with snap-diff",
-            );
+            ));
         }
     };
     if end.v.is_some() {
         return refused(
+            Refusal::DeletesLaterVersion,
             "the snapshot was made by a later version, which may have left things out in ways that this one does not know",
-            "use that version, or leave --delete off",
         );
     }
     if end.errors > 0 {
-        return refused(
-            &format!("{} failed before, and --delete would delete them", counted(end.errors, "record")),
-            "leave --delete off, or make a snapshot without errors",
-        );
+        let failed = counted(end.errors, "record");
+        return refused(Refusal::DeletesFailed, &format!("{failed} failed before, and would be deleted"));
     }
     let (listed, came) = (end.records.unwrap_or(0), counts.listing.records);
     let is_all = end.is_of(counts.listing);
@@ -109,17 +107,13 @@ pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
     let is_short = end.is_short() || end.rules.is_some() && rules.is_none();
     if !options.delete_excluded && is_short {
         return match is_all {
-            true => refused(
-                "the records are filtered, and --delete would delete what was left out",
-                "leave --delete off, or add --delete-excluded",
-            ),
-            false if came < listed => refused(
-                &format!("{came} of {listed} records came, and --delete would delete the others"),
-                "leave --delete off for a selection of records; --delete-excluded deletes the others",
-            ),
+            true => refused(Refusal::DeletesFiltered, "the records are filtered, and what was left out would be deleted"),
+            false if came < listed => {
+                refused(Refusal::DeletesShort, &format!("{came} of {listed} records came, and the others would be deleted"))
+            }
             false => refused(
-                "other records came than were listed, and --delete would delete files for it",
-                "leave --delete off for changed records; --delete-excluded deletes what they do not name",
+                Refusal::DeletesChanged,
+                "other records came than were listed, and files without a record would be deleted",
             ),
         };
     }
@@ -149,24 +143,17 @@ impl Extent {
             return Ok(());
         }
         let files = counted(deleted, "file");
-        let refused = |why: &str| {
-            Err(Error::advise(
-                format!("nothing is restored: {why}"),
-                format!("leave --delete off, or say how many files it may delete: --max-delete {deleted}, or --max-delete 100%"),
-            ))
-        };
+        let refused = |why: &str| Err(Error::rule(Refusal::DeletesTooMany { deleted }, format!("nothing is restored: {why}")));
         match options.max_delete {
-            Some(MaxDelete::Count(most)) if deleted > most => {
-                refused(&format!("--delete would delete {files}, more than {most}"))
-            }
+            Some(MaxDelete::Count(most)) if deleted > most => refused(&format!("{files} would be deleted, more than {most}")),
             Some(MaxDelete::Percent(most)) if deleted as f64 > there as f64 * most / 100.0 => {
-                refused(&format!("--delete would delete {deleted} of {}, more than {most}%", counted(there, "file")))
+                refused(&format!("{deleted} of {} would be deleted, more than {most}%", counted(there, "file")))
             }
             Some(_) => Ok(()),
-            None if deleted >= there && !made => refused(&format!("--delete would delete all that is there, {files}")),
-            None if is_other_root && shared == 0 => refused(&format!(
-                "the records are of another folder and name nothing that is here; --delete would delete {files}"
-            )),
+            None if deleted >= there && !made => refused(&format!("all that is there would be deleted: {files}")),
+            None if is_other_root && shared == 0 => {
+                refused(&format!("the records are of another folder and name nothing that is here; {files} would be deleted"))
+            }
             None => Ok(()),
         }
     }

@@ -174,7 +174,7 @@ pub fn chosen(row: Record, side: Side) -> Chosen {
     match Record::parse_owned(text.into_bytes()) {
         Ok(record) if record.name() == row.name() && record.is_entry() => Chosen::Record(record),
         Ok(_) => Chosen::Bad(row, format!("{key}: is no record of that name")),
-        Err((_, reason)) => Chosen::Bad(row, format!("{key}: {reason}")),
+        Err(e) => Chosen::Bad(row, format!("{key}: {e}")),
     }
 }
 

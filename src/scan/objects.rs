@@ -33,7 +33,7 @@ pub fn record(object: &Object) -> Record {
     let keys: Vec<String> = keys.into_iter().map(|(key, json)| format!("{}:{json}", quoted(key))).collect();
     let line = format!("{{{}}}", keys.join(","));
     // What the storage gave as JSON may be none: then the object is known by less.
-    Record::parse_owned(line.into_bytes()).unwrap_or_else(|(_, reason)| Record::failure(&name, &reason))
+    Record::parse_owned(line.into_bytes()).unwrap_or_else(|e| Record::failure(&name, &e.reason))
 }
 
 /// What both ways of listing share.

@@ -16,7 +16,7 @@ pub use publish::Publisher;
 pub use read::{any, check, label, read, references, types};
 
 use crate::display::printable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::storage::{Location, Options};
 use crate::time::{self, Time};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -78,8 +78,7 @@ pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options, warn: &m
     } else {
         return list::named(root, spec, options);
     };
-    let root =
-        root.ok_or_else(|| Error::advise(format!("{shown}: no snap root given"), "give --snap-root ROOT or set SNAP_ROOT"))?;
+    let root = root.ok_or_else(|| Error::rule(Refusal::NoSnapRoot, format!("{shown}: no snap root given")))?;
     let mut told = until.is_some();
     list(root)?
         .into_iter()
@@ -134,7 +133,7 @@ pub fn describe(found: &Found) -> Result<String> {
         more.push(("records", Some(totals.records.to_string())));
     }
     let label = label.map_or_else(|| "{}".to_string(), |l| label::json(&l));
-    let label = crate::json::Object::parse(label.as_bytes()).map_err(Error::refused)?;
+    let label = crate::json::Object::parse(label.as_bytes())?;
     Ok(label.edited(&more))
 }
 

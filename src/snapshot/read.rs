@@ -245,7 +245,7 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
         record.fields().md5.into_iter().for_each(&mut *take);
         for side in ["left", "right"].iter().filter(|_| record.kind() == Kind::Change) {
             let Some(side) = record.raw(side).filter(|json| json != "null") else { continue };
-            let side = Record::parse_owned(side.into_bytes()).map_err(|(_, reason)| damaged(&shown, &reason))?;
+            let side = Record::parse_owned(side.into_bytes()).map_err(|e| damaged(&shown, &e.reason))?;
             side.fields().md5.into_iter().for_each(&mut *take);
         }
     }

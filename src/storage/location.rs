@@ -44,8 +44,8 @@ impl Location {
             Some((scheme, rest)) => {
                 let rest = std::str::from_utf8(rest).map_err(|_| named("the URL is not UTF-8".to_string()))?;
                 super::open(scheme, rest, options).map(Location::Remote).map_err(|e| match e {
-                    Error::Refused { reason, help } if !reason.starts_with("--") => {
-                        Error::Refused { reason: format!("{option}: {reason}"), help }
+                    Error::Refused { reason, help, refusal } if !reason.starts_with("--") => {
+                        Error::Refused { reason: format!("{option}: {reason}"), help, refusal }
                     }
                     e => e,
                 })

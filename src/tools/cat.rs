@@ -4,7 +4,6 @@ use crate::cat::cat;
 use crate::cli::HeapRoot;
 use crate::cli::{self, Console, Outcome, Output};
 use crate::content::Source;
-use crate::error::Result;
 use crate::heap::Heap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +29,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let heap = Heap::open(&args.heap.require()?)?;
     let source: Source = Arc::new(move |record| heap.content(record));

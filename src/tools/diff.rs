@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
 use crate::stream::Records;
+use anyhow::bail;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,9 +51,9 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     if args.left == "-" && args.right == "-" {
-        return Err(Error::advise("standard input can be one side only", "give a snapshot or a file for the other"));
+        bail!(Error::advise("standard input can be one side only", "give a snapshot or a file for the other"));
     }
     let style = if args.stat { Style::Stat } else { args.format };
     let statuses = statuses(&args, style);
@@ -71,7 +72,7 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
     match (rows.errors(), rows.found()) {
         (0, false) => Ok(Outcome::Done),
         (0, true) => Ok(Outcome::Negative),
-        (n, _) => Err(Error::refused(format!("{} failed, so the comparison is not whole", counted(n, "record")))),
+        (n, _) => bail!(Error::refused(format!("{} failed, so the comparison is not whole", counted(n, "record")))),
     }
 }
 

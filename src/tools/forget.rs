@@ -83,7 +83,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let root = args.snap.require()?;
     forget(&root, &args.how, Output::new(args.out.output.as_deref())?, &*console)?;
     Ok(Outcome::Done)

@@ -53,7 +53,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let heap = args.heap.require()?;
     let one = SnapRoot { snap_root: None, snap_storage_options: args.snap_storage_options };
     let roots = match args.snap_root.is_empty() {

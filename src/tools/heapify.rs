@@ -3,9 +3,10 @@
 use crate::cli::args::{Jobs, Out};
 use crate::cli::{self, Console, Outcome, Output};
 use crate::cli::{FileRoot, HeapRoot, SnapRoot};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options, Source};
+use anyhow::bail;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,13 +61,13 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.file.require()?;
     let root = Source::open(&file_root)?;
     let heap_root = if args.no_store { None } else { Some(args.heap.require()?) };
     if let Some(root) = heap_root.as_ref().filter(|root| root.ends_with_process()) {
-        return Err(Error::advise(
+        bail!(Error::advise(
             format!("{root} is gone when this process ends, and the records would refer to what was in it"),
             "give a heap root that lasts, or --no-store to compute md5 only",
         ));

@@ -3,7 +3,6 @@
 use crate::cli::SnapRoot;
 use crate::cli::args::{Order, Out};
 use crate::cli::{self, Console, Outcome, Output};
-use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot;
 use crate::stream::write_error;
@@ -39,7 +38,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let mut found = snapshot::list(&args.snap.require()?)?;
     if args.order == Order::Asc {
         found.reverse();

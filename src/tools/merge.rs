@@ -4,6 +4,7 @@ use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Outcome, Output};
 use crate::error::{Error, Result};
 use crate::merge::{merge, slices};
+use anyhow::bail;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,9 +31,9 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     if args.inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(Error::refused("standard input can be one of the inputs only"));
+        bail!(Error::refused("standard input can be one of the inputs only"));
     }
     let inputs = args.inputs.iter().map(|path| cli::records_in(Some(path))).collect::<Result<_>>()?;
     let records = if args.slices { slices(inputs, console)? } else { merge(inputs, console)? };

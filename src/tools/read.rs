@@ -3,7 +3,6 @@
 use crate::cli::SnapRoot;
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Outcome, Output};
-use crate::error::Result;
 use crate::snapshot;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -30,7 +29,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let records = snapshot::read(&args.snap.choose(&args.snapshot, &console)?, console)?;
     let output = Output::new(args.out.output.as_deref())?;
     output.write_all(cli::without_end(records, args.no_end.no_end))?;

@@ -4,7 +4,6 @@ use crate::cli::args::Jobs;
 use crate::cli::{self, Console, Outcome, Output};
 use crate::cli::{FileRoot, HeapRoot, SnapRoot};
 use crate::content::Source;
-use crate::error::Result;
 use crate::heap::Heap;
 use crate::join::Side;
 use crate::restore::MaxDelete;
@@ -67,7 +66,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.file.require()?;
     let heap_root = if args.dry_run { args.heap.get()? } else { Some(args.heap.require()?) };

@@ -7,6 +7,7 @@ use crate::error::{Error, OrFailed, Result};
 use crate::record::Kind;
 use crate::scan::{self, Filter, Options};
 use crate::storage::Location;
+use anyhow::bail;
 use std::ffi::OsString;
 use std::io::{BufReader, IsTerminal};
 use std::path::PathBuf;
@@ -72,7 +73,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let root = match &args.root {
         Some(root) => Location::parse(root, "ROOT", &args.file.options()?)?,
         None => args.file.require()?,
@@ -85,7 +86,7 @@ fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
         Some(path) if path.as_os_str() == "-" => {
             let stdin = cli::stdin()?;
             if stdin.is_terminal() {
-                return Err(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
+                bail!(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
             }
             scan::scan_names(&root, BufReader::new(stdin), "standard input", args.null, options, console)?
         }

@@ -48,7 +48,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let records = cli::records_in(args.input.as_deref())?;
     console.progress().show(args.progress);
     verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?;

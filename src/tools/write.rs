@@ -3,7 +3,6 @@
 use crate::cli::{self, Console, Outcome};
 use crate::cli::{FileRoot, HeapRoot, SnapRoot};
 use crate::display::counted;
-use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
 use crate::stream;
@@ -63,7 +62,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     cli::run(arguments, work)
 }
 
-fn work(args: Args, console: Arc<Console>) -> Result<Outcome> {
+fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let started = Time::now();
     // Nothing is published where nobody could be told of it.
     let mut out = cli::stdout()?;

@@ -249,8 +249,8 @@ fn an_empty_folder_after_a_full_one_is_not_published_unasked() {
         world.sh(make).ok();
         // And it wipes nothing in silence.
         world.sh("rmdir files; mv disk files").ok();
-        refused(&world, RESTORE, "would delete all that is there, 2 files");
-        refused(&world, "snapshooter restore-snapshot", "would delete all that is there");
+        refused(&world, RESTORE, "all that is there would be deleted: 2 files");
+        refused(&world, "snapshooter restore-snapshot", "all that is there would be deleted");
         refused(&world, "snap-read | snap-restore --delete --max-delete 1", "more than 1");
         refused(&world, "snap-read | snap-restore --delete --max-delete 99%", "2 of 2 files");
         world.sh("snap-read | snap-restore --delete --max-delete 100% -o - | snap-write").ok();

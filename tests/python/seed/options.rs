@@ -126,7 +126,7 @@ fn extras_can_be_left_and_the_state_after_has_them() {
     // What a filter left out nobody knows.
     let chosen = filtered.replace("--exclude b", "| jq -c 'select(.name != \"b\")'");
     let done = run(Tool::Ours, &format!("{chosen} $SN restore-snapshot; echo $? $(ls f)")).says("1 b\n");
-    done.complains("deleting would").complains("give --no-delete, or give --delete-excluded");
+    done.complains("would be deleted").complains("give --no-delete, or give --delete-excluded");
     run(Tool::Ours, &format!("{filtered} $SN restore-snapshot --no-delete; echo $? $(ls f)")).says("0 a b\n");
     run(Tool::Ours, &format!("{filtered} $SN restore-snapshot --delete-excluded; echo $? $(ls f)")).says("0 a\n");
 }

@@ -1,0 +1,57 @@
+//! What a user can do about a refusal, in the options of the filters.
+
+use crate::error::{Error, Refusal};
+
+/// The message about an error: what was being done, outermost first, and why it failed.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut words = Vec::new();
+    for cause in error.chain() {
+        words.push(cause.to_string());
+        // Its text has its own cause in it.
+        if cause.is::<Error>() {
+            break;
+        }
+    }
+    words.join(": ")
+}
+
+/// What to do about an error: what the library advises, or else the option that lifts the rule.
+pub fn advice(error: &anyhow::Error, options: fn(&Refusal) -> Option<String>) -> Option<String> {
+    let error = error.downcast_ref::<Error>()?;
+    error.help().map(str::to_string).or_else(|| options(error.refusal()))
+}
+
+/// The options of the filters that lift a rule.
+pub fn options(refusal: &Refusal) -> Option<String> {
+    let text = match refusal {
+        Refusal::RecordsFailed => "mend the cause and run again, or publish the rest with --partial",
+        Refusal::NoEndRecord => {
+            "let filters pass it (jq 'select(.type == \"end\" or ...)'), or accept the records as they are with --unterminated"
+        }
+        Refusal::LeftOut => "leave --whole off to publish what came, marked as filtered",
+        Refusal::NoRecords => "is the disk mounted? --allow-empty publishes a snapshot without records",
+        Refusal::DifferentListings => "--slices joins parts of one listing; without it, several listings are joined",
+        Refusal::NoRules => "give one or more of --keep-last, --keep-daily and so on",
+        Refusal::KeepsNone => "add a rule such as --keep-last 1, or delete the files by hand",
+        Refusal::OtherSnapRoot { file } => {
+            return Some(format!("give --snap-root for it as well; if it is gone for good, delete {file}"));
+        }
+        Refusal::HeapInUse => "make sure that no backup runs, and add --exclusive",
+        Refusal::NoSnapRoot => "give --snap-root ROOT or set SNAP_ROOT",
+        Refusal::HeapInFileRoot => "give snap-scan the heap root, too, so that it leaves it out: --heap-root or HEAP_ROOT",
+        Refusal::IgnoreFiles => "give their lines with --exclude or --exclude-from",
+        Refusal::DeletesUnterminated => "pass the end record on: jq 'select(.type == \"end\" or …)'",
+        Refusal::DeletesLaterVersion => "use that version, or leave --delete off",
+        Refusal::DeletesFailed => "leave --delete off, or make a snapshot without errors",
+        Refusal::DeletesFiltered => "leave --delete off, or add --delete-excluded",
+        Refusal::DeletesShort => "leave --delete off for a selection of records; --delete-excluded deletes the others",
+        Refusal::DeletesChanged => "leave --delete off for changed records; --delete-excluded deletes what they do not name",
+        Refusal::DeletesTooMany { deleted } => {
+            return Some(format!(
+                "leave --delete off, or say how many files it may delete: --max-delete {deleted}, or --max-delete 100%"
+            ));
+        }
+        Refusal::Other => return None,
+    };
+    Some(text.to_string())
+}

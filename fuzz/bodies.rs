@@ -1,15 +1,15 @@
 //! What is fuzzed: each function takes any bytes and asserts what has to hold for all of them. cargo-fuzz calls them from
 //! `fuzz_targets`, the tests with the kept corpora and with mutations of them.
 
-use snapshooter::codec::{self, GzipReader};
-use snapshooter::diff::{self, Printer, Status, Style};
-use snapshooter::end::End;
-use snapshooter::monitor::Recorder;
-use snapshooter::name::{self, Name};
-use snapshooter::record::{Kind, Record};
-use snapshooter::snapshot::{self, Label};
-use snapshooter::stream::{Reader, Records};
-use snapshooter::{display, json, sort, time};
+use snapshooter::internals::codec::{self, GzipReader};
+use snapshooter::internals::diff::{self, Printer, Status, Style};
+use snapshooter::internals::end::End;
+use snapshooter::internals::monitor::Recorder;
+use snapshooter::internals::name::{self, Name};
+use snapshooter::internals::record::{Kind, Record};
+use snapshooter::internals::snapshot::{self, Label};
+use snapshooter::internals::stream::{Reader, Records};
+use snapshooter::internals::{display, json, sort, time};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;

@@ -2,9 +2,7 @@
 
 mod header;
 
-pub use header::{
-    BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, LENGTHS, SHA256, TOTALS, read_header,
-};
+pub use header::{BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, SHA256, TOTALS, read_header};
 
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::cell::RefCell;

@@ -1,68 +1,150 @@
-//! Snapshooter: back up and restore a folder with a pipeline of small filters.
+//! Back up and restore a folder on any storage, as a pipeline of small filters.
 //!
-//! The map. A stage is a function from an iterator of records to an iterator of records; a tool is reader, stage, writer. The
-//! library never prints and never exits: it tells a [`monitor::Monitor`], and errors are values.
+//! A *record* is one line of JSON that describes a file, a link or a folder. A *stage* is a function from an iterator of records
+//! to an iterator of records. The *heap* keeps each content once, by its md5. A *snapshot* is a file of records. A [`Location`] is
+//! a folder of this machine or a place in another storage; every stage takes either. Each command-line tool is a reader, one
+//! stage and a writer; a program can chain the same stages in one process:
 //!
-//! Records and streams:
-//! - [`record`] a record: known fields typed, the rest kept as it came; [`fields`] from JSON keys to the typed fields
-//! - [`name`] the name of a record and the order of names; [`time`] nanoseconds, Python's doubles, RFC 3339; [`text`] JSON text
-//! - [`stream`] reading and writing lines; [`end`] the end record, and whether a stream is what was listed; [`sort`] order in bounded memory
-//! - [`parallel`] many items at once, results in order
-//! - [`error`] what can stop a tool; [`monitor`] what a stage tells while it works
+//! ```
+//! use snapshooter::{
+//!     ContentSource, Heap, HeapifyOptions, Location, Monitor, Recorder, RestoreOptions, ScanOptions, StorageOptions, Time,
+//!     WriteOptions, choose_snapshot, heapify, read_snapshot, restore, scan, write,
+//! };
+//! use std::sync::Arc;
 //!
-//! Stages, one per tool:
-//! - [`scan`] a folder into records; [`stat`] from what the file system says to a record
-//! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot, also alone;
-//!   [`mod@union`] several streams as one
-//! - [`mod@write`] a stream into a snapshot
-//! - [`diff`] what two streams differ in; [`merge`] two streams in lock step
-//! - [`restore`] records into a folder; [`cat`] contents to a writer
-//! - [`verify`] is the heap what the records say; [`forget`] snapshots to drop; [`gc`] objects that nothing refers to
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! std::fs::write(folder.path().join("hello.txt"), "hello")?;
+//! let root = |text: &str| Location::parse(text.as_ref(), "root", &StorageOptions::default());
+//! let files = root(folder.path().to_str().unwrap())?;
+//! let (heap_root, snap_root) = (root("memory://example/heap")?, root("memory://example/snap")?);
+//! let monitor: Arc<dyn Monitor> = Arc::new(Recorder::default());
 //!
-//! What lies on disk:
-//! - [`heap`] contents by md5; [`content`] a content on its way out; [`codec`] gzip and digests
-//! - [`snapshot`] naming, choosing, reading and publishing
-//! - [`files`] a file in one step; [`access`] who may read what roots hold
-//! - [`storage`] where roots lie: folders, and what stores can do; [`rootdir`] a folder that nothing gets out of; [`cleanup`] temporary files and signals
+//! // Back up: scan the folder, store the contents, publish the records.
+//! let heap = Arc::new(Heap::create(&heap_root, 1)?);
+//! let records = scan(&files, ScanOptions::default(), monitor.clone())?;
+//! let options = HeapifyOptions { heap: Some(heap), ..HeapifyOptions::of(&files) };
+//! let records = heapify(records, options, monitor.clone())?;
+//! write(records, &snap_root, Time::now(), WriteOptions::default(), monitor.clone())?;
 //!
-//! And [`cli`]: options, messages, exit statuses, input and output; [`commands`] the stages chained in one process, as the
-//! commands of the Python tool; [`tools`] each tool: options, stage, output.
+//! // Restore the latest snapshot to a place that has nothing yet.
+//! let place = choose_snapshot(Some(&snap_root), "latest".as_ref(), &StorageOptions::default(), &mut |_| {})?;
+//! let records = read_snapshot(&place, monitor.clone())?;
+//! let heap = Heap::open(&heap_root)?;
+//! let contents: ContentSource = Arc::new(move |record| heap.content(record));
+//! let copy = root("memory://example/copy")?;
+//! for record in restore(records, &copy, contents, RestoreOptions::default(), monitor)? {
+//!     record?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library never prints and never exits: a stage tells a [`Monitor`] what it notices, and errors are values. What fails for
+//! one file is a record of kind [`Kind::Error`] in the stream; what stops a stage is an [`Error`].
+//!
+//! # The tour
+//!
+//! - Records: [`Record`], its [`Kind`] and [`Fields`]; [`Name`] and [`Time`]; [`Md5`] and [`Sha256`]
+//! - Streams: [`Records`], [`Reader`], [`open_records`], [`write_record`]; [`End`], the end record
+//! - Backing up: [`scan()`], [`heapify()`] or [`reuse()`], [`merge()`], [`write()`]
+//! - Looking: [`list_snapshots`], [`choose_snapshot`], [`read_snapshot`], [`diff()`], [`cat()`]
+//! - Restoring: [`restore()`]
+//! - Keeping: [`verify()`], [`plan_forget`], [`gc()`]
+//! - Roots: [`Location`], [`Store`], [`Heap`]
+//!
+//! # Features
+//!
+//! `cli` (default) has the command-line tools. `azure`, `gcs`, `http`, `s3`, `sftp` and `webdav` (all default) have a storage
+//! each; local folders and `memory://` are always there.
 
-pub mod access;
-pub mod base;
-pub mod cat;
-pub mod cleanup;
-pub mod cli;
-pub mod codec;
-pub mod content;
-pub mod diff;
-pub mod digest;
-pub mod display;
-pub mod end;
-pub mod error;
-pub mod etag;
-pub mod files;
-pub mod forget;
-pub mod gc;
-pub mod heap;
-pub mod heapify;
-pub mod join;
-pub mod json;
-pub mod merge;
-pub mod monitor;
-pub mod name;
-pub mod parallel;
+// What only the tools or only some storages use is not reached without them.
+#![cfg_attr(not(all(feature = "cli", feature = "network")), allow(dead_code, unused_imports))]
+
+// The map, room by room. Records and what they are made of:
+mod digest;
+mod display;
+mod error;
+mod etag;
+mod json;
+mod name;
+mod record;
+mod time;
+
+// Streams of records:
+mod end;
+mod join;
+mod monitor;
+mod parallel;
+mod sort;
+mod stream;
+
+// Stages, one for each tool:
+mod base;
+mod cat;
+mod diff;
+mod forget;
+mod gc;
+mod heapify;
+mod merge;
+mod restore;
+mod scan;
+mod verify;
+mod write;
+
+// What lies in storages and folders:
+mod access;
+mod cleanup;
+mod codec;
+mod content;
+mod files;
+mod heap;
+mod rootdir;
+mod snapshot;
+mod stat;
+mod storage;
+
+// The command line: what all tools share, the tools, and the Python tool's command line.
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod python;
-pub mod record;
-pub mod restore;
-pub mod rootdir;
-pub mod scan;
-pub mod snapshot;
-pub mod sort;
-pub mod stat;
-pub mod storage;
-pub mod stream;
-pub mod time;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod tools;
-pub mod verify;
-pub mod write;
+
+pub use base::{Base, reuse};
+pub use cat::cat;
+pub use content::Source as ContentSource;
+pub use diff::{Diff, Options as DiffOptions, Row, Status, diff};
+pub use digest::{Md5, Sha256};
+pub use end::End;
+pub use error::{Error, Malformed, Refusal, Result};
+pub use forget::{Decision, Grouping, Policy, plan as plan_forget};
+pub use gc::{Options as GcOptions, Totals as GcTotals, gc};
+pub use heap::Heap;
+pub use heapify::{Options as HeapifyOptions, heapify};
+pub use join::Side;
+pub use merge::{merge, slices};
+pub use monitor::{Monitor, Recorder};
+pub use name::Name;
+pub use record::{Fields, Kind, Record};
+pub use restore::{MaxDelete, Options as RestoreOptions, restore};
+pub use scan::{Filter, Options as ScanOptions, scan, scan_names};
+pub use snapshot::{Found, Index, Label, Place, choose as choose_snapshot, list as list_snapshots, read as read_snapshot};
+pub use storage::{Location, Object, Options as StorageOptions, Store};
+pub use stream::{Reader, Records, open as open_records, write as write_record};
+pub use time::Time;
+pub use verify::{Options as VerifyOptions, verify};
+pub use write::{Options as WriteOptions, Written, write};
+
+/// The rooms, for the tests and the fuzz targets of this package. Nothing here is stable.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    macro_rules! rooms {
+        ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
+    }
+    rooms! { codec diff digest display end error json monitor name record snapshot sort storage stream time }
+}

@@ -1,42 +1,5 @@
-//! `snapshooter-all`: all tools in one executable, which is what `make install` installs. The name that it is called by says
-//! which tool it is; by its own name it takes the tool as its first argument.
+//! `snapshooter-all`: the work is in [`snapshooter::tools::all`].
 
-use snapshooter::cli::{self, Console, Outcome, completion};
-use snapshooter::display::printable;
-use snapshooter::error::{Error, Result};
-use snapshooter::tools;
-use std::env::args_os;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::process::ExitCode;
-
-const NAME: &str = "snapshooter-all";
-
-fn main() -> ExitCode {
-    let mut arguments = args_os();
-    // The link is not followed: where it leads to is the same for all tools.
-    let mut tool = args_os().next().and_then(|path| Path::new(&path).file_name().map(ToOwned::to_owned)).unwrap_or_default();
-    if tool == NAME {
-        arguments.next();
-        tool = args_os().nth(1).unwrap_or_default();
-    }
-    match tools::find(&tool) {
-        Some(tool) => (tool.main)(arguments),
-        None if tool == "--completions" => cli::finish(&Console::new(NAME), completions().map_err(Into::into)),
-        None => cli::finish(&Console::new(NAME), Err(no_tool(tool.as_bytes()).into())),
-    }
-}
-
-/// Writes the completions of all tools into a folder, for `make install`.
-fn completions() -> Result<Outcome> {
-    let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions lacks the folder to write to"))?;
-    completion::write_all(tools::ALL.iter().map(|tool| (tool.command)()), Path::new(&folder)).map(|()| Outcome::Done)
-}
-
-fn no_tool(name: &[u8]) -> Error {
-    let names = tools::ALL.map(|tool| tool.name).join(", ");
-    match name {
-        b"" => Error::refused(format!("no tool given; there are {names}")),
-        name => Error::refused(format!("'{}' is none of the tools {names}", printable(name))),
-    }
+fn main() -> std::process::ExitCode {
+    snapshooter::tools::all::main()
 }

@@ -8,7 +8,9 @@ mod publish;
 mod read;
 
 pub use index::Index;
-pub use label::{LABEL_LIMIT, Label, Totals, VERSION};
+#[cfg(feature = "internals")]
+pub use label::LABEL_LIMIT;
+pub use label::{Label, VERSION};
 pub use list::list;
 pub(crate) use list::unlisted;
 pub use place::Place;

@@ -98,6 +98,7 @@ impl Publisher {
     /// How many bytes of text a gzip member has: a megabyte if this is not called. More compress better; fewer are found
     /// quicker.
     #[must_use]
+    #[cfg(any(test, feature = "internals"))]
     pub fn with_members_of(self, bytes: usize) -> Publisher {
         Publisher { member: bytes, ..self }
     }

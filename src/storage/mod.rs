@@ -35,7 +35,7 @@ mod webdav;
 #[cfg(feature = "network")]
 mod xml;
 
-pub use location::{Location, as_path, make_folders, resolved};
+pub use location::{Location, as_path, make_folders};
 pub use options::{Options, text_variable, variable};
 pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
 

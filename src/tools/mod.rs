@@ -1,5 +1,6 @@
 //! Each tool on one screen: its options, its call of the stage, its output. An executable is a `main` that calls one of them.
 
+pub mod all;
 pub mod cat;
 pub mod diff;
 pub mod forget;

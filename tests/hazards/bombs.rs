@@ -3,7 +3,7 @@
 use crate::util::measure::{Measured, figure, many, measured, well_behaved};
 use crate::util::{Done, World};
 use flate2::{Compress, Compression, FlushCompress};
-use snapshooter::codec;
+use snapshooter::internals::codec;
 use std::time::Duration;
 
 /// The most memory that a tool may take, in KiB, and the longest time.
@@ -103,7 +103,7 @@ fn bombs_in_the_heap() {
 #[test]
 fn several_members_are_read_and_garbage_behind_them_is_not() {
     let content = b"one content in several members\n".repeat(50);
-    let md5 = snapshooter::digest::md5_of(&content);
+    let md5 = snapshooter::internals::digest::md5_of(&content);
     let world = World::new();
     let path = format!("heap/{}/{md5}.gz", &md5.to_string()[..2]);
     let line = format!("{{\"name\":\"f\",\"md5\":\"{md5}\",\"size\":{}}}\n", content.len());
@@ -269,7 +269,7 @@ fn many_long_records_take_little_memory() {
             "for i in $(seq -w {count}); do printf '{{\"name\":\"f%s\",\"md5\":\"{md5}\",\"size\":1,\"x\":\"' $i; cat long; printf '\"}}\\n'; done \
              | /usr/bin/time -q -f %M -o measure {tool} > /dev/null"
         );
-        world.put("long", vec![b'a'; snapshooter::stream::LINE_LIMIT - 200]);
+        world.put("long", vec![b'a'; snapshooter::internals::stream::LINE_LIMIT - 200]);
         world.sh(&script).ok();
         let memory: u64 = std::fs::read_to_string(world.path("measure")).unwrap().trim().parse().unwrap();
         println!("{tool}: {} MB", memory >> 10);

@@ -2,8 +2,8 @@
 
 use crate::util::World;
 use crate::util::measure::{figure, many, well_behaved};
-use snapshooter::digest;
-use snapshooter::record::{Kind, Record};
+use snapshooter::internals::digest;
+use snapshooter::internals::record::{Kind, Record};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::symlink;

@@ -3,7 +3,7 @@
 use crate::util::measure::figure;
 use crate::util::trees::listing;
 use crate::util::{Done, World};
-use snapshooter::codec;
+use snapshooter::internals::codec;
 use std::fs;
 
 /// The blocks differ in six bits and have the md5 79054025255fb1a26e4bc422aef54eb4.
@@ -16,8 +16,8 @@ const TWO: &str = "d131dd02c5e6eec4693d9a0698aff95c2fcab50712467eab4004583eb8fb7
 const MD5: &str = "79054025255fb1a26e4bc422aef54eb4";
 
 fn blocks() -> [Vec<u8>; 2] {
-    let [one, two] = [ONE, TWO].map(|hex| snapshooter::digest::unhex::<128>(hex).expect("128 bytes in hex").to_vec());
-    assert!(one != two && [&one, &two].map(|b| snapshooter::digest::md5_of(b).to_string()) == [MD5, MD5]);
+    let [one, two] = [ONE, TWO].map(|hex| snapshooter::internals::digest::unhex::<128>(hex).expect("128 bytes in hex").to_vec());
+    assert!(one != two && [&one, &two].map(|b| snapshooter::internals::digest::md5_of(b).to_string()) == [MD5, MD5]);
     [one, two]
 }
 
@@ -99,7 +99,7 @@ fn an_object_replaced_by_its_twin_is_noticed() {
     world.sh("snap-scan | snap-heapify --no-base > list; snap-write list").ok();
     let object = world.path(format!("heap/79/{MD5}.gz"));
     // As another writer would, and with the twin's own sha256 in the header.
-    let named = snapshooter::digest::Digests::of(&two).1;
+    let named = snapshooter::internals::digest::Digests::of(&two).1;
     for field in [None, Some((codec::SHA256, &named.0[..]))] {
         fs::write(&object, codec::member(&two, 6, field, false)).unwrap();
         fs::remove_file(world.path("files/a")).unwrap();
@@ -112,7 +112,7 @@ fn an_object_replaced_by_its_twin_is_noticed() {
         one_refused(heapify(&world, ""), "a");
     }
     // A header that lies about its content is a damaged object, and is mended.
-    let named = snapshooter::digest::Digests::of(&one).1;
+    let named = snapshooter::internals::digest::Digests::of(&one).1;
     fs::write(&object, codec::member(&two, 6, [(codec::SHA256, &named.0[..])], false)).unwrap();
     world.sh("snap-cat list").status(1).complains("wrong sha256");
     heapify(&world, "--verify-existing").ok();

@@ -2,7 +2,7 @@
 
 use crate::util::World;
 use crate::util::measure::{figure, many, measured, state, well_behaved};
-use snapshooter::{codec, json};
+use snapshooter::internals::{codec, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -14,7 +14,7 @@ const MEMORY: u64 = 200 << 10;
 
 /// Stores a content as an object of the heap.
 pub fn store(world: &World, content: &[u8]) -> String {
-    let md5 = snapshooter::digest::md5_of(content).to_string();
+    let md5 = snapshooter::internals::digest::md5_of(content).to_string();
     world.put(&format!("heap/{}/{md5}.gz", &md5[..2]), codec::member(content, 6, None, false));
     md5
 }

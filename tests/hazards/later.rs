@@ -1,10 +1,10 @@
 //! Snapshots with the label of a later version, and labels that are too long.
 
 use crate::util::World;
-use snapshooter::record::Record;
-use snapshooter::snapshot::{Label, Publisher};
-use snapshooter::storage::Location;
-use snapshooter::time::Time;
+use snapshooter::internals::record::Record;
+use snapshooter::internals::snapshot::{Label, Publisher};
+use snapshooter::internals::storage::Location;
+use snapshooter::internals::time::Time;
 
 #[test]
 fn a_snapshot_of_a_later_version_is_listed_and_read_and_keeps_gc_from_deleting() {

@@ -1,12 +1,12 @@
 //! Other programs read what we write: snapshots of many members with long labels and an index of some levels, and heap objects.
 
 use crate::util::World;
-use snapshooter::name::Name;
-use snapshooter::name::NameList;
-use snapshooter::record::Record;
-use snapshooter::snapshot::{Index, Label, Publisher};
-use snapshooter::storage::Location;
-use snapshooter::time::Time;
+use snapshooter::internals::name::Name;
+use snapshooter::internals::name::NameList;
+use snapshooter::internals::record::Record;
+use snapshooter::internals::snapshot::{Index, Label, Publisher};
+use snapshooter::internals::storage::Location;
+use snapshooter::internals::time::Time;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -140,10 +140,10 @@ fn tree(root: &Path) -> BTreeMap<Vec<u8>, String> {
             "{mode:o} {}.{:09} {} {} {sparse} {:?} {:?}",
             m.mtime(),
             m.mtime_nsec(),
-            snapshooter::digest::md5_of(&content),
+            snapshooter::internals::digest::md5_of(&content),
             content.len(),
             xattrs(entry.path()),
-            snapshooter::display::printable(&first),
+            snapshooter::internals::display::printable(&first),
         );
         all.insert(name, text);
     }
@@ -177,7 +177,7 @@ fn random_trees_come_back_as_they_were() {
             let wrong: Vec<String> = before
                 .iter()
                 .filter(|(name, entry)| back.get(*name) != Some(*entry))
-                .map(|(name, e)| format!("{}: {e}\n  not {:?}", snapshooter::display::printable(name), back.get(name)))
+                .map(|(name, e)| format!("{}: {e}\n  not {:?}", snapshooter::internals::display::printable(name), back.get(name)))
                 .collect();
             prop_assert!(wrong.is_empty() && back.len() == before.len(), "{what}: {}{done}", wrong.join("\n"));
             Ok(())

@@ -155,7 +155,7 @@ fn scan_and_heapify_never_read_through_a_link_that_is_swapped_in() {
         .into_iter()
         .filter_map(Result::ok)
         .filter(|e| e.file_type().is_file())
-        .map(|e| snapshooter::digest::md5_of(&fs::read(e.path()).unwrap()).to_string())
+        .map(|e| snapshooter::internals::digest::md5_of(&fs::read(e.path()).unwrap()).to_string())
         .collect();
     world.put("names", (0..FILES).map(|n| format!("d/f{n}\n")).collect::<String>() + "e/f\ne/s/plain\ne/s/secret\n");
     world.set("SECRET", "secret");

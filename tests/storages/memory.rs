@@ -2,11 +2,11 @@
 
 use crate::util::World;
 use crate::util::trees::Tree;
-use snapshooter::diff::Status;
-use snapshooter::monitor::Recorder;
+use snapshooter::internals::diff::Status;
+use snapshooter::internals::monitor::Recorder;
+use snapshooter::internals::record::Kind;
+use snapshooter::internals::storage::{Location, Options};
 use snapshooter::python::{self, Choice, Make, Plan, Setup, Shown};
-use snapshooter::record::Kind;
-use snapshooter::storage::{Location, Options};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -39,7 +39,7 @@ fn round(from: &Setup, back: &Location) -> (Vec<String>, Vec<String>) {
     let mut rows = Vec::new();
     let sides = [1, 0].map(|n| Choice { path: Some(format!("latest~{n}").into()), ..Choice::default() });
     let statuses = [Status::OnlyLeft, Status::OnlyRight, Status::Different];
-    let shown = Shown::Diff(snapshooter::diff::Style::Names);
+    let shown = Shown::Diff(snapshooter::internals::diff::Style::Names);
     let found = python::compare(&from.snap, sides, &statuses, shown, &mut rows, monitor.clone()).expect("a comparison");
     assert!(!found, "{}", String::from_utf8_lossy(&rows));
     let to = Setup { file: back.clone(), ..from.clone() };
@@ -89,8 +89,8 @@ fn what_the_records_do_not_have_is_deleted_and_a_missing_root_is_an_error() {
     round(&from, &map);
     let Location::Remote(store) = &map else { unreachable!("it is a map") };
     let put = |key: &[u8], text: &str| {
-        let body = snapshooter::storage::Body::Bytes(text.as_bytes().to_vec());
-        assert!(store.put(key, body, &snapshooter::storage::Put::default()).expect("put"));
+        let body = snapshooter::internals::storage::Body::Bytes(text.as_bytes().to_vec());
+        assert!(store.put(key, body, &snapshooter::internals::storage::Put::default()).expect("put"));
     };
     let first = store.list(b"").next().expect("something").expect("a listing").key;
     put(b"extra/x", "not wanted");

@@ -4,10 +4,10 @@ use crate::storages::emulators::{self, Emulator, Planted, Root};
 use crate::util::World;
 use crate::util::measure::{figure, many};
 use crate::util::recording::{Call, Recording};
-use snapshooter::monitor::Recorder;
+use snapshooter::internals::monitor::Recorder;
+use snapshooter::internals::record::Kind;
+use snapshooter::internals::storage::{Location, Store};
 use snapshooter::python::{self, Choice, Make, Plan, Setup, Shown};
-use snapshooter::record::Kind;
-use snapshooter::storage::{Location, Store};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -137,9 +137,12 @@ fn triple(world: &World, places: [Place; 3], number: usize) {
         make(&setup, &what);
     }
     let sides = [1, 0].map(|n| Choice { path: Some(format!("latest~{n}").into()), ..Choice::default() });
-    let statuses =
-        [snapshooter::diff::Status::Different, snapshooter::diff::Status::OnlyLeft, snapshooter::diff::Status::OnlyRight];
-    let names = Shown::Diff(snapshooter::diff::Style::Names);
+    let statuses = [
+        snapshooter::internals::diff::Status::Different,
+        snapshooter::internals::diff::Status::OnlyLeft,
+        snapshooter::internals::diff::Status::OnlyRight,
+    ];
+    let names = Shown::Diff(snapshooter::internals::diff::Style::Names);
     let differ = python::compare(&snap, sides, &statuses, names, &mut Vec::new(), Arc::new(Recorder::default()));
     assert!(!differ.unwrap_or_else(|e| panic!("{what}: {e}")), "{what}");
     let back = file.root(world, &format!("back{number}"));

@@ -230,7 +230,9 @@ fn differences(sets: &[Set]) -> (Vec<(usize, String)>, usize) {
 fn names_by_us(world: &World, options: &str) -> BTreeSet<Vec<u8>> {
     let records = world.sh(&format!("snap-scan --type f --no-end {options}")).ok();
     let records = records.bytes().split(|b| *b == b'\n').filter(|line| !line.is_empty());
-    let name = |line: &[u8]| snapshooter::record::Record::parse(line).map(|r| r.name().as_bytes().to_vec()).expect("a record");
+    let name = |line: &[u8]| {
+        snapshooter::internals::record::Record::parse(line).map(|r| r.name().as_bytes().to_vec()).expect("a record")
+    };
     records.map(name).collect()
 }
 

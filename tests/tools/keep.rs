@@ -59,7 +59,7 @@ const DAMAGES: [&str; 8] = ["missing", "empty", "truncated", "flipped", "swapped
 
 fn damage(path: &Path, other: &Path, way: &str, seed: u64) {
     let good = fs::read(path).unwrap();
-    let header = snapshooter::codec::read_header(&mut &good[..]).unwrap().unwrap().bytes.len();
+    let header = snapshooter::internals::codec::read_header(&mut &good[..]).unwrap().unwrap().bytes.len();
     match way {
         "missing" => fs::remove_file(path).unwrap(),
         "empty" => fs::write(path, b"").unwrap(),

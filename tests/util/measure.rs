@@ -56,7 +56,7 @@ pub fn state(root: &Path) -> BTreeMap<Vec<u8>, String> {
             m.gid(),
             m.nlink(),
             m.ino(),
-            snapshooter::digest::md5_of(&content)
+            snapshooter::internals::digest::md5_of(&content)
         );
         all.insert(entry.path().as_os_str().as_encoded_bytes().to_vec(), text);
     }

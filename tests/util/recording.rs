@@ -1,6 +1,6 @@
 //! A storage that writes down what is asked of it, for tests of how many requests are made.
 
-use snapshooter::storage::{Body, Listing, Object, Put, Store};
+use snapshooter::internals::storage::{Body, Listing, Object, Put, Store};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -131,7 +131,7 @@ impl Store for Recording {
 
 #[test]
 fn calls_are_recorded_and_passed_on() {
-    let store = Recording::of(snapshooter::storage::memory::open("recorded"));
+    let store = Recording::of(snapshooter::internals::storage::memory::open("recorded"));
     let key = |k: &str| k.as_bytes().to_vec();
     let how = Put { if_absent: true, ..Put::default() };
     assert!(store.put(b"a/b", Body::Bytes(b"content".to_vec()), &how).expect("put"));

@@ -2,7 +2,7 @@
 
 use super::data;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
-use snapshooter::json;
+use snapshooter::internals::json;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};

@@ -3,10 +3,10 @@
 use super::{audit, tree, world};
 use crate::util::measure::many;
 use rayon::prelude::*;
-use snapshooter::record::Record;
-use snapshooter::snapshot::{Label, Publisher};
-use snapshooter::storage::{Location, Options};
-use snapshooter::time::Time;
+use snapshooter::internals::record::Record;
+use snapshooter::internals::snapshot::{Label, Publisher};
+use snapshooter::internals::storage::{Location, Options};
+use snapshooter::internals::time::Time;
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -23,7 +23,7 @@ fn global_options_stand_anywhere_and_variables_give_them_too() {
     }
     run_in(&world, "$TOOL make-snapshot > path").ok().complains("INFO     snapshooter - saved 1 record in ");
     world.set("SNAP_ROOT", "");
-    run_in(&world, "$TOOL list-snapshots").status(2).complains("no --snap-root given");
+    run_in(&world, "$TOOL list-snapshots").status(2).complains("no snap root given");
     run_in(&world, "$TOOL make-snapshot --help | head -n 1; $TOOL --version | cut -d ' ' -f 1")
         .ok()
         .says("Save the state of the file root: contents to the heap, a snapshot to the snap root, whose path is\nsnapshooter\n");

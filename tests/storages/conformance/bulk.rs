@@ -3,7 +3,7 @@
 use super::{Backend, Noise, bytes, get, list};
 use crate::storages::emulators::Root;
 use crate::util::measure::many;
-use snapshooter::storage::{Body, Put, Store};
+use snapshooter::internals::storage::{Body, Put, Store};
 use std::io::Read;
 use std::process::Command;
 use std::sync::Barrier;

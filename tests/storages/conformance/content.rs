@@ -1,9 +1,9 @@
 //! Contents: what was put is what is read, whole or not at all.
 
 use super::{Backend, Noise, bytes, get, is_clear, list, put, read};
-use snapshooter::digest::Md5;
-use snapshooter::digest::md5_of;
-use snapshooter::storage::{Body, Put};
+use snapshooter::internals::digest::Md5;
+use snapshooter::internals::digest::md5_of;
+use snapshooter::internals::storage::{Body, Put};
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 
 use super::{bytes, get, is_clear, read};
 use crate::storages::emulators::{Planted, http_server};
-use snapshooter::storage::{Body, Put};
+use snapshooter::internals::storage::{Body, Put};
 use std::io::ErrorKind;
 
 #[test]

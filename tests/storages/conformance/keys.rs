@@ -2,7 +2,7 @@
 
 use super::{Backend, bytes, get, is_clear, list};
 use crate::storages::emulators::Planted;
-use snapshooter::storage::{Body, Put};
+use snapshooter::internals::storage::{Body, Put};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 

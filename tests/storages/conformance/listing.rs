@@ -3,9 +3,9 @@
 use super::{Backend, bytes, list, put};
 use crate::storages::emulators::Planted;
 use crate::util::measure::many;
-use snapshooter::digest::md5_of;
-use snapshooter::storage::{Body, Put, Store};
-use snapshooter::time::Time;
+use snapshooter::internals::digest::md5_of;
+use snapshooter::internals::storage::{Body, Put, Store};
+use snapshooter::internals::time::Time;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;

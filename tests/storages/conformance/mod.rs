@@ -8,7 +8,7 @@ mod listing;
 mod refusals;
 
 use crate::storages::emulators::{self, Emulator, Planted, Root};
-use snapshooter::storage::{Body, Object, Put, Store};
+use snapshooter::internals::storage::{Body, Object, Put, Store};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Read};

@@ -1,7 +1,7 @@
 //! What is not there, and what is not allowed: the right kind of error, and one clear line without secrets.
 
 use super::{Backend, bytes, is_clear, put};
-use snapshooter::storage::{Body, Put, Store};
+use snapshooter::internals::storage::{Body, Put, Store};
 use std::io::{self, ErrorKind};
 
 pub fn missing_objects(backend: &Backend) {

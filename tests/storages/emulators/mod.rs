@@ -24,7 +24,7 @@ pub use s3::moto;
 pub use sftp::{rclone_sftp, sshd};
 pub use webdav::{rclone, wsgidav};
 
-use snapshooter::storage::{Location, Options, Store};
+use snapshooter::internals::storage::{Location, Options, Store};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ impl Root {
     ///
     /// # Errors
     /// What is refused, in one line.
-    pub fn try_open(&self) -> snapshooter::error::Result<Arc<dyn Store>> {
+    pub fn try_open(&self) -> snapshooter::internals::error::Result<Arc<dyn Store>> {
         let options = Options::parse(OsStr::new(&self.options), "--root-storage-options")?;
         match Location::parse(OsStr::new(&self.url), "root", &options)? {
             Location::Remote(store) => Ok(store),

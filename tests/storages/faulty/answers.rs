@@ -9,7 +9,7 @@ use crate::storages::emulators::httpd::{Answer, Request};
 use crate::storages::emulators::{self, Emulator, Planted, Root};
 use crate::util::World;
 use crate::util::measure::figure;
-use snapshooter::storage::{Body, Put, Store};
+use snapshooter::internals::storage::{Body, Put, Store};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};

@@ -5,7 +5,7 @@ use crate::storages::conformance::{bytes, get, is_clear, list};
 use crate::storages::emulators::httpd::Answer;
 use crate::storages::emulators::{self, Emulator};
 use crate::util::measure::figure;
-use snapshooter::storage::{Body, Put, Store};
+use snapshooter::internals::storage::{Body, Put, Store};
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn services() -> Vec<&'static dyn Emulator> {
 /// Puts, stats, lists, reads and deletes.
 fn work(store: &dyn Store) -> io::Result<()> {
     for (key, content) in [("folder/small", bytes(1, 100)), ("folder/large", bytes(2, 9 << 20))] {
-        let how = Put { md5: Some(snapshooter::digest::md5_of(&content)), ..Put::default() };
+        let how = Put { md5: Some(snapshooter::internals::digest::md5_of(&content)), ..Put::default() };
         store.put(key.as_bytes(), Body::Bytes(content.clone()), &how)?;
         store.put(key.as_bytes(), Body::Stream(&mut &content[..]), &Put::default())?;
         assert!(store.stat(key.as_bytes())?.is_some());

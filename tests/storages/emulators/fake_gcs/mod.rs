@@ -9,7 +9,7 @@ use super::httpd::{Answer, Request, decode, serve};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use snapshooter::time::Time;
+use snapshooter::internals::time::Time;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -85,7 +85,7 @@ impl State {
         if name.is_empty() || name.contains(['\r', '\n']) || name == "." || name == ".." {
             return error(400, "invalid");
         }
-        let md5 = BASE64_STANDARD.encode(snapshooter::digest::md5_of(content).0);
+        let md5 = BASE64_STANDARD.encode(snapshooter::internals::digest::md5_of(content).0);
         if about.get("md5Hash").is_some_and(|told| *told != json!(md5)) {
             return error(400, "invalid");
         }

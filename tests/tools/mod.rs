@@ -2,18 +2,14 @@
 
 // Input that is none: one line, the documented status, nothing changed.
 mod bad_input;
-// Snap-diff.
+// snap-diff.
 mod diff;
 // Documents: options, examples and figures are as they say.
 mod docs;
-// Snap-reuse and snap-merge.
-mod fanout;
 // Ignore rules of snap-scan, compared with git.
 mod gitignore;
 // What `make install` and `make deb` install.
 mod install;
-// Snap-verify, snap-forget and snap-gc.
-mod keep;
 // Files written with `-o`, standard output and the heap cache.
 mod outputs;
 // How a root is given.
@@ -24,3 +20,27 @@ mod sides;
 mod statuses;
 // The contract of the stream between tools.
 mod stream;
+// snap-cat.
+mod cat;
+// snap-forget.
+mod forget;
+// snap-gc.
+mod gc;
+// snap-heapify.
+mod heapify;
+// snap-list.
+mod list;
+// snap-merge.
+mod merge;
+// snap-read.
+mod read;
+// snap-restore.
+mod restore;
+// snap-reuse.
+mod reuse;
+// snap-scan.
+mod scan;
+// snap-verify.
+mod verify;
+// snap-write.
+mod write;

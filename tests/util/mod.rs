@@ -1,5 +1,6 @@
 //! What all tests share: a world of its own for each test, running commands in it, trees and what is in them.
 
+pub mod heap;
 pub mod measure;
 pub mod random;
 pub mod recording;

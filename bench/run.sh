@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the seconds for a first backup, a second one of the unchanged folder, and a restore, for this project and for other
-# installed tools. The programs alternate within each step, so that other load on the machine affects all of them. Asserts nothing.
+# installed tools. The programs alternate within each step, so that other load affects all of them. It asserts nothing.
 #
 #   BENCH_DIR=FOLDER    the folder to back up [the kernel sources in /usr/src, else /usr/share]
 #   BENCH_RUNS=N        the number of runs of each program; the best time counts [1]

@@ -1,11 +1,11 @@
-# GNU make. `make help` lists what there is.
+# GNU make. `make help` lists the targets.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
-# What install and deb build with: dist is optimised across all crates, dev is for tests.
+# The profile for install and deb: dist is optimised across all crates, dev is for tests.
 PROFILE ?= dist
-# Where deb puts the package.
+# The folder for the Debian package.
 DEB_DIR ?= $(TARGET)
 
 SHELL := /bin/bash
@@ -13,10 +13,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .NOTPARALLEL:
 
-# Where cargo builds, whether CARGO_TARGET_DIR or a configuration file moved it or not.
+# The target folder of cargo, which CARGO_TARGET_DIR or a configuration file may have moved.
 TARGET = $(shell $(CARGO) metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
-# The executable of all tools, where cargo puts it. One that is given (BUILT=FILE) is installed as it is, with no build.
+# The executable that contains all tools. BUILT=FILE installs FILE as it is, without a build.
 ALL := snapshooter-all
 BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/$(ALL)
 SCRIPTS := .ci/run bench/run.sh demo/run.sh packaging/deb.sh tests/setup.sh $(wildcard tests/torture/*.sh)
@@ -29,13 +29,13 @@ FISH_COMPLETIONS := $(SHARE)/fish/vendor_completions.d
 
 .PHONY: build demo test test-local torture bench install uninstall clean help
 
-build: ## the tools, optimised (this is what plain `make` does)
+build: ## build the tools, optimised (the default target)
 	$(CARGO) build --release --locked
 
-demo: build ## back up, change, compare and restore a real folder, and show every command
+demo: build ## back up, change, compare and restore a real folder, showing every command
 	PATH="$(TARGET)/release:$$PATH" demo/run.sh
 
-test: ## install what the tests need, then formatting, lints, documentation, tests
+test: ## install what the tests need; check formatting, lints and documentation; run the tests
 	tests/setup.sh
 	shellcheck $(SCRIPTS)
 	$(CARGO) fmt --check
@@ -45,15 +45,15 @@ test: ## install what the tests need, then formatting, lints, documentation, tes
 	SNAPSHOOTER_PYTHON_BIN="$(CURDIR)/.venv/bin/snapshooter" $(CARGO) test --locked --features multicall --tests --no-fail-fast
 
 test-local: export SNAPSHOOTER_LOCAL_ONLY := 1
-test-local: test ## the tests without emulators of storages, which are not installed either
+test-local: test ## the same without storage emulators, which are not installed either
 
-torture: ## the full tier of the reliability tests: power cuts, failing calls, ...; hours, and root for some
+torture: ## run the full tier of the reliability tests (power cuts, failing calls, ...): takes hours, some need root
 	tests/torture/run.sh
 
-bench: build ## seconds, side by side with other tools; BENCH_DIR=FOLDER says on what
+bench: build ## measure seconds, compared with other tools; BENCH_DIR=FOLDER is the folder to back up
 	PATH="$(TARGET)/release:$$PATH" bench/run.sh
 
-install: ## all tools as one executable with links to it, man pages, completions; PREFIX=/usr/local DESTDIR=
+install: ## install one executable with links for all tools, man pages, completions; PREFIX=/usr/local DESTDIR=
 	$(if $(filter file,$(origin BUILT)),$(CARGO) build --profile $(PROFILE) --locked --features multicall --bin $(ALL))
 	install -d "$(BIN)" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" "$(FISH_COMPLETIONS)"
 	install -m 755 "$(BUILT)" "$(BIN)/snapshooter"
@@ -68,7 +68,7 @@ install: ## all tools as one executable with links to it, man pages, completions
 	  install -m 644 "$$page" "$(SHARE)/man/man$${page##*.}/"; \
 	done
 
-uninstall: ## what install put there; the same PREFIX and DESTDIR
+uninstall: ## remove what install installed, with the same PREFIX and DESTDIR
 	for tool in $(TOOLS); do \
 	  rm -f "$(BIN)/$$tool" "$(BASH_COMPLETIONS)/$$tool" "$(ZSH_COMPLETIONS)/_$$tool" "$(FISH_COMPLETIONS)/$$tool.fish"; \
 	done
@@ -77,14 +77,14 @@ uninstall: ## what install put there; the same PREFIX and DESTDIR
 	done
 
 .PHONY: deb
-deb: ## a Debian package of what install installs, in the target folder; DEB_DIR=FOLDER
+deb: ## build a Debian package of what install installs, in the target folder or in DEB_DIR=FOLDER
 	stage="$(DEB_DIR)/deb-root"; rm -rf "$$stage"; \
 	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR="$$stage" ZSH_COMPLETIONS="$$stage/usr/share/zsh/vendor-completions"; \
 	packaging/deb.sh "$$stage" "$(DEB_DIR)"
 
-clean: ## what was built; the Python tool in .venv, .readers and the emulators, too
+clean: ## remove what was built, and .venv, .readers and .emulators
 	$(CARGO) clean
 	rm -rf .venv .readers .emulators
 
-help: ## this list
+help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Seconds for a first backup, a second one of the unchanged folder, and a restore: this project beside what else is installed.
-# The programs take turns within each step, so that they share whatever the machine does meanwhile. Nothing is asserted.
+# Measures the seconds for a first backup, a second one of the unchanged folder, and a restore, for this project and for other
+# installed tools. The programs alternate within each step, so that other load affects all of them. It asserts nothing.
 #
-#   BENCH_DIR=FOLDER    what to back up [the kernel sources in /usr/src, else /usr/share]
-#   BENCH_RUNS=N        how often each program runs; the best time counts [1]
-#   BENCH_PYTHON=PATH   the Python tool [.venv/bin/snapshooter of the checkout, if it is there]
-#   BENCH_ONLY="A B"    these programs only: snapshooter restic rustic borg python cp
-# Places are made in TMPDIR.
+#   BENCH_DIR=FOLDER    the folder to back up [the kernel sources in /usr/src, else /usr/share]
+#   BENCH_RUNS=N        the number of runs of each program; the best time counts [1]
+#   BENCH_PYTHON=PATH   the Python tool [.venv/bin/snapshooter of the checkout, if it exists]
+#   BENCH_ONLY="A B"    run only these programs: snapshooter restic rustic borg python cp
+# Repositories and targets are created in TMPDIR.
 set -euo pipefail
 export LC_ALL=C
 project=$(cd "$(dirname "$0")/.." && pwd)
@@ -41,7 +41,7 @@ if [ -n "${BENCH_ONLY:-}" ]; then
     read -r -a programs <<<"$BENCH_ONLY"
 fi
 
-# Each program: NAME_first, NAME_second and NAME_restore, with its repository in $repo and an empty target's name in $target.
+# Each program has NAME_first, NAME_second and NAME_restore. Its repository is $repo; it restores to $target, which is created.
 roots() {
     export FILE_ROOT=$folder HEAP_ROOT=$repo/heap SNAP_ROOT=$repo/snap
 }
@@ -75,7 +75,7 @@ cp_second() { cp -r "$folder" "$repo.second"; rm -rf "$repo.second"; }
 cp_restore() { cp -r "$repo" "$target"; }
 
 declare -A best
-# step PROGRAM STEP: runs it in a shell of its own and keeps the best time in best[STEP/PROGRAM]
+# step PROGRAM STEP: runs the step in a separate shell and keeps the best time in best[STEP/PROGRAM]
 step() {
     local began ended seconds
     repo=$place/$1.repo
@@ -112,14 +112,14 @@ for ((run = 1; run <= runs; run++)); do
     done
 done
 
-# time STEP PROGRAM: the seconds, and how many times ours they are
+# cell STEP PROGRAM: prints the seconds, and their ratio to ours
 cell() {
     awk -v t="${best[$1/$2]}" -v ours="${best[$1/snapshooter]:-}" 'BEGIN {
         if (t == "failed" || ours + 0 == 0) print t; else printf "%s (%.1f)", t, t / ours }'
 }
 
 echo
-printf '%s: %d files, %d MB, %s processors, best of %d. Seconds, and in brackets how many times ours.\n\n' \
+printf '%s: %d files, %d MB, %s processors, best of %d. Seconds, and in brackets the ratio to ours.\n\n' \
     "$folder" "$files" $((bytes / 1000000)) "$(nproc)" "$runs"
 echo '| program | first backup | second backup | restore | repository, MB |'
 echo '|---|---:|---:|---:|---:|'

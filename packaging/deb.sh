@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a Debian package of a folder that `make install DESTDIR=FOLDER PREFIX=/usr` filled: packaging/deb.sh FOLDER OUT.
-# Writes OUT/snapshooter_VERSION_ARCHITECTURE.deb. DEB_COMPRESSION is what dpkg-deb -Z takes (xz).
+# Builds a Debian package from a folder that `make install DESTDIR=FOLDER PREFIX=/usr` filled: packaging/deb.sh FOLDER OUT.
+# Writes OUT/snapshooter_VERSION_ARCHITECTURE.deb. DEB_COMPRESSION is the argument of dpkg-deb -Z (xz).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 umask 022
@@ -11,11 +11,11 @@ maintainer=${DEB_MAINTAINER:-The Snapshooter contributors <contributors@snapshoo
 architecture=$(dpkg --print-architecture)
 executable=$stage/usr/bin/snapshooter
 
-# The C library by the newest of its versions that the executable asks for, other libraries by their packages.
+# Depends on the newest version of the C library that the executable requires, and on the packages of other libraries.
 glibc=$(objdump -T "$executable" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
 depends="libc6 (>= ${glibc#GLIBC_})"
 for library in $(ldd "$executable" | sed -n 's/.* => \(\/.*\) (.*/\1/p'); do
-    # dpkg knows a file by the folder that its package says, whether /lib is a link to /usr/lib or not.
+    # dpkg knows a file by the folder that its package names, even if /lib is a link to /usr/lib.
     owners=$(dpkg-query -S "$library" "${library#/usr}" "/usr$library" 2>/dev/null || true)
     package=${owners%%:*}
     : "${package:?no package has $library}"
@@ -55,10 +55,9 @@ Suggests: jq, openssh-client
 Section: utils
 Priority: optional
 Description: back up and restore a folder with small Unix filters
- Small filters list a folder, store contents once each, publish snapshots,
- compare and restore them. Between the filters pass records of files, one JSON
- object a line, so that jq, make and the shell can choose, count and change
- what is backed up and restored.
+ Small filters list a folder, store each content once, publish snapshots,
+ compare them and restore them. The filters pass one JSON record per file, so
+ jq, make and the shell can select and change what is backed up and restored.
 END
 (cd "$stage" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$stage/DEBIAN/md5sums"
 dpkg-deb --root-owner-group -Z"${DEB_COMPRESSION:-xz}" --build "$stage" "$out/snapshooter_${version}_$architecture.deb"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, emulators
-# of storages into .emulators, and the Debian packages that are missing. With SNAPSHOOTER_LOCAL_ONLY=1 no emulators.
+# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, storage
+# emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it installs no emulators.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -11,7 +11,7 @@ if [ -n "${SNAPSHOOTER_LOCAL_ONLY:-}" ]; then
     with_emulators=
 fi
 
-# A command of each package; python3-venv has none and is asked for below.
+# A command of each package; python3-venv has no command and is checked below.
 declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [java]=default-jre-headless)
 if [ -n "$with_emulators" ]; then
     package+=([node]=nodejs [npm]=npm [rclone]=rclone [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
@@ -36,7 +36,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     echo "installing: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    # Servers are for the tests to start: none of them shall run because it was installed.
+    # The tests start the servers; none may start because it was installed.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap '"${as_root[@]}" rm -f "$policy"' EXIT
@@ -54,7 +54,7 @@ for component in fmt clippy; do
     fi
 done
 
-# Anew when the requirements changed, and when an earlier try was cut off.
+# Installs again if the requirements changed, or if an earlier attempt was interrupted.
 venv() {
     if ! cmp -s "$1" "$2/installed.txt"; then
         echo "installing $3 into $2"
@@ -68,7 +68,7 @@ venv tests/requirements.txt .venv "the Python tool"
 venv tests/readers.txt .readers "programs that read our files"
 
 if [ -n "$with_emulators" ] && ! cmp -s <(cat tests/emulators.txt; echo "$azurite") .emulators/installed.txt; then
-    echo "installing emulators of storages into .emulators"
+    echo "installing storage emulators into .emulators"
     rm -rf .emulators
     python3 -m venv .emulators/venv
     .emulators/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/emulators.txt

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Row 24: each fuzz target with libFuzzer for FUZZ_SECONDS (600); the inputs that are kept lie in fuzz/corpus.
+# Row 24: runs each fuzz target with libFuzzer for FUZZ_SECONDS (600). The saved inputs are in fuzz/corpus.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,7 +10,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for target in $(cargo +nightly fuzz list); do
-    # New inputs stay out of the kept corpus.
+    # New inputs are not added to the saved corpus.
     mkdir "$work/$target"
     cargo +nightly fuzz run "$target" "$work/$target" "fuzz/corpus/$target" -- -max_total_time="${FUZZ_SECONDS:-600}" \
         -rss_limit_mb=512 -timeout=10 -max_len=4096 >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Row 6: plants each fault of mutants/*.patch into a copy of the source, builds it, and expects the tests of rows 5 and 7 (and,
-# where those see nothing, of row 4) to fail with it. TOOLS is a folder with the right tools, TESTS the built tests.
+# Row 6: applies each fault of mutants/*.patch to a copy of the source, builds it, and expects the tests of rows 5 and 7 to fail
+# (or, if those do not detect the fault, the tests of row 4). TOOLS is a folder with the correct tools, TESTS are the built tests.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${TOOLS:?a folder with the tools}" "${TESTS:?the executable of the tests}"
@@ -15,7 +15,7 @@ for patch in tests/torture/mutants/*.patch; do
     rm -rf "$work/tree" "$work/tools"
     mkdir -p "$work/tree" "$work/tools"
     cp -a Cargo.toml Cargo.lock src tests "$work/tree"
-    # The copies keep their times, so cargo sees only by these what is changed.
+    # cp -a keeps the times of the files, so touching them makes cargo notice the change.
     patch --quiet --directory "$work/tree" -p1 <"$patch"
     find "$work/tree/src" -name '*.rs' -exec touch {} +
     (cd "$work/tree" && CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR=$target cargo build --quiet --locked --no-default-features --bin snap-heapify)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything that `make torture` does: all tests in their full tier, planted faults, fuzzing; prints a line `row N: ...` for each
-# figure of doc/reliability.md. With arguments, only the tests that have one of them in their names. Without root the rows that
-# mount file systems are skipped, each with a line.
+# Runs `make torture`: all tests in their full tier, planted faults, and fuzzing. Prints a line `row N: ...` for each figure of
+# doc/reliability.md. With arguments, runs only the tests whose names contain one of them. Without root, skips the rows that
+# mount file systems, each with a line.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tests/setup.sh
@@ -14,7 +14,7 @@ if ! command -v mkfs.xfs >/dev/null || ! command -v xfs_io >/dev/null; then
     fi
 fi
 
-# Cargo says where it put the tests; the tools lie in the folder above them.
+# Cargo prints where it put the tests; the tools are in the folder above them.
 tests=$(cargo test --locked --features multicall --test main --no-run --message-format json |
     sed -n 's/.*"target":{[^}]*"name":"main"[^}]*}.*"executable":"\([^"]*\)".*/\1/p')
 tools=$(dirname "$(dirname "$tests")")

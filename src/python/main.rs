@@ -1,6 +1,6 @@
 //! From arguments to work: which command, with which options.
 
-use super::args::{Command, Snapshooter};
+use super::args::{Command, Global, Snapshooter};
 use super::log::Log;
 use super::{Choice, compare, list, make, restore, settings};
 use crate::cli::advice;
@@ -61,12 +61,16 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> anyhow::Result<Work> {
         bail!(Error::advise("no command given", "'snapshooter --help' tells more"));
     };
     settings::check_storage_options(&global, &*log)?;
+    settings::parallel(&global)?;
+    work(command, &global, log)
+}
+
+fn work(command: Command, global: &Global, log: Arc<Log>) -> anyhow::Result<Work> {
     let snap = settings::absolute(global.snap.require())?;
     let options = global.snap.options()?;
-    settings::parallel(&global)?;
     Ok(match command {
         Command::MakeSnapshot(args) => {
-            let (setup, make) = (settings::setup(&global)?, settings::making(&args));
+            let (setup, make) = (settings::setup(global)?, settings::making(&args));
             Box::new(move || {
                 let made = make::make(&setup, &make, log)?;
                 let path = made.place.map_or_else(|| "None".into(), |place| place.as_given());
@@ -74,7 +78,7 @@ fn prepare(args: Snapshooter, log: &Arc<Log>) -> anyhow::Result<Work> {
             })
         }
         Command::RestoreSnapshot(args) => {
-            let (setup, plan) = (settings::setup(&global)?, settings::planned(args, options));
+            let (setup, plan) = (settings::setup(global)?, settings::planned(args, options));
             Box::new(move || {
                 let mut out = Output::new(None)?;
                 restore::restore(&setup, &plan, &mut |row| Ok(out.write(row)?), log)?;

@@ -6,6 +6,8 @@ mod bad_input;
 mod diff;
 // Documents: options, examples and figures are as they say.
 mod docs;
+// Import circles, lengths and public names in `src`.
+mod house;
 // Ignore rules of snap-scan, compared with git.
 mod gitignore;
 // What `make install` and `make deb` install.

@@ -2,7 +2,7 @@
 
 use crate::end::End;
 use crate::error::{Error, OrFailed, Result};
-use crate::record::{Kind, Record};
+use crate::record::{Kind, Record, key};
 use std::io::{self, BufRead, Write};
 
 /// A stream of records, with its end record (if it has one) as the last item.
@@ -119,7 +119,7 @@ impl Tally {
 
     /// The end record of the stage's output, given that of its input: the failures in all, everything else as it came.
     pub fn close(&self, end: &Record) -> Record {
-        end.with(&[("errors", Some(self.errors(End::of(end).errors).to_string()))])
+        end.edit().set(key::ERRORS, self.errors(End::of(end).errors)).finish()
     }
 }
 

@@ -8,9 +8,8 @@ use crate::error::{Error, Result};
 use crate::heap::{Health, Heap};
 use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
-use crate::record::{Fields, Kind, Md5, Record};
+use crate::record::{Fields, Kind, Md5, Record, key};
 use crate::stream::{Records, Tally};
-use crate::text;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -223,10 +222,6 @@ impl Judge {
     fn failure(&mut self, record: &Record, reason: &str) -> Record {
         self.monitor.failure(record.name(), reason);
         self.tally.own += 1;
-        let failure = Record::failure(record.name(), reason);
-        match record.fields().md5 {
-            Some(md5) => failure.with(&[("md5", Some(text::json_string(md5.to_string().as_bytes())))]),
-            None => failure,
-        }
+        Record::failure(record.name(), reason).edit().set_known(key::MD5, record.fields().md5).finish()
     }
 }

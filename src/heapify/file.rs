@@ -5,7 +5,7 @@ use crate::base::take_over;
 use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
 use crate::monitor::Monitor;
-use crate::record::{Kind, Md5, Record};
+use crate::record::{Kind, Md5, Record, key};
 use crate::rootdir::RootDir;
 use crate::stat;
 use crate::storage::LoginRefused;
@@ -123,7 +123,7 @@ impl Worker {
         Ok(Some(match (base, there) {
             (Some(base), _) if fields.stored_size.is_none() => Done::Kept(take_over(record, base, there), 0),
             (None, Some(stored_size)) if fields.stored_size.is_none() && fields.etag.is_some() => {
-                Done::Kept(record.with(&[("stored_size", Some(stored_size.to_string()))]), 0)
+                Done::Kept(record.edit().set(key::STORED_SIZE, stored_size).finish(), 0)
             }
             _ => Done::Passed(record.clone()),
         }))
@@ -202,20 +202,18 @@ impl Worker {
             && record.has_time(stat::modified(now))
             && fields.created.is_none_or(|c| c == stat::changed(now).as_double())
             && fields.ino.is_none_or(|i| i == now.st_ino);
-        let mut changes = if listed { Vec::new() } else { stat::changes(now) };
-        changes.push(("md5", Some(format!("\"{}\"", stored.md5))));
-        changes.push(("sha256", Some(format!("\"{}\"", stored.sha256))));
-        if fields.size.is_none() && listed {
-            changes.push(("size", Some(stored.size.to_string())));
+        let mut edit = record.edit();
+        if !listed {
+            stat::set(&mut edit, now);
         }
+        edit.set_known(key::SIZE, (fields.size.is_none() && listed).then_some(stored.size));
         // A change in the same tick of the clock would not show: such a record is no base. A second is more than any tick. An
         // mtime in the future was set by hand, and the time of that is the ctime.
         let limit = read_at.minus_seconds(1);
         let racy = stat::changed(now) > limit || (stat::modified(now) > limit && stat::modified(now) <= read_at);
-        changes.push(("grew", grew.then(|| "true".to_string())));
-        changes.push(("racy", (racy || grew).then(|| "true".to_string())));
-        changes.push(("stored_size", stored.stored_size.map(|n| n.to_string())));
-        Ok(Done::Kept(record.with(&changes), stored.stored_size.unwrap_or(0)))
+        edit.set(key::MD5, stored.md5).set(key::SHA256, stored.sha256).set(key::STORED_SIZE, stored.stored_size);
+        edit.set(key::GREW, grew.then_some(true)).set(key::RACY, (racy || grew).then_some(true));
+        Ok(Done::Kept(edit.finish(), stored.stored_size.unwrap_or(0)))
     }
 }
 

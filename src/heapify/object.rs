@@ -4,7 +4,7 @@ use super::Done;
 use super::file::{Trouble, Worker};
 use crate::etag;
 use crate::heap::{self, StoreError, Stored};
-use crate::record::Record;
+use crate::record::{Record, key};
 use crate::scan::objects;
 use crate::storage::Store;
 use crate::time::Time;
@@ -50,16 +50,11 @@ impl Worker {
             // Without an etag only size and time tell of a change, and one in the same tick would not show.
             let limit = started.minus_seconds(COARSE);
             let racy = fields.etag.is_none() && fields.modified.is_none_or(|m| m > limit);
-            let mut changes = vec![
-                ("md5", Some(format!("\"{}\"", stored.md5))),
-                ("sha256", Some(format!("\"{}\"", stored.sha256))),
-                ("racy", racy.then(|| "true".to_string())),
-                ("stored_size", stored.stored_size.map(|n| n.to_string())),
-            ];
-            if fields.size.is_none() {
-                changes.push(("size", Some(stored.size.to_string())));
-            }
-            return Ok(Done::Kept(record.with(&changes), stored.stored_size.unwrap_or(0)));
+            let size = fields.size.is_none().then_some(stored.size);
+            let mut edit = record.edit();
+            edit.set(key::MD5, stored.md5).set(key::SHA256, stored.sha256).set_known(key::SIZE, size);
+            edit.set(key::RACY, racy.then_some(true)).set(key::STORED_SIZE, stored.stored_size);
+            return Ok(Done::Kept(edit.finish(), stored.stored_size.unwrap_or(0)));
         }
         Err(Trouble::Reason("it changes while it is read".to_string()))
     }

@@ -67,7 +67,7 @@ impl Options {
     /// The types for the end record, if not all are listed.
     fn types(&self) -> Option<Vec<String>> {
         let all = [Kind::File, Kind::Link, Kind::Directory];
-        let wanted = all.into_iter().filter(|k| self.wants(*k)).map(|k| stat::type_word(k).to_string());
+        let wanted = all.into_iter().filter(|k| self.wants(*k)).filter_map(Kind::word).map(str::to_string);
         all.iter().any(|k| !self.wants(*k)).then(|| wanted.collect())
     }
 }
@@ -296,13 +296,11 @@ impl Shared {
             return None;
         }
         let mut extra = Extra::default();
-        let target;
         if kind == Kind::Link {
-            target = match fs::readlinkat(folder, part, Vec::new()) {
-                Ok(target) => target,
+            match fs::readlinkat(folder, part, Vec::new()) {
+                Ok(target) => extra.destination = Some(target.into_bytes()),
                 Err(e) => return Some(self.failure(&name, "read the link", &e.into())),
-            };
-            extra.destination = Some(target.as_bytes());
+            }
         }
         if self.options.xattrs {
             match xattrs::of(folder, part, kind) {
@@ -311,7 +309,7 @@ impl Shared {
                 Err(e) => return Some(self.failure(&name, "read extended attributes", &e)),
             }
         }
-        let record = stat::record(name, kind, stat, &extra);
+        let record = stat::record(name, kind, stat, extra);
         // No tool would read the line: better this one file than the whole stream.
         match record.text().len() < LINE_LIMIT / 2 {
             true => Some(record),

@@ -7,12 +7,10 @@ use crate::error::{Error, OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel;
-use crate::record::{Kind, Record};
+use crate::record::{Kind, Record, key};
 use crate::sort;
 use crate::storage::{Gap, Location, LoginRefused, Object, Store, has_no_folders};
 use crate::stream::Records;
-use crate::text;
-use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex};
 
@@ -22,18 +20,14 @@ const AHEAD: usize = 10_000;
 /// The record of an object: what is known of it, keys in order.
 pub fn record(object: &Object) -> Record {
     let name = Name::new(&object.key[..]);
-    let quoted = |text: &str| text::json_string(text.as_bytes());
-    let mut keys: BTreeMap<&str, String> = object.more.iter().cloned().collect();
-    keys.insert("name", text::json_string(&object.key));
-    keys.insert("size", object.size.to_string());
-    keys.insert("type", "\"file\"".to_string());
-    keys.extend(object.etag.as_deref().map(|etag| ("etag", quoted(etag))));
-    keys.extend(object.md5.map(|md5| ("md5", format!("\"{md5}\""))));
-    keys.extend(object.modified.map(|t| t.text()).map(|t| ("modified", format!("\"{t}\""))));
-    let keys: Vec<String> = keys.into_iter().map(|(key, json)| format!("{}:{json}", quoted(key))).collect();
-    let line = format!("{{{}}}", keys.join(","));
+    let mut edit = Record::build(name.clone(), Kind::File);
+    object.more.iter().for_each(|(key, json)| _ = edit.set_json(key, json));
+    edit.set(key::SIZE, object.size)
+        .set(key::ETAG, object.etag.clone())
+        .set(key::MD5, object.md5)
+        .set(key::MODIFIED, object.modified);
     // What the storage gave as JSON may be none: then the object is known by less.
-    Record::parse_owned(line.into_bytes()).unwrap_or_else(|(_, reason)| Record::failure(&name, &reason))
+    Record::parse(edit.finish().text()).unwrap_or_else(|(_, reason)| Record::failure(&name, &reason))
 }
 
 /// What both ways of listing share.

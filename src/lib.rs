@@ -11,7 +11,8 @@
 //! - [`error`] what can stop a tool; [`monitor`] what a stage tells while it works
 //!
 //! Stages, one per tool:
-//! - [`scan`] a folder into records; [`stat`] from what the file system says to a record
+//! - [`scan`] a root into records; [`source`] what can be backed up; [`filter`] what a scan is to leave out; [`stat`] from what
+//!   the file system says to a record
 //! - [`heapify`] contents into the heap, md5 into the records; [`base`] md5 taken over from an earlier snapshot, also alone;
 //!   [`mod@union`] several streams as one
 //! - [`mod@write`] a stream into a snapshot
@@ -42,6 +43,7 @@ pub mod error;
 pub mod etag;
 pub mod fields;
 pub mod files;
+pub mod filter;
 pub mod forget;
 pub mod gc;
 pub mod heap;
@@ -56,6 +58,7 @@ pub mod rootdir;
 pub mod scan;
 pub mod snapshot;
 pub mod sort;
+pub mod source;
 pub mod stat;
 pub mod storage;
 pub mod stream;

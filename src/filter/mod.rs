@@ -1,6 +1,13 @@
 //! What a scan is to leave out: lines in the words of `.gitignore`.
 
-use super::rules::Rules;
+mod pattern;
+mod rules;
+mod wildmatch;
+
+pub(crate) use pattern::Lines;
+pub(crate) use rules::Met;
+pub use rules::Rules;
+
 use crate::error::{Error, OrFailed, Result};
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,7 +16,7 @@ use std::path::Path;
 #[derive(Default)]
 pub struct Filter {
     /// The lines that hold everywhere.
-    pub(super) rules: Rules,
+    pub(crate) rules: Rules,
     /// The names of ignore files to obey in every folder. A later one adds its lines behind those of an earlier one.
     pub ignore_files: Vec<OsString>,
 }

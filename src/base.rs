@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::etag;
 use crate::monitor::Monitor;
 use crate::name::Name;
-use crate::record::{Fields, Kind, Record};
+use crate::record::{Fields, Kind, Record, key};
 use crate::snapshot::{self, Place};
 use crate::sort;
 use crate::stream::Records;
@@ -109,12 +109,9 @@ impl Base {
 /// latter as it is now where that is known.
 pub fn take_over(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
     let old = base.fields();
-    let quoted = |digest: &dyn std::fmt::Display| Some(format!("\"{digest}\""));
-    let mut changes = Vec::with_capacity(3);
-    changes.extend(old.md5.map(|md5| ("md5", quoted(&md5))));
-    changes.extend(old.sha256.map(|sha256| ("sha256", quoted(&sha256))));
-    changes.extend(stored_size.or(old.stored_size).map(|n| ("stored_size", Some(n.to_string()))));
-    record.with(&changes)
+    let mut edit = record.edit();
+    edit.set_known(key::MD5, old.md5).set_known(key::SHA256, old.sha256);
+    edit.set_known(key::STORED_SIZE, stored_size.or(old.stored_size)).finish()
 }
 
 /// The base step of [`mod@crate::heapify`] alone: files that did not change get the md5 of their record in the base, whether the

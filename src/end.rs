@@ -4,7 +4,7 @@
 //! pass through every stage, so a tool that publishes or deletes can see that something in between left records out.
 
 use crate::name::{Name, NameList};
-use crate::record::{Fields, Kind, Record};
+use crate::record::{Fields, Kind, Record, key};
 use serde_json::{Map, Value, json};
 
 /// Records of a listing, counted: how many, and under which names. Error records count, the end record does not.
@@ -229,7 +229,7 @@ impl Tally {
 
     /// The end record of the stage's output, given that of its input: the failures in all, everything else as it came.
     pub fn close(&self, end: &Record) -> Record {
-        end.with(&[("errors", Some(self.errors(End::of(end).errors).to_string()))])
+        end.edit().set(key::ERRORS, self.errors(End::of(end).errors)).finish()
     }
 }
 

@@ -77,6 +77,10 @@ pub enum Refusal {
     HeapInFileRoot,
     /// Ignore files are not read in this storage.
     IgnoreFiles,
+    /// Extended attributes are not recorded in this storage.
+    Xattrs,
+    /// This storage has no file systems to tell apart.
+    FileSystems,
     /// Deleting: the stream has no end record and may have been cut short.
     DeletesUnterminated,
     /// Deleting: a later version wrote the end record or the label.

@@ -38,6 +38,14 @@ impl<'a> Object<'a> {
         Ok(object)
     }
 
+    /// The object of a record's text, which was found good when it was read or was made by us.
+    ///
+    /// # Panics
+    /// If it is not: that is a mistake of the caller.
+    pub(crate) fn of_record(text: &'a [u8]) -> Object<'a> {
+        serde_json::from_slice(text).expect("the text of a record is one JSON object")
+    }
+
     /// The text of a key's value.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| *v)
@@ -48,33 +56,31 @@ impl<'a> Object<'a> {
         self.entries.iter().map(|(k, v)| (k.as_ref(), *v))
     }
 
-    /// The object's text with some keys set or (with `None`) taken out, the others as they came.
-    pub fn edited(&self, changes: &[(&str, Option<String>)]) -> String {
-        let mut entries: Vec<(&str, &str)> = Vec::with_capacity(self.entries.len() + changes.len());
-        for (key, value) in self.entries() {
-            match changes.iter().find(|(k, _)| *k == key) {
-                None => entries.push((key, value)),
-                Some((_, Some(new))) => entries.push((key, new)),
-                Some((_, None)) => {}
-            }
-        }
+    /// The object's text with some keys set or (with `None`) taken out, the others as they came. New keys go in before the first
+    /// greater one. Of several changes of one key the last counts.
+    pub fn edited<V: AsRef<str>>(&self, changes: &[(&str, Option<V>)]) -> String {
+        let mut entries: Vec<(&str, Option<&str>)> = Vec::with_capacity(self.entries.len() + changes.len());
+        entries.extend(self.entries().map(|(key, value)| (key, Some(value))));
         for (key, value) in changes {
-            if let (Some(value), None) = (value, self.get(key)) {
-                let at = entries.iter().position(|(k, _)| k > key).unwrap_or(entries.len());
-                entries.insert(at, (key, value));
+            let value = value.as_ref().map(AsRef::as_ref);
+            match entries.iter_mut().find(|(k, _)| k == key) {
+                Some(entry) => entry.1 = value,
+                None => {
+                    let at = entries.iter().position(|(k, _)| k > key).unwrap_or(entries.len());
+                    entries.insert(at, (key, value));
+                }
             }
         }
-        let mut out = String::with_capacity(entries.iter().map(|(k, v)| k.len() + v.len() + 4).sum::<usize>() + 2);
+        let length = |(key, value): &(&str, Option<&str>)| key.len() + value.map_or(0, str::len) + 4;
+        let mut out = String::with_capacity(entries.iter().map(length).sum::<usize>() + 2);
         for (key, value) in entries {
+            let Some(value) = value else { continue };
             out.push(if out.is_empty() { '{' } else { ',' });
             push_string(&mut out, key.as_bytes());
             out.push(':');
             out.push_str(value);
         }
-        if out.is_empty() {
-            out.push('{');
-        }
-        out.push('}');
+        out.push_str(if out.is_empty() { "{}" } else { "}" });
         out
     }
 
@@ -289,7 +295,7 @@ mod tests {
         assert_eq!(o.get("ab"), Some("1"));
         assert!(Object::parse(br#"{"ab":1,"a\u0062":2}"#).is_err());
         assert!(Object::parse(b"{} x").is_err());
-        assert_eq!(Object::parse(b"{}").unwrap().edited(&[]), "{}");
+        assert_eq!(Object::parse(b"{}").unwrap().edited::<&str>(&[]), "{}");
     }
 
     #[test]

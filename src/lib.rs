@@ -8,7 +8,7 @@
 //! ```
 //! use snapshooter::{
 //!     ContentSource, Heap, HeapifyOptions, Location, Monitor, Recorder, RestoreOptions, ScanOptions, StorageOptions, Time,
-//!     WriteOptions, choose_snapshot, heapify, read_snapshot, restore, scan, write,
+//!     WriteOptions, choose_snapshot, heapify, open_source, read_snapshot, restore, scan, write,
 //! };
 //! use std::sync::Arc;
 //!
@@ -23,8 +23,8 @@
 //! // Back up: scan the folder, store the contents, publish the records.
 //! let heap = Arc::new(Heap::create(&heap_root, 1)?);
 //! let records = scan(&files, ScanOptions::default(), monitor.clone())?;
-//! let options = HeapifyOptions { heap: Some(heap), ..HeapifyOptions::of(&files) };
-//! let records = heapify(records, options, monitor.clone())?;
+//! let options = HeapifyOptions { heap: Some(heap), ..HeapifyOptions::default() };
+//! let records = heapify(records, open_source(&files)?, options, monitor.clone());
 //! write(records, &snap_root, Time::now(), WriteOptions::default(), monitor.clone())?;
 //!
 //! // Restore the latest snapshot to a place that has nothing yet.
@@ -83,6 +83,7 @@ mod stream;
 mod base;
 mod cat;
 mod diff;
+mod filter;
 mod forget;
 mod gc;
 mod heapify;
@@ -101,6 +102,7 @@ mod files;
 mod heap;
 mod rootdir;
 mod snapshot;
+mod source;
 mod stat;
 mod storage;
 
@@ -121,6 +123,7 @@ pub use diff::{Diff, Options as DiffOptions, Row, Status, diff};
 pub use digest::{Md5, Sha256};
 pub use end::End;
 pub use error::{Error, Malformed, Refusal, Result};
+pub use filter::Filter;
 pub use forget::{Decision, Grouping, Policy, plan as plan_forget};
 pub use gc::{Options as GcOptions, Totals as GcTotals, gc};
 pub use heap::Heap;
@@ -131,8 +134,9 @@ pub use monitor::{Monitor, Recorder};
 pub use name::Name;
 pub use record::{Fields, Kind, Record};
 pub use restore::{MaxDelete, Options as RestoreOptions, restore};
-pub use scan::{Filter, Options as ScanOptions, scan, scan_names};
+pub use scan::{scan, scan_names};
 pub use snapshot::{Found, Index, Label, Place, choose as choose_snapshot, list as list_snapshots, read as read_snapshot};
+pub use source::{Options as ScanOptions, open as open_source};
 pub use storage::{Location, Object, Options as StorageOptions, Store};
 pub use stream::{Reader, Records, open as open_records, write as write_record};
 pub use time::Time;

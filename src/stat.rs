@@ -1,20 +1,17 @@
 //! From what the file system says of a file to its record, with the Python tool's keys and values.
 
-use crate::digest;
-use crate::json;
 use crate::name::Name;
-use crate::record::{Fields, Kind, Record};
+use crate::record::{Edit, Kind, Record, Xattrs, key};
 use crate::time::Time;
 use rustix::fs::{FileType, Stat};
-use std::fmt::Write;
 
 /// What has a place in a record beyond `stat`.
 #[derive(Default)]
-pub struct Extra<'a> {
+pub struct Extra {
     /// A link's target.
-    pub destination: Option<&'a [u8]>,
+    pub destination: Option<Vec<u8>>,
     /// Names and values of extended attributes, in order of name.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
 }
 
 /// The kind of record for a file, None for what is not recorded: sockets, fifos, devices.
@@ -38,100 +35,31 @@ pub fn changed(stat: &Stat) -> Time {
 }
 
 /// The record of a file, link or folder. Keys in order, compact.
-pub fn record(name: Name, kind: Kind, stat: &Stat, extra: &Extra<'_>) -> Record {
-    let (modified, created) = (modified(stat), changed(stat).as_double());
-    let mut fields = Fields {
-        mtime: Some(modified.as_double()),
-        created: Some(created),
-        mode: Some(stat.st_mode),
-        uid: Some(stat.st_uid),
-        gid: Some(stat.st_gid),
-        ino: Some(stat.st_ino),
-        nlink: Some(stat.st_nlink),
-        ..Fields::default()
-    };
-    let mut out = String::with_capacity(320 + 2 * name.as_bytes().len());
-    out.push_str("{\"created\":");
-    push_double(&mut out, created);
+pub fn record(name: Name, kind: Kind, stat: &Stat, extra: Extra) -> Record {
+    let mut edit = Record::build(name, kind);
+    set(&mut edit, stat);
     if let Some(target) = extra.destination {
-        out.push_str(",\"destination\":");
-        json::push_string(&mut out, target);
-        json::push_bytes_key(&mut out, "destination_bytes", target);
-        fields.destination = Some(target.to_vec());
-        fields.size = Some(target.len() as u64);
-        fields.md5 = Some(digest::md5_of(target));
+        edit.set_destination(target);
     }
-    if kind == Kind::File {
-        fields.size = Some(stat.st_size as u64);
-        fields.sparse = (stat.st_blocks as u64).saturating_mul(512) < stat.st_size as u64;
-        if stat.st_nlink > 1 {
-            fields.dev = Some(stat.st_dev);
-            push(&mut out, format_args!(",\"dev\":{}", stat.st_dev));
-        }
-    }
-    push(&mut out, format_args!(",\"gid\":{},\"ino\":{},\"islink\":{}", stat.st_gid, stat.st_ino, kind == Kind::Link));
-    if let Some(md5) = fields.md5 {
-        push(&mut out, format_args!(",\"md5\":\"{md5}\""));
-    }
-    push(&mut out, format_args!(",\"mode\":{}", stat.st_mode));
-    fields.modified = Some(modified);
-    push(&mut out, format_args!(",\"modified\":\"{}\"", modified.text()));
-    out.push_str(",\"mtime\":");
-    push_double(&mut out, modified.as_double());
-    out.push_str(",\"name\":");
-    json::push_string(&mut out, name.as_bytes());
-    if !name.is_utf8() {
-        json::push_bytes_key(&mut out, "name_bytes", name.as_bytes());
-    }
-    push(&mut out, format_args!(",\"nlink\":{}", stat.st_nlink));
-    if let Some(size) = fields.size {
-        push(&mut out, format_args!(",\"size\":{size}"));
-    }
-    if fields.sparse {
-        out.push_str(",\"sparse\":true");
-    }
-    push(&mut out, format_args!(",\"type\":\"{}\",\"uid\":{}", type_word(kind), stat.st_uid));
-    push_xattrs(&mut out, &extra.xattrs);
-    out.push('}');
-    Record::from_parts(name, kind, fields, out.into_bytes())
+    let xattrs = Some(extra.xattrs).filter(|xattrs| !xattrs.is_empty());
+    edit.set(key::ISLINK, kind == Kind::Link).set(key::XATTRS, xattrs).finish()
 }
 
-/// The word for a kind in `type`.
-pub fn type_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Link => "link",
-        Kind::Directory => "directory",
-        _ => "file",
-    }
-}
-
-/// A double as JSON; the shortest text that reads back as the same.
-pub fn push_double(out: &mut String, value: f64) {
-    match value.fract() == 0.0 && value.abs() < 1e15 {
-        true => push(out, format_args!("{value:.1}")),
-        false => out.push_str(&serde_json::to_string(&value).unwrap_or_default()),
-    }
-}
-
-fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
-    // Writing to a String can't fail.
-    let _ = out.write_fmt(what);
-}
-
-/// `,"xattrs":{"user.name":"base64", …}`; nothing where there are none.
-fn push_xattrs(out: &mut String, xattrs: &[(Vec<u8>, Vec<u8>)]) {
-    if xattrs.is_empty() {
-        return;
-    }
-    out.push_str(",\"xattrs\":{");
-    for (i, (name, value)) in xattrs.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        json::push_string(out, name);
-        push(out, format_args!(":\"{}\"", json::to_base64(value)));
-    }
-    out.push('}');
+/// Sets all that `stat` gives the record of a file, link or folder.
+pub fn set(edit: &mut Edit<'_>, stat: &Stat) {
+    let is_file = kind(stat) == Some(Kind::File);
+    let (size, allocated) = (stat.st_size as u64, (stat.st_blocks as u64).saturating_mul(512));
+    edit.set(key::CREATED, changed(stat).as_double())
+        .set(key::DEV, (is_file && stat.st_nlink > 1).then_some(stat.st_dev))
+        .set(key::GID, stat.st_gid)
+        .set(key::INO, stat.st_ino)
+        .set(key::MODE, stat.st_mode)
+        .set(key::MODIFIED, modified(stat))
+        .set(key::MTIME, modified(stat).as_double())
+        .set(key::NLINK, stat.st_nlink)
+        .set_known(key::SIZE, is_file.then_some(size))
+        .set(key::SPARSE, (is_file && allocated < size).then_some(true))
+        .set(key::UID, stat.st_uid);
 }
 
 /// The mode bits that new files go without.
@@ -151,33 +79,6 @@ pub fn umask() -> u32 {
 fn umask_of(status: &str) -> Option<u32> {
     let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(mask.trim(), 8).ok()
-}
-
-/// The keys of a file's or folder's record that `stat` gives, for a record that is older than the file.
-pub fn changes(stat: &Stat) -> Vec<(&'static str, Option<String>)> {
-    let double = |t: Time| {
-        let mut out = String::new();
-        push_double(&mut out, t.as_double());
-        Some(out)
-    };
-    let file = kind(stat) == Some(Kind::File);
-    let sparse = file && (stat.st_blocks as u64).saturating_mul(512) < stat.st_size as u64;
-    let mut changes = vec![
-        ("created", double(changed(stat))),
-        ("dev", (file && stat.st_nlink > 1).then(|| stat.st_dev.to_string())),
-        ("gid", Some(stat.st_gid.to_string())),
-        ("ino", Some(stat.st_ino.to_string())),
-        ("mode", Some(stat.st_mode.to_string())),
-        ("modified", Some(format!("\"{}\"", modified(stat).text()))),
-        ("mtime", double(modified(stat))),
-        ("nlink", Some(stat.st_nlink.to_string())),
-        ("sparse", sparse.then(|| "true".to_string())),
-        ("uid", Some(stat.st_uid.to_string())),
-    ];
-    if file {
-        changes.push(("size", Some(stat.st_size.to_string())));
-    }
-    changes
 }
 
 #[cfg(all(test, target_os = "linux"))]

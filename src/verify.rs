@@ -8,10 +8,9 @@ use crate::digest::Md5;
 use crate::end::Tally;
 use crate::error::{Error, Result};
 use crate::heap::{Health, Heap};
-use crate::json;
 use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
-use crate::record::{Fields, Kind, Record};
+use crate::record::{Fields, Kind, Record, key};
 use crate::stream::Records;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -225,10 +224,6 @@ impl Judge {
     fn failure(&mut self, record: &Record, reason: &str) -> Record {
         self.monitor.failure(record.name(), reason);
         self.tally.own += 1;
-        let failure = Record::failure(record.name(), reason);
-        match record.fields().md5 {
-            Some(md5) => failure.with(&[("md5", Some(json::json_string(md5.to_string().as_bytes())))]),
-            None => failure,
-        }
+        Record::failure(record.name(), reason).edit().set_known(key::MD5, record.fields().md5).finish()
     }
 }

@@ -1,23 +1,21 @@
 //! One file on its way into the heap.
 
-use super::{Done, Source};
+use super::Done;
 use crate::base::take_over;
 use crate::digest::Md5;
-use crate::error::{Error, Result};
-use crate::heap::{self, Cache, Health, Heap, StoreError, Stored};
+use crate::error::{Error, Refusal, Result};
+use crate::heap::{self, Cache, Health, Heap, StoreError};
 use crate::monitor::Monitor;
-use crate::record::{Kind, Record};
-use crate::rootdir::RootDir;
-use crate::stat;
+use crate::record::{Kind, Record, key};
+use crate::source::{Settled, Source, Version};
 use crate::storage::LoginRefused;
 use crate::time::Time;
-use rustix::fs::{self, Stat};
-use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
 
 pub(super) struct Worker {
-    pub root: Source,
+    pub source: Arc<dyn Source>,
     pub heap: Option<Arc<Heap>>,
     pub verify_existing: bool,
     pub verify_md5: bool,
@@ -28,8 +26,10 @@ pub(super) struct Worker {
 }
 
 /// Why a file has no content to record.
-pub(super) enum Trouble {
-    /// This file.
+enum Trouble {
+    /// This file could not be read, perhaps because it is another one by now.
+    Failed(String),
+    /// This file, however often it is read.
     Reason(String),
     /// Everything.
     Fatal(Error),
@@ -39,7 +39,17 @@ impl From<io::Error> for Trouble {
     fn from(e: io::Error) -> Trouble {
         let reason = crate::error::reason(&e);
         // No other file would fare better.
-        if LoginRefused::is(&e) { Trouble::Fatal(Error::refused(reason)) } else { Trouble::Reason(reason) }
+        if LoginRefused::is(&e) { Trouble::Fatal(Error::refused(reason)) } else { Trouble::Failed(reason) }
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(e: StoreError) -> Trouble {
+        match e {
+            StoreError::Source(e) => e.into(),
+            StoreError::Collision(reason) => Trouble::Reason(reason),
+            StoreError::Heap(e) => Trouble::Fatal(e),
+        }
     }
 }
 
@@ -59,10 +69,9 @@ impl Worker {
     fn refuse_heap(&self, record: &Record) -> Result<()> {
         let (Some(heap), true) = (&self.heap_name, record.is_entry()) else { return Ok(()) };
         match record.name().as_bytes().strip_prefix(&heap[..]) {
-            Some(rest) if rest.is_empty() || heap.is_empty() || rest[0] == b'/' => Err(Error::advise(
-                format!("{}: this is in the heap root", record.name().printable()),
-                "give snap-scan the heap root, too, so that it leaves it out: --heap-root or HEAP_ROOT",
-            )),
+            Some(rest) if rest.is_empty() || heap.is_empty() || rest[0] == b'/' => {
+                Err(Error::rule(Refusal::HeapInFileRoot, format!("{}: this is in the heap root", record.name().printable())))
+            }
             _ => Ok(()),
         }
     }
@@ -92,14 +101,10 @@ impl Worker {
                 }
             }
         }
-        let read = match &self.root {
-            Source::Folder(root, _) => self.read(root, &record),
-            Source::Store(store) => self.read_object(store, record.clone()),
-        };
-        match read {
+        match self.read(&record) {
             Ok(done) => Ok(done),
             Err(Trouble::Fatal(e)) => Err(e),
-            Err(Trouble::Reason(reason)) => {
+            Err(Trouble::Reason(reason) | Trouble::Failed(reason)) => {
                 self.monitor.failure(record.name(), &reason);
                 Ok(Done::Failed(Record::failure(record.name(), &reason)))
             }
@@ -124,7 +129,7 @@ impl Worker {
         Ok(Some(match (base, there) {
             (Some(base), _) if fields.stored_size.is_none() => Done::Kept(take_over(record, base, there), 0),
             (None, Some(stored_size)) if fields.stored_size.is_none() && fields.etag.is_some() => {
-                Done::Kept(record.with(&[("stored_size", Some(stored_size.to_string()))]), 0)
+                Done::Kept(record.edit().set(key::STORED_SIZE, stored_size).finish(), 0)
             }
             _ => Done::Passed(record.clone()),
         }))
@@ -159,110 +164,89 @@ impl Worker {
         Ok(found)
     }
 
-    /// Reads a file, stores it, and makes its record. One that changes meanwhile is read once more.
-    fn read(&self, root: &RootDir, record: &Record) -> Result<Done, Trouble> {
+    /// Reads a content, stores it, and makes its record. One that changes meanwhile is read once more.
+    fn read(&self, record: &Record) -> Result<Done, Trouble> {
+        let mut record = Cow::Borrowed(record);
         for _ in 0..2 {
-            let file = root.open_file(record.name().as_bytes())?;
-            let before = fs::fstat(&file).map_err(io::Error::from)?;
-            let started = Time::now();
-            // One that grows faster than it is read would have no end.
-            let mut file = file.take(before.st_size as u64);
-            let stored = match &self.heap {
-                None => heap::digest(&mut file)?,
-                Some(heap) => match heap.store(&mut file, before.st_size as u64, record.fields().md5, self.verify_existing) {
-                    Ok(stored) => stored,
-                    Err(StoreError::Source(e)) => return Err(e.into()),
-                    Err(StoreError::Collision(reason)) => return Err(Trouble::Reason(reason)),
-                    Err(StoreError::Heap(e)) => return Err(Trouble::Fatal(e)),
-                },
+            let failed = match self.read_once(&record) {
+                Ok(Some(done)) => return Ok(done),
+                Ok(None) => None,
+                Err(Trouble::Failed(reason)) => Some(reason),
+                Err(trouble) => return Err(trouble),
             };
-            let whole = stored.size == before.st_size as u64 && is_at_end(&mut file)?;
-            let after = fs::fstat(file.get_ref()).map_err(io::Error::from)?;
-            let grew = match (same(&before, &after), whole) {
-                (true, true) => false,
-                (true, false) => return Err(Trouble::Reason(format!("{NO_SIZE} of {} bytes", before.st_size))),
-                (false, _) if only_grew(file.get_ref(), &stored, &before, &after)? => true,
-                (false, _) => continue,
-            };
-            if let Some(cache) = self.cache.as_ref().filter(|_| self.heap.is_some()) {
-                cache.note(stored.md5, true);
+            match (self.source.newer(&record)?, failed) {
+                (Some(newer), _) => record = Cow::Owned(newer),
+                (None, Some(reason)) => return Err(Trouble::Reason(reason)),
+                (None, None) => {}
             }
-            return self.finish(record, &stored, &before, started, grew);
         }
         Err(Trouble::Reason("it changes while it is read".to_string()))
     }
 
-    /// The record of what was read, as the file was at that time. With `grew` there is more in it by now.
-    fn finish(&self, record: &Record, stored: &Stored, now: &Stat, read_at: Time, grew: bool) -> Result<Done, Trouble> {
-        let fields = record.fields();
-        if let Some(claimed) = fields.md5.filter(|md5| *md5 != stored.md5) {
+    /// None where it changed.
+    fn read_once(&self, record: &Record) -> Result<Option<Done>, Trouble> {
+        let started = Time::now();
+        let mut opened = self.source.open(record)?;
+        let record = opened.record.as_ref().unwrap_or(record);
+        let claimed = record.fields().md5;
+        let stored = match &self.heap {
+            None => heap::digest(&mut opened.content)?,
+            Some(heap) => heap.store(&mut opened.content, opened.version.size.unwrap_or(0), claimed, self.verify_existing)?,
+        };
+        let grew = match opened.content.settle(&stored)? {
+            Settled::Whole => false,
+            Settled::Grew => true,
+            Settled::Changed => return Ok(None),
+            Settled::Odd(reason) => return Err(Trouble::Reason(reason)),
+        };
+        if let Some(cache) = self.cache.as_ref().filter(|_| self.heap.is_some()) {
+            cache.note(stored.md5, true);
+        }
+        if let Some(claimed) = claimed.filter(|md5| *md5 != stored.md5) {
             return Err(Trouble::Reason(format!("its content has the md5 {}, the record says {claimed}", stored.md5)));
         }
-        // The file may have changed since it was listed: content and metadata have to be of one moment.
-        let listed = fields.size.is_none_or(|s| s == stored.size)
-            && record.has_time(stat::modified(now))
-            && fields.created.is_none_or(|c| c == stat::changed(now).as_double())
-            && fields.ino.is_none_or(|i| i == now.st_ino);
-        let mut changes = if listed { Vec::new() } else { stat::changes(now) };
-        changes.push(("md5", Some(format!("\"{}\"", stored.md5))));
-        changes.push(("sha256", Some(format!("\"{}\"", stored.sha256))));
-        if fields.size.is_none() && listed {
-            changes.push(("size", Some(stored.size.to_string())));
+        let racy = grew || is_racy(&opened.version, started);
+        let mut edit = record.edit();
+        edit.set_known(key::SIZE, record.fields().size.is_none().then_some(stored.size));
+        edit.set(key::MD5, stored.md5).set(key::SHA256, stored.sha256).set(key::STORED_SIZE, stored.stored_size);
+        edit.set(key::GREW, grew.then_some(true)).set(key::RACY, racy.then_some(true));
+        Ok(Some(Done::Kept(edit.finish(), stored.stored_size.unwrap_or(0))))
+    }
+}
+
+/// Times of other storages may be as coarse as this many seconds.
+const COARSE: i64 = 2;
+
+/// Whether a version that was read from this time on may have been changed in the same tick of the clock, which would not show:
+/// its record is no base.
+fn is_racy(version: &Version, read_at: Time) -> bool {
+    match (&version.etag, version.changed) {
+        (Some(_), _) => false,
+        // A second is more than any tick. An mtime in the future was set by hand, and the time of that is the ctime.
+        (None, Some(changed)) => {
+            let limit = read_at.minus_seconds(1);
+            changed > limit || version.modified.is_some_and(|m| m > limit && m <= read_at)
         }
-        // A change in the same tick of the clock would not show: such a record is no base. A second is more than any tick. An
-        // mtime in the future was set by hand, and the time of that is the ctime.
-        let limit = read_at.minus_seconds(1);
-        let racy = stat::changed(now) > limit || (stat::modified(now) > limit && stat::modified(now) <= read_at);
-        changes.push(("grew", grew.then(|| "true".to_string())));
-        changes.push(("racy", (racy || grew).then(|| "true".to_string())));
-        changes.push(("stored_size", stored.stored_size.map(|n| n.to_string())));
-        Ok(Done::Kept(record.with(&changes), stored.stored_size.unwrap_or(0)))
+        (None, None) => version.modified.is_none_or(|m| m > read_at.minus_seconds(COARSE)),
     }
-}
-
-/// What is said of files of the kernel and the like.
-const NO_SIZE: &str = "it is no ordinary file: its content is not what its size says,";
-
-/// Whether reading on finds nothing more than was asked for so far.
-fn is_at_end(file: &mut io::Take<File>) -> io::Result<bool> {
-    file.set_limit(1);
-    Ok(io::copy(file, &mut io::sink())? == 0)
-}
-
-/// Whether what was read of a file that changed meanwhile is still its start: then nothing happened but that more came behind it,
-/// as with a log.
-fn only_grew(file: &File, stored: &Stored, before: &Stat, after: &Stat) -> io::Result<bool> {
-    if stored.size != before.st_size as u64 || after.st_size <= before.st_size {
-        return Ok(false);
-    }
-    let mut again = file;
-    again.rewind()?;
-    Ok(heap::digest(&mut again.take(stored.size))?.md5 == stored.md5)
-}
-
-fn same(a: &Stat, b: &Stat) -> bool {
-    (a.st_size, stat::modified(a), stat::changed(a)) == (b.st_size, stat::modified(b), stat::changed(b))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     #[test]
-    fn only_what_comes_behind_the_end_is_growth() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"first").unwrap();
-        let before = fs::fstat(&file).unwrap();
-        let stored = heap::digest(&mut &b"first"[..]).unwrap();
-        let grew = |file: &File| only_grew(file, &stored, &before, &fs::fstat(file).unwrap()).unwrap();
-        assert!(!grew(&file));
-        file.write_all(b" and more").unwrap();
-        assert!(grew(&file));
-        file.rewind().unwrap();
-        file.write_all(b"F").unwrap();
-        assert!(!grew(&file));
-        file.set_len(3).unwrap();
-        assert!(!grew(&file));
+    fn what_may_have_changed_in_the_same_tick_is_racy() {
+        let at = |sec: i64| Time { sec, nsec: 0 };
+        let file = |modified, changed| Version { modified: Some(at(modified)), changed: Some(at(changed)), ..Version::default() };
+        for (modified, changed, racy) in [(10, 10, false), (98, 98, false), (99, 99, false), (50, 100, true), (100, 50, true)] {
+            assert_eq!(is_racy(&file(modified, changed), at(100)), racy, "{modified} {changed}");
+        }
+        assert!(!is_racy(&file(200, 50), at(100)), "a time that was set by hand");
+        let object = |modified: Option<i64>, etag: Option<&str>| {
+            is_racy(&Version { modified: modified.map(at), etag: etag.map(str::to_string), ..Version::default() }, at(100))
+        };
+        assert!(object(None, None) && object(Some(99), None) && !object(Some(98), None));
+        assert!(!object(Some(100), Some("x")) && !object(None, Some("x")));
     }
 }

@@ -1,7 +1,6 @@
 //! `snap-heapify`: contents into the heap, their md5 into the records.
 
 mod file;
-mod object;
 
 use crate::base::{Base, Matched};
 use crate::display::printable;
@@ -12,41 +11,13 @@ use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
 use crate::record::{Kind, Record};
-use crate::rootdir::RootDir;
-use crate::storage::{Location, Store};
+use crate::source::Source;
+use crate::storage::Location;
 use crate::stream::Records;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where contents come from.
-pub enum Source {
-    /// A folder of this machine.
-    Folder(RootDir, PathBuf),
-    /// A root in another storage.
-    Store(Arc<dyn Store>),
-}
-
-impl Source {
-    fn location(&self) -> Location {
-        match self {
-            Source::Folder(_, path) => Location::Folder(path.clone()),
-            Source::Store(store) => Location::Remote(store.clone()),
-        }
-    }
-
-    /// Opens a file root.
-    ///
-    /// # Errors
-    /// If it is a folder that is not there.
-    pub fn open(root: &Location) -> Result<Source> {
-        match root {
-            Location::Folder(folder) => Ok(Source::Folder(RootDir::open(folder)?, folder.clone())),
-            Location::Remote(store) => Ok(Source::Store(store.clone())),
-        }
-    }
-}
-
 /// What to do with contents.
+#[derive(Default)]
 pub struct Options {
     /// Where to store them; None to compute digests only.
     pub heap: Option<Arc<Heap>>,
@@ -60,8 +31,6 @@ pub struct Options {
     pub cache: Option<Arc<Cache>>,
     /// Files worked on at once.
     pub jobs: usize,
-    /// The file root that contents are read from, which has to be the one that was listed.
-    pub root: Location,
 }
 
 /// Records that go through the workers together: a channel's cost is shared.
@@ -78,11 +47,13 @@ const BATCH_BYTES: u64 = 512 << 20;
 /// Stores the contents of a stream's files, and puts md5 and sha256 into the records.
 ///
 /// A record goes on when its object has its name and is on disk. What fails for one file is an error record in its place.
-pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn Monitor>) -> Records {
-    let heap_name = options.heap.as_ref().and_then(|heap| root.location().name_of(heap.root()));
+/// `source` has to be the file root that was listed.
+pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monitor: Arc<dyn Monitor>) -> Records {
+    let root = source.location().clone();
+    let heap_name = options.heap.as_ref().and_then(|heap| root.name_of(heap.root()));
     let worker = Arc::new(file::Worker {
         heap_name,
-        root,
+        source,
         heap: options.heap.clone(),
         verify_existing: options.verify_existing,
         verify_md5: options.verify_md5,
@@ -99,13 +70,7 @@ pub fn heapify(input: Records, root: Source, options: Options, monitor: Arc<dyn 
     });
     let batches = Batches {
         done: Box::new(done.flatten()),
-        committer: Committer {
-            heap: options.heap,
-            cache: options.cache,
-            root: options.root,
-            tally: Tally::default(),
-            used: Used::default(),
-        },
+        committer: Committer { heap: options.heap, cache: options.cache, root, tally: Tally::default(), used: Used::default() },
         end: None,
         over: false,
     };

@@ -10,6 +10,7 @@ use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::scan::{self, scan};
 use crate::snapshot::{self, Label, Place};
+use crate::source;
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write::{self, write};
@@ -50,7 +51,7 @@ pub struct Made {
 pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<Made> {
     let started = Time::now();
     // First of all: a file root that is not there is an error, and nothing is made for it.
-    let root = heapify::Source::open(&setup.file).map_err(|e| match e {
+    let root = source::open(&setup.file).map_err(|e| match e {
         Error::Io { source, what } => Error::io(format!("file root {what}"), source),
         e => e,
     })?;
@@ -69,15 +70,8 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     let records = scan(&setup.file, scan_options(setup, options), monitor.clone())?;
     let cache = setup.heap_cache_file.as_deref().filter(|_| !options.dry_run);
     let cache = cache.map(Cache::load).transpose()?.map(Arc::new);
-    let heapify_options = heapify::Options {
-        heap: store,
-        base,
-        verify_existing: false,
-        verify_md5: false,
-        cache,
-        jobs: setup.store_jobs,
-        root: setup.file.clone(),
-    };
+    let heapify_options =
+        heapify::Options { heap: store, base, verify_existing: false, verify_md5: false, cache, jobs: setup.store_jobs };
     let mut records = heapify(records, root, heapify_options, monitor.clone()).peekable();
     if options.before_restore && matches!(records.peek(), Some(Ok(first)) if first.kind() == Kind::End) {
         return Ok(Made::default());
@@ -100,7 +94,7 @@ fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
     scan::Options {
         kinds: options.kinds.clone(),
         leave_out: vec![(setup.heap.clone(), "heap root"), (setup.snap.clone(), "snap root")],
-        tell_unwanted: true,
+        unwanted: Some("; --type f,l,d records them"),
         ..scan::Options::default()
     }
 }

@@ -25,6 +25,20 @@ pub enum Kind {
     Other,
 }
 
+impl Kind {
+    /// The word for it in `type`; None where there is none of its own.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Kind::File => Some("file"),
+            Kind::Link => Some("link"),
+            Kind::Directory => Some("directory"),
+            Kind::Error => Some("error"),
+            Kind::End => Some("end"),
+            Kind::Change | Kind::Other => None,
+        }
+    }
+}
+
 /// The fields of a record that tools work with. Absent, null or (for times) of another storage's form is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields {

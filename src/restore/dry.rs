@@ -61,7 +61,7 @@ impl Dry {
         match action {
             Ok(None) => {}
             Ok(Some((action, to))) => {
-                self.rows.push_back(row(action, record.name(), crate::stat::type_word(record.kind()), record.fields().size, to))
+                self.rows.push_back(row(action, record.name(), record.kind().word().unwrap_or("file"), record.fields().size, to))
             }
             Err(reason) => self.fail(record.name(), &reason),
         }

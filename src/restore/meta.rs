@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::json::{self, Object};
-use crate::record::{Kind, Record};
+use crate::record::{Record, key};
 use crate::rootdir::{Folder, timestamps};
 use crate::stat::{self, modified};
 use crate::time::Time;
@@ -173,23 +173,9 @@ fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
 
 /// The record with what the file system says now.
 pub fn fresh(record: &Record, stat: &Stat) -> Record {
-    let time = modified(stat);
-    let double = |t: Time| {
-        let mut out = String::new();
-        stat::push_double(&mut out, t.as_double());
-        Some(out)
-    };
-    record.with(&[
-        ("created", double(stat::changed(stat))),
-        ("dev", (stat.st_nlink > 1 && record.kind() == Kind::File).then(|| stat.st_dev.to_string())),
-        ("gid", Some(stat.st_gid.to_string())),
-        ("ino", Some(stat.st_ino.to_string())),
-        ("mode", Some(stat.st_mode.to_string())),
-        ("modified", Some(format!("\"{}\"", time.text()))),
-        ("mtime", double(time)),
-        ("nlink", Some(stat.st_nlink.to_string())),
-        ("uid", Some(stat.st_uid.to_string())),
-    ])
+    let mut edit = record.edit();
+    stat::set(&mut edit, stat);
+    edit.finish()
 }
 
 /// The same for a folder: as it will be when all is done in it. Its `created` and number of links are not known before.
@@ -200,12 +186,7 @@ pub fn fresh_folder(record: &Record, stat: &Stat, context: &Context) -> Record {
         Some(mode) => stat.st_mode & !0o7777 | mode,
         None => stat.st_mode,
     };
-    record.with(&[
-        ("created", None),
-        ("gid", Some(gid.to_string())),
-        ("ino", Some(stat.st_ino.to_string())),
-        ("mode", Some(mode.to_string())),
-        ("nlink", None),
-        ("uid", Some(uid.to_string())),
-    ])
+    let mut edit = record.edit();
+    edit.set(key::CREATED, None).set(key::NLINK, None).set(key::INO, stat.st_ino);
+    edit.set(key::MODE, mode).set(key::UID, uid).set(key::GID, gid).finish()
 }

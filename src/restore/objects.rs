@@ -271,13 +271,7 @@ impl Worker {
 
 /// The record of an object as it is now, with what is known of its content.
 fn as_now(record: &Record, now: Record) -> Record {
-    let fields = record.fields();
-    let quoted = |digest: &dyn std::fmt::Display| Some(format!("\"{digest}\""));
-    let mut changes = Vec::new();
-    changes.extend(fields.md5.map(|md5| ("md5", quoted(&md5))));
-    changes.extend(fields.sha256.map(|sha256| ("sha256", quoted(&sha256))));
-    changes.extend(fields.stored_size.map(|n| ("stored_size", Some(n.to_string()))));
-    now.with(&changes)
+    crate::base::take_over(&now, record, None)
 }
 
 /// What a record knows of its object beside the content, as the Python tool's records of Azure have it.

@@ -1,12 +1,8 @@
 //! Listing the names that somebody else chose: `--files-from`.
 
-use super::{Shared, stat_at};
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::record::Record;
-use rustix::fs::OFlags;
 use std::io::{BufRead, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// No path of Linux is longer than 4 KiB; what comes without an end is not a list of names.
 const NAME_LIMIT: u64 = 1 << 20;
@@ -22,13 +18,8 @@ pub(super) struct Names<R> {
 }
 
 impl<R: BufRead> Names<R> {
-    pub(super) fn new(input: R, from: String, null: bool) -> Names<R> {
-        Names { input, from, end: if null { 0 } else { b'\n' }, line: 0, are_keys: false }
-    }
-
-    /// The same as keys of objects.
-    pub(super) fn for_keys(self) -> Names<R> {
-        Names { are_keys: true, ..self }
+    pub(super) fn new(input: R, from: String, null: bool, are_keys: bool) -> Names<R> {
+        Names { input, from, end: if null { 0 } else { b'\n' }, line: 0, are_keys }
     }
 
     fn next_name(&mut self) -> Result<Option<Name>> {
@@ -67,28 +58,5 @@ impl<R: BufRead> Iterator for Names<R> {
 
     fn next(&mut self) -> Option<Result<Name>> {
         self.next_name().transpose()
-    }
-}
-
-/// The record of a name in a folder, if there is something to say.
-pub(super) fn look(shared: &Shared, name: Name) -> Option<Record> {
-    let bytes = name.as_bytes().to_vec();
-    let (above, part) = match bytes.iter().rposition(|b| *b == b'/') {
-        Some(at) => (Some(&bytes[..at]), &bytes[at + 1..]),
-        None => (None, &bytes[..]),
-    };
-    if shared.keeps_out_from_above(&bytes) {
-        return None;
-    }
-    let open = |above| shared.root.open_at(above, OFlags::PATH | OFlags::DIRECTORY);
-    let folder: Option<OwnedFd> = match above.map(open).transpose() {
-        Ok(folder) => folder,
-        Err(e) => return Some(shared.failure(&name, "open its folder", &e)),
-    };
-    let folder: BorrowedFd<'_> = folder.as_ref().map_or(shared.root.fd(), |f| f.as_fd());
-    match stat_at(folder, part) {
-        Ok(stat) if shared.keeps_out(&bytes, &stat) => None,
-        Ok(stat) => shared.record(folder, part, name, &stat),
-        Err(e) => Some(shared.failure(&name, "look at it", &e)),
     }
 }

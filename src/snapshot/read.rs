@@ -8,9 +8,8 @@ use crate::digest::Md5;
 use crate::display::counted;
 use crate::end::{End, Listing};
 use crate::error::{Error, OrFailed, Result};
-use crate::json;
 use crate::monitor::Monitor;
-use crate::record::{Kind, Record};
+use crate::record::{Base64, Kind, Record, key};
 use crate::sort::{self, Spool};
 use crate::stream::{Reader, Records};
 use std::io::BufRead;
@@ -322,14 +321,12 @@ impl Iterator for Reading {
 
 /// Adds `name_bytes` and `destination_bytes` where they are needed and missing, as in what the Python tool wrote.
 fn with_bytes(record: Record) -> Record {
-    let mut changes = Vec::new();
-    let quoted = |bytes: &[u8]| Some(format!("\"{}\"", json::to_base64(bytes)));
-    if !record.name().is_utf8() && record.raw("name_bytes").is_none() {
-        changes.push(("name_bytes", quoted(record.name().as_bytes())));
+    let name = (!record.name().is_utf8() && record.raw("name_bytes").is_none()).then(|| record.name().as_bytes());
+    let target = record.fields().destination.as_deref().filter(|t| std::str::from_utf8(t).is_err());
+    let target = target.filter(|_| record.kind() == Kind::Link && record.raw("destination_bytes").is_none());
+    if name.is_none() && target.is_none() {
+        return record;
     }
-    let target = record.fields().destination.as_ref().filter(|t| std::str::from_utf8(t).is_err());
-    if let Some(target) = target.filter(|_| record.kind() == Kind::Link && record.raw("destination_bytes").is_none()) {
-        changes.push(("destination_bytes", quoted(target)));
-    }
-    if changes.is_empty() { record } else { record.with(&changes) }
+    let bytes = |bytes: Option<&[u8]>| bytes.map(|bytes| Base64(bytes.into()));
+    record.edit().set_known(key::NAME_BYTES, bytes(name)).set_known(key::DESTINATION_BYTES, bytes(target)).finish()
 }

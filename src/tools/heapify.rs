@@ -5,7 +5,8 @@ use crate::cli::{self, Console, Outcome, Output};
 use crate::cli::{FileRoot, HeapRoot, SnapRoot};
 use crate::error::Error;
 use crate::heap::{Cache, Heap};
-use crate::heapify::{self, Options, Source};
+use crate::heapify::{self, Options};
+use crate::source;
 use anyhow::bail;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -64,7 +65,7 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
 fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.file.require()?;
-    let root = Source::open(&file_root)?;
+    let source = source::open(&file_root)?;
     let heap_root = if args.no_store { None } else { Some(args.heap.require()?) };
     if let Some(root) = heap_root.as_ref().filter(|root| root.ends_with_process()) {
         bail!(Error::advise(
@@ -80,9 +81,9 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
         false => args.snap.base(args.base.as_deref(), Some(&file_root), &console)?,
     };
     let (verify_existing, verify_md5) = (args.verify_existing, args.verify_md5);
-    let options = Options { heap, base, verify_existing, verify_md5, cache, jobs, root: file_root };
+    let options = Options { heap, base, verify_existing, verify_md5, cache, jobs };
     console.progress().show(args.progress);
     let output = Output::new(args.out.output.as_deref())?;
-    output.write_all(heapify::heapify(input, root, options, console))?;
+    output.write_all(heapify::heapify(input, source, options, console))?;
     Ok(Outcome::Done)
 }

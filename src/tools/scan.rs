@@ -111,6 +111,6 @@ fn options(args: &Args) -> Result<Options> {
         xattrs: args.xattrs,
         leave_out: roots.into_iter().filter_map(|(root, what)| Some((root?, what))).collect(),
         output: scan::Own::default(),
-        tell_unwanted: false,
+        unwanted: None,
     })
 }

@@ -1,6 +1,7 @@
 //! Small members, so that a few thousand records have an index of some levels.
 
 use super::*;
+use crate::record::Kind;
 use crate::snapshot::{self, Label, Publisher};
 use crate::storage::Location;
 use crate::time::Time;
@@ -13,7 +14,7 @@ fn name(n: usize) -> Name {
 }
 
 fn record(name: &Name) -> Record {
-    Record::failure(name, "x").with(&[("type", Some("\"file\"".into())), ("error", None)])
+    Record::build(name.clone(), Kind::File).finish()
 }
 
 /// A snapshot with two records in each member.

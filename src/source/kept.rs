@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::storage::Location;
 use rustix::fs::Stat;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// The word for the file that the tool itself writes.
 const OUTPUT: &str = "output of this scan";
@@ -21,14 +20,12 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// What the options name, for a scan of `folder`.
-    pub(super) fn new(folder: &Path, options: &Options) -> Kept {
-        let root = Location::Folder(folder.to_path_buf());
+    /// What the options name, for a listing of `root`.
+    pub(super) fn new(root: &Location, options: &Options) -> Kept {
         let outputs = options.output.paths.iter().map(|path| (Location::Folder(path.clone()), OUTPUT));
         let all: Vec<_> = options.leave_out.iter().cloned().chain(outputs).collect();
         let names = all.iter().filter_map(|(other, what)| Some((root.name_of(other)?, *what)));
-        let id = |(root, what): &(Location, &'static str)| root.folder()?.metadata().ok().map(|m| (m.dev(), m.ino(), *what));
-        let ids = options.leave_out.iter().filter_map(id);
+        let ids = options.leave_out.iter().filter_map(|(other, what)| id_of(other).map(|(dev, ino)| (dev, ino, *what)));
         let outputs = options.output.ids.iter().map(|(dev, ino)| (*dev, *ino, OUTPUT));
         Kept { names: names.filter(|(name, _)| !name.is_empty()).collect(), ids: ids.chain(outputs).collect() }
     }
@@ -43,6 +40,15 @@ impl Kept {
         let named = self.names.iter().find(|(kept, _)| kept == name).map(|(_, what)| *what);
         let by_id = || self.ids.iter().find(|(dev, ino, _)| (*dev, *ino) == (stat.st_dev, stat.st_ino)).map(|(.., what)| *what);
         named.or_else(by_id)
+    }
+
+    /// The name above this one that is to be left out, with the word for it; or, with `itself`, this one.
+    pub(super) fn above(&self, name: &[u8], itself: bool) -> Option<(&[u8], &'static str)> {
+        let is_above = |kept: &[u8]| match name.strip_prefix(kept) {
+            Some(rest) => rest.first() == Some(&b'/') || itself && rest.is_empty(),
+            None => false,
+        };
+        self.names.iter().find(|(kept, _)| is_above(kept)).map(|(kept, what)| (&kept[..], *what))
     }
 
     /// Whether there is nothing to leave out.
@@ -68,8 +74,12 @@ pub(super) fn refuse_itself(root: &Location, options: &Options) -> Result<()> {
 }
 
 fn same_folder(root: &Location, other: &Location) -> bool {
-    let id = |root: &Location| root.folder()?.metadata().ok().map(|m| (m.dev(), m.ino()));
-    id(root).is_some_and(|found| id(other) == Some(found))
+    id_of(root).is_some_and(|found| id_of(other) == Some(found))
+}
+
+/// Device and inode of a folder that is there.
+fn id_of(root: &Location) -> Option<(u64, u64)> {
+    root.folder()?.metadata().ok().map(|m| (m.dev(), m.ino()))
 }
 
 /// The names of the folders above a name, outermost first.
@@ -79,21 +89,21 @@ pub(super) fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Options, Shared, walk::Walk};
     use super::*;
+    use crate::end::End;
     use crate::monitor::Recorder;
-    use crate::record::Record;
-    use crate::scan::{Filter, Own};
+    use crate::record::Kind;
+    use crate::scan::{Filter, Own, scan};
+    use std::path::Path;
     use std::sync::Arc;
 
     fn walk(root: &Path, options: Options) -> (Vec<String>, Vec<String>) {
-        let location = Location::Folder(root.to_path_buf());
-        let shared = Shared::new(root, &location, options, Arc::new(Recorder::default())).unwrap();
-        let name = |r: Result<Record>| r.unwrap().name().printable();
-        let names = Walk::new(shared.clone()).unwrap().map(name).collect();
-        let mut kept: Vec<String> = shared.lock().kept_out.iter().map(|name| name.printable()).collect();
+        let records = scan(&Location::Folder(root.to_path_buf()), options, Arc::new(Recorder::default())).unwrap();
+        let mut records: Vec<_> = records.map(Result::unwrap).collect();
+        let end = End::of(&records.pop().filter(|end| end.kind() == Kind::End).unwrap());
+        let mut kept: Vec<String> = end.kept_out.iter().map(|name| name.printable()).collect();
         kept.sort();
-        (names, kept)
+        (records.iter().map(|record| record.name().printable()).collect(), kept)
     }
 
     #[test]

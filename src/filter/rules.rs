@@ -13,8 +13,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Json", into = "Json")]
 pub struct Rules {
-    pub(super) exclude: Lines,
-    pub(super) include: Lines,
+    pub(crate) exclude: Lines,
+    pub(crate) include: Lines,
     /// By folder.
     ignore: BTreeMap<String, Arc<Lines>>,
 }
@@ -51,7 +51,7 @@ impl Rules {
     }
 
     /// Whether an exclude or a line of an ignore file leaves out a thing of this whole name, or a folder above it.
-    pub(super) fn excludes_whole(&self, name: &[u8], folder: bool) -> bool {
+    pub(crate) fn excludes_whole(&self, name: &[u8], folder: bool) -> bool {
         paths(name, folder).any(|(path, folder)| {
             let above = |end: usize| {
                 let lines = self.ignore.get(std::str::from_utf8(&path[..end]).ok()?)?;
@@ -64,18 +64,18 @@ impl Rules {
 
     /// Whether an exclude, or a line of the ignore files of the folders above, leaves this path out. `ignore` has their
     /// lines, innermost first, with the length of the folder's name and its `/`.
-    pub(super) fn excludes<'a>(&self, ignore: impl Iterator<Item = (usize, &'a Lines)>, path: &[u8], folder: bool) -> bool {
+    pub(crate) fn excludes<'a>(&self, ignore: impl Iterator<Item = (usize, &'a Lines)>, path: &[u8], folder: bool) -> bool {
         let by_file = || ignore.map(|(above, lines)| lines.verdict(&path[above..], folder)).find(Option::is_some).flatten();
         self.exclude.verdict(path, folder) == Some(true) || by_file() == Some(true)
     }
 
     /// Whether an include names this path.
-    pub(super) fn includes(&self, path: &[u8], folder: bool) -> bool {
+    pub(crate) fn includes(&self, path: &[u8], folder: bool) -> bool {
         self.include.verdict(path, folder) == Some(true)
     }
 
     /// Whether all is to be listed as far as includes go.
-    pub(super) fn includes_all(&self) -> bool {
+    pub(crate) fn includes_all(&self) -> bool {
         self.include.is_empty()
     }
 
@@ -118,7 +118,7 @@ impl From<Json> for Rules {
 }
 
 /// The rules of a scan that is going on.
-pub(super) struct Met {
+pub(crate) struct Met {
     /// None once they can't be told.
     rules: Option<Rules>,
     size: usize,
@@ -132,18 +132,18 @@ impl Default for Met {
 
 impl Met {
     /// Begins with the rules that hold everywhere.
-    pub(super) fn new(rules: Rules) -> Met {
+    pub(crate) fn new(rules: Rules) -> Met {
         let size = size(&rules);
         Met { rules: size.map(|_| rules), size: size.unwrap_or(0) }.bounded()
     }
 
     /// What can't be told by rules: a list of names.
-    pub(super) fn unknown() -> Met {
+    pub(crate) fn unknown() -> Met {
         Met { rules: None, size: 0 }
     }
 
     /// Adds the lines of the ignore files of a folder.
-    pub(super) fn add(&mut self, folder: &[u8], lines: &Arc<Lines>) {
+    pub(crate) fn add(&mut self, folder: &[u8], lines: &Arc<Lines>) {
         let Some(rules) = &mut self.rules else { return };
         let same = rules.ignore.values().find(|other| *other == lines);
         let more = same.map_or_else(|| size(&**lines), |_| Some(0));
@@ -165,12 +165,12 @@ impl Met {
     }
 
     /// Whether rules, or a list of names, may have left things out that can't be told.
-    pub(super) fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         self.rules.is_none()
     }
 
     /// The rules; None if there are none, or they can't be told.
-    pub(super) fn rules(&self) -> Option<Rules> {
+    pub(crate) fn rules(&self) -> Option<Rules> {
         self.rules.clone().filter(|rules| !rules.is_empty() && size(rules).is_some_and(|size| size <= Rules::LIMIT))
     }
 }
@@ -182,10 +182,11 @@ fn size(value: &(impl Serialize + ?Sized)) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::walk::Walk;
-    use super::super::{Filter, Options, Shared};
     use super::*;
+    use crate::end::End;
+    use crate::filter::Filter;
     use crate::monitor::Recorder;
+    use crate::scan::{Options, scan};
     use crate::storage::Location;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -249,14 +250,14 @@ mod tests {
         assert!(Met::unknown().rules().is_none());
     }
 
-    /// Lists a folder: the names, and the rules.
+    /// Lists a folder: the names, the rules, and whether something was left out.
     fn walked(root: &std::path::Path, filter: Filter) -> (BTreeSet<Vec<u8>>, Option<Rules>, bool) {
         let options = Options { filter, ..Options::default() };
-        let location = Location::Folder(root.to_path_buf());
-        let shared = Shared::new(root, &location, options, Arc::new(Recorder::default())).unwrap();
-        let names = Walk::new(shared.clone()).unwrap().map(|record| record.unwrap().name().as_bytes().to_vec()).collect();
-        let seen = shared.lock();
-        (names, seen.rules(), seen.filtered)
+        let records = scan(&Location::Folder(root.to_path_buf()), options, Arc::new(Recorder::default())).unwrap();
+        let mut records: Vec<_> = records.map(Result::unwrap).collect();
+        let end = End::of(&records.pop().unwrap());
+        let names = records.iter().map(|record| record.name().as_bytes().to_vec()).collect();
+        (names, end.rules.map(|rules| serde_json::from_value(rules).unwrap()), end.filtered)
     }
 
     proptest! {

@@ -109,11 +109,11 @@ impl Serialize for Pattern {
 /// Lines of one folder, the last of which that matches decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub(super) struct Lines(Vec<Pattern>);
+pub(crate) struct Lines(Vec<Pattern>);
 
 impl Lines {
     /// Adds the lines of an ignore file.
-    pub(super) fn read(&mut self, text: &[u8]) {
+    pub(crate) fn read(&mut self, text: &[u8]) {
         let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
         let lines = text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         self.0.extend(lines.filter_map(Pattern::parse));
@@ -128,7 +128,7 @@ impl Lines {
         says
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -1,8 +1,9 @@
 //! The walk: a folder's entries in memory at a time, one folder a level, all reached through open descriptors.
 
-use super::pattern::Lines;
-use super::{Shared, stat_at};
+use super::folder::{FolderSource, failure, stat_at};
+use super::selection::{Selection, Unlisted};
 use crate::error::{OrFailed, Result};
+use crate::filter::Lines;
 use crate::name::{self, Name};
 use crate::record::{Kind, Record};
 use rustix::fs::{self, Dir, FileType, Mode, OFlags};
@@ -13,7 +14,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 pub(super) struct Walk {
-    shared: Arc<Shared>,
+    folder: Arc<FolderSource>,
+    selection: Arc<Selection>,
     levels: Vec<Level>,
 }
 
@@ -82,11 +84,12 @@ fn compare((a, a_slash): (&[u8], bool), (b, b_slash): (&[u8], bool)) -> Ordering
 }
 
 impl Walk {
-    pub(super) fn new(shared: Arc<Shared>) -> Result<Walk> {
-        let fd = shared.root.fd().try_clone_to_owned().or_failed(|| shared.shown_root.clone())?;
-        let included = shared.options.filter.rules.includes_all();
-        let mut walk = Walk { shared, levels: Vec::new() };
-        let level = walk.list(fd, Vec::new(), included).or_failed(|| format!("list {}", walk.shared.shown_root))?;
+    pub(super) fn new(folder: Arc<FolderSource>, selection: Arc<Selection>) -> Result<Walk> {
+        let shown = folder.location.identity();
+        let fd = folder.root.fd().try_clone_to_owned().or_failed(|| shown.clone())?;
+        let included = selection.rules().includes_all();
+        let mut walk = Walk { folder, selection, levels: Vec::new() };
+        let level = walk.list(fd, Vec::new(), included).or_failed(|| format!("list {shown}"))?;
         walk.levels.push(level);
         Ok(walk)
     }
@@ -94,7 +97,7 @@ impl Walk {
     /// Reads a folder's entries.
     fn list(&self, fd: OwnedFd, prefix: Vec<u8>, included: bool) -> io::Result<Level> {
         let mut entries = Entries::default();
-        let names = &self.shared.options.filter.ignore_files;
+        let names = &self.selection.options.filter.ignore_files;
         let mut there = vec![false; names.len()];
         for entry in Dir::read_from(&fd)? {
             let entry = entry?;
@@ -135,7 +138,7 @@ impl Walk {
         if !lines.is_empty() {
             let lines = Arc::new(lines);
             let folder = level.prefix.strip_suffix(b"/").unwrap_or(&level.prefix);
-            self.shared.lock().rules.add(folder, &lines);
+            self.selection.note_ignored(folder, &lines);
             level.ignore = Some(lines);
         }
     }
@@ -156,7 +159,7 @@ impl Walk {
             }
             Err(Errno::LOOP) => {
                 let name = crate::display::printable(&[&level.prefix[..], name].concat());
-                self.shared.monitor.note(&format!("{name}: not obeyed: it is a link, which git does not follow either"));
+                self.selection.monitor.note(&format!("{name}: not obeyed: it is a link, which git does not follow either"));
             }
             // It went away, or it is a socket.
             Err(Errno::NOENT | Errno::NXIO) => {}
@@ -168,7 +171,7 @@ impl Walk {
     /// Whether the filters leave this path out.
     fn is_filtered(&self, path: &[u8], folder: bool) -> bool {
         let ignore = self.levels.iter().rev().filter_map(|l| Some((l.prefix.len(), &**l.ignore.as_ref()?)));
-        self.shared.options.filter.rules.excludes(ignore, path, folder)
+        self.selection.rules().excludes(ignore, path, folder)
     }
 
     /// The record of an entry, if it has one that is wanted.
@@ -177,57 +180,57 @@ impl Walk {
             Ok(stat) => stat,
             // It went away after the folder was listed: the scan is as of now.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
-            Err(e) => return Some(self.shared.failure(&Name::new(path), "look at it", &e)),
+            Err(e) => return Some(failure(&self.selection, &Name::new(path), "look at it", &e)),
         };
         let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        if self.shared.keeps_out(&path, &stat) {
+        if self.selection.keeps_out(&path, &stat) {
             return None;
         }
         if let Some((_, e)) = level.unread.iter().find(|(name, _)| name == part) {
-            return Some(self.shared.failure(&Name::new(path), "read it as an ignore file", e));
+            return Some(failure(&self.selection, &Name::new(path), "read it as an ignore file", e));
         }
-        if self.is_filtered(&path, folder) || !(level.included || self.shared.options.filter.rules.includes(&path, folder)) {
-            self.shared.lock().filtered = true;
+        if self.is_filtered(&path, folder) || !(level.included || self.selection.rules().includes(&path, folder)) {
+            self.selection.note_filtered();
             return None;
         }
-        self.shared.record(level.fd.as_fd(), part, Name::new(path), &stat)
+        self.folder.record(level.fd.as_fd(), part, Name::new(path), &stat, &self.selection)
     }
 
     /// Goes into a folder. A record only where that failed.
     fn descend(&mut self, part: &[u8], path: Vec<u8>) -> Option<Record> {
         if self.is_filtered(&path, true) {
-            self.shared.lock().filtered = true;
+            self.selection.note_filtered();
             return None;
         }
         let level = self.levels.last()?;
-        let included = level.included || self.shared.options.filter.rules.includes(&path, true);
+        let included = level.included || self.selection.rules().includes(&path, true);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = fs::openat(&level.fd, part, flags, Mode::empty()).and_then(|fd| fs::fstat(&fd).map(|stat| (fd, stat)));
         let (fd, stat) = match opened {
             Ok(opened) => opened,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return None,
-            Err(e) => return Some(self.shared.failure(&Name::new(path), "open the folder", &e.into())),
+            Err(e) => return Some(failure(&self.selection, &Name::new(path), "open the folder", &e.into())),
         };
-        if self.shared.keeps_out(&path, &stat) {
+        if self.selection.keeps_out(&path, &stat) {
             return None;
         }
-        if self.shared.options.one_file_system && stat.st_dev != self.shared.device {
-            self.shared.lock().keep_out(&path);
+        if self.selection.options.one_file_system && stat.st_dev != self.folder.device {
+            self.selection.note_kept_out(&path);
             return None;
         }
         let mut prefix = path;
         prefix.push(b'/');
         match self.list(fd, prefix.clone(), included) {
             Ok(level) => {
-                if level.entries.turns.is_empty() && !self.shared.options.wants(Kind::Directory) {
-                    self.shared.lock().empty_folders += 1;
+                if level.entries.turns.is_empty() && !self.selection.wants(Kind::Directory) {
+                    self.selection.note_unlisted(Unlisted::EmptyFolder);
                 }
                 self.levels.push(level);
                 None
             }
             Err(e) => {
                 prefix.pop();
-                Some(self.shared.failure(&Name::new(prefix), "list the folder", &e))
+                Some(failure(&self.selection, &Name::new(prefix), "list the folder", &e))
             }
         }
     }

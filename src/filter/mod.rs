@@ -1,6 +1,13 @@
 //! What a scan is to leave out: lines in the words of `.gitignore`.
 
-use super::rules::Rules;
+mod pattern;
+mod rules;
+mod wildmatch;
+
+pub(crate) use pattern::Lines;
+pub(crate) use rules::Met;
+pub use rules::Rules;
+
 use crate::error::{Error, OrFailed, Result};
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,7 +16,7 @@ use std::path::Path;
 #[derive(Default)]
 pub struct Filter {
     /// The lines that hold everywhere.
-    pub(super) rules: Rules,
+    pub(crate) rules: Rules,
     /// The names of ignore files to obey in every folder. A later one adds its lines behind those of an earlier one.
     pub ignore_files: Vec<OsString>,
 }
@@ -21,12 +28,12 @@ impl Filter {
     /// If a line of an option says nothing, or a file can't be read.
     pub fn new(exclude: &[OsString], exclude_from: &[impl AsRef<Path>], include: &[OsString]) -> Result<Filter> {
         let mut rules = Rules::default();
-        for (option, lines, into) in [("--exclude", exclude, &mut rules.exclude), ("--include", include, &mut rules.include)] {
+        for (lines, into) in [(exclude, &mut rules.exclude), (include, &mut rules.include)] {
             for line in lines {
                 if !into.push(line.as_encoded_bytes()) {
                     let shown = crate::display::printable(line.as_encoded_bytes());
                     return Err(Error::advise(
-                        format!("{option} '{shown}' is no pattern"),
+                        format!("'{shown}' is no pattern"),
                         "as in .gitignore, a line that is empty or starts with # says nothing; write \\# for the character",
                     ));
                 }

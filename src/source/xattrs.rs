@@ -1,6 +1,6 @@
 //! Extended attributes of what lies in a folder.
 
-use crate::record::Kind;
+use crate::record::{Kind, Xattrs};
 use crate::rootdir::{has_proc, proc_name};
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
@@ -9,9 +9,6 @@ use std::os::fd::BorrowedFd;
 
 /// Room for all names, and for a value: the most that Linux has.
 const ROOM: usize = 64 << 10;
-
-/// Names and values.
-type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The extended attributes of what lies in `folder` as `part`, in order of name. A link's own, not its target's; None where they
 /// can't be reached.

@@ -1,0 +1,274 @@
+//! A folder of this machine as a source: all in it is reached through open descriptors.
+
+use super::selection::{Selection, Unlisted};
+use super::{Content, Opened, Settled, Source, Version, facts, kept, walk, xattrs};
+use crate::error::{OrFailed, Result, reason};
+use crate::heap::{self, Stored};
+use crate::name::Name;
+use crate::record::{Kind, Record};
+use crate::rootdir::{RootDir, split};
+use crate::stat::{self, Extra};
+use crate::storage::Location;
+use crate::stream::{LINE_LIMIT, Records};
+use rustix::fs::{self, AtFlags, FileType, OFlags, Stat};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// An open folder.
+pub(super) struct FolderSource {
+    pub(super) root: RootDir,
+    pub(super) location: Location,
+    /// Of the folder itself.
+    pub(super) device: u64,
+    /// It was told that links have extended attributes that can't be read here.
+    told_of_links: AtomicBool,
+}
+
+impl FolderSource {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// If it is not there or no folder.
+    pub(super) fn open(path: &Path) -> Result<FolderSource> {
+        let location = Location::Folder(path.to_path_buf());
+        let root = RootDir::open(path)?;
+        let device = fs::fstat(root.fd()).or_failed(|| location.to_string())?.st_dev;
+        Ok(FolderSource { root, location, device, told_of_links: AtomicBool::new(false) })
+    }
+
+    /// Whether a name that was given lies below one that is left out for what it is.
+    fn keeps_out_from_above(&self, name: &[u8], selection: &Selection) -> bool {
+        let stat = |above: &[u8]| fs::fstat(self.root.open_at(above, OFlags::PATH)?).map_err(io::Error::from);
+        // Where nothing is there, there is nothing to leave out.
+        let keeps_out = |above: &[u8]| stat(above).is_ok_and(|stat| selection.keeps_out(above, &stat));
+        selection.may_keep_out() && kept::above(name).any(keeps_out)
+    }
+
+    /// The record of what lies in `folder` as `part`, if it is of a kind that is wanted.
+    pub(super) fn record(
+        &self,
+        folder: BorrowedFd<'_>,
+        part: &[u8],
+        name: Name,
+        stat: &Stat,
+        selection: &Selection,
+    ) -> Option<Record> {
+        let Some(kind) = stat::kind(stat) else {
+            selection.note_unlisted(match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Socket => Unlisted::Socket,
+                FileType::Fifo => Unlisted::Fifo,
+                _ => Unlisted::Device,
+            });
+            return None;
+        };
+        if !selection.wants(kind) {
+            if kind == Kind::Link {
+                selection.note_unlisted(Unlisted::Link);
+            }
+            return None;
+        }
+        let mut extra = Extra::default();
+        if kind == Kind::Link {
+            match fs::readlinkat(folder, part, Vec::new()) {
+                Ok(target) => extra.destination = Some(target.into_bytes()),
+                Err(e) => return Some(failure(selection, &name, "read the link", &e.into())),
+            }
+        }
+        if selection.options.xattrs {
+            match xattrs::of(folder, part, kind) {
+                Ok(Some(all)) => extra.xattrs = all,
+                Ok(None) if self.told_of_links.swap(true, Ordering::Relaxed) => {}
+                Ok(None) => {
+                    let told = "extended attributes of links are not recorded: there is no /proc to reach them by";
+                    selection.monitor.note(told);
+                }
+                Err(e) => return Some(failure(selection, &name, "read extended attributes", &e)),
+            }
+        }
+        let record = stat::record(name, kind, stat, extra);
+        // No tool would read the line: better this one file than the whole stream.
+        match record.text().len() < LINE_LIMIT / 2 {
+            true => Some(record),
+            false => Some(selection.failure(record.name(), "record it: its extended attributes are too many")),
+        }
+    }
+}
+
+impl Source for FolderSource {
+    fn location(&self) -> &Location {
+        &self.location
+    }
+
+    fn is_folder(&self) -> bool {
+        true
+    }
+
+    fn root_facts(&self, with_xattrs: bool) -> Option<serde_json::Value> {
+        facts::of(&self.root, with_xattrs).ok()
+    }
+
+    fn list(self: Arc<Self>, selection: Arc<Selection>) -> Result<Records> {
+        Ok(Box::new(walk::Walk::new(self, selection)?))
+    }
+
+    fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>> {
+        let bytes = name.as_bytes().to_vec();
+        if self.keeps_out_from_above(&bytes, selection) {
+            return Ok(None);
+        }
+        let (above, part) = split(&bytes);
+        let open = || self.root.open_at(above, OFlags::PATH | OFlags::DIRECTORY);
+        let folder: Option<OwnedFd> = match (!above.is_empty()).then(open).transpose() {
+            Ok(folder) => folder,
+            Err(e) => return Ok(Some(failure(selection, &name, "open its folder", &e))),
+        };
+        let folder: BorrowedFd<'_> = folder.as_ref().map_or(self.root.fd(), |f| f.as_fd());
+        Ok(match stat_at(folder, part) {
+            Ok(stat) if selection.keeps_out(&bytes, &stat) => None,
+            Ok(stat) => self.record(folder, part, name, &stat, selection),
+            Err(e) => Some(failure(selection, &name, "look at it", &e)),
+        })
+    }
+
+    fn open(&self, record: &Record) -> io::Result<Opened> {
+        let file = self.root.open_file(record.name().as_bytes())?;
+        let opened = fs::fstat(&file)?;
+        let version = Version::of(&opened);
+        // One that grows faster than it is read would have no end.
+        let content = Box::new(FileContent { file: file.take(opened.st_size as u64), version: version.clone() });
+        Ok(Opened { record: as_now(record, &opened), version, content })
+    }
+
+    fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
+        let stat = fs::fstat(self.root.open_at(record.name().as_bytes(), OFlags::PATH)?)?;
+        Ok(as_now(record, &stat).filter(|_| stat::kind(&stat) == Some(Kind::File)))
+    }
+}
+
+/// What failed for a name.
+pub(super) fn failure(selection: &Selection, name: &Name, doing: &str, e: &io::Error) -> Record {
+    selection.failure(name, &format!("{doing}: {}", reason(e)))
+}
+
+/// What lies in `folder` as `part`, itself, not what a link leads to.
+pub(super) fn stat_at(folder: BorrowedFd<'_>, part: &[u8]) -> io::Result<Stat> {
+    Ok(fs::statat(folder, part, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// The record of a file as it is by now; None if it is what was listed.
+fn as_now(record: &Record, now: &Stat) -> Option<Record> {
+    let fields = record.fields();
+    let is_listed = fields.size.is_none_or(|s| s == now.st_size as u64)
+        && record.has_time(stat::modified(now))
+        && fields.created.is_none_or(|c| c == stat::changed(now).as_double())
+        && fields.ino.is_none_or(|i| i == now.st_ino);
+    (!is_listed).then(|| {
+        let mut edit = record.edit();
+        stat::set(&mut edit, now);
+        edit.finish()
+    })
+}
+
+impl Version {
+    fn of(stat: &Stat) -> Version {
+        let (modified, changed) = (Some(stat::modified(stat)), Some(stat::changed(stat)));
+        Version { size: Some(stat.st_size as u64), modified, changed, etag: None }
+    }
+}
+
+/// An open file, as far as it went when it was opened.
+struct FileContent {
+    file: io::Take<File>,
+    version: Version,
+}
+
+impl Read for FileContent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl Content for FileContent {
+    fn settle(&mut self, read: &Stored) -> io::Result<Settled> {
+        let size = self.version.size.unwrap_or(0);
+        let is_whole = read.size == size && self.is_at_end()?;
+        let now = Version::of(&fs::fstat(self.file.get_ref())?);
+        Ok(match (now == self.version, is_whole) {
+            (true, true) => Settled::Whole,
+            (true, false) => {
+                Settled::Odd(format!("it is no ordinary file: its content is not what its size says, of {size} bytes"))
+            }
+            (false, _) if now.size > self.version.size && self.only_grew(read)? => Settled::Grew,
+            (false, _) => Settled::Changed,
+        })
+    }
+}
+
+impl FileContent {
+    /// Whether reading on finds nothing more than was asked for so far.
+    fn is_at_end(&mut self) -> io::Result<bool> {
+        self.file.set_limit(1);
+        Ok(io::copy(&mut self.file, &mut io::sink())? == 0)
+    }
+
+    /// Whether what was read is still the start of the file: then nothing happened but that more came behind it, as with a log.
+    fn only_grew(&mut self, read: &Stored) -> io::Result<bool> {
+        if Some(read.size) != self.version.size {
+            return Ok(false);
+        }
+        let mut again = self.file.get_ref();
+        again.rewind()?;
+        Ok(heap::digest(&mut again.take(read.size))?.md5 == read.md5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn only_what_comes_behind_the_end_is_growth() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("f"), "first").unwrap();
+        let source = FolderSource::open(temp.path()).unwrap();
+        let record = Record::parse(br#"{"name":"f"}"#).unwrap();
+        let settled = |change: &dyn Fn(&mut File)| {
+            let mut content = source.open(&record).unwrap().content;
+            let read = heap::digest(&mut content).unwrap();
+            change(&mut File::options().write(true).open(temp.path().join("f")).unwrap());
+            content.settle(&read).unwrap()
+        };
+        assert_eq!(settled(&|_| ()), Settled::Whole);
+        let append = |file: &mut File| file.seek(io::SeekFrom::End(0)).and_then(|_| file.write_all(b" and more")).unwrap();
+        assert_eq!(settled(&append), Settled::Grew);
+        assert_eq!(
+            settled(&|file| file
+                .write_all(b"F")
+                .and_then(|()| file.seek(io::SeekFrom::End(0)))
+                .and_then(|_| file.write_all(b"x"))
+                .unwrap()),
+            Settled::Changed
+        );
+        assert_eq!(settled(&|file| file.set_len(3).unwrap()), Settled::Changed);
+    }
+
+    #[test]
+    fn a_file_that_is_what_was_listed_has_no_newer_record() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("f"), "first").unwrap();
+        std::os::unix::fs::symlink("f", temp.path().join("l")).unwrap();
+        let source = FolderSource::open(temp.path()).unwrap();
+        let record = |text: &str| Record::parse(text.as_bytes()).unwrap();
+        assert_eq!(source.newer(&record(r#"{"name":"f","size":5}"#)).unwrap(), None);
+        let newer = source.newer(&record(r#"{"name":"f","size":4,"tag":"kept"}"#)).unwrap().unwrap();
+        assert_eq!((newer.fields().size, newer.string("tag")), (Some(5), Some("kept".to_string())));
+        assert_eq!(source.open(&record(r#"{"name":"f","size":4,"tag":"kept"}"#)).unwrap().record, Some(newer));
+        assert_eq!(source.newer(&record(r#"{"name":"l","size":4}"#)).unwrap(), None, "a link is no file");
+        assert_eq!(source.newer(&record(r#"{"name":"g"}"#)).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

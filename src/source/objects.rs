@@ -1,0 +1,241 @@
+//! A root in another storage as a source: every object is a file.
+
+use super::selection::Selection;
+use super::{Content, Opened, Settled, Source, Version};
+use crate::error::{Error, OrFailed, Result, reason};
+use crate::etag;
+use crate::heap::Stored;
+use crate::monitor::Monitor;
+use crate::name::Name;
+use crate::parallel;
+use crate::record::{Kind, Record, key};
+use crate::sort;
+use crate::storage::{Gap, Location, LoginRefused, Object, Store, has_no_folders};
+use crate::stream::Records;
+use crate::time::Time;
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+
+/// Objects that wait to be taken up, while the next page is fetched.
+const AHEAD: usize = 10_000;
+
+/// The record of an object: what is known of it, keys in order.
+pub fn record(object: &Object) -> Record {
+    let name = Name::new(&object.key[..]);
+    let mut edit = Record::build(name.clone(), Kind::File);
+    object.more.iter().for_each(|(key, json)| _ = edit.set_json(key, json));
+    edit.set(key::SIZE, object.size)
+        .set(key::ETAG, object.etag.clone())
+        .set(key::MD5, object.md5)
+        .set(key::MODIFIED, object.modified);
+    // What the storage gave as JSON may be none: then the object is known by less.
+    Record::parse(edit.finish().text()).unwrap_or_else(|e| Record::failure(&name, &e.reason))
+}
+
+/// A root in another storage.
+pub(super) struct ObjectSource {
+    store: Arc<dyn Store>,
+    location: Location,
+}
+
+impl ObjectSource {
+    pub(super) fn new(store: &Arc<dyn Store>) -> ObjectSource {
+        ObjectSource { store: store.clone(), location: Location::Remote(store.clone()) }
+    }
+
+    /// What is there under the name of a record.
+    fn now(&self, record: &Record) -> io::Result<Object> {
+        self.store.stat(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// The content of an object; with `looked`, it has to be that until all of it was read.
+    fn opened(&self, record: &Record, content: Box<dyn Read + Send>, looked: Option<Object>) -> Opened {
+        let fields = record.fields();
+        let version = Version { size: fields.size, modified: fields.modified, changed: None, etag: fields.etag.clone() };
+        // A byte more than it had shows that it changed.
+        let content = content.take(fields.size.unwrap_or(u64::MAX - 1) + 1);
+        let content = Box::new(ObjectContent { content, size: fields.size, store: self.store.clone(), looked });
+        Opened { record: None, version, content }
+    }
+}
+
+impl Source for ObjectSource {
+    fn location(&self) -> &Location {
+        &self.location
+    }
+
+    fn list(self: Arc<Self>, selection: Arc<Selection>) -> Result<Records> {
+        let what = format!("file root {}", self.store.url());
+        let mut objects = listed(&self.store).peekable();
+        match objects.peek() {
+            Some(Err(e)) if Gap::of(e).is_none() => {
+                let first: Option<io::Result<Object>> = objects.next();
+                first.transpose().or_failed(|| what.clone())?;
+            }
+            None if has_no_folders(self.store.url()) => {
+                return Err(Error::advise(
+                    format!("{what}: nothing is there"),
+                    "a storage without folders knows a folder by what is in it: is the name right?",
+                ));
+            }
+            Some(_) | None => {}
+        }
+        let monitor = selection.monitor.clone();
+        let records: Records = Box::new(objects.filter_map(move |object| match object {
+            Ok(object) => wanted(&object, &selection).map(Ok),
+            Err(e) => match Gap::of(&e) {
+                Some(gap) => missing(gap, &selection).map(Ok),
+                None => Some(Err(Error::io(what.clone(), e))),
+            },
+        }));
+        if self.store.lists_in_order() { Ok(records) } else { sort::ordered(records, monitor) }
+    }
+
+    fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>> {
+        if selection.keeps_out_below(name.as_bytes(), false) {
+            return Ok(None);
+        }
+        let failure = |reason: &str| Ok(Some(selection.failure(&name, &format!("look at it: {reason}"))));
+        match self.store.stat(name.as_bytes()) {
+            Ok(Some(object)) => Ok(selection.wants(Kind::File).then(|| record(&object))),
+            Ok(None) => failure("no such object"),
+            Err(e) if LoginRefused::is(&e) => Err(Error::io("file root", e)),
+            Err(e) => failure(&reason(&e)),
+        }
+    }
+
+    fn jobs(&self) -> usize {
+        self.store.jobs()
+    }
+
+    fn open(&self, record: &Record) -> io::Result<Opened> {
+        let (key, fields) = (record.name().as_bytes(), record.fields());
+        match self.store.open(key, 0, None, fields.etag.as_deref()) {
+            Ok(content) => Ok(self.opened(record, content, None)),
+            // A storage may tell another etag with the content than in its listing. Then it is read between two looks of one kind,
+            // which have to show the same. The etag of the listing stays in the record, for the next listing to be compared with.
+            Err(e) if etag::is_changed(&e) => {
+                let now = self.now(record)?;
+                let is_listed = |times: (Time, Time)| fields.size == Some(now.size) && same_time(times.0, times.1);
+                match fields.modified.zip(now.modified).is_some_and(is_listed) {
+                    true => Ok(self.opened(record, self.store.open(key, 0, None, None)?, Some(now))),
+                    false => Err(e),
+                }
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
+        let (fields, now) = (record.fields(), self.now(record)?);
+        let etags = match (&fields.etag, &now.etag) {
+            (Some(old), Some(new)) => etag::same(old, new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        let times = fields.modified.zip(now.modified);
+        let same =
+            etags && fields.size.is_none_or(|size| size == now.size) && times.is_none_or(|(listed, now)| same_time(listed, now));
+        Ok((!same).then(|| self::record(&now)))
+    }
+}
+
+/// A listing may tell times more exactly than an answer, whose headers have whole seconds.
+fn same_time(a: Time, b: Time) -> bool {
+    a.sec == b.sec && (a.nsec == b.nsec || a.nsec == 0 || b.nsec == 0)
+}
+
+/// The record of an object, if it is wanted.
+fn wanted(object: &Object, selection: &Selection) -> Option<Record> {
+    let key = &object.key[..];
+    if selection.keeps_out_below(key, false) || !selection.wants(Kind::File) {
+        return None;
+    }
+    if selection.rules().leaves_out(key, false) {
+        selection.note_filtered();
+        return None;
+    }
+    let name = Name::new(key);
+    match name.check() {
+        Ok(()) => Some(record(object)),
+        Err(reason) => Some(selection.failure(&name, reason)),
+    }
+}
+
+/// The record of what can't be listed, unless it is left out: of a folder nobody knows what is in it.
+fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
+    let key = &gap.key[..];
+    if selection.keeps_out_below(key, true) || !(gap.is_folder || selection.wants(Kind::File)) {
+        return None;
+    }
+    // In a folder there may be something to include.
+    if selection.rules().excludes_whole(key, gap.is_folder) || !gap.is_folder && selection.rules().leaves_out(key, false) {
+        selection.note_filtered();
+        return None;
+    }
+    Some(selection.failure(&Name::new(key), &gap.reason))
+}
+
+/// All objects of a store, the next page of them fetched while others are worked on.
+fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + Send + 'static {
+    let lister = store.clone();
+    let listed = parallel::produced(AHEAD, move |sender| {
+        for object in lister.list(b"") {
+            if sender.send(object).is_err() {
+                return;
+            }
+        }
+    });
+    let (objects, failed) = match listed {
+        Ok(objects) => (Some(objects), None),
+        Err(e) => (None, Some(Err(e))),
+    };
+    objects.into_iter().flatten().chain(failed)
+}
+
+/// The records of what is there, in order. A root that is not there has nothing. What can't be listed is an error record, with a
+/// warning: it is left alone.
+pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let what = format!("list {}", store.url());
+    let teller = monitor.clone();
+    let records =
+        listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
+            Ok(object) => Ok(record(&object)),
+            Err(e) => match Gap::of(&e) {
+                Some(gap) => {
+                    teller.warn(&format!("left alone: {gap}"));
+                    Ok(Record::failure(&Name::new(&gap.key[..]), &gap.reason))
+                }
+                None => Err(Error::io(what.clone(), e)),
+            },
+        });
+    if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
+}
+
+/// The content of an object that is being read.
+struct ObjectContent {
+    content: io::Take<Box<dyn Read + Send>>,
+    size: Option<u64>,
+    store: Arc<dyn Store>,
+    /// What it was found to be before it was opened, where its etag does not vouch for what comes.
+    looked: Option<Object>,
+}
+
+impl Read for ObjectContent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.content.read(buffer)
+    }
+}
+
+impl Content for ObjectContent {
+    fn settle(&mut self, read: &Stored) -> io::Result<Settled> {
+        if let Some(looked) = &self.looked
+            && self.store.stat(&looked.key)?.as_ref() != Some(looked)
+        {
+            return Ok(Settled::Changed);
+        }
+        match self.size.filter(|size| *size != read.size) {
+            Some(size) => Err(io::Error::other(format!("{} bytes came, not {size}", read.size))),
+            None => Ok(Settled::Whole),
+        }
+    }
+}

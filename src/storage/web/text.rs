@@ -3,18 +3,28 @@
 use crate::error::{Error, Result};
 use crate::record::Md5;
 use crate::storage::Options;
+use crate::text;
 use crate::time::Time;
-use base64::Engine;
 use chrono::DateTime;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 /// Percent-encodes a path, so that a URL has exactly these bytes; `/` stays.
 pub fn encode(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
+    encoded(path, |byte| byte == b'/')
+}
+
+/// Percent-encodes what is one part of a path or query: all but letters, digits and `-._~`.
+pub fn encode_all(part: &str) -> String {
+    encoded(part, |_| false)
+}
+
+fn encoded(text: &str, stays: fn(u8) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            byte if stays(byte) => out.push(char::from(byte)),
             byte => out.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -59,15 +69,21 @@ impl Place {
         if host.is_empty() || host.starts_with([':', '-']) || host.contains(is_odd) {
             return Err(Error::refused(format!("{scheme}://: the URL needs a host, as in {scheme}://HOST/PATH")));
         }
-        let text = |text: &str| {
+        let part = |text: &str| {
             String::from_utf8(decode(text)).map_err(|_| Error::refused(format!("{scheme}://: the user is not UTF-8")))
         };
         let (user, password) = match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
-            Some((user, password)) => (Some(text(user)?), password.map(text).transpose()?),
+            Some((user, password)) => (Some(part(user)?), password.map(part).transpose()?),
             None => (None, None),
         };
         Ok(Place { user, password, host: host.to_string(), path: path.trim_end_matches('/').to_string() })
     }
+}
+
+/// The host of an address of http or https, for messages.
+pub fn host_of(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    Place::parse(scheme, rest).ok().map(|place| place.host)
 }
 
 /// The `Authorization` header: of the option `token`, or `auth` (user and password), or of what the URL says. None where
@@ -85,7 +101,7 @@ pub fn authorization(place: &Place, options: &Options) -> Result<Option<HeaderVa
     };
     let basic = |(user, password)| {
         let login = format!("{user}:{password}");
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login))
+        format!("Basic {}", text::to_base64(login.as_bytes()))
     };
     let value = options.text("token")?.map(|token| format!("Bearer {token}")).or(pair.map(basic));
     let Some(value) = value else { return Ok(None) };
@@ -100,6 +116,11 @@ pub fn http_time(text: &str) -> Option<Time> {
     Some(Time { sec, nsec: 0 })
 }
 
+/// A time as listings have it: RFC 3339.
+pub fn time(text: &str) -> Option<Time> {
+    DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| Time::from(time.to_utc()))
+}
+
 /// The header of that name as a text.
 pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
@@ -107,8 +128,12 @@ pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// The md5 that a header or a listing has in base64. Services give an empty one where they have none.
 pub fn base64_md5(text: &str) -> Option<Md5> {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
-    bytes.try_into().ok().map(Md5)
+    text::from_base64(text.trim())?.try_into().ok().map(Md5)
+}
+
+/// The same the other way.
+pub fn md5_base64(md5: Md5) -> String {
+    text::to_base64(&md5.0)
 }
 
 #[cfg(test)]
@@ -123,7 +148,7 @@ mod tests {
             assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/%".contains(&b)), "{encoded}");
             assert_eq!(decode(&encoded), name.as_bytes());
         }
-        assert_eq!(encode("a b/%"), "a%20b/%25");
+        assert_eq!((encode("a b/%"), encode_all("a b/%")), ("a%20b/%25".to_string(), "a%20b%2F%25".to_string()));
         assert_eq!((decode("100%"), decode("%zz%4"), decode("%C3%A4+")), (b"100%".to_vec(), b"%zz%4".to_vec(), "ä+".into()));
     }
 

@@ -66,7 +66,8 @@ fn request(stream: &mut TcpStream) -> String {
     loop {
         if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]);
-            let len: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+            let len: usize =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
             let is_whole = match head.contains("transfer-encoding: chunked") {
                 true => bytes.ends_with(b"0\r\n\r\n"),
                 false => bytes.len() >= end + 4 + len,

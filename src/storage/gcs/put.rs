@@ -123,6 +123,7 @@ impl Upload<'_> {
     fn put_chunks(&self, session: &str, first: Vec<u8>, second: Vec<u8>, intake: &mut Intake<'_>) -> io::Result<bool> {
         let (mut chunk, mut next, mut from) = (first, second, 0);
         while !next.is_empty() {
+            intake.check_so_far(self.how)?;
             let len = chunk.len() as u64;
             match self.put_chunk(session, from, chunk, None)? {
                 Ok(None) => {}

@@ -115,6 +115,7 @@ impl Upload<'_> {
             if part.is_empty() {
                 break;
             }
+            intake.check_so_far(self.how)?;
             let md5 = md5_of(&part);
             md5s.push(md5);
             let number = md5s.len();

@@ -6,6 +6,7 @@ pub(super) mod delete;
 mod get;
 pub(super) mod multipart;
 pub(super) mod pages;
+pub(super) mod percent;
 mod send;
 pub(super) mod service;
 #[cfg(test)]
@@ -14,9 +15,8 @@ mod text;
 pub(super) mod upload;
 
 pub(super) use get::{Content, get};
-pub(super) use text::{
-    Place, authorization, base64_md5, decode, encode, encode_all, header, host_of, http_time, md5_base64, time,
-};
+pub(super) use percent::{decode, encode, encode_all};
+pub(super) use text::{Place, authorization, base64_md5, header, host_of, http_time, md5_base64, time};
 
 use self::send::{limit, once};
 use super::LoginRefused;

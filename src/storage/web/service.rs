@@ -268,10 +268,14 @@ impl Service {
     /// The error of an answer that is something else than was asked for. Services put errors into answers that began well.
     fn odd<T>(&self, call: &Call, head: &Head, body: Option<&[u8]>, good: Good<T>) -> Failed {
         let host = &self.host;
+        let invalid = |passes, reason| {
+            let error = io::Error::new(io::ErrorKind::InvalidData, reason);
+            Failed { passes, ..Failed::new(head.status, "", error) }
+        };
         let (passes, code, reason) = match good {
-            Good::Broken(reason) => (true, String::new(), format!("{host}: the answer of the service breaks off: {reason}")),
+            Good::Broken(reason) => return invalid(true, format!("{host}: the answer of the service breaks off: {reason}")),
             Good::Wrong(reason) => {
-                (false, String::new(), format!("{host}: the service answered with {} that {reason}", call.asked))
+                return invalid(false, format!("{host}: the service answered with {} that {reason}", call.asked));
             }
             Good::Yes(_) | Good::No => match body.and_then(Said::of) {
                 Some(said) => {
@@ -281,8 +285,7 @@ impl Service {
                 None => (false, String::new(), self.instead(call, head, body.unwrap_or_default())),
             },
         };
-        let kind = if passes && code.is_empty() { io::ErrorKind::InvalidData } else { io::ErrorKind::Other };
-        Failed { passes, ..Failed::new(head.status, &code, io::Error::new(kind, reason)) }
+        Failed { passes, ..Failed::new(head.status, &code, io::Error::other(reason)) }
     }
 
     /// That something else came than was asked for.
@@ -292,7 +295,7 @@ impl Service {
             () if head.is_page() => "an HTML page".to_string(),
             // Of a content the body was not looked at, and HEAD has none.
             () if matches!(call.method, Method::GET | Method::HEAD) && head.status.is_success() => {
-                "something without an etag".to_string()
+                "nothing that says it is an object".to_string()
             }
             () => kind(None, body),
         };

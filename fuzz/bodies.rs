@@ -18,6 +18,9 @@ use std::sync::Arc;
 #[allow(dead_code)]
 #[path = "../src/storage/xml.rs"]
 mod document;
+#[allow(dead_code)]
+#[path = "../src/storage/web/percent.rs"]
+mod percent;
 #[path = "../src/storage/webdav/propfind.rs"]
 mod propfind;
 #[allow(dead_code)]

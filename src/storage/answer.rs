@@ -105,10 +105,24 @@ impl std::fmt::Display for Said {
     }
 }
 
-/// The first line, not too long.
+/// The first line, not too long, without what could be a signature: what stands behind `sig=` or `Bearer `, and long words
+/// of base64.
 pub(super) fn shortened(text: &str) -> String {
-    let line: String = text.trim().lines().next().unwrap_or_default().chars().take(MOST).collect();
-    printable(line.as_bytes())
+    let line = text.trim().lines().next().unwrap_or_default();
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '%' | '-' | '_' | '.');
+    let mut out = String::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        let secret = part.len() >= 40 || part.to_ascii_lowercase().contains("sig=") || out.ends_with("Bearer ");
+        out.push_str(if secret { "..." } else { part });
+        let next = after.find(word).unwrap_or(after.len());
+        out.push_str(&after[..next]);
+        rest = &after[next..];
+    }
+    let end = out.char_indices().nth(MOST).map_or(out.len(), |(at, _)| at);
+    printable(&out.as_bytes()[..end])
 }
 
 #[cfg(test)]
@@ -135,5 +149,18 @@ mod tests {
         ] {
             assert_eq!(kind(content_type, body.as_bytes()), name, "{body}");
         }
+    }
+    #[test]
+    fn what_a_service_says_is_cut_and_cleaned() {
+        for (text, short_text) in [
+            ("one\ntwo", "one"),
+            ("a \x1b[31m b", "a \\u{1b}[31m b"),
+            ("no sv=1&sig=abc%2Bdef&se=2", "no sv=1&...&se=2"),
+            ("MAC signature 'c0Vj+cmV0c0VjcmV0c0VjcmV0c0VjcmV0c0VjcmV0c0Vj=' is wrong", "MAC signature '...' is wrong"),
+            ("Authorization: Bearer abc", "Authorization: Bearer ..."),
+        ] {
+            assert_eq!(shortened(text), short_text);
+        }
+        assert_eq!(shortened(&"ä ".repeat(500)).chars().count(), MOST);
     }
 }

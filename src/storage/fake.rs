@@ -62,19 +62,22 @@ fn gone() -> String {
 
 fn request(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    let mut piece = [0; 4096];
+    let mut piece = vec![0; 1 << 16];
     loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let len = head.lines().filter_map(|line| line.strip_prefix("content-length: ")).next();
-            let is_chunked = head.contains("transfer-encoding: chunked");
-            if (!is_chunked && body.len() >= len.map_or(0, |n| n.parse().unwrap())) || (is_chunked && body.ends_with("0\r\n\r\n"))
-            {
-                return text;
+        if let Some(end) = memchr::memmem::find(&bytes, b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]);
+            let len: usize =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+            let is_whole = match head.contains("transfer-encoding: chunked") {
+                true => bytes.ends_with(b"0\r\n\r\n"),
+                false => bytes.len() >= end + 4 + len,
+            };
+            if is_whole {
+                return String::from_utf8_lossy(&bytes).into_owned();
             }
         }
         match stream.read(&mut piece).unwrap_or(0) {
-            0 => return text,
+            0 => return String::from_utf8_lossy(&bytes).into_owned(),
             n => bytes.extend_from_slice(&piece[..n]),
         }
     }

@@ -47,6 +47,17 @@ impl<'a> Intake<'a> {
         Ok(piece)
     }
 
+    /// Whether what was read so far is not longer than all of it was said to be.
+    ///
+    /// # Errors
+    /// `InvalidData` if it is.
+    pub fn check_so_far(&self, how: &Put) -> io::Result<()> {
+        match how.size {
+            Some(size) if self.count > size => Err(altered("what was to be stored is longer than it was said to be")),
+            _ => Ok(()),
+        }
+    }
+
     /// The md5 and the size of what was read, if that is what was said of it.
     ///
     /// # Errors

@@ -4,16 +4,18 @@
 mod answer;
 #[cfg(feature = "network")]
 mod azure;
+#[cfg(feature = "network")]
+mod bucket;
 #[cfg(all(test, feature = "network"))]
 mod fake;
+#[cfg(feature = "network")]
+mod gcs;
 #[cfg(feature = "network")]
 mod http;
 #[cfg(feature = "network")]
 mod intake;
 mod location;
 pub mod memory;
-#[cfg(feature = "network")]
-mod opendal;
 mod options;
 #[cfg(feature = "network")]
 mod resume;
@@ -21,6 +23,8 @@ mod resume;
 mod retry;
 #[cfg(feature = "network")]
 mod runtime;
+#[cfg(feature = "network")]
+mod s3;
 #[cfg(feature = "network")]
 mod sftp;
 mod store;
@@ -71,7 +75,9 @@ fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
         #[cfg(feature = "network")]
         "az" | "abfs" | "abfss" => azure::open(scheme, rest, options),
         #[cfg(feature = "network")]
-        "s3" | "gs" | "gcs" => opendal::open(scheme, rest, options),
+        "s3" => s3::open(scheme, rest, options),
+        #[cfg(feature = "network")]
+        "gs" | "gcs" => gcs::open(scheme, rest, options),
         #[cfg(feature = "network")]
         "webdav" | "webdavs" => webdav::open(scheme, rest, options),
         #[cfg(feature = "network")]

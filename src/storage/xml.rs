@@ -2,7 +2,6 @@
 
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, escape};
-use std::ops::Range;
 
 /// An element that has ended: the names of those it stands in and its own, its text, and its attributes.
 pub(super) struct Element<'a> {
@@ -10,8 +9,6 @@ pub(super) struct Element<'a> {
     pub path: &'a [String],
     /// What stands in it, behind its last child.
     pub text: String,
-    /// Where its content stands in the document, in bytes.
-    pub at: Range<usize>,
     /// Names, without prefixes, and values as they stand there.
     pub attributes: Vec<(String, String)>,
 }
@@ -33,29 +30,26 @@ impl Element<'_> {
 /// # Errors
 /// If it is none, or ends early.
 pub(super) fn walk(document: &str, mut each: impl FnMut(Element)) -> Result<(), String> {
-    let plain = document.trim_start_matches('\u{feff}');
-    let before = document.len() - plain.len();
-    let mut reader = Reader::from_str(plain);
+    let mut reader = Reader::from_str(document.trim_start_matches('\u{feff}'));
     let mut path: Vec<String> = Vec::new();
-    let mut begins: Vec<(usize, Vec<(String, String)>)> = Vec::new();
+    let mut begins: Vec<Vec<(String, String)>> = Vec::new();
     let mut text = String::new();
     let mut whole = false;
     let attributes = |start: &BytesStart| -> Vec<(String, String)> {
         start.attributes().flatten().map(|a| (a.key.local_name().as_ref().to_string(), a.value.to_string())).collect()
     };
     loop {
-        let at = before + usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         let event = reader.read_event().map_err(|e| e.to_string())?;
         match event {
             Event::Start(_) | Event::Empty(_) if whole => return Err("there is more after its end".to_string()),
             Event::Start(start) => {
                 path.push(start.local_name().as_ref().to_string());
-                begins.push((before + usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX), attributes(&start)));
+                begins.push(attributes(&start));
                 text.clear();
             }
             Event::Empty(start) => {
                 path.push(start.local_name().as_ref().to_string());
-                each(Element { path: &path, text: String::new(), at: at..at, attributes: attributes(&start) });
+                each(Element { path: &path, text: String::new(), attributes: attributes(&start) });
                 path.pop();
                 text.clear();
                 whole = path.is_empty();
@@ -70,8 +64,8 @@ pub(super) fn walk(document: &str, mut each: impl FnMut(Element)) -> Result<(), 
                 }
             },
             Event::End(_) => {
-                let (begin, attributes) = begins.pop().unwrap_or((at, Vec::new()));
-                each(Element { path: &path, text: std::mem::take(&mut text), at: begin..at, attributes });
+                let attributes = begins.pop().unwrap_or_default();
+                each(Element { path: &path, text: std::mem::take(&mut text), attributes });
                 path.pop();
                 whole = path.is_empty();
             }
@@ -79,6 +73,11 @@ pub(super) fn walk(document: &str, mut each: impl FnMut(Element)) -> Result<(), 
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
         }
     }
+}
+
+/// A text as it has to stand in a document.
+pub(super) fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
+    escape::escape(text)
 }
 
 /// The name of the root element, of whatever can be read of a document.
@@ -99,12 +98,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_tell_where_their_content_stands() {
+    fn elements_tell_where_they_stand_and_their_text() {
         let document = "\u{feff}<?xml version=\"1.0\"?><a><b>x&amp;y</b><c/><d></d></a>";
         let mut found = Vec::new();
-        walk(document, |e| found.push((e.path.join("/"), e.text, document[e.at].to_string()))).unwrap();
-        let expected = [("a/b", "x&y", "x&amp;y"), ("a/c", "", ""), ("a/d", "", ""), ("a", "", "<b>x&amp;y</b><c/><d></d>")];
-        assert_eq!(found, expected.map(|(p, t, c)| (p.to_string(), t.to_string(), c.to_string())));
+        walk(document, |e| found.push((e.path.join("/"), e.text))).unwrap();
+        let expected = [("a/b", "x&y"), ("a/c", ""), ("a/d", ""), ("a", "")];
+        assert_eq!(found, expected.map(|(p, t)| (p.to_string(), t.to_string())));
         assert!(walk("<a><b></b>", |_| {}).is_err() && walk("", |_| {}).is_err() && walk("<a/><b/>", |_| {}).is_err());
         assert!(walk("<a/>", |_| {}).is_ok());
     }

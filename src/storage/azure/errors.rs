@@ -2,39 +2,17 @@
 
 use crate::display::printable;
 use crate::storage::LoginRefused;
-use std::error::Error as _;
+use crate::storage::answer::shortened;
+use crate::storage::web::service::Failed;
+use http::StatusCode;
 use std::io::{self, ErrorKind};
 
-/// Why a request did not do what it should.
-#[derive(Debug)]
-pub struct Failed {
-    /// The status; 0 without an answer.
-    pub status: u16,
-    /// The service's own code, as `BlobNotFound`; empty where it gave none.
-    pub code: String,
-    /// Tries that were made. After the first one something that is found may be one's own.
-    pub tries: u32,
-    /// For whoever called.
-    pub error: io::Error,
-}
-
-impl From<Failed> for io::Error {
-    fn from(failed: Failed) -> io::Error {
-        failed.error
-    }
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Failed {
-        Failed { status: 0, code: String::new(), tries: 1, error }
-    }
-}
-
 /// An answer that is no success. `code` is from its header, `body` what came with it.
-pub fn answered(status: u16, code: Option<&str>, body: &[u8], container: &str) -> Failed {
+pub fn answered(status: StatusCode, code: Option<&str>, body: &[u8], container: &str) -> Failed {
     let said = super::xml::error(body);
-    let code = code.map(short).or_else(|| said.code.as_deref().map(short)).unwrap_or_default();
-    let text = said.detail.or(said.message).map(|t| short(&t).trim_end_matches('.').to_string()).filter(|t| !t.is_empty());
+    let (answer, status) = (status, status.as_u16());
+    let code = code.map(shortened).or_else(|| said.code.as_deref().map(shortened)).unwrap_or_default();
+    let text = said.detail.or(said.message).map(|t| shortened(&t).trim_end_matches('.').to_string()).filter(|t| !t.is_empty());
     let mut line = format!("status {status}");
     for (mark, part) in [(" ", Some(code.clone()).filter(|c| !c.is_empty())), (": ", text)] {
         if let Some(part) = part {
@@ -60,7 +38,9 @@ pub fn answered(status: u16, code: Option<&str>, body: &[u8], container: &str) -
     // "Server failed to authenticate the request": whatever it was, all others fare the same.
     let is_login = status == 401 || matches!(&*code, "AuthenticationFailed" | "InvalidAuthenticationInfo");
     let error = if is_login { LoginRefused(line).into() } else { io::Error::new(kind, line) };
-    Failed { status, code, tries: 1, error }
+    let failed = Failed::new(answer, &code, error);
+    // A body that did not arrive as it was sent may arrive well next time.
+    Failed { passes: failed.passes || code == "Md5Mismatch", ..failed }
 }
 
 fn advice(status: u16, code: &str) -> Option<&'static str> {
@@ -77,49 +57,6 @@ fn advice(status: u16, code: &str) -> Option<&'static str> {
     }
 }
 
-/// No answer, or only a part of one. Never with the URL, which may hold a signature.
-pub fn broken(host: &str, error: reqwest::Error) -> io::Error {
-    let kind = if error.is_timeout() { ErrorKind::TimedOut } else { ErrorKind::Other };
-    let error = error.without_url();
-    // The outer ones only say that sending or connecting failed; the innermost says why.
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        reason = inner.to_string();
-        source = inner.source();
-    }
-    if let Some(refused) = super::super::tls::refused(&reason) {
-        return io::Error::new(kind, format!("{host}: {refused}"));
-    }
-    let reason = reason.find(" (os error ").map_or(&*reason, |at| &reason[..at]);
-    io::Error::new(kind, format!("{host}: {}", short(reason)))
-}
-
-/// Nothing came for so many seconds.
-pub fn stalled(host: &str, seconds: u64) -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, format!("{host}: nothing came for {seconds} seconds"))
-}
-
-/// The first line, not too long, without what could be a signature: what stands behind `sig=` or `Bearer `, and long words
-/// of base64.
-pub fn short(text: &str) -> String {
-    let line = text.trim().lines().next().unwrap_or_default();
-    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '%' | '-' | '_' | '.');
-    let mut out = String::new();
-    let mut rest = line;
-    while !rest.is_empty() {
-        let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
-        let (part, after) = rest.split_at(end);
-        let secret = part.len() >= 40 || part.to_ascii_lowercase().contains("sig=") || out.ends_with("Bearer ");
-        out.push_str(if secret { "..." } else { part });
-        let next = after.find(word).unwrap_or(after.len());
-        out.push_str(&after[..next]);
-        rest = &after[next..];
-    }
-    let end = out.char_indices().nth(200).map_or(out.len(), |(at, _)| at);
-    printable(&out.as_bytes()[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +64,7 @@ mod tests {
     #[test]
     fn answers_become_kinds_and_one_line() {
         let body = b"<Error><Code>AuthorizationFailure</Code><Message>Not allowed.\nRequestId:1\nTime:2</Message></Error>";
-        let e = answered(403, None, body, "box").error;
+        let e = answered(StatusCode::FORBIDDEN, None, body, "box").error;
         assert_eq!(e.kind(), ErrorKind::PermissionDenied);
         assert!(e.to_string().starts_with("status 403 AuthorizationFailure: Not allowed; check the credential"), "{e}");
         for (status, code, kind, said) in [
@@ -138,22 +75,9 @@ mod tests {
             (307, "", ErrorKind::Other, "status 307: redirections are not followed"),
             (500, "", ErrorKind::Other, "status 500"),
         ] {
+            let status = StatusCode::from_u16(status).unwrap();
             let e = answered(status, Some(code).filter(|c| !c.is_empty()), b"<html>", "box").error;
             assert!(e.kind() == kind && e.to_string().contains(said), "{e}");
         }
-    }
-
-    #[test]
-    fn what_a_service_says_is_cut_and_cleaned() {
-        for (text, short_text) in [
-            ("one\ntwo", "one"),
-            ("a \x1b[31m b", "a \\u{1b}[31m b"),
-            ("no sv=1&sig=abc%2Bdef&se=2", "no sv=1&...&se=2"),
-            ("MAC signature 'c0Vj+cmV0c0VjcmV0c0VjcmV0c0VjcmV0c0VjcmV0c0Vj=' is wrong", "MAC signature '...' is wrong"),
-            ("Authorization: Bearer abc", "Authorization: Bearer ..."),
-        ] {
-            assert_eq!(short(text), short_text);
-        }
-        assert_eq!(short(&"ä ".repeat(500)).chars().count(), 200);
     }
 }

@@ -1,134 +1,61 @@
 //! Listings, page by page, and what is told of a blob.
 
-use super::super::runtime::block_on;
-use super::super::store::Object;
 use super::document;
-use super::errors::Failed;
-use super::request::{Call, Client, text};
+use super::request::{Requests, is_blob, is_done};
 use super::xml::{self, Blob};
-use crate::digest::Md5;
 use crate::etag;
-use crate::storage::answer::{instead, kind};
+use crate::storage::store::Object;
+use crate::storage::web::pages::{Page, Paged};
+use crate::storage::web::service::{Failed, Good, Head};
+use crate::storage::web::{self, header};
 use crate::time::Time;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
-use tokio::task::JoinHandle;
 
-/// The blobs of a listing.
-pub struct Pages {
-    client: Arc<Client>,
-    /// All names start with it; that of the store, which is cut off, and what was asked for.
-    prefix: String,
-    root: usize,
-    blobs: VecDeque<Blob>,
-    next: Next,
-}
-
-/// The next page: asked for while the one before is worked on.
-enum Next {
-    Unasked,
-    Asked(JoinHandle<io::Result<xml::Page>>),
-    Done,
-}
-
-impl Pages {
-    /// All blobs whose name starts with `prefix`, of which the first `root` bytes are cut off.
-    pub fn new(client: Arc<Client>, prefix: String, root: usize) -> Pages {
-        Pages { client, prefix, root, blobs: VecDeque::new(), next: Next::Unasked }
-    }
-
-    /// Gets the page that was asked for, and asks for the one behind it. False after the last.
-    fn turn(&mut self) -> io::Result<bool> {
-        // Whatever happens, there is nothing behind an error.
-        let arrived = match std::mem::replace(&mut self.next, Next::Done) {
-            Next::Done => return Ok(false),
-            Next::Unasked => block_on(page(self.client.clone(), self.prefix.clone(), String::new()))??,
-            Next::Asked(task) => block_on(task)?.map_err(io::Error::other)??,
+impl Paged for Requests {
+    async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
+        let query = [
+            ("restype", "container"),
+            ("comp", "list"),
+            ("prefix", prefix),
+            ("marker", token),
+            ("maxresults", "5000"),
+            ("include", "metadata"),
+        ];
+        let call = self.call(Method::GET, None, &query, "a listing");
+        let read = |head: &Head, body: &[u8]| {
+            let is_listing = document::root(&String::from_utf8_lossy(body)).as_deref() == Some("EnumerationResults");
+            if !is_listing || !is_done(head, 200) {
+                return Good::No;
+            }
+            match xml::page(body) {
+                Ok(page) => check(page, &self.service.bucket, prefix, token),
+                Err(reason) => Good::Wrong(format!("can't be read: {reason}")),
+            }
         };
-        self.blobs = arrived.blobs.into();
-        if let Some(marker) = arrived.marker {
-            let (client, prefix) = (self.client.clone(), self.prefix.clone());
-            self.next = block_on(async move { Next::Asked(tokio::spawn(page(client, prefix, marker))) })?;
-        }
-        Ok(true)
+        let page = self.service.ask(&call, read).await?;
+        let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
+        Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
     }
-}
-
-impl Iterator for Pages {
-    type Item = io::Result<Object>;
-
-    fn next(&mut self) -> Option<io::Result<Object>> {
-        loop {
-            if let Some(blob) = self.blobs.pop_front() {
-                let outside = || io::Error::other("the listing has a name that was not asked for");
-                let Some(key) = blob.name.strip_prefix(&self.prefix).map(|_| &blob.name[self.root..]) else {
-                    return Some(Err(outside()));
-                };
-                if key.is_empty() || is_folder(&blob) {
-                    continue;
-                }
-                let key = key.as_bytes().to_vec();
-                return Some(object(key, &blob));
-            }
-            match self.turn() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(e) => return Some(Err(e)),
-            }
-        }
-    }
-}
-
-/// Nothing more is asked for.
-impl Drop for Pages {
-    fn drop(&mut self) {
-        if let Next::Asked(task) = &self.next {
-            task.abort();
-        }
-    }
-}
-
-async fn page(client: Arc<Client>, prefix: String, marker: String) -> io::Result<xml::Page> {
-    let query = [
-        ("restype", "container"),
-        ("comp", "list"),
-        ("prefix", &prefix),
-        ("marker", &marker),
-        ("maxresults", "5000"),
-        ("include", "metadata"),
-    ];
-    let (answer, body) = client.send_whole(&Call::container(Method::GET, &query)).await?;
-    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
-    let content_type = text(&answer.headers, "content-type");
-    if document::root(&String::from_utf8_lossy(&body)).as_deref() != Some("EnumerationResults") {
-        let reason = instead("a listing", StatusCode::OK, &kind(content_type, &body));
-        return Err(invalid(format!("{}: {reason}", client.host)));
-    }
-    let page = xml::page(&body).map_err(|reason| invalid(format!("{}: the listing can't be read: {reason}", client.host)))?;
-    check(&page, &client, &prefix, &marker).map_err(|reason| invalid(format!("{}: {reason}", client.host)))?;
-    Ok(page)
 }
 
 /// "ContainerName", "Prefix", "Marker" and "NextMarker" are in the response's syntax; an answer to another question repeats another
 /// one. The emulator leaves out what is empty.
-fn check(page: &xml::Page, client: &Client, prefix: &str, marker: &str) -> Result<(), &'static str> {
-    if page.container.as_ref().is_some_and(|container| !container.is_empty() && *container != client.container) {
-        return Err("the service answered with the listing of another container");
+fn check(page: xml::Page, container: &str, prefix: &str, marker: &str) -> Good<xml::Page> {
+    let wrong = |reason: &str| Good::Wrong(reason.to_string());
+    if page.container.as_ref().is_some_and(|told| !told.is_empty() && told != container) {
+        return wrong("is that of another container");
     }
     // XML changes line breaks, and can't hold other control characters.
     let is_plain = !prefix.contains(char::is_control);
     if is_plain && page.prefix.as_ref().is_some_and(|told| told != prefix) {
-        return Err("the service answered with the listing of another folder");
+        return wrong("is that of another folder");
     }
     match &page.marker {
-        Some(next) if next == marker => Err("the service says that there is more, but not how to go on"),
-        _ => Ok(()),
+        Some(next) if next == marker => wrong("says that there is more, but not how to go on"),
+        _ => Good::Yes(page),
     }
 }
 
@@ -136,12 +63,15 @@ fn check(page: &xml::Page, client: &Client, prefix: &str, marker: &str) -> Resul
 ///
 /// # Errors
 /// If the container does not exist, or the service can't be asked.
-pub async fn stat(client: &Client, blob: &str, key: &[u8]) -> io::Result<Option<Object>> {
-    match client.send(&Call::blob(Method::HEAD, blob)).await {
-        Ok(answer) => {
-            let blob = of_headers(blob, &answer.headers);
-            if is_folder(&blob) { Ok(None) } else { object(key.to_vec(), &blob).map(Some) }
-        }
+pub async fn stat(requests: &Requests, blob: &str, key: &[u8]) -> io::Result<Option<Object>> {
+    let call = requests.call(Method::HEAD, Some(blob), &[], "what it knows of a blob");
+    let read = |head: &Head, _: &[u8]| match is_done(head, 200) && is_blob(head) {
+        true => Good::Yes(of_headers(blob, &head.headers)),
+        false => Good::No,
+    };
+    match requests.service.ask(&call, read).await {
+        Ok(blob) if is_folder(&blob) => Ok(None),
+        Ok(blob) => object(key.to_vec(), &blob).map(Some),
         Err(Failed { status: 404, code, .. }) if code != "ContainerNotFound" => Ok(None),
         Err(failed) => Err(failed.into()),
     }
@@ -165,7 +95,10 @@ fn of_headers(name: &str, headers: &HeaderMap) -> Blob {
         ("x-ms-tag-count", "TagCount"),
         ("x-ms-resource-type", "ResourceType"),
     ];
-    let properties = names.iter().filter_map(|(from, to)| Some((to.to_string(), text(headers, from)?.to_string()))).collect();
+    let properties = names
+        .iter()
+        .filter_map(|(from, to)| Some((to.to_string(), header(headers, from).filter(|text| !text.is_empty())?.to_string())))
+        .collect();
     let metadata = headers.iter().filter_map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         Some((name.as_str().strip_prefix("x-ms-meta-")?.to_string(), Some(value).filter(|v| !v.is_empty())))
@@ -197,14 +130,9 @@ fn object(key: Vec<u8>, blob: &Blob) -> io::Result<Object> {
         modified: get("Last-Modified").and_then(date).map(Time::from),
         // Listings of the service have it without quotes, headers and those of the emulator with them; conditions need them.
         etag: get("Etag").and_then(etag::condition),
-        md5: get("Content-MD5").and_then(md5),
+        md5: get("Content-MD5").and_then(web::base64_md5),
         more: more(blob),
     })
-}
-
-/// An md5 in base64.
-fn md5(text: &str) -> Option<Md5> {
-    BASE64_STANDARD.decode(text).ok()?.try_into().ok().map(Md5)
 }
 
 fn date(text: &str) -> Option<DateTime<Utc>> {

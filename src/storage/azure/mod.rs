@@ -2,9 +2,7 @@
 //! accounts with folders, through the blob interface.
 
 mod auth;
-mod batch;
 mod config;
-mod download;
 mod errors;
 mod list;
 mod request;
@@ -14,8 +12,12 @@ mod xml;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
+use super::web::delete::Deleter;
+use super::web::pages::Pages;
+use super::web::{content, percent};
 use super::{Options, text_variable, xml as document};
 use crate::error::{OrFailed, Result};
+use http::Method;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -25,9 +27,9 @@ struct Azure {
     url: String,
     /// Empty, or with a `/` at its end.
     prefix: String,
-    client: Arc<request::Client>,
+    requests: Arc<request::Requests>,
     uploads: upload::Uploads,
-    deletes: batch::Deletes,
+    deleter: Deleter<request::Requests>,
 }
 
 /// Opens `scheme://rest`. Nothing is asked of the service yet.
@@ -42,10 +44,10 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 
 impl Azure {
     fn new(config: config::Config, policy: Policy) -> io::Result<Azure> {
-        let client = Arc::new(request::Client::new(&config, policy)?);
-        let uploads = upload::Uploads::new(client.clone(), config.concurrency);
-        let deletes = batch::Deletes::new(client.clone());
-        Ok(Azure { url: config.url, prefix: config.prefix, client, uploads, deletes })
+        let requests = Arc::new(request::Requests::new(&config, policy)?);
+        let uploads = upload::Uploads::new(requests.clone(), config.concurrency);
+        let deleter = Deleter::new(requests.clone());
+        Ok(Azure { url: config.url, prefix: config.prefix, requests, uploads, deleter })
     }
 
     /// The name of the blob of a key.
@@ -70,7 +72,7 @@ impl Store for Azure {
     fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
         // What no key can start with needs no request.
         let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
-        Box::new(list::Pages::new(self.client.clone(), format!("{}{prefix}", self.prefix), self.prefix.len()))
+        Box::new(Pages::new(self.requests.clone(), &self.prefix, prefix, false))
     }
 
     /// The service promises nothing, accounts with folders have another order, and the emulator's is that of UTF-16.
@@ -80,11 +82,12 @@ impl Store for Azure {
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
         let blob = self.blob(key)?;
-        block_on(list::stat(&self.client, &blob, key))?
+        block_on(list::stat(&self.requests, &blob, key))?
     }
 
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        download::open(&self.client, &self.blob(key)?, from, len, etag)
+        let call = self.requests.call(Method::GET, Some(&self.blob(key)?), &[], "a blob");
+        content::of_service(&self.requests.service, call, (from, len), etag, String::new(), io::Error::from)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
@@ -96,11 +99,7 @@ impl Store for Azure {
     }
 
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
-        let mut blobs = Vec::new();
-        let checked: Vec<io::Result<()>> = keys.iter().map(|key| self.blob(key).map(|blob| blobs.push(blob))).collect();
-        let mut done = self.deletes.delete(&blobs).into_iter();
-        // Names that can't be are answered already; the others come in their order.
-        checked.into_iter().map(|ok| ok.and_then(|()| done.next().unwrap_or(Ok(())))).collect()
+        self.deleter.delete(keys, |key| self.blob(key))
     }
 }
 

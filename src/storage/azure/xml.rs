@@ -1,6 +1,7 @@
 //! The XML that the service sends: listings and errors.
 
 use super::document::{Element, walk};
+use super::percent::decode;
 use std::collections::BTreeMap;
 
 /// One blob of a listing.
@@ -99,22 +100,7 @@ fn decoded(element: &Element) -> Option<String> {
     if element.attribute("Encoded") != Some("true") {
         return Some(name.clone());
     }
-    let mut out = Vec::with_capacity(name.len());
-    let mut rest = name.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match hex.filter(|_| *first == b'%') {
-            Some(byte) => {
-                out.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(out).ok()
+    String::from_utf8(decode(name)).ok()
 }
 
 /// Reads what an error says, as far as it can be read.

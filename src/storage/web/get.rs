@@ -1,14 +1,13 @@
-//! Contents over HTTP: ranges of them, of one version, asked for again where the connection broke.
+//! Contents of any web server, also of those that know no ranges.
 
+use super::content::{Arriving, Begun, reader};
 use super::text::header;
-use super::{broken, fetch, refusal, sent_from_elsewhere, stalled};
+use super::{fetch, refusal, sent_from_elsewhere};
 use crate::etag;
 use crate::storage::answer::is_named_page;
-use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
-use bytes::{Buf, Bytes};
-use reqwest::{Client, Request, Response};
+use reqwest::{Client, Request};
 use std::io::{self, Read};
 
 /// What to get.
@@ -38,31 +37,11 @@ pub fn get(
     len: Option<u64>,
     etag: Option<&str>,
 ) -> io::Result<Box<dyn Read + Send>> {
-    if len == Some(0) {
-        return Ok(Box::new(io::empty()));
-    }
-    // No server takes more: some ignore the range then, others say that there is nothing.
-    let last = len.map(|len| from.saturating_add(len - 1).min(i64::MAX as u64));
-    let Some((reader, end, version)) = begin(client, &content, from, last, etag)? else { return Ok(Box::new(io::empty())) };
-    let policy = content.policy.clone();
-    let end = match (end, last) {
-        (Some(end), Some(last)) => Some(end.min(last.saturating_add(1))),
-        (end, _) => end,
-    };
-    let rest = resumed(reader, from, end, policy, move |at| match begin(client, &content, at, last, version.as_deref())? {
-        Some((reader, ..)) if version.is_some() => Ok(reader),
-        // Without an etag nobody can tell whether the rest is that of the same content.
-        _ => Err(io::Error::other(format!("{}: the connection broke", content.what))),
-    });
-    Ok(match len {
-        Some(len) => Box::new(rest.take(len)),
-        None => Box::new(rest),
-    })
+    let (policy, what) = (content.policy.clone(), content.what.clone());
+    reader(from, len, etag, policy, what, move |from, last, etag| begin(client, &content, from, last, etag))
 }
 
-type Begun = (Box<dyn Read + Send>, Option<u64>, Option<String>);
-
-/// One request: a reader that stands at `from`, the end of the content where it is known, and its etag. None if there is nothing
+/// One request. None if there is nothing
 /// behind `from`.
 fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag: Option<&str>) -> io::Result<Option<Begun>> {
     let mut request = content.request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
@@ -114,35 +93,10 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
             format!("{}: the server answers with {came} of {total} bytes, not with the {size} bytes of it", content.what);
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
-    let mut reader = Arriving { answer, chunk: Bytes::new(), stall: content.policy.stall, host: content.host.clone() };
+    let mut reader = Arriving::new(answer, content.policy.stall, content.host.clone());
     let over = from - starts;
     if over > 0 && io::copy(&mut (&mut reader).take(over), &mut io::sink())? < over {
         return Ok(None);
     }
-    Ok(Some((Box::new(reader), end, found)))
-}
-
-/// A body as it arrives.
-struct Arriving {
-    answer: Response,
-    chunk: Bytes,
-    stall: std::time::Duration,
-    host: String,
-}
-
-impl Read for Arriving {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() {
-            let (answer, stall) = (&mut self.answer, self.stall);
-            // The timer is made within the runtime.
-            let next = block_on(async { tokio::time::timeout(stall, answer.chunk()).await })?;
-            match next.map_err(|_| stalled(&self.host))?.map_err(|e| broken(&e, &self.host))? {
-                Some(chunk) => self.chunk = chunk,
-                None => return Ok(0),
-            }
-        }
-        let n = into.len().min(self.chunk.len());
-        self.chunk.copy_to_slice(&mut into[..n]);
-        Ok(n)
-    }
+    Ok(Some(Begun { reader: Box::new(reader), end, version: found }))
 }

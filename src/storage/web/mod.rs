@@ -1,27 +1,39 @@
 //! HTTP for the storages that speak it: one client, requests that are tried again, bodies that block.
 
+pub(super) mod auth;
+pub(super) mod content;
+pub(super) mod delete;
 mod get;
+pub(super) mod multipart;
+pub(super) mod pages;
+pub(super) mod percent;
+mod send;
+pub(super) mod service;
 #[cfg(test)]
 mod tests;
 mod text;
+pub(super) mod upload;
 
 pub(super) use get::{Content, get};
-pub(super) use text::{Place, authorization, base64_md5, decode, encode, header, http_time};
+pub(super) use percent::{decode, encode, encode_all};
+pub(super) use text::{Place, authorization, base64_md5, header, host_of, http_time, md5_base64, time};
 
+use self::send::{limit, once};
 use super::LoginRefused;
 use super::answer::is_named_page;
 use super::retry::{Policy, may_pass, retry_after};
 use super::tls;
 use crate::display::printable;
 use crate::time::Time;
-use reqwest::{Body, Client, Request, Response, StatusCode, Url, redirect};
+use bytes::Bytes;
+use reqwest::{Body, Client, ClientBuilder, Request, Response, StatusCode, Url, redirect};
 use std::error::Error as _;
 use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// Uploads slower than this, in bytes per second, count as broken.
-const SLOWEST: u64 = 16 << 10;
+/// A connection has to stand within this, where nothing else is said.
+const CONNECT: Duration = Duration::from_secs(20);
 
 /// Which answers that send a client elsewhere it follows.
 #[derive(Clone, Copy)]
@@ -72,11 +84,20 @@ fn held(held: &'static OnceLock<Client>, redirects: Redirects, bundles: &[&str])
         }),
         Redirects::Anywhere => redirect::Policy::default(),
     };
-    let agent = concat!("snapshooter/", env!("CARGO_PKG_VERSION"));
-    let builder = Client::builder().connect_timeout(Duration::from_secs(20)).user_agent(agent).redirect(follows);
-    let builder = tls::trusting(builder, &[bundles, &["REQUESTS_CA_BUNDLE"]].concat())?;
-    let client = builder.build().map_err(|e| broken(&e, "the HTTP client"))?;
+    let client = build(Client::builder().redirect(follows), CONNECT, bundles)?;
     Ok(held.get_or_init(|| client))
+}
+
+/// A client that trusts what the system trusts, and what `REQUESTS_CA_BUNDLE` and these variables name. A connection has to
+/// stand within `connect`.
+///
+/// # Errors
+/// If there are no certificates, or they can't be read.
+pub(super) fn build(builder: ClientBuilder, connect: Duration, bundles: &[&str]) -> io::Result<Client> {
+    let agent = concat!("snapshooter/", env!("CARGO_PKG_VERSION"));
+    let builder = builder.connect_timeout(connect).user_agent(agent);
+    let builder = tls::trusting(builder, &[bundles, &["REQUESTS_CA_BUNDLE"]].concat())?;
+    builder.build().map_err(|e| broken(&e, "the HTTP client"))
 }
 
 /// Sends a request, again and again as far as that may help; one with a streamed body only once. The answer may be of any
@@ -86,23 +107,24 @@ fn held(held: &'static OnceLock<Client>, redirects: Redirects, bundles: &[&str])
 /// If no answer came.
 pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, host: &str) -> io::Result<Response> {
     let mut tries = policy.begin();
-    let upload = request.body().and_then(Body::as_bytes).map_or(0, <[u8]>::len) as u64;
-    let limit = policy.stall + Duration::from_secs(upload / SLOWEST);
+    let body = request.body().and_then(Body::as_bytes).map(Bytes::copy_from_slice).unwrap_or_default();
+    let limit = limit(policy.stall, &body);
     let mut next = Some(request);
     loop {
         let Some(request) = next.take() else { return Err(io::Error::other("a request that can't be sent again")) };
         next = request.try_clone();
-        crate::storage::count_request();
-        // A stream takes as long as it takes; whoever makes it looks after that.
         let sent = match &next {
-            Some(_) => tokio::time::timeout(limit, client.execute(request)).await,
-            None => Ok(client.execute(request).await),
+            Some(_) => once(client, request, &body, limit, host).await,
+            // A stream takes as long as it takes; its maker looks after that.
+            None => {
+                crate::storage::count_request();
+                client.execute(request).await.map_err(|e| broken(&e, host))
+            }
         };
         let (asked, failed) = match sent {
-            Ok(Ok(answer)) if !may_pass(answer.status().as_u16()) => return Ok(answer),
-            Ok(Ok(answer)) => (asked_wait(&answer), Ok(answer)),
-            Ok(Err(e)) => (None, Err(broken(&e, host))),
-            Err(_) => (None, Err(stalled(host))),
+            Ok(answer) if !may_pass(answer.status().as_u16()) => return Ok(answer),
+            Ok(answer) => (asked_wait(&answer), Ok(answer)),
+            Err(e) => (None, Err(e)),
         };
         match tries.again(asked).filter(|_| next.is_some()) {
             Some(wait) => tokio::time::sleep(wait).await,

@@ -1,38 +1,14 @@
-//! What HTTP writes as text: names in URLs, times.
+//! What HTTP writes as text: servers, logins, times, digests.
 
+use super::percent::decode;
 use crate::digest::Md5;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::storage::Options;
 use crate::time::Time;
-use base64::Engine;
 use chrono::DateTime;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
-
-/// Percent-encodes a path, so that a URL has exactly these bytes; `/` stays.
-pub fn encode(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-/// The bytes that a percent-encoded text stands for; a `%` without two hex digits stays.
-pub fn decode(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|d| first == b'%' && d.iter().all(u8::is_ascii_hexdigit));
-        let byte = digits.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok());
-        out.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
-    }
-    out
-}
 
 /// A server and a path on it, out of what is behind `scheme://`.
 pub struct Place {
@@ -59,15 +35,21 @@ impl Place {
         if host.is_empty() || host.starts_with([':', '-']) || host.contains(is_odd) {
             return Err(Error::refused(format!("{scheme}://: the URL needs a host, as in {scheme}://HOST/PATH")));
         }
-        let text = |text: &str| {
+        let part = |text: &str| {
             String::from_utf8(decode(text)).map_err(|_| Error::refused(format!("{scheme}://: the user is not UTF-8")))
         };
         let (user, password) = match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
-            Some((user, password)) => (Some(text(user)?), password.map(text).transpose()?),
+            Some((user, password)) => (Some(part(user)?), password.map(part).transpose()?),
             None => (None, None),
         };
         Ok(Place { user, password, host: host.to_string(), path: path.trim_end_matches('/').to_string() })
     }
+}
+
+/// The host of an address of http or https, for messages.
+pub fn host_of(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    Place::parse(scheme, rest).ok().map(|place| place.host)
 }
 
 /// The `Authorization` header: of the option `token`, or `auth` (user and password), or of what the URL says. None where
@@ -85,7 +67,7 @@ pub fn authorization(place: &Place, options: &Options) -> Result<Option<HeaderVa
     };
     let basic = |(user, password)| {
         let login = format!("{user}:{password}");
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login))
+        format!("Basic {}", json::to_base64(login.as_bytes()))
     };
     let value = options.text("token")?.map(|token| format!("Bearer {token}")).or(pair.map(basic));
     let Some(value) = value else { return Ok(None) };
@@ -100,6 +82,11 @@ pub fn http_time(text: &str) -> Option<Time> {
     Some(Time { sec, nsec: 0 })
 }
 
+/// A time as listings have it: RFC 3339.
+pub fn time(text: &str) -> Option<Time> {
+    DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| Time::from(time.to_utc()))
+}
+
 /// The header of that name as a text.
 pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
@@ -107,25 +94,17 @@ pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// The md5 that a header or a listing has in base64. Services give an empty one where they have none.
 pub fn base64_md5(text: &str) -> Option<Md5> {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
-    bytes.try_into().ok().map(Md5)
+    json::from_base64(text.trim())?.try_into().ok().map(Md5)
+}
+
+/// The same the other way.
+pub fn md5_base64(md5: Md5) -> String {
+    json::to_base64(&md5.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_come_back_from_urls_as_they_were() {
-        for name in ["a b", "%20", "a%2Fb", "ä/😀", "q?x#y", "+&=;:@!$'()*,[]", " lead", "trail ", "tab\there", "\u{1}", "100%"]
-        {
-            let encoded = encode(name);
-            assert!(encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/%".contains(&b)), "{encoded}");
-            assert_eq!(decode(&encoded), name.as_bytes());
-        }
-        assert_eq!(encode("a b/%"), "a%20b/%25");
-        assert_eq!((decode("100%"), decode("%zz%4"), decode("%C3%A4+")), (b"100%".to_vec(), b"%zz%4".to_vec(), "ä+".into()));
-    }
 
     #[test]
     fn places_have_a_host_and_hide_what_stands_before_it() {

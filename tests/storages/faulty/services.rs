@@ -82,9 +82,9 @@ pub fn gcs() -> Service {
         kind("get", Act::Get, |r| has(r, "alt") && r.header("range").is_none()),
         kind("ranged get", Act::Range, |r| has(r, "alt") && r.header("range").is_some()),
         kind("put", Act::Put, |r| is(r, "POST") && r.target.contains("uploadType=m")),
-        kind("upload that can be taken up", Act::PutIfAbsent, |r| is(r, "POST") && r.target.contains("uploadType=resumable")),
-        kind("piece of an upload", Act::PutIfAbsent, |r| is(r, "PUT")),
-        kind("piece of a large upload", Act::PutLarge, |r| is(r, "PUT")),
+        kind("put if absent", Act::PutIfAbsent, |r| is(r, "POST") && r.target.contains("ifGenerationMatch=0")),
+        kind("beginning of a large upload", Act::PutLarge, |r| is(r, "POST") && r.target.contains("uploadType=resumable")),
+        kind("piece of a large upload", Act::PutLarge, |r| is(r, "PUT") && r.header("content-range").is_some()),
         kind("delete", Act::Delete, |r| is(r, "DELETE")),
         kind("batch delete", Act::DeleteMany, |r| is(r, "POST") && r.path().contains("/batch")),
     ];

@@ -1,0 +1,206 @@
+//! What S3 and Google Cloud Storage have in common: the names in a bucket, and what their refusals mean.
+
+use super::LoginRefused;
+use super::answer::{Said, is_page, shortened};
+use super::retry::may_pass;
+use super::store::{Listing, Object, Put, check_key};
+use super::web::pages::{Paged, Pages};
+use super::web::service::{Call, Failed, Head, Service, named};
+use crate::display::printable;
+use crate::error::{Error, Result};
+use http::Method;
+use std::io;
+use std::sync::Arc;
+
+/// Codes that speak of the credentials, not of what was asked for. (A signature that does not match may be due to a name that the
+/// service writes differently, so it is none.)
+const LOGIN: [&str; 7] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "TokenRefreshRequired",
+];
+/// What arrived was not what was sent.
+const DIGEST: [&str; 3] = ["BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"];
+/// Neither takes longer names, in bytes.
+const LONGEST: usize = 1024;
+/// Neither takes more metadata, in bytes of names and values.
+const MOST_METADATA: usize = 16 << 10;
+
+/// A place in a bucket.
+#[derive(Debug)]
+pub struct Bucket {
+    /// As a person may see it, without a `/` at its end.
+    pub url: String,
+    /// The bucket.
+    pub name: String,
+    /// Before all keys: empty, or ends with `/`.
+    pub prefix: String,
+}
+
+impl Bucket {
+    /// Reads `BUCKET/prefix`.
+    ///
+    /// # Errors
+    /// If there is no bucket, or no object can have the prefix.
+    pub fn parse(scheme: &str, rest: &str) -> Result<Bucket> {
+        let rest = rest.trim_end_matches('/');
+        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        // It stands in addresses as it is.
+        let is_bucket = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        if name.is_empty() || !name.bytes().all(is_bucket) || matches!(name, "." | "..") {
+            return Err(Error::refused(format!("{scheme}://: the URL needs a bucket, as in {scheme}://BUCKET/PREFIX")));
+        }
+        let url = format!("{scheme}://{rest}");
+        if !prefix.is_empty() {
+            check_key(prefix.as_bytes()).map_err(|e| Error::refused(format!("{}: {e}", printable(url.as_bytes()))))?;
+        }
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        Ok(Bucket { url, name: name.to_string(), prefix })
+    }
+
+    /// The name in the bucket.
+    ///
+    /// # Errors
+    /// `InvalidInput` if no object can have it.
+    pub fn object(&self, key: &[u8]) -> io::Result<String> {
+        let invalid = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        let key = check_key(key)?;
+        // Some servers take its address for that of the bucket, and its deletion for the bucket's.
+        if self.prefix.is_empty() && key == "/" {
+            return invalid("a name that is nothing but a /");
+        }
+        if self.prefix.len() + key.len() > LONGEST {
+            return invalid("a name of more than 1024 bytes");
+        }
+        Ok(format!("{}{key}", self.prefix))
+    }
+
+    /// Refuses what no object can be: a marker of a folder, and more metadata than the services take.
+    ///
+    /// # Errors
+    /// `InvalidInput`.
+    pub fn check_put(&self, name: &str, is_empty: bool, how: &Put) -> io::Result<()> {
+        let invalid = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        if is_empty && name.ends_with('/') {
+            return invalid("a name that ends with / is that of a folder where it has no content");
+        }
+        if how.attributes.metadata.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>() > MOST_METADATA {
+            return invalid("metadata of more than 16 KiB");
+        }
+        Ok(())
+    }
+
+    /// The URL, for messages.
+    pub fn shown(&self) -> String {
+        printable(self.url.as_bytes())
+    }
+
+    /// The error of a request about an object.
+    pub fn failed(&self, failed: impl Into<io::Error>) -> io::Error {
+        named(failed.into(), &self.shown())
+    }
+
+    /// The error of a request that needs nothing but the bucket.
+    pub fn failed_whole(&self, failed: Failed) -> io::Error {
+        self.failed(self.of_bucket(failed))
+    }
+
+    /// The same without the URL, which [`Bucket::list`] adds.
+    pub fn of_bucket(&self, failed: Failed) -> io::Error {
+        match (failed.status, &*failed.code) {
+            (404, "" | "404") => missing(&self.name),
+            _ => failed.into(),
+        }
+    }
+
+    /// The objects of a listing, in the order of their names.
+    pub fn list<'a, P: Paged>(&'a self, of: &Arc<P>, prefix: &[u8]) -> Listing<'a> {
+        // What no key can start with needs no request.
+        let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
+        let pages = Pages::new(of.clone(), &self.prefix, prefix, true);
+        Box::new(pages.map(|object| object.map_err(|e| self.failed(e))))
+    }
+
+    /// What became of an upload that failed. With several tries an earlier one may have arrived without an answer: what is there
+    /// is ours then, if it is what was sent. Where the upload was only to be made if nothing is there, another may have won.
+    ///
+    /// # Errors
+    /// That of the upload, or of the look at what is there.
+    pub fn settled(
+        &self,
+        failed: Failed,
+        how: &Put,
+        is_ours: impl Fn(&Object) -> bool,
+        there: impl FnOnce() -> io::Result<Option<Object>>,
+    ) -> io::Result<bool> {
+        let is_race = how.if_absent && matches!(failed.status, 409 | 412);
+        if is_race && failed.status == 412 && failed.tries == 1 {
+            return Ok(false);
+        }
+        let is_lost = failed.tries > 1 && (400..500).contains(&failed.status) || failed.code == "NoSuchUpload";
+        if is_race || is_lost {
+            match there()? {
+                Some(object) if is_lost && is_ours(&object) => return Ok(true),
+                // Two finish at once: if that lasts, the other has won or will.
+                Some(_) if is_race => return Ok(false),
+                _ => {}
+            }
+        }
+        Err(self.failed_whole(failed))
+    }
+}
+
+fn missing(bucket: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("there is no bucket {}", printable(bucket.as_bytes())))
+}
+
+/// The error of an answer that is no success. Its status is kept only where the service itself speaks; a page for people, and
+/// what else may stand before the service, says nothing about objects.
+pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
+    let (status, host) = (head.status, &service.host);
+    let said = Said::of(body);
+    let code = said.as_ref().map(|said| said.code.as_str()).unwrap_or_default();
+    let known = |kind, reason: String| Failed::new(status, code, io::Error::new(kind, reason));
+    let kind = if status == 403 { io::ErrorKind::PermissionDenied } else { io::ErrorKind::Other };
+    let unknown = |reason: String| Failed::from(io::Error::new(kind, reason));
+    if LOGIN.contains(&code) || status == 401 {
+        let reason = said.as_ref().map_or_else(|| status.to_string(), |said| said.to_string());
+        return Failed::new(status, code, LoginRefused(format!("{host}: the service says {reason}")).into());
+    }
+    if may_pass(status.as_u16()) {
+        let code = Some(format!(" {}", shortened(code))).filter(|code| code.contains(char::is_alphabetic)).unwrap_or_default();
+        return known(io::ErrorKind::Other, format!("{host}: the service says {status}{code}"));
+    }
+    if call.method == Method::HEAD {
+        // Of an error the answer to HEAD has the status alone.
+        return match status.as_u16() {
+            404 => known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket)),
+            403 => {
+                known(kind, format!("{host}: the service says {status}: access denied, and nothing more (HEAD has no reasons)"))
+            }
+            _ => unknown(format!("{host}: the service says {status}, and nothing more")),
+        };
+    }
+    if status == 416 && head.text("content-range").is_some() {
+        return known(kind, format!("{host}: there is nothing behind the end"));
+    }
+    let Some(said) = said.as_ref().filter(|_| !is_page(head.text("content-type"), body)) else {
+        let is_answer = matches!(status.as_u16(), 300..400 | 404 | 409 | 412 | 416) || !body.is_empty();
+        return unknown(if is_answer { service.instead(call, head, body) } else { format!("{host}: the service says {status}") });
+    };
+    match status.as_u16() {
+        _ if code == "NoSuchBucket" => Failed::new(status, code, missing(&service.bucket)),
+        404 if matches!(code, "NoSuchKey" | "404") => {
+            known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket))
+        }
+        404 => known(io::ErrorKind::NotFound, said.to_string()),
+        403 => known(kind, said.to_string()),
+        _ if matches!(code, "AccessDenied" | "SignatureDoesNotMatch") => known(io::ErrorKind::PermissionDenied, said.to_string()),
+        _ if DIGEST.contains(&code) => known(io::ErrorKind::InvalidData, said.to_string()),
+        _ => known(io::ErrorKind::Other, said.to_string()),
+    }
+}

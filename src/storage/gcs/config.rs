@@ -1,0 +1,150 @@
+//! What fsspec's `gcsfs` calls its options, and the application default credentials.
+
+use crate::error::{Error, Result};
+use crate::storage::web::auth::{Auth, Variables, context, patience};
+use crate::storage::web::host_of;
+use crate::storage::{Options, text_variable};
+use http::{HeaderMap, HeaderValue};
+use reqsign_core::Signer;
+use reqsign_google::{DefaultCredentialProvider, FileCredentialProvider, RequestSigner, StaticCredentialProvider};
+use reqwest::Client;
+use serde_json::Value;
+use std::fmt;
+
+/// The options that it has.
+const KNOWN: [&str; 4] = ["endpoint_url", "project", "requester_pays", "token"];
+/// What is asked for: objects, and nothing of the buckets themselves.
+const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+
+/// Where the service is, and who asks for it.
+pub struct Config {
+    /// The address of the service, without a `/` at its end.
+    pub endpoint: String,
+    /// The server, for messages.
+    pub host: String,
+    /// Sent with each request.
+    pub headers: HeaderMap,
+    /// Who asks.
+    pub login: Login,
+}
+
+/// Who asks.
+pub enum Login {
+    /// Somebody without a name: public buckets and emulators.
+    Anonymous,
+    /// What a file says.
+    File(String),
+    /// What the file would say.
+    Content(String),
+    /// The application default credentials: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud`, those of the machine.
+    Default,
+}
+
+/// Tells the kind only.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Login::Anonymous => "Anonymous",
+            Login::File(_) => "File",
+            Login::Content(_) => "Content",
+            Login::Default => "Default",
+        })
+    }
+}
+
+impl Login {
+    /// The signatures of it.
+    pub fn auth(self, client: &Client) -> Auth {
+        let context = context(client.clone(), patience());
+        let requests = RequestSigner::new("storage").with_scope(SCOPE);
+        match self {
+            Login::Anonymous => Auth::anonymous(),
+            Login::File(path) => {
+                Auth::new(Signer::new(context, FileCredentialProvider::new(path).with_scope(SCOPE), requests), None)
+            }
+            Login::Content(json) => {
+                Auth::new(Signer::new(context, StaticCredentialProvider::new(json).with_scope(SCOPE), requests), None)
+            }
+            Login::Default => {
+                let chain = DefaultCredentialProvider::builder().build();
+                // It knows no other way to be told.
+                let context = context.with_env(Variables(vec![("GOOGLE_SCOPE", Some(SCOPE.to_string()))]));
+                Auth::new(Signer::new(context, chain, requests), Some("no credentials were found"))
+            }
+        }
+    }
+}
+
+/// Puts together what the options and the environment say. An emulator (`STORAGE_EMULATOR_HOST`) needs no credentials.
+///
+/// # Errors
+/// If options are unknown or not of their type.
+pub fn config(scheme: &str, options: &Options) -> Result<Config> {
+    options.check(&KNOWN, scheme)?;
+    // An option beats the environment: what it names may want credentials.
+    let told = options.text("endpoint_url")?;
+    let emulator = text_variable("STORAGE_EMULATOR_HOST").filter(|host| host != "default" && told.is_none());
+    let is_emulator = emulator.is_some();
+    let endpoint = match told.or(emulator) {
+        Some(host) if !host.contains("://") => format!("http://{host}"),
+        Some(endpoint) => endpoint,
+        None => "https://storage.googleapis.com".to_string(),
+    };
+    let endpoint = endpoint.trim_end_matches('/').to_string();
+    let host = host_of(&endpoint).ok_or_else(|| options.wrong("endpoint_url", "a URL of http or https"))?;
+    let login = match options.value("token") {
+        None if is_emulator => Login::Anonymous,
+        None => Login::Default,
+        Some(Value::String(token)) => match token.as_str() {
+            "anon" => Login::Anonymous,
+            "google_default" | "cloud" => Login::Default,
+            "browser" | "cache" => {
+                let help = "log in with `gcloud auth application-default login`, and leave the option out";
+                return Err(Error::advise(format!("{scheme}://: a token of {token} can't be used here"), help));
+            }
+            path => Login::File(path.to_string()),
+        },
+        Some(token @ Value::Object(_)) => Login::Content(token.to_string()),
+        Some(_) => return Err(options.wrong("token", "a path, an object, or \"anon\"")),
+    };
+    let mut headers = HeaderMap::new();
+    if let Some(project) = payer(options)? {
+        let value = HeaderValue::from_str(&project).map_err(|_| options.wrong("requester_pays", "the name of a project"))?;
+        headers.insert("x-goog-user-project", value);
+    }
+    Ok(Config { endpoint, host, headers, login })
+}
+
+/// The project that pays, where it is not the bucket's.
+fn payer(options: &Options) -> Result<Option<String>> {
+    match options.value("requester_pays") {
+        None | Some(Value::Bool(false)) => Ok(None),
+        Some(Value::Bool(true)) => match options.text("project")? {
+            Some(project) => Ok(Some(project)),
+            None => Err(options.wrong("requester_pays", "the project that pays, here or as project")),
+        },
+        Some(Value::String(project)) => Ok(Some(project.clone())),
+        Some(_) => Err(options.wrong("requester_pays", "true, false or a project")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_those_of_gcsfs() {
+        let made = |text: &str| {
+            let options = Options::parse(text.as_ref(), "--options").unwrap();
+            config("gs", &options).map(|config| (config.host, config.headers)).map_err(|e| e.to_string())
+        };
+        assert_eq!(made(r#"{"token": "anon", "endpoint_url": "h:1/"}"#).unwrap().0, "h:1");
+        assert_eq!(made(r#"{"endpoint_url": "https://h/"}"#).unwrap().0, "h");
+        for text in [r#"{"requester_pays": true, "project": "p"}"#, r#"{"requester_pays": "p", "token": {"type": "x"}}"#] {
+            assert_eq!(made(text).unwrap().1.get("x-goog-user-project").unwrap(), "p");
+        }
+        for bad in [r#"{"token": 1}"#, r#"{"token": "browser"}"#, r#"{"requester_pays": true}"#, r#"{"key": "secret"}"#] {
+            assert!(made(bad).is_err_and(|e| !e.contains("secret")), "{bad}");
+        }
+    }
+}

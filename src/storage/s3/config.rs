@@ -1,0 +1,305 @@
+//! What fsspec's `s3fs` calls its options, the environment, and the profiles of `~/.aws/config`.
+
+use crate::error::{Error, Result};
+use crate::storage::web::auth::{Auth, context, patience};
+use crate::storage::web::host_of;
+use crate::storage::{Options, text_variable, variable};
+use http::{HeaderMap, HeaderValue};
+use reqsign_aws_v4::{DefaultCredentialProvider, RequestSigner, StaticCredentialProvider};
+use reqsign_core::Signer;
+use reqwest::{Client, Url};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The options that it has.
+const KNOWN: [&str; 14] = [
+    "anon",
+    "client_kwargs",
+    "config_kwargs",
+    "endpoint_url",
+    "key",
+    "password",
+    "profile",
+    "region",
+    "region_name",
+    "requester_pays",
+    "secret",
+    "token",
+    "use_ssl",
+    "username",
+];
+
+/// Where a bucket is, and who asks for it.
+pub struct Config {
+    /// The address of the bucket, without a `/` at its end.
+    pub base: String,
+    /// Whether the bucket stands in the name of the host.
+    pub is_virtual: bool,
+    /// The server, for messages.
+    pub host: String,
+    /// The region, which signatures name.
+    pub region: String,
+    /// Sent with each request.
+    pub headers: HeaderMap,
+    /// Who asks.
+    pub login: Login,
+}
+
+/// Who asks.
+pub enum Login {
+    /// Somebody without a name: public buckets.
+    Anonymous,
+    /// With these keys, and a token where they are for a while.
+    Keys {
+        /// Its name.
+        key: String,
+        /// What only the user knows.
+        secret: String,
+        /// Of keys that expire.
+        token: Option<String>,
+    },
+    /// This profile and nothing else, as an option has named it.
+    Profile(String),
+    /// Whatever the environment and the machine have, and the profile of that name or the usual one.
+    Machine(Option<String>),
+}
+
+/// Tells the kind only.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Login::Anonymous => "Anonymous",
+            Login::Keys { .. } => "Keys",
+            Login::Profile(_) => "Profile",
+            Login::Machine(_) => "Machine",
+        })
+    }
+}
+
+impl Login {
+    /// The signatures of it. Where nothing is given, the chain of AWS is asked: environment, profile, single sign-on, web
+    /// identity, `credential_process`, containers, instances.
+    pub fn auth(self, region: &str, client: &Client) -> Auth {
+        let context = context(client.clone(), patience());
+        let requests = RequestSigner::new("s3", region);
+        let missing = Some("no credentials were found");
+        let chain = DefaultCredentialProvider::builder();
+        let chain = match self {
+            Login::Anonymous => return Auth::anonymous(),
+            Login::Keys { key, secret, token } => {
+                let mut keys = StaticCredentialProvider::new(&key, &secret);
+                if let Some(token) = token {
+                    keys = keys.with_session_token(&token);
+                }
+                return Auth::new(Signer::new(context, keys, requests), missing);
+            }
+            // Else the keys of the environment, or the machine's, would stand in for it.
+            Login::Profile(profile) => chain.with_profile(profile).no_env().no_web_identity().no_ecs().no_imds(),
+            Login::Machine(Some(profile)) => chain.with_profile(profile),
+            Login::Machine(None) => chain,
+        };
+        Auth::new(Signer::new(context, chain.build(), requests), missing)
+    }
+}
+
+/// Puts together what the options and the environment say.
+///
+/// # Errors
+/// If options are unknown or not of their type, or no region is known.
+pub fn config(bucket: &str, options: &Options) -> Result<Config> {
+    options.check(&KNOWN, "s3")?;
+    let places = Places::new(options)?;
+    let endpoint = places.endpoint()?;
+    let Some(region) = places.region(endpoint.is_some())? else {
+        let help = "set AWS_REGION, the region of the profile in ~/.aws/config, or the option region";
+        return Err(Error::advise(format!("s3://{bucket}: no region is known"), help));
+    };
+    let is_virtual = is_virtual(bucket, options)?;
+    let usual = || {
+        let china = if region.starts_with("cn-") { ".cn" } else { "" };
+        format!("https://s3.{region}.amazonaws.com{china}")
+    };
+    let endpoint = endpoint.filter(|endpoint| endpoint != "https://s3.amazonaws.com").unwrap_or_else(usual);
+    let wrong = || options.wrong("endpoint_url", "a URL of http or https");
+    let host = host_of(&endpoint).ok_or_else(wrong)?;
+    let endpoint = Url::parse(&endpoint).map_err(|_| wrong())?.to_string();
+    // Some give the address of the bucket as that of the service.
+    let endpoint = endpoint.trim_end_matches('/').replace(&format!("//{bucket}."), "//");
+    let base = match is_virtual {
+        true => endpoint.replace("//", &format!("//{bucket}.")),
+        false => format!("{endpoint}/{bucket}"),
+    };
+    let mut headers = HeaderMap::new();
+    if options.flag("requester_pays")? == Some(true) {
+        headers.insert("x-amz-request-payer", HeaderValue::from_static("requester"));
+    }
+    let login = places.login()?;
+    Ok(Config { base, is_virtual, host, region, headers, login })
+}
+
+fn is_virtual(bucket: &str, options: &Options) -> Result<bool> {
+    let config = inner(options, "config_kwargs", &["s3"])?;
+    match config.get("s3").and_then(|s3| s3.get("addressing_style")).and_then(Value::as_str) {
+        None | Some("auto" | "path") => Ok(false),
+        // No certificate fits a bucket with a dot.
+        Some("virtual") if !bucket.contains('.') => Ok(true),
+        Some(_) => {
+            Err(options.wrong("config_kwargs", "an addressing_style of path, auto or virtual (for a bucket without dots)"))
+        }
+    }
+}
+
+/// Where something may be said. What is nearer to the user counts: an option beats the environment, and so does all that it names.
+struct Places<'a> {
+    options: &'a Options,
+    client: Map<String, Value>,
+    /// The profile that an option names.
+    chosen: Option<String>,
+    /// That, or the one of the environment.
+    profile: Option<String>,
+    /// `~/.aws/config`.
+    shared: String,
+}
+
+impl Places<'_> {
+    fn new(options: &Options) -> Result<Places<'_>> {
+        let client = inner(options, "client_kwargs", &["endpoint_url", "region_name"])?;
+        let chosen = options.text("profile")?;
+        let profile = chosen.clone().or_else(|| text_variable("AWS_PROFILE"));
+        let shared = shared_config().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        Ok(Places { options, client, chosen, profile, shared })
+    }
+
+    /// The value of an option, `client_kwargs`, the chosen profile, variables, the profile of the environment.
+    fn said(&self, options: &[&str], client: &str, profile: &str, variables: &[&str]) -> Result<Option<String>> {
+        for option in options {
+            if let Some(text) = self.options.text(option)? {
+                return Ok(Some(text));
+            }
+        }
+        let of_profile = |name: &str| profile_value(&self.shared, name, profile);
+        Ok(text(self.options, "client_kwargs", &self.client, client)?
+            .or_else(|| of_profile(self.chosen.as_deref()?))
+            .or_else(|| variables.iter().find_map(|name| text_variable(name)))
+            .or_else(|| of_profile(self.profile.as_deref().unwrap_or("default"))))
+    }
+
+    fn endpoint(&self) -> Result<Option<String>> {
+        let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+        let endpoint = self.said(&["endpoint_url"], "endpoint_url", "endpoint_url", &variables)?;
+        let is_plain = self.options.flag("use_ssl")? == Some(false);
+        Ok(endpoint.map(|endpoint| match (endpoint.contains("://"), is_plain) {
+            (true, _) => endpoint,
+            (false, true) => format!("http://{endpoint}"),
+            (false, false) => format!("https://{endpoint}"),
+        }))
+    }
+
+    /// Services of others have one, but often do not care.
+    fn region(&self, has_endpoint: bool) -> Result<Option<String>> {
+        let region = self.said(&["region", "region_name"], "region_name", "region", &["AWS_REGION", "AWS_DEFAULT_REGION"])?;
+        Ok(region.or_else(|| has_endpoint.then(|| "us-east-1".to_string())))
+    }
+
+    fn login(self) -> Result<Login> {
+        let options = self.options;
+        let key = options.text("key")?.or(options.text("username")?);
+        let secret = options.text("secret")?.or(options.text("password")?);
+        match (options.flag("anon")?, key, secret) {
+            (Some(true), ..) => Ok(Login::Anonymous),
+            (_, Some(key), Some(secret)) => Ok(Login::Keys { key, secret, token: options.text("token")? }),
+            (_, None, None) => Ok(self.chosen.map_or(Login::Machine(self.profile), Login::Profile)),
+            _ => Err(options.wrong("key", "both key and secret")),
+        }
+    }
+}
+
+/// An option that is an object itself, with nothing in it but these keys.
+fn inner(options: &Options, key: &str, known: &[&str]) -> Result<Map<String, Value>> {
+    match options.value(key) {
+        None => Ok(Map::new()),
+        Some(Value::Object(map)) if map.keys().all(|k| known.contains(&k.as_str())) => Ok(map.clone()),
+        Some(_) => Err(options.wrong(key, &format!("an object of {}", known.join(", ")))),
+    }
+}
+
+fn text(options: &Options, outer: &str, map: &Map<String, Value>, key: &str) -> Result<Option<String>> {
+    match map.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(options.wrong(outer, &format!("a text for {key}"))),
+    }
+}
+
+fn shared_config() -> Option<PathBuf> {
+    variable("AWS_CONFIG_FILE")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".aws/config")))
+}
+
+/// What a profile of `~/.aws/config` says of a key.
+fn profile_value(config: &str, profile: &str, key: &str) -> Option<String> {
+    let mut is_ours = false;
+    for line in config.lines() {
+        let is_nested = line.starts_with([' ', '\t']);
+        let line = line.trim();
+        if let Some(section) = line.strip_prefix('[').and_then(|l| l.split_once(']')).map(|(section, _)| section.trim()) {
+            is_ours = match section.split_once(char::is_whitespace) {
+                Some(("profile", name)) => name.trim().trim_matches(['"', '\'']) == profile,
+                _ => section == "default" && profile == "default",
+            };
+        } else if is_ours && !is_nested && !line.starts_with(['#', ';']) {
+            let found = line.split_once('=').filter(|(k, _)| k.trim() == key).map(|(_, value)| value.trim());
+            if let Some(value) = found.filter(|value| !value.is_empty()) {
+                return Some(value.to_string());
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_tell_their_region() {
+        let config = "# x\n[default]\nregion = eu-central-1\ns3 =\n  region = nested\n\n[profile other]\noutput=json\nregion=us-west-2 \n\
+                      [profile \"a b\"]\nregion = ap-1\n[sso-session other]\nregion = wrong\n";
+        let region = |profile| profile_value(config, profile, "region");
+        assert_eq!(region("default").as_deref(), Some("eu-central-1"));
+        assert_eq!((region("other").as_deref(), region("a b").as_deref()), (Some("us-west-2"), Some("ap-1")));
+        assert_eq!((region("none"), profile_value(config, "default", "endpoint_url")), (None, None));
+    }
+
+    #[test]
+    fn options_are_those_of_s3fs() {
+        let base = |text: &str| {
+            let options = Options::parse(text.as_ref(), "--options").unwrap();
+            config("b", &options).map(|config| config.base).map_err(|e| format!("{e} {:?}", e.help()))
+        };
+        for (text, expected) in [
+            (r#"{"region": "eu-1"}"#, "https://s3.eu-1.amazonaws.com/b"),
+            (r#"{"region": "eu-1", "endpoint_url": "https://b.s3.amazonaws.com:443/"}"#, "https://s3.amazonaws.com/b"),
+            (r#"{"region": "eu-1", "endpoint_url": "https://s3.amazonaws.com"}"#, "https://s3.eu-1.amazonaws.com/b"),
+            (r#"{"region_name": "cn-1", "anon": true}"#, "https://s3.cn-1.amazonaws.com.cn/b"),
+            (r#"{"client_kwargs": {"region_name": "r", "endpoint_url": "http://h:1"}}"#, "http://h:1/b"),
+            (r#"{"endpoint_url": "h:1/x", "use_ssl": false, "key": "k", "secret": "s", "token": "t"}"#, "http://h:1/x/b"),
+            (r#"{"region": "r", "config_kwargs": {"s3": {"addressing_style": "virtual"}}}"#, "https://b.s3.r.amazonaws.com"),
+        ] {
+            assert_eq!(base(text).as_deref(), Ok(expected), "{text}");
+        }
+        for (text, reason) in [
+            (r#"{"endpoint": "secret"}"#, "did you mean endpoint_url?"),
+            (r#"{"region": "r", "key": "secret"}"#, "both key and secret"),
+            (r#"{"endpoint_url": "ftp://secret"}"#, "a URL of http"),
+            (r#"{"client_kwargs": {"verify": "secret"}}"#, "client_kwargs"),
+            (r#"{"region": "r", "config_kwargs": {"s3": {"addressing_style": "secret"}}}"#, "addressing_style"),
+            (r#"{"region": 1}"#, "region: expected a text"),
+        ] {
+            let e = base(text).unwrap_err();
+            assert!(e.contains(reason) && !e.contains("secret\""), "{text}: {e}");
+        }
+    }
+}

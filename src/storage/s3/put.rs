@@ -1,0 +1,249 @@
+//! Uploads: small ones in one request, large ones in parts that become an object at the end.
+
+use super::{Requests, answers};
+use crate::digest::Md5;
+use crate::digest::md5_of;
+use crate::etag;
+use crate::storage::answer::is_page;
+use crate::storage::intake::{Intake, altered};
+use crate::storage::runtime::block_on;
+use crate::storage::store::{Attributes, Body, Object, Put};
+use crate::storage::web::service::{Call, Failed, Good, Head};
+use crate::storage::web::upload::{Flight, part_sizes};
+use crate::storage::web::{encode_all, md5_base64};
+use crate::storage::xml;
+use http::{Method, StatusCode};
+use std::io;
+use std::sync::Arc;
+
+/// Parts of one upload on their way at the same time.
+const IN_FLIGHT: usize = 2;
+
+/// Does what [`crate::storage::Store::put`] promises. An upload in parts that fails is taken back, and so is an object that turns
+/// out to be not what was sent.
+pub fn put(requests: &Arc<Requests>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+    let mut intake = Intake::new(body);
+    let mut sizes = part_sizes(how.size);
+    let mut next = |intake: &mut Intake<'_>| {
+        let most = sizes.next().ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "too long for this storage"))?;
+        intake.next(most)
+    };
+    let first = next(&mut intake)?;
+    let second = next(&mut intake)?;
+    requests.bucket.check_put(name, first.is_empty(), how)?;
+    let object = Upload { requests, name, key, how };
+    if second.is_empty() {
+        let (md5, size) = intake.check(how)?;
+        return object.put_whole(first, md5, size);
+    }
+    // Before all of it is sent in vain.
+    if how.if_absent && object.there()?.is_some() {
+        return Ok(false);
+    }
+    let id = object.begin()?;
+    let sent = object.put_parts(&id, [first, second], &mut intake, next);
+    if !matches!(sent, Ok(true)) {
+        // What can't be taken back is not visible, and the service drops it by its own rules.
+        drop(object.abort(&id));
+    }
+    sent
+}
+
+/// An object on its way.
+struct Upload<'a> {
+    requests: &'a Arc<Requests>,
+    name: &'a str,
+    key: &'a [u8],
+    how: &'a Put,
+}
+
+impl Upload<'_> {
+    fn there(&self) -> io::Result<Option<Object>> {
+        block_on(self.requests.stat(self.name, self.key))?
+    }
+
+    fn ask<T>(&self, call: &Call, read: impl Fn(&Head, &[u8]) -> Good<T>) -> io::Result<Result<T, Failed>> {
+        block_on(self.requests.service.ask(call, read))
+    }
+
+    fn put_whole(&self, body: Vec<u8>, md5: Md5, size: u64) -> io::Result<bool> {
+        let call = Call::new(Method::PUT, self.requests.address(self.name), "word of an object that is stored");
+        let call = self.absent(described(call.body(body), &self.how.attributes)).header("content-md5", md5_base64(md5));
+        let etag = md5.to_string();
+        match self.ask(&call, stored)? {
+            Ok(head) if is_same(&head, md5) => self.verify(head.text("etag"), size),
+            // The service has taken what it should not have.
+            Ok(_) => self.take_back(),
+            Err(failed) => self.settled(failed, size, &etag),
+        }
+    }
+
+    fn begin(&self) -> io::Result<String> {
+        let url = format!("{}?uploads", self.requests.address(self.name));
+        let call = described(Call::new(Method::POST, url, "the beginning of an upload"), &self.how.attributes);
+        let read = |head: &Head, body: &[u8]| match head.status == StatusCode::OK {
+            true => answers::element(body, "InitiateMultipartUploadResult", "UploadId"),
+            false => Good::No,
+        };
+        self.ask(&call, read)?.map_err(|failed| self.requests.bucket.failed_whole(failed))
+    }
+
+    /// The address of an upload that has begun.
+    fn address(&self, id: &str, part: Option<usize>) -> String {
+        let part = part.map(|number| format!("partNumber={number}&")).unwrap_or_default();
+        format!("{}?{part}uploadId={}", self.requests.address(self.name), encode_all(id))
+    }
+
+    fn abort(&self, id: &str) -> io::Result<()> {
+        let call = Call::new(Method::DELETE, self.address(id, None), "the end of an upload that is given up");
+        Ok(self.ask(&call, |head, _| (head.status == StatusCode::NO_CONTENT).into())??)
+    }
+
+    fn put_parts(
+        &self,
+        id: &str,
+        begun: [Vec<u8>; 2],
+        intake: &mut Intake<'_>,
+        mut next: impl FnMut(&mut Intake<'_>) -> io::Result<Vec<u8>>,
+    ) -> io::Result<bool> {
+        let failed = |failed| self.requests.bucket.failed_whole(failed);
+        let mut flight = Flight::new(IN_FLIGHT);
+        let mut begun = begun.into_iter();
+        let mut md5s = Vec::new();
+        loop {
+            let part = begun.next().map_or_else(|| next(intake), Ok)?;
+            if part.is_empty() {
+                break;
+            }
+            intake.check_so_far(self.how)?;
+            let md5 = md5_of(&part);
+            md5s.push(md5);
+            let number = md5s.len();
+            flight.send(put_part(self.requests.clone(), self.address(id, Some(number)), number, part, md5)).map_err(failed)?;
+        }
+        let mut parts: Vec<(usize, String)> = flight.all().map_err(failed)?;
+        parts.sort();
+        let (_, size) = intake.check(self.how)?;
+        self.complete(id, &parts, size, &of_parts(&md5s))
+    }
+
+    fn complete(&self, id: &str, parts: &[(usize, String)], size: u64, etag: &str) -> io::Result<bool> {
+        let part = |(number, etag): &(usize, String)| {
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", xml::escaped(etag))
+        };
+        let body = parts.iter().map(part).collect::<String>();
+        let call = Call::new(Method::POST, self.address(id, None), "the end of an upload")
+            .header("content-type", "application/xml")
+            .body(format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"));
+        // A try that is given up goes on at the service all the same, and the next one finds no such upload any more.
+        let call = Call { finishes: true, ..self.absent(call) };
+        let read = |head: &Head, body: &[u8]| match head.status == StatusCode::OK {
+            true => answers::element(body, "CompleteMultipartUploadResult", "ETag"),
+            false => Good::No,
+        };
+        match self.ask(&call, read)? {
+            Ok(told) => self.verify(Some(&told), size),
+            Err(failed) => self.settled(failed, size, etag),
+        }
+    }
+
+    /// Only where nothing is yet, if that is wanted.
+    fn absent(&self, call: Call) -> Call {
+        if self.how.if_absent { call.header("if-none-match", "*") } else { call }
+    }
+
+    fn settled(&self, failed: Failed, size: u64, etag: &str) -> io::Result<bool> {
+        let is_ours = |there: &Object| there.size == size && there.etag.as_deref().is_some_and(|told| etag::same(told, etag));
+        self.requests.bucket.settled(failed, self.how, is_ours, || self.there())
+    }
+
+    /// Compares what is there now with what was sent.
+    fn verify(&self, told: Option<&str>, size: u64) -> io::Result<bool> {
+        let Some(there) = self.there()? else { return Err(altered("what was sent is not there")) };
+        // What others have put there since is not ours to judge, nor to delete.
+        let is_other = told.zip(there.etag.as_deref()).is_some_and(|(ours, theirs)| !etag::same(ours, theirs));
+        if there.size == size || is_other { Ok(true) } else { self.take_back() }
+    }
+
+    /// Deletes what is not what was sent.
+    fn take_back(&self) -> io::Result<bool> {
+        block_on(super::Deletes::delete_one(&**self.requests, self.name))??;
+        Err(altered("what arrived is not what was sent"))
+    }
+}
+
+async fn put_part(
+    requests: Arc<Requests>,
+    url: String,
+    number: usize,
+    part: Vec<u8>,
+    md5: Md5,
+) -> Result<(usize, String), Failed> {
+    let call = Call::new(Method::PUT, url, "word of a part that is stored");
+    let head = requests.service.ask(&call.body(part).header("content-md5", md5_base64(md5)), stored).await?;
+    if !is_same(&head, md5) {
+        return Err(altered("what arrived is not what was sent").into());
+    }
+    Ok((number, head.text("etag").unwrap_or_default().to_string()))
+}
+
+/// PutObject and UploadPart: "ETag" is among the elements of their responses.
+fn stored(head: &Head, body: &[u8]) -> Good<Head> {
+    let is_done = matches!(head.status.as_u16(), 200 | 201) && head.text("etag").is_some();
+    if is_done && !is_page(head.text("content-type"), body) { Good::Yes(head.clone()) } else { Good::No }
+}
+
+/// Whether the etag of an upload is its md5, where it is one: not with encryption that makes it something else.
+fn is_same(head: &Head, md5: Md5) -> bool {
+    let is_encrypted = head.text("x-amz-server-side-encryption").is_some_and(|how| how.starts_with("aws:"))
+        || head.text("x-amz-server-side-encryption-customer-algorithm").is_some();
+    let told = head.text("etag").and_then(|etag| Md5::parse(&etag::bare(etag).to_ascii_lowercase()));
+    is_encrypted || told.is_none_or(|told| told == md5)
+}
+
+/// What S3 calls an object of parts with these md5s: the md5 of them all, and how many they are.
+fn of_parts(md5s: &[Md5]) -> String {
+    let all: Vec<u8> = md5s.iter().flat_map(|md5| md5.0).collect();
+    format!("{}-{}", md5_of(&all), md5s.len())
+}
+
+/// With what is to be kept with the object.
+fn described(mut call: Call, attributes: &Attributes) -> Call {
+    call = call.header("content-type", attributes.content_type.as_deref().unwrap_or("application/octet-stream"));
+    for (name, value) in &attributes.headers {
+        call = call.header(*name, value);
+    }
+    for (name, value) in &attributes.metadata {
+        call = call.header(format!("x-amz-meta-{name}"), value);
+    }
+    call
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use http::header::{HeaderName, HeaderValue};
+
+    #[test]
+    fn etags_of_parts_are_those_of_s3() {
+        let md5s = [md5_of(&[0; 5 << 20]), md5_of(&[0; 1 << 20])];
+        assert_eq!(of_parts(&md5s), "b7992ce8540773fdfcab72bd0e8c4c64-2");
+    }
+
+    #[test]
+    fn an_etag_that_is_another_md5_is_an_error_unless_it_is_encrypted() {
+        let md5 = md5_of(b"content");
+        let answer = |etag: String, more: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("etag", etag.parse().unwrap());
+            headers.extend(more.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))));
+            is_same(&Head { status: StatusCode::OK, headers }, md5)
+        };
+        let other = format!("\"{}\"", md5_of(b"kontent"));
+        assert!(answer(format!("\"{md5}\""), &[]) && answer(format!("\"{md5}-2\""), &[]) && answer("\"opaque\"".into(), &[]));
+        assert!(!answer(other.clone(), &[]) && !answer(other.clone(), &[("x-amz-server-side-encryption", "AES256")]));
+        assert!(answer(other.clone(), &[("x-amz-server-side-encryption", "aws:kms")]));
+        assert!(answer(other, &[("x-amz-server-side-encryption-customer-algorithm", "AES256")]));
+    }
+}

@@ -1,0 +1,111 @@
+//! One try of a request. An upload counts as stalled when nothing of it moves, however long all of it takes.
+
+use super::{broken, stalled};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use reqwest::{Body, Client, Request, Response};
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A body is given to the connection in such pieces, to see whether it moves.
+const PIECE: usize = 64 << 10;
+/// How much longer than for a byte of an answer is waited for the answer to an upload: what has been given to the connection
+/// may be in the system's buffers for long, and the service has to store it.
+const SLOWER: u32 = 2;
+/// How often within the limit is looked whether anything moved: a stall is noticed that part of the limit too late at most.
+const LOOKS: u32 = 8;
+
+/// How long is waited for an answer without anything moving, where `stall` is the limit of one without an upload.
+pub fn limit(stall: Duration, body: &Bytes) -> Duration {
+    stall * if body.is_empty() { 1 } else { SLOWER }
+}
+
+/// Sends a request with this body, once. `host` is for messages.
+///
+/// # Errors
+/// If no answer came, or nothing has moved for as long as the limit.
+pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Duration, host: &str) -> io::Result<Response> {
+    let moved = Arc::new(AtomicUsize::new(0));
+    if !body.is_empty() {
+        *request.body_mut() = Some(Body::wrap(Pieces { rest: body.clone(), moved: moved.clone() }));
+    }
+    crate::storage::count_request();
+    match unless_stalled(client.execute(request), &moved, limit).await {
+        Some(answer) => answer.map_err(|e| broken(&e, host)),
+        None => Err(stalled(host)),
+    }
+}
+
+/// Waits for something as long as `moved` changes within each `limit`.
+async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &AtomicUsize, limit: Duration) -> Option<T> {
+    let mut work = pin!(work);
+    let (mut before, mut looks) = (moved.load(Ordering::Relaxed), 0);
+    loop {
+        match tokio::time::timeout(limit / LOOKS, &mut work).await {
+            Ok(done) => return Some(done),
+            Err(_) => {
+                let now = moved.load(Ordering::Relaxed);
+                looks = if now == before { looks + 1 } else { 0 };
+                before = now;
+            }
+        }
+        if looks == LOOKS {
+            return None;
+        }
+    }
+}
+
+/// A body that counts what was taken of it.
+struct Pieces {
+    rest: Bytes,
+    moved: Arc<AtomicUsize>,
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let piece = self.rest.len().min(PIECE);
+        self.moved.fetch_add(piece, Ordering::Relaxed);
+        let piece = self.rest.split_to(piece);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_is_not_stalled() {
+        let moved = AtomicUsize::new(0);
+        let limit = Duration::from_millis(1);
+        // Never ready but moving, each time it is looked at: five times.
+        let slow = std::future::poll_fn(|_| match moved.fetch_add(1, Ordering::Relaxed) {
+            4 => Poll::Ready(()),
+            _ => Poll::Pending,
+        });
+        let outcome = crate::storage::runtime::block_on(async {
+            let slow = unless_stalled(slow, &moved, limit).await;
+            (slow, unless_stalled(std::future::pending::<()>(), &moved, limit).await)
+        });
+        assert_eq!(outcome.unwrap(), (Some(()), None));
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::make::{label, publish};
 use super::{Choice, Make, Setup, in_our_words, make, quoted};
-use crate::content::Source;
+use crate::content::Contents;
 use crate::error::{Error, OrFailed, Result, counted, printable};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
@@ -117,7 +117,7 @@ impl Ahead {
 /// The rows of what would be done.
 fn look(setup: &Setup, plan: &Plan, place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let records = snapshot::read(place, monitor.clone())?;
-    let source: Source = Arc::new(|_| Err("contents are not looked at".to_string().into()));
+    let source: Arc<dyn Contents> = Arc::new(|_: &Record| Err("contents are not looked at".to_string().into()));
     let options = Options { dry_run: true, ..options(setup, plan) };
     stage::restore(records, &setup.file, source, options, monitor).map_err(in_our_words)
 }
@@ -170,7 +170,7 @@ enum Restored {
 fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
     let started = Time::now();
     let records = snapshot::read(place, monitor.clone())?;
-    let source: Source = Arc::new(move |record| heap.content(record));
+    let source: Arc<dyn Contents> = Arc::new(heap);
     let records = stage::restore(records, &setup.file, source, options(setup, plan), monitor.clone()).map_err(in_our_words)?;
     // With extras left in place the records are not the state after: that is found by another look at the folder.
     let saves = !plan.no_after && !plan.no_delete;

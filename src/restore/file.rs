@@ -100,7 +100,7 @@ fn file(target: &Target, context: &Context) -> Result<Made, Trouble> {
         }
     }
     let there = in_the_way(folder, leaf, there.as_ref(), context)?;
-    let content = (context.source)(record)?;
+    let content = context.source.content(record)?;
     let mut temp = Temp::new(folder, !matches!(there, There::Nothing))?;
     write(temp.file(), content, record.fields().sparse)?;
     let set = meta.or_mode(0o666 & !context.umask).set(temp.file(), context);

@@ -13,7 +13,7 @@ mod root;
 #[cfg(test)]
 mod tests;
 
-use crate::content::Source;
+use crate::content::Contents;
 use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted};
 use crate::monitor::Monitor;
@@ -81,7 +81,7 @@ pub struct Options {
 /// What all parts of a restore share.
 struct Context {
     root: RootDir,
-    source: Source,
+    source: Arc<dyn Contents>,
     monitor: Arc<dyn Monitor>,
     checksum: bool,
     owner: bool,
@@ -101,7 +101,7 @@ struct Context {
 }
 
 impl Context {
-    fn new(root: RootDir, source: Source, spared: Spared, options: &Options, monitor: Arc<dyn Monitor>) -> Context {
+    fn new(root: RootDir, source: Arc<dyn Contents>, spared: Spared, options: &Options, monitor: Arc<dyn Monitor>) -> Context {
         use std::os::unix::fs::MetadataExt;
         let both = |p: &Path| [p.metadata(), p.symlink_metadata()];
         let keep =
@@ -136,7 +136,13 @@ impl Context {
 ///
 /// # Errors
 /// Those of the input; rows and records mixed; a root that is no folder; with [`Options::delete`], a stream that may not be whole.
-pub fn restore(input: Records, root: &Location, source: Source, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+pub fn restore(
+    input: Records,
+    root: &Location,
+    source: Arc<dyn Contents>,
+    options: Options,
+    monitor: Arc<dyn Monitor>,
+) -> Result<Records> {
     let spool = Spool::collect(input, BUDGET, &*monitor)?;
     let rows = is_rows(&spool)?;
     let spared = if options.delete { permit::permit(&spool, rows, &options)? } else { Spared::default() };

@@ -5,7 +5,7 @@ use super::dry::row;
 use super::permit::{self, Extent, Spared};
 use super::plan::{Chosen, chosen};
 use super::{Options, is_rows};
-use crate::content::{Content, Lack, Source};
+use crate::content::{Content, Contents, Lack};
 use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted, reason};
 use crate::etag;
@@ -70,7 +70,7 @@ enum Done {
 pub fn restore(
     spool: &Spool,
     store: &Arc<dyn Store>,
-    source: Source,
+    source: Arc<dyn Contents>,
     spared: Spared,
     options: Options,
     monitor: Arc<dyn Monitor>,
@@ -182,7 +182,7 @@ impl Planner {
 
 struct Worker {
     store: Arc<dyn Store>,
-    source: Source,
+    source: Arc<dyn Contents>,
     checksum: bool,
     dry_run: bool,
     report: bool,
@@ -224,7 +224,7 @@ impl Worker {
             return Ok(Done::Would(if there.is_some() { "replace" } else { "create" }, record.clone()));
         }
         let how = Put { if_absent: false, md5: Some(md5), size: record.fields().size, attributes: attributes(record) };
-        match (self.source)(record) {
+        match self.source.content(record) {
             Err(Lack::Record(reason)) => return Err(io::Error::other(reason)),
             Err(Lack::All(e)) => return Ok(Done::Step(Step::Fatal(e))),
             Ok(Content::Whole(bytes)) => self.store.put(key, Body::Bytes(bytes), &how)?,

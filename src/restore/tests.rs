@@ -33,7 +33,7 @@ impl Case {
     /// The lines that come out, or the message.
     fn run(&mut self, lines: &[String]) -> Result<Vec<String>, String> {
         let input: Vec<_> = lines.iter().map(|l| Ok(Record::parse(l.as_bytes()).unwrap())).collect();
-        let source: Source = Arc::new(|record| match record.string("text") {
+        let source: Arc<dyn Contents> = Arc::new(|record: &Record| match record.string("text") {
             Some(text) if text == "bad" => Err("its content is damaged".to_string().into()),
             Some(text) if text.len() > 100 => Ok(Content::Stream(Box::new(std::io::Cursor::new(text.into_bytes())))),
             Some(text) => Ok(Content::Whole(text.into_bytes())),
@@ -314,7 +314,7 @@ fn a_root_gets_what_was_known_of_the_one_that_was_backed_up() {
     let temp = tempfile::tempdir().unwrap();
     let give = |facts: serde_json::Value, owner: bool| {
         let options = Options { owner, ..Options::default() };
-        let source: Source = Arc::new(|_| Err("not asked for".to_string().into()));
+        let source: Arc<dyn Contents> = Arc::new(|_: &Record| Err("not asked for".to_string().into()));
         let root = RootDir::open(temp.path()).unwrap();
         let context = Context::new(root, source, Spared::default(), &options, Arc::new(Recorder::default()));
         meta::set_root(&facts, &context).unwrap();

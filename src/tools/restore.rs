@@ -2,9 +2,10 @@
 
 use crate::cli::args::{Restore, Side};
 use crate::cli::{self, Console, Outcome, Output};
-use crate::content::Source;
+use crate::content::Contents;
 use crate::error::Result;
 use crate::heap::Heap;
+use crate::record::Record;
 use crate::restore::{self, Options, restore};
 use crate::storage::Location;
 use std::process::ExitCode;
@@ -19,13 +20,13 @@ fn work(args: Restore, console: Arc<Console>) -> Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.file.require()?;
     let heap_root = if args.dry_run { args.heap.get()? } else { Some(args.heap.require()?) };
-    let source: Source = match &heap_root {
+    let source: Arc<dyn Contents> = match &heap_root {
         Some(heap_root) if !args.dry_run => {
             let heap = Heap::open(heap_root)?;
-            Arc::new(move |record| heap.content(record))
+            Arc::new(heap)
         }
         // Nothing is fetched, so there need not be a heap.
-        _ => Arc::new(|_| Err("contents are not looked at in a dry run".to_string().into())),
+        _ => Arc::new(|_: &Record| Err("contents are not looked at in a dry run".to_string().into())),
     };
     let shows = args.dry_run || args.output.is_some();
     let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;

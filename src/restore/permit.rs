@@ -1,11 +1,10 @@
 //! What `--delete` may delete: nothing because a record is missing, unless the record's absence is known to be meant.
 
-use super::{Options, Side};
+use super::{Input, Options, Side};
 use crate::end::{End, Listing};
 use crate::error::{Error, Result, counted};
 use crate::name::Name;
 use crate::scan::Rules;
-use crate::sort::Spool;
 use std::str::FromStr;
 
 /// How much may be deleted.
@@ -62,16 +61,16 @@ impl Spared {
 /// # Errors
 /// If not: the stream, or the side of the rows that is restored, may be short, and what is missing from it would be taken for
 /// extra.
-pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
+pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
     let refused = |why: &str, help: &str| Err(Error::advise(format!("nothing is restored: {why}"), help));
-    let Some(end) = spool.end() else {
+    let Some(end) = input.end.clone() else {
         return refused(
             "--delete needs the end record, and the input has none, so it may be cut short",
             "pass the end record on: jq 'select(.type == \"end\" or …)'",
         );
     };
-    let (end, counts) = (End::of(end), spool.counts());
-    let end = match (rows, end.sides) {
+    let counts = input.spool.counts();
+    let end = match (input.is_rows, end.sides) {
         (false, sides) => End { errors: end.errors.max(counts.errors), sides, ..end },
         (true, Some(sides)) => {
             let kept_out = sides.iter().flat_map(|side| side.kept_out.clone()).collect();

@@ -1,6 +1,6 @@
 //! The contents of file records, one after the other.
 
-use crate::content::{Content, Lack, Source};
+use crate::content::{Content, Contents, Lack};
 use crate::display::counted;
 use crate::error::{Result, reason};
 use crate::monitor::Monitor;
@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 ///
 /// # Errors
 /// Those of the input and of writing.
-pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn Monitor) -> Result<u64> {
+pub fn cat(input: Records, contents: &dyn Contents, out: &mut dyn Write, monitor: &dyn Monitor) -> Result<u64> {
     let (mut skipped, mut failed) = (0u64, 0);
     for record in input {
         let record = record?;
@@ -25,7 +25,7 @@ pub fn cat(input: Records, source: &Source, out: &mut dyn Write, monitor: &dyn M
                 continue;
             }
         }
-        let copied = match source(&record) {
+        let copied = match contents.content(&record) {
             Ok(Content::Whole(bytes)) => out.write_all(&bytes).map(Ok).map_err(write_error)?,
             Ok(Content::Stream(content)) => copy(content, out)?,
             Err(Lack::Record(why)) => Err(why),
@@ -60,20 +60,19 @@ mod tests {
     use super::*;
     use crate::monitor::Recorder;
     use crate::record::Record;
-    use std::sync::Arc;
 
     #[test]
     fn files_in_the_order_of_the_stream_and_the_bad_ones_told() {
         let lines =
             [r#"{"name":"b"}"#, r#"{"name":"a"}"#, r#"{"name":"l","type":"link","destination":"b"}"#, r#"{"name":"bad"}"#];
         let input: Vec<_> = lines.iter().map(|l| Ok(Record::parse(l.as_bytes()).unwrap())).collect();
-        let source: Source = Arc::new(|r: &Record| match r.name().as_bytes() {
+        let contents = |r: &Record| match r.name().as_bytes() {
             b"bad" => Err("not there".to_string().into()),
             b"b" => Ok(Content::Stream(Box::new(io::Cursor::new(b"large")))),
             name => Ok(Content::Whole(name.to_vec())),
-        });
+        };
         let (mut out, monitor) = (Vec::new(), Recorder::default());
-        cat(Box::new(input.into_iter()), &source, &mut out, &monitor).unwrap();
+        cat(Box::new(input.into_iter()), &contents, &mut out, &monitor).unwrap();
         assert_eq!(out, b"largea");
         assert_eq!(monitor.heard()[0], "bad: not there");
         assert!(monitor.heard()[1].starts_with("1 record without content"), "{:?}", monitor.heard());

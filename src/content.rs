@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::record::Record;
 use std::io::Read;
-use std::sync::Arc;
 
 /// A content. It is what the record says, or an error says why not.
 pub enum Content {
@@ -12,6 +11,9 @@ pub enum Content {
     /// A large one: verified at its end, where reading fails with `InvalidData` and the reason as text if it is not right.
     Stream(Box<dyn Read + Send>),
 }
+
+/// Why there is no content for a record without md5.
+pub const NO_MD5: &str = "the record has no md5; snap-heapify puts it in";
 
 /// Why there is no content.
 #[derive(Debug)]
@@ -28,5 +30,25 @@ impl From<String> for Lack {
     }
 }
 
-/// Where contents come from: the content of a file's record, or why there is none.
-pub type Source = Arc<dyn Fn(&Record) -> Result<Content, Lack> + Send + Sync>;
+/// Where contents come from: a heap, or a function.
+pub trait Contents: Send + Sync {
+    /// The content of a file's record.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn content(&self, record: &Record) -> Result<Content, Lack>;
+
+    /// Looks whether there is one, and reads nothing of it. One that is there may still be damaged.
+    ///
+    /// # Errors
+    /// What [`Contents::content`] would say.
+    fn look(&self, record: &Record) -> Result<(), Lack> {
+        self.content(record).map(drop)
+    }
+}
+
+impl<F: Fn(&Record) -> Result<Content, Lack> + Send + Sync> Contents for F {
+    fn content(&self, record: &Record) -> Result<Content, Lack> {
+        self(record)
+    }
+}

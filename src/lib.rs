@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use snapshooter::{
-//!     ContentSource, Heap, HeapifyOptions, Location, Monitor, Recorder, RestoreOptions, ScanOptions, StorageOptions, Time,
+//!     Heap, HeapifyOptions, Location, Monitor, Recorder, RestoreOptions, ScanOptions, StorageOptions, Time,
 //!     WriteOptions, choose_snapshot, heapify, open_source, read_snapshot, restore, scan, write,
 //! };
 //! use std::sync::Arc;
@@ -30,8 +30,7 @@
 //! // Restore the latest snapshot to a place that has nothing yet.
 //! let place = choose_snapshot(Some(&snap_root), "latest".as_ref(), &StorageOptions::default(), &mut |_| {})?;
 //! let records = read_snapshot(&place, monitor.clone())?;
-//! let heap = Heap::open(&heap_root)?;
-//! let contents: ContentSource = Arc::new(move |record| heap.content(record));
+//! let contents = Arc::new(Heap::open(&heap_root)?);
 //! let copy = root("memory://example/copy")?;
 //! for record in restore(records, &copy, contents, RestoreOptions::default(), monitor)? {
 //!     record?;
@@ -118,7 +117,7 @@ pub mod tools;
 
 pub use base::{Base, reuse};
 pub use cat::cat;
-pub use content::Source as ContentSource;
+pub use content::{Content, Contents};
 pub use diff::{Diff, Options as DiffOptions, Row, Status, diff};
 pub use digest::{Md5, Sha256};
 pub use end::End;

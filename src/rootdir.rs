@@ -77,11 +77,6 @@ impl RootDir {
         self.open_at(if name.is_empty() { b"." } else { name }, flags).map(Folder::of)
     }
 
-    /// Whether there is a folder of that name.
-    pub fn is_folder(&self, name: &[u8]) -> bool {
-        self.open_at(name, OFlags::PATH | OFlags::DIRECTORY).is_ok()
-    }
-
     /// Opens a regular file for reading.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! Each content is looked at once, whatever number of records speak of it: sixteen bytes are remembered of each.
 
-use crate::content::{Content, Lack};
+use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest;
 use crate::digest::Md5;
 use crate::end::Tally;
@@ -210,7 +210,7 @@ impl Judge {
 
     fn other(&mut self, record: Record) -> Result<Option<Record>> {
         match record.kind() {
-            Kind::File => Ok(Some(self.failure(&record, "the record has no md5; snap-heapify puts it in"))),
+            Kind::File => Ok(Some(self.failure(&record, NO_MD5))),
             Kind::Error => {
                 self.tally.pass(&record);
                 Ok(Some(record))

@@ -23,7 +23,7 @@ pub(crate) use remote::{is_folder, objects};
 pub use stage::{StoreError, Stored, digest};
 pub use used::Used;
 
-use crate::content::{Content, Lack};
+use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::Md5;
 use crate::error::{Error, OrFailed, Result};
 use crate::record::Record;
@@ -126,24 +126,6 @@ impl Heap {
             Kind::Remote(heap) => heap.ends(md5, size),
         };
         ends.or_failed(|| self.shown_object(md5))
-    }
-
-    /// The content of a file's record: small ones whole and verified, large ones as a stream that is verified at its end.
-    /// Both digests are checked, the sha256 that of the record or else the object's own; inflating stops at the record's size.
-    ///
-    /// # Errors
-    /// The reason in words, about this one record.
-    pub fn content(&self, record: &Record) -> Result<Content, Lack> {
-        let fields = record.fields();
-        let Some(md5) = fields.md5 else { return Err("the record has no md5; snap-heapify puts it in".to_string().into()) };
-        let shown = || format!("heap object {}", Heap::object_path(&md5));
-        let fetched = self.fetch(&md5).map_err(|e| match LoginRefused::is(&e) {
-            true => Lack::All(Error::io(shown(), e)),
-            false => format!("{}: {}", shown(), crate::error::reason(&e)).into(),
-        })?;
-        let Some(fetched) = fetched else { return Err(format!("{} is missing", shown()).into()) };
-        let expected = Expected { md5, sha256: fields.sha256, size: fields.size };
-        object::content(fetched, expected).map_err(|reason| format!("{}: {reason}", shown()).into())
     }
 
     /// Whether the object of this md5 is what it should be, judged without reading all of it: the end of the file has to
@@ -275,4 +257,40 @@ fn read_up_to(file: &mut impl Read, limit: u64, expected: u64) -> io::Result<Vec
     let mut bytes = Vec::with_capacity(expected.min(limit) as usize + 1);
     file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+impl Contents for Heap {
+    /// Small ones whole and verified, large ones as a stream that is verified at its end. Both digests are checked, the sha256 that
+    /// of the record or else the object's own; inflating stops at the record's size.
+    fn content(&self, record: &Record) -> Result<Content, Lack> {
+        let md5 = record.fields().md5.ok_or_else(|| NO_MD5.to_string())?;
+        let fetched = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
+        let expected = Expected { md5, sha256: record.fields().sha256, size: record.fields().size };
+        object::content(fetched, expected).map_err(|reason| format!("{}: {reason}", object_of(&md5)).into())
+    }
+
+    fn look(&self, record: &Record) -> Result<(), Lack> {
+        let md5 = record.fields().md5.ok_or_else(|| NO_MD5.to_string())?;
+        let there = match &self.kind {
+            Kind::Local(heap) => heap.fetch(&md5).map(|fetched| fetched.is_some()),
+            Kind::Remote(heap) => heap.has(&md5),
+        };
+        if there.map_err(|e| lack(&md5, e))? { Ok(()) } else { Err(missing(&md5)) }
+    }
+}
+
+fn object_of(md5: &Md5) -> String {
+    format!("heap object {}", Heap::object_path(md5))
+}
+
+fn missing(md5: &Md5) -> Lack {
+    format!("{} is missing", object_of(md5)).into()
+}
+
+/// Why an object can't be read. Where the login is refused, no other can.
+fn lack(md5: &Md5, e: io::Error) -> Lack {
+    match LoginRefused::is(&e) {
+        true => Lack::All(Error::io(object_of(md5), e)),
+        false => format!("{}: {}", object_of(md5), crate::error::reason(&e)).into(),
+    }
 }

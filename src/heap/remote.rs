@@ -128,6 +128,11 @@ impl RemoteHeap {
         }
     }
 
+    /// Whether there is such an object, looked at by itself: not every server lists.
+    pub fn has(&self, md5: &Md5) -> io::Result<bool> {
+        Ok(self.store.stat(&RemoteHeap::key(md5))?.is_some())
+    }
+
     /// The ends of an object: its start only where the end alone does not tell. Contents of up to [`WHOLE_LIMIT`] are in one
     /// piece, whoever stored them.
     pub fn ends(&self, md5: &Md5, size: Option<u64>) -> io::Result<Option<Ends>> {

@@ -2,7 +2,7 @@
 
 use super::make::{Make, label, make, publish};
 use super::{Choice, Setup, quoted};
-use crate::content::Source;
+use crate::content::{Content, Contents};
 use crate::display::{counted, printable};
 use crate::error::{Error, OrFailed};
 use crate::heap::Heap;
@@ -50,7 +50,7 @@ pub struct Plan {
 pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Result<()>, monitor: Arc<dyn Monitor>) -> Result<()> {
     let place = plan.choice.find(&setup.snap, &*monitor)?;
     if plan.dry_run {
-        for row in look(setup, plan, &place, monitor)? {
+        for row in look(setup, plan, &place, Arc::new(Heap::open(&setup.heap)?), monitor)? {
             show(&row?)?;
         }
         return Ok(());
@@ -99,18 +99,19 @@ fn is_present(root: &Location) -> Result<bool> {
 struct Ahead {
     /// Something is to be done.
     anything: bool,
-    /// A link is in the place of a file of the snapshot.
+    /// A link is in the place of a file of the snapshot, or of a folder above one.
     links_give_way: bool,
 }
 
 impl Ahead {
     fn look(setup: &Setup, plan: &Plan, place: &Place) -> Result<Ahead> {
         let mut ahead = Ahead { anything: false, links_give_way: false };
-        // What it has to say the restore itself will say.
-        for row in look(setup, plan, place, Arc::new(Recorder::default()))? {
+        // What it has to say the restore itself will say, and what the heap lacks too.
+        let contents = Arc::new(|_: &Record| Ok(Content::Whole(Vec::new())));
+        for row in look(setup, plan, place, contents, Arc::new(Recorder::default()))? {
             let row = row?;
             ahead.anything = true;
-            if !ahead.links_give_way && row.kind() != Kind::Error && row.string("type").as_deref() == Some("file") {
+            if !ahead.links_give_way && matches!(row.string("type").as_deref(), Some("file" | "directory")) {
                 let there = setup.file.folder().map(|f| f.join(std::ffi::OsStr::from_bytes(row.name().as_bytes())));
                 ahead.links_give_way = there.is_some_and(|there| there.symlink_metadata().is_ok_and(|m| m.is_symlink()));
             }
@@ -120,11 +121,10 @@ impl Ahead {
 }
 
 /// The rows of what would be done.
-fn look(setup: &Setup, plan: &Plan, place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
+fn look(setup: &Setup, plan: &Plan, place: &Place, contents: Arc<dyn Contents>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let records = snapshot::read(place, monitor.clone())?;
-    let source: Source = Arc::new(|_| Err("contents are not looked at".to_string().into()));
     let options = Options { dry_run: true, ..options(setup, plan) };
-    Ok(stage::restore(records, &setup.file, source, options, monitor)?)
+    Ok(stage::restore(records, &setup.file, contents, options, monitor)?)
 }
 
 fn options(setup: &Setup, plan: &Plan) -> Options {
@@ -175,8 +175,8 @@ enum Restored {
 fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
     let started = Time::now();
     let records = snapshot::read(place, monitor.clone())?;
-    let source: Source = Arc::new(move |record| heap.content(record));
-    let records = stage::restore(records, &setup.file, source, options(setup, plan), monitor.clone())?;
+    let contents = Arc::new(heap);
+    let records = stage::restore(records, &setup.file, contents, options(setup, plan), monitor.clone())?;
     // With extras left in place the records are not the state after: that is found by another look at the folder.
     let saves = !plan.no_after && !plan.no_delete;
     let watch = Arc::new(std::sync::Mutex::new(0));

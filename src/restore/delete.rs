@@ -1,261 +1,281 @@
-//! What is there and is not in the records: a walk of the tree in the order of the records, side by side with them; and the
-//! rows of `snap-diff` that say that a name should not be there.
+//! What is there and should not be: a walk of the tree in the order of the records, side by side with them. Records delete what
+//! they do not have, rows of `snap-diff` what they say should not be there.
 
-use super::Context;
-use super::file::is;
-use super::finish::is_past;
+use super::Input;
+use super::decide::{Action, Chosen};
+use super::folder::{FolderRoot, TO_READ, TO_WRITE, lock};
 use super::permit::Extent;
-use super::plan::{Chosen, chosen};
-use crate::end::End;
+use super::target::Deleted;
+use crate::display::counted;
 use crate::error::{Result, reason};
 use crate::name::{Name, units};
-use crate::record::{Kind, Record};
+use crate::record::Kind;
 use crate::rootdir::{Folder, Listing, split};
-use crate::sort::Spool;
-use crate::stream::Records;
 use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::collections::HashSet;
 use std::io;
 use std::iter::Peekable;
 
-/// Something that was deleted, or (in a dry run) would be, or could not be.
-pub struct Deleted {
-    pub name: Name,
-    pub kind: FileType,
-    pub result: Result<(), String>,
+/// Whether the walk acts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It counts, before anything is done.
+    Count,
+    /// It reports what would be deleted.
+    Tell,
+    Delete,
 }
 
-/// Deletes, or says what it would delete.
-pub struct Deleter<'a> {
-    context: &'a Context,
+/// What is to become of a folder, known between its own place in the order and that of what is in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It has a record, or no row.
+    Stays,
+    Spared,
+    /// It goes, if nothing stays in it.
+    Extra,
+    /// It makes room for a file or link.
+    Replaced,
+}
+
+/// The names that have a record or a row, in order.
+type Wanted = Box<dyn Iterator<Item = Result<Chosen>> + Send>;
+
+/// A walk.
+pub struct Walk<'a> {
+    root: &'a FolderRoot,
+    wanted: Peekable<Wanted>,
+    is_rows: bool,
     /// Delete these types only: `file`, `link`, `directory`.
-    types: Option<Vec<String>>,
-    dry_run: bool,
+    types: Option<&'a [String]>,
+    mode: Mode,
     report: &'a mut dyn FnMut(Deleted),
+    /// The last record that was passed.
+    last: Option<Name>,
     /// Sockets, fifos and devices, which no record could have.
-    pub special: u64,
-    /// What was seen on the way.
-    pub extent: Extent,
+    special: u64,
+    extent: Extent,
+    /// Folders that make room for a file, but something stays in them.
+    stuck: HashSet<Name>,
 }
 
-impl Deleter<'_> {
-    /// One that deletes, or does not in a dry run, and reports each name.
-    pub fn new<'a>(context: &'a Context, spool: &Spool, dry_run: bool, report: &'a mut dyn FnMut(Deleted)) -> Deleter<'a> {
-        let types = spool.end().and_then(|end| End::of(end).types);
-        Deleter { context, types, dry_run, report, special: 0, extent: Extent::default() }
-    }
-
-    /// Deletes what the records do not have, or what the rows say should not be there.
-    pub fn run(&mut self, spool: &Spool, rows: bool) -> Result<()> {
-        if rows { self.rows(spool) } else { self.extras(spool) }
-    }
-
-    /// Deletes what the records do not have.
-    fn extras(&mut self, spool: &Spool) -> Result<()> {
-        let entries: Records = Box::new(spool.read().filter(|r| !matches!(r, Ok(r) if !r.is_entry())));
-        Walk { records: entries.peekable(), deleter: self }.folder(b"", false).map(|_| ())
-    }
-
-    /// Deletes what rows say should not be there.
-    fn rows(&mut self, spool: &Spool) -> Result<()> {
-        let mut folders: Vec<Name> = Vec::new();
-        for row in spool.read() {
-            let Chosen::Nothing(row) = chosen(row?, self.context.side) else { continue };
-            while let Some(folder) = folders.pop_if(|folder| is_past(folder, row.name())) {
-                self.row(&folder, &mut None);
-            }
-            self.row(row.name(), &mut Some(&mut folders));
+impl<'a> Walk<'a> {
+    fn new(root: &'a FolderRoot, input: &'a Input, mode: Mode, report: &'a mut dyn FnMut(Deleted)) -> Walk<'a> {
+        let entries = input.read().filter(|c| !matches!(c, Ok(Chosen::Record(record)) if !record.is_entry()));
+        Walk {
+            root,
+            wanted: (Box::new(entries) as Wanted).peekable(),
+            is_rows: input.is_rows,
+            types: input.end.as_ref().and_then(|end| end.types.as_deref()),
+            mode,
+            report,
+            last: None,
+            special: 0,
+            extent: Extent::default(),
+            stuck: HashSet::new(),
         }
-        while let Some(folder) = folders.pop() {
-            self.row(&folder, &mut None);
+    }
+
+    /// What would be deleted; and the folders in the place of a file that would not be emptied.
+    pub fn count(root: &FolderRoot, input: &Input) -> Result<(Extent, HashSet<Name>)> {
+        let mut ignore = |_: Deleted| {};
+        let mut walk = Walk::new(root, input, Mode::Count, &mut ignore);
+        walk.folder(b"", false)?;
+        Ok((walk.extent, walk.stuck))
+    }
+
+    /// Deletes what should not be there, or in a dry run reports it.
+    pub fn delete(root: &FolderRoot, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
+        let mode = if root.options.dry_run { Mode::Tell } else { Mode::Delete };
+        let mut walk = Walk::new(root, input, mode, report);
+        walk.folder(b"", false)?;
+        if walk.special > 0 {
+            let files = counted(walk.special, "special file");
+            root.monitor.note(&format!("{files} left alone: sockets, fifos or devices"));
         }
         Ok(())
     }
 
-    /// Deletes a file, or puts a folder aside until what is in it is done.
-    fn row(&mut self, name: &Name, folders: &mut Option<&mut Vec<Name>>) {
-        let (parent, leaf) = split(name.as_bytes());
-        let look = || {
-            let parent = self.context.root.folder(parent)?;
-            let stat = parent.lstat(leaf)?;
-            io::Result::Ok((parent, stat))
-        };
-        match look() {
-            Ok((_, None)) => {}
-            Ok((_, Some(stat))) if self.context.keeps(&stat) => {}
-            Ok((_, Some(stat))) if self.context.spared.spares(name, is(&stat, FileType::Directory)) => {}
-            Ok((parent, Some(stat))) => match folders {
-                Some(folders) if is(&stat, FileType::Directory) => folders.push(name.clone()),
-                _ => {
-                    self.remove(&parent, name.as_bytes(), FileType::from_raw_mode(stat.st_mode));
-                }
-            },
-            // What it was in is gone already, or no folder any more.
-            Err(e) if is_gone(&e) => {}
-            Err(e) => self.tell(name.as_bytes(), FileType::Unknown, Err(reason(&e))),
-        }
+    fn tell(&mut self, action: Action, name: &Name, kind: FileType, result: Result<(), String>) {
+        (self.report)(Deleted { action, name: name.clone(), kind: word(kind), result });
     }
 
-    fn tell(&mut self, name: &[u8], kind: FileType, result: Result<(), String>) {
-        let name = Name::new(name);
-        if result.is_ok() && !self.dry_run {
-            self.context.monitor.detail("deleted", &name);
-        }
-        (self.report)(Deleted { name, kind, result });
-    }
-
-    /// Removes a file, or a folder that is empty. Says whether it is gone.
-    fn remove(&mut self, folder: &Folder, name: &[u8], kind: FileType) -> bool {
-        // The tool's own output is nothing that the records could have.
-        if matches!(folder.lstat(split(name).1), Ok(Some(stat)) if self.context.keeps(&stat)) {
-            return false;
-        }
-        let shown = Name::new(name);
-        if self.context.spared.holds(&shown) {
-            return false;
-        }
-        if self.dry_run {
-            self.count(kind, true);
-            self.tell(name, kind, Ok(()));
-            return true;
-        }
-        let (parent, leaf) = split(name);
-        let remove = || match kind {
-            FileType::Directory => folder.remove_folder(leaf),
-            _ => folder.unlink(leaf),
-        };
-        let result = remove().or_else(|e| match e.kind() {
-            io::ErrorKind::PermissionDenied => {
-                self.context.loosened.loosen(folder, parent, self.context)?;
-                remove()
-            }
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(e),
-        });
-        if matches!(&result, Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty) && self.context.spared.may_hold(&shown) {
-            return false;
-        }
-        let gone = result.is_ok();
-        self.count(kind, gone);
-        self.tell(name, kind, result.map_err(|e| format!("can't be deleted: {}", reason(&e))));
-        gone
-    }
-
-    fn count(&mut self, kind: FileType, gone: bool) {
-        self.extent.deleted += u64::from(gone && kind != FileType::Directory);
-    }
-
-    fn is_wanted(&self, kind: FileType) -> bool {
-        let word = match kind {
-            FileType::RegularFile => "file",
-            FileType::Symlink => "link",
-            _ => "directory",
-        };
-        self.types.as_ref().is_none_or(|types| types.iter().any(|t| t == word))
-    }
-}
-
-struct Walk<'w, 'a> {
-    records: Peekable<Records>,
-    deleter: &'w mut Deleter<'a>,
-}
-
-impl Walk<'_, '_> {
     /// Works through a folder; says whether something stays in it. In a folder that has to make room for a file, folders go
     /// too, whatever the types.
     fn folder(&mut self, name: &[u8], makes_room: bool) -> Result<bool> {
-        let context = self.deleter.context;
-        let listed = open(context, name).and_then(|folder| match context.keeps(&folder.stat()?) {
-            true => Ok(None),
-            false => Ok(Some((folder.list()?, folder))),
-        });
-        let (listing, mut here) = match listed {
-            Ok(Some((listing, folder))) => (listing, Some(folder)),
+        let shown = Name::new(name);
+        let (listing, folder) = match self.list(&shown) {
+            Ok(Some(listed)) => listed,
             Ok(None) => return Ok(true),
-            Err(e) if is_gone(&e) => return Ok(false),
+            Err(e) if is_gone(&e) => return self.passes(&shown),
             Err(e) => {
-                self.deleter.tell(name, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
+                self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
                 return Ok(true);
             }
         };
-        let (entries, mut stays) = (Entries::new(&listing), false);
-        // What is known of a folder between its own place and that of what is in it.
-        let mut extra: Vec<&[u8]> = Vec::new();
-        let mut replaced: Vec<&[u8]> = Vec::new();
-        let mut spared: Vec<&[u8]> = Vec::new();
-        for (leaf, kind, is_inside) in entries.in_order() {
-            let path = if name.is_empty() { leaf.to_vec() } else { [name, b"/", leaf].concat() };
-            if is_inside && spared.pop_if(|s| *s == leaf).is_some() {
+        let (mut here, mut stays) = (Some(folder), false);
+        let mut fates: Vec<Fate> = Vec::new();
+        for (leaf, kind, is_inside) in Entries::new(&listing).in_order() {
+            let path = Name::new(if name.is_empty() { leaf.to_vec() } else { [name, b"/", leaf].concat() });
+            let fate = match is_inside {
+                false => self.fate(&path, kind)?,
+                true => fates.pop().unwrap_or(Fate::Stays),
+            };
+            if kind == FileType::Directory && !is_inside {
+                fates.push(fate);
                 continue;
             }
-            if is_inside {
-                // It may be opened again; a deep tree must not hold a descriptor for every level.
-                here = None;
-                let makes_room = makes_room || replaced.pop_if(|r| *r == leaf).is_some();
-                let filled = self.folder(&path, makes_room)?;
-                let goes = extra.pop_if(|e| *e == leaf).is_some() && !filled && (makes_room || self.deleter.is_wanted(kind));
-                stays |= !(goes && self.remove(&mut here, name, &path, kind));
-                continue;
-            }
-            let shown = Name::new(path.clone());
-            let recorded = self.recorded(&shown)?;
-            let extent = &mut self.deleter.extent;
-            extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
-            extent.shared += u64::from(recorded.is_some());
-            match recorded {
-                Some(Kind::Directory) => {}
-                Some(_) if kind == FileType::Directory => replaced.push(leaf),
-                Some(_) => stays = true,
-                None if context.spared.spares(&shown, kind == FileType::Directory) => {
-                    spared.push(leaf);
-                    stays = true;
-                }
-                None if kind == FileType::Directory => extra.push(leaf),
-                None if !matches!(kind, FileType::RegularFile | FileType::Symlink) => {
-                    self.deleter.special += 1;
-                    stays = true;
-                }
-                None if self.deleter.is_wanted(kind) => stays |= !self.remove(&mut here, name, &path, kind),
-                None => stays = true,
-            }
+            // It may be opened again; a deep tree must not hold a descriptor for every level.
+            here = here.filter(|_| !is_inside);
+            let goes = match is_inside {
+                true => self.is_emptied(&path, fate, makes_room)? && (makes_room || self.deletes(kind)),
+                false => fate == Fate::Extra && self.deletes(kind),
+            };
+            stays |= !(goes && self.remove_in(&mut here, name, &path, kind));
         }
-        Ok(stays)
+        Ok(self.passes(&shown)? || stays)
     }
 
-    fn remove(&mut self, here: &mut Option<Folder>, name: &[u8], path: &[u8], kind: FileType) -> bool {
+    /// What is in a folder; None where nobody looks, and all stays.
+    fn list(&mut self, name: &Name) -> io::Result<Option<(Listing, Folder)>> {
+        let (root, path) = (self.root, name.as_bytes());
+        let folder = match root.root.folder(path) {
+            Ok(folder) => root.loosen(&folder, path, TO_READ)?.then_some(folder),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied && !path.is_empty() => {
+                root.open_in(&root.root.folder(split(path).0)?, path, TO_READ)?
+            }
+            Err(e) => return Err(e),
+        };
+        let Some(folder) = folder else {
+            if self.mode == Mode::Tell && root.is_new_hidden(name) {
+                self.tell(Action::Open, name, FileType::Directory, Ok(()));
+            }
+            return Ok(None);
+        };
+        Ok(if root.keeps(&folder.stat()?) { None } else { Some((folder.list()?, folder)) })
+    }
+
+    /// What is to become of a name that is there. Names have to come in order.
+    fn fate(&mut self, name: &Name, kind: FileType) -> Result<Fate> {
+        let is_folder = kind == FileType::Directory;
+        let found = self.find(name)?;
+        self.extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
+        self.extent.shared += u64::from(found.is_some());
+        let gave_way = || !is_folder && lock(&self.root.seen.gave_way).contains(name);
+        Ok(match found {
+            Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Fate::Replaced,
+            Some(Chosen::Record(_) | Chosen::Bad(..)) => Fate::Stays,
+            None if self.is_rows || gave_way() => Fate::Stays,
+            _ if self.root.spared.spares(name, is_folder) => Fate::Spared,
+            _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
+                self.special += 1;
+                Fate::Stays
+            }
+            _ => Fate::Extra,
+        })
+    }
+
+    /// Works through what is in a folder, as far as that may matter. Whether it is to go and nothing stays in it.
+    fn is_emptied(&mut self, name: &Name, fate: Fate, makes_room: bool) -> Result<bool> {
+        let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
+        if fate == Fate::Spared || fate == Fate::Stays && self.is_rows && self.mode != Mode::Count && !has_rows {
+            return Ok(false);
+        }
+        let filled = self.folder(name.as_bytes(), makes_room || fate == Fate::Replaced)?;
+        if filled && fate == Fate::Replaced {
+            self.stuck.insert(name.clone());
+        }
+        if filled && fate == Fate::Extra && self.is_rows && !self.root.spared.may_hold(name) {
+            let reason = reason(&Errno::NOTEMPTY.into());
+            self.tell(Action::Delete, name, FileType::Directory, Err(format!("can't be deleted: {reason}")));
+        }
+        Ok(fate == Fate::Extra && !filled)
+    }
+
+    fn remove_in(&mut self, here: &mut Option<Folder>, parent: &[u8], name: &Name, kind: FileType) -> bool {
         if here.is_none() {
-            *here = open(self.deleter.context, name).ok();
+            *here = self.root.root.folder(parent).ok();
         }
         match here {
-            Some(folder) => self.deleter.remove(folder, path, kind),
+            Some(folder) => self.remove(folder, name, kind),
             // It was there a moment ago; then it is not for us to say what is in it.
             None => false,
         }
     }
 
-    /// The type of the record of that name, if there is one. Names have to be asked for in order.
-    fn recorded(&mut self, name: &Name) -> Result<Option<Kind>> {
-        while let Some(record) = self.records.next_if(|r| !matches!(r, Ok(r) if r.name() >= name)) {
-            record?;
+    /// Removes a file, or a folder that is empty. Says whether it is gone.
+    fn remove(&mut self, folder: &Folder, name: &Name, kind: FileType) -> bool {
+        let (root, (parent, leaf)) = (self.root, split(name.as_bytes()));
+        // The tool's own output is nothing that the records could have.
+        if matches!(folder.lstat(leaf), Ok(Some(stat)) if root.keeps(&stat)) || root.spared.holds(name) {
+            return false;
         }
-        let found = self.records.next_if(|r| matches!(r, Ok(r) if r.name() == name));
-        found.transpose().map(|r| r.map(|r: Record| r.kind()))
+        let remove = || match kind {
+            FileType::Directory => folder.remove_folder(leaf),
+            _ => folder.unlink(leaf),
+        };
+        let result = match self.mode {
+            Mode::Delete => remove().or_else(|e| match e.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    root.loosen(folder, parent, TO_WRITE)?;
+                    remove()
+                }
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(e),
+            }),
+            Mode::Count | Mode::Tell => Ok(()),
+        };
+        if matches!(&result, Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty) && root.spared.may_hold(name) {
+            return false;
+        }
+        let gone = result.is_ok();
+        self.extent.deleted += u64::from(gone && kind != FileType::Directory);
+        self.tell(Action::Delete, name, kind, result.map_err(|e| format!("can't be deleted: {}", reason(&e))));
+        gone
+    }
+
+    fn deletes(&self, kind: FileType) -> bool {
+        self.types.is_none_or(|types| types.iter().any(|t| t == word(kind)))
+    }
+
+    /// The record or row of that name, if there is one.
+    fn find(&mut self, name: &Name) -> Result<Option<Chosen>> {
+        self.pass(|next| next < name)?;
+        let found = self.wanted.next_if(|c| matches!(c, Ok(c) if c.record().name() == name)).transpose()?;
+        if let Some(Chosen::Record(record)) = &found {
+            self.last = Some(record.name().clone());
+        }
+        Ok(found)
+    }
+
+    /// Passes what is below a folder; says whether there was a record, which is there now or is still to be made.
+    fn passes(&mut self, folder: &Name) -> Result<bool> {
+        self.pass(|next| folder.is_above(next))?;
+        Ok(self.last.as_ref().is_some_and(|last| folder.is_above(last)))
+    }
+
+    fn pass(&mut self, is_passed: impl Fn(&Name) -> bool) -> Result<()> {
+        while let Some(chosen) = self.wanted.next_if(|c| !matches!(c, Ok(c) if !is_passed(c.record().name()))) {
+            if let Chosen::Record(record) = chosen? {
+                self.last = Some(record.name().clone());
+            }
+        }
+        Ok(())
     }
 }
 
-/// Opens a folder, and makes it readable if it is ours.
-fn open(context: &Context, name: &[u8]) -> io::Result<Folder> {
-    match context.root.folder(name) {
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied && !context.dry_run => {
-            let parent = context.root.folder(split(name).0)?;
-            context.loosened.open(&parent, name, context)
-        }
-        other => other,
+fn word(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Symlink => "link",
+        FileType::Directory => "directory",
+        _ => "file",
     }
 }
 
 fn is_gone(e: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
-    matches!(e.kind(), NotFound | NotADirectory) || e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+    matches!(e.kind(), NotFound | NotADirectory) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 /// The entries of a folder in the order of records: a folder twice, for itself and, as if a `/` came behind its name, for what
@@ -287,22 +307,4 @@ impl<'a> Entries<'a> {
     fn in_order(self) -> impl Iterator<Item = (&'a [u8], FileType, bool)> {
         self.names.into_iter()
     }
-}
-
-/// What a restore would delete.
-///
-/// # Errors
-/// Those of the records, and of what can't be listed.
-pub fn extent(context: &Context, spool: &Spool, rows: bool) -> Result<Extent> {
-    let mut ignore = |_: Deleted| {};
-    let mut deleter = Deleter::new(context, spool, true, &mut ignore);
-    deleter.run(spool, rows)?;
-    let extent = deleter.extent;
-    if !rows {
-        return Ok(extent);
-    }
-    // Rows do not say what else is there.
-    let mut counter = Deleter::new(context, spool, true, &mut ignore);
-    Walk { records: (Box::new(std::iter::empty()) as Records).peekable(), deleter: &mut counter }.folder(b"", false)?;
-    Ok(Extent { there: counter.extent.there, ..extent })
 }

@@ -1,227 +1,150 @@
-//! One file or link: left alone, put right, or made anew beside its name and then renamed.
+//! One file, link or folder of this machine: put right, or made anew beside its name and then renamed.
 
-use super::Context;
-use super::meta::{Meta, fresh};
-use crate::content::{Content, Lack};
+use super::decide::{Action, STILL_BLOCKED, There, What};
+use super::folder::{FolderRoot, Place, is};
+use super::meta::{Meta, fresh, fresh_folder};
+use super::target::{Made, Task, Trouble};
+use crate::content::{Content, Contents};
 use crate::digest::Md5;
-use crate::error::{Error, reason};
+use crate::error::reason;
 use crate::record::{Kind, Record};
-use crate::rootdir::{Folder, Temp};
+use crate::rootdir::{Folder, Temp, split};
 use md5::Digest;
 use rustix::fs::{FileType, Stat};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
-/// A record and the open folder that its name is in.
-pub struct Target {
-    pub record: Record,
-    pub folder: Arc<Folder>,
-}
+impl There {
+    fn is_something(&self) -> bool {
+        !matches!(self.what, What::Nothing)
+    }
 
-impl Target {
-    pub fn leaf(&self) -> &[u8] {
-        crate::rootdir::split(self.record.name().as_bytes()).1
+    /// Whether something is there that a rename replaces.
+    fn is_replaced(&self) -> bool {
+        !matches!(self.what, What::Nothing | What::Folder(_))
     }
 }
 
-/// A file or link that is there now.
-pub struct Made {
-    /// Its record as the file system has it, if that was asked for.
-    pub now: Option<Box<Record>>,
-    /// What of its metadata could not be set, and why.
-    pub set: Result<(), String>,
-}
+impl FolderRoot {
+    /// Does what was decided.
+    pub fn make(&self, task: &Task<Place>, there: &There, action: Action, contents: &dyn Contents) -> Result<Made, Trouble> {
+        let (record, folder, leaf) = (&task.record, &*task.place.folder, task.leaf());
+        let mut set = Ok(());
+        let now = match (action, record.kind()) {
+            (Action::Keep, _) | (Action::Change, Kind::Directory) => there.stat,
+            (Action::Change, Kind::Link) => {
+                set = self.set_link(record, folder, leaf, there.stat.as_ref().ok_or_else(gone)?);
+                None
+            }
+            (Action::Change, _) => {
+                let seen = there.stat.ok_or_else(gone)?;
+                let (fd, meta) = (folder.open_same(leaf, &seen)?, Meta::of(record, &self.options));
+                // To open one of ours may have taken another mode.
+                let is_loosened = rustix::fs::fstat(&fd).map_err(io::Error::from)?.st_mode != seen.st_mode;
+                set = if is_loosened { meta.or_mode(seen.st_mode & 0o7777) } else { meta }.set(&fd, self);
+                Some(rustix::fs::fstat(&fd).map_err(io::Error::from)?)
+            }
+            (Action::Link, _) => {
+                self.link(task, there)?;
+                None
+            }
+            (_, Kind::Directory) => {
+                self.make_folder(record, folder, leaf, there)?;
+                None
+            }
+            (_, Kind::Link) => {
+                make_way(folder, leaf, there)?;
+                let target = record.fields().destination.as_deref().unwrap_or_default();
+                folder.symlink(target, leaf, there.is_replaced())?;
+                set = self.set_link(record, folder, leaf, &folder.lstat(leaf)?.ok_or_else(gone)?);
+                None
+            }
+            _ => {
+                let content = contents.content(record)?;
+                let mut temp = Temp::new(&task.place.folder, there.is_something())?;
+                write(temp.file(), content, record.fields().sparse)?;
+                set = Meta::of(record, &self.options).or_mode(0o666 & !self.umask).set(temp.file(), self);
+                make_way(folder, leaf, there)?;
+                temp.publish(leaf)?;
+                Some(rustix::fs::fstat(temp.file()).map_err(io::Error::from)?)
+            }
+        };
+        Ok(Made { action, now: self.report(record, folder, leaf, now)?, set })
+    }
 
-/// Why a file or link is not there.
-pub enum Trouble {
-    /// A failure of this one record.
-    Failed(String),
-    /// A folder that is not empty is in its place.
-    Blocked,
-    /// The disk is full, or the like: no other file will fare better.
-    Fatal(Error),
-}
-
-impl From<Lack> for Trouble {
-    fn from(lack: Lack) -> Trouble {
-        match lack {
-            Lack::Record(reason) => Trouble::Failed(reason),
-            Lack::All(e) => Trouble::Fatal(e),
+    /// The record with what the file system says of it, if that is asked for.
+    fn report(&self, record: &Record, folder: &Folder, leaf: &[u8], now: Option<Stat>) -> io::Result<Option<Box<Record>>> {
+        if !self.options.report {
+            return Ok(None);
         }
+        let now = match now {
+            Some(stat) => stat,
+            None => folder.lstat(leaf)?.ok_or_else(gone)?,
+        };
+        Ok(Some(Box::new(match record.kind() {
+            Kind::Directory => fresh_folder(record, &now, &self.options),
+            _ => fresh(record, &now),
+        })))
+    }
+
+    fn make_folder(&self, record: &Record, folder: &Folder, leaf: &[u8], there: &There) -> io::Result<()> {
+        if there.is_something() {
+            folder.unlink(leaf)?;
+        }
+        // Nobody else has to look in before its own mode is set.
+        folder.make_folder(leaf, if record.fields().mode.is_some() { 0o700 } else { 0o777 })
+    }
+
+    /// Makes a file another name of one that was restored before.
+    fn link(&self, task: &Task<Place>, there: &There) -> Result<(), Trouble> {
+        let first = task.first.as_ref().ok_or_else(gone)?;
+        let (parent, first) = split(first.name.as_bytes());
+        let parent = self.root.folder(parent)?;
+        parent.lstat(first)?.filter(|s| is(s, FileType::RegularFile)).ok_or_else(gone)?;
+        let (folder, leaf) = (&task.place.folder, task.leaf());
+        make_way(folder, leaf, there)?;
+        Ok(folder.link(leaf, &parent, first, there.is_replaced())?)
+    }
+
+    /// Sets what differs of a link. Its mode means nothing.
+    fn set_link(&self, record: &Record, folder: &Folder, leaf: &[u8], stat: &Stat) -> Result<(), String> {
+        let meta = Meta::of(record, &self.options);
+        let mut set = Ok(());
+        if meta.owner_differs(stat) {
+            set =
+                folder.set_link_owner(leaf, stat, meta.uid, meta.gid).map_err(|e| format!("can't set the owner: {}", reason(&e)));
+        }
+        if let Some(time) = meta.time.filter(|_| !record.has_time(crate::stat::modified(stat))) {
+            set = set.and(folder.set_link_time(leaf, stat, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
+        }
+        set.and(meta.set_link_xattrs(folder, leaf, stat))
     }
 }
 
-impl From<io::Error> for Trouble {
-    fn from(e: io::Error) -> Trouble {
-        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        match e.kind() {
-            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Trouble::Fatal(Error::io("write", e)),
-            _ => Trouble::Failed(reason(&e)),
-        }
-    }
+fn gone() -> io::Error {
+    io::Error::other("it was removed at once")
 }
 
-/// What is under the name and has to go.
-enum There {
-    Nothing,
-    File,
-    Folder,
-}
-
-/// Makes a file or link as its record says.
-pub fn make(target: &Target, context: &Context) -> Result<Made, Trouble> {
-    let made = match target.record.kind() {
-        Kind::Link => link(target, context),
-        _ => file(target, context),
-    };
-    made.map_err(|trouble| match trouble {
-        Trouble::Fatal(Error::Io { source, .. }) => {
-            Trouble::Fatal(Error::io(format!("write {}", target.record.name().printable()), source))
-        }
-        trouble => trouble,
+/// Removes an empty folder that is in the way.
+fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Trouble> {
+    let removed = if let What::Folder(_) = there.what { folder.remove_folder(leaf) } else { Ok(()) };
+    removed.map_err(|e| match e.kind() {
+        io::ErrorKind::DirectoryNotEmpty => Trouble::Failed(STILL_BLOCKED.to_string()),
+        _ => e.into(),
     })
 }
 
-fn file(target: &Target, context: &Context) -> Result<Made, Trouble> {
-    let (record, folder, leaf) = (&target.record, &target.folder, target.leaf());
-    let meta = Meta::of(record, context);
-    let there = folder.lstat(leaf)?;
-    if let Some(stat) = there.as_ref().filter(|s| is(s, FileType::RegularFile)) {
-        let differs = meta.differs(record, stat) || meta.xattrs_differ(folder, leaf, stat);
-        // What has several names may have one that is not ours to change: it is replaced, never changed.
-        if same_content(target, stat, context)? && !(differs && stat.st_nlink > 1) {
-            if !differs {
-                return Ok(Made { now: context.report.then(|| Box::new(fresh(record, stat))), set: Ok(()) });
-            }
-            let fd = folder.open_same(leaf, stat)?;
-            let set = meta.set(&fd, context);
-            return Ok(Made { now: report(record, context, || Ok(rustix::fs::fstat(&fd)?))?, set });
-        }
-    }
-    let there = in_the_way(folder, leaf, there.as_ref(), context)?;
-    let content = (context.source)(record)?;
-    let mut temp = Temp::new(folder, !matches!(there, There::Nothing))?;
-    write(temp.file(), content, record.fields().sparse)?;
-    let set = meta.or_mode(0o666 & !context.umask).set(temp.file(), context);
-    make_way(folder, leaf, &there)?;
-    temp.publish(leaf)?;
-    Ok(Made { now: report(record, context, || Ok(rustix::fs::fstat(temp.file())?))?, set })
-}
-
-fn link(target: &Target, context: &Context) -> Result<Made, Trouble> {
-    let (record, folder, leaf) = (&target.record, &target.folder, target.leaf());
-    let meta = Meta::of(record, context);
-    let Some(destination) = record.fields().destination.as_deref() else {
-        return Err(Trouble::Failed("the link has no target".into()));
-    };
-    if record.fields().md5.is_some_and(|md5| md5 != Md5(md5::Md5::digest(destination).into())) {
-        return Err(Trouble::Failed("its target is not what its md5 says".into()));
-    }
-    let mut there = folder.lstat(leaf)?;
-    let same = there.as_ref().is_some_and(|s| is(s, FileType::Symlink)) && folder.read_link(leaf)? == destination;
-    let several_names = there.as_ref().is_some_and(|s| s.st_nlink > 1);
-    let stat = match there.take().filter(|s| same && !(several_names && differs(&meta, target, s))) {
-        Some(stat) => stat,
-        None => {
-            let there = in_the_way(folder, leaf, folder.lstat(leaf)?.as_ref(), context)?;
-            make_way(folder, leaf, &there)?;
-            folder.symlink(destination, leaf, matches!(there, There::File))?;
-            folder.lstat(leaf)?.ok_or_else(|| Trouble::Failed("it was removed at once".into()))?
-        }
-    };
-    let mut set = Ok(());
-    if meta.owner_differs(&stat) {
-        set = folder.set_link_owner(leaf, &stat, meta.uid, meta.gid).map_err(|e| format!("can't set the owner: {}", reason(&e)));
-    }
-    if let Some(time) = meta.time.filter(|_| !record.has_time(crate::stat::modified(&stat))) {
-        set = set.and(folder.set_link_time(leaf, &stat, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
-    }
-    set = set.and(meta.set_link_xattrs(folder, leaf, &stat));
-    let now = report(record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
-    Ok(Made { now, set })
-}
-
-/// A link's mode means nothing.
-pub fn differs(meta: &Meta, target: &Target, stat: &Stat) -> bool {
-    meta.owner_differs(stat)
-        || !target.record.has_time(crate::stat::modified(stat))
-        || meta.xattrs_differ(&target.folder, target.leaf(), stat)
-}
-
-/// Makes a file another name of one that was restored before.
-pub fn hard_link(target: &Target, first: (&Folder, &[u8]), context: &Context) -> Result<Made, Trouble> {
-    let work = || -> Result<Made, Trouble> {
-        let (folder, leaf) = (&target.folder, target.leaf());
-        let origin = first.0.lstat(first.1)?.filter(|s| is(s, FileType::RegularFile));
-        let origin = origin.ok_or_else(|| Trouble::Failed("the file that it is another name of is gone".into()))?;
-        let there = folder.lstat(leaf)?;
-        if there.as_ref().is_none_or(|s| (s.st_dev, s.st_ino) != (origin.st_dev, origin.st_ino)) {
-            let there = in_the_way(folder, leaf, there.as_ref(), context)?;
-            make_way(folder, leaf, &there)?;
-            folder.link(leaf, first.0, first.1, matches!(there, There::File))?;
-        }
-        let now = report(&target.record, context, || folder.lstat(leaf)?.ok_or_else(|| io::ErrorKind::NotFound.into()))?;
-        Ok(Made { now, set: Ok(()) })
-    };
-    match work() {
-        // Another file system, too many links: then it becomes a file of its own.
-        Err(Trouble::Failed(_)) => make(target, context),
-        made => made,
-    }
-}
-
-fn report(record: &Record, context: &Context, stat: impl FnOnce() -> io::Result<Stat>) -> Result<Option<Box<Record>>, Trouble> {
-    if context.report { Ok(Some(Box::new(fresh(record, &stat()?)))) } else { Ok(None) }
-}
-
-/// Whether a regular file has the content of its record: by size and time, or by reading it.
-pub fn same_content(target: &Target, stat: &Stat, context: &Context) -> io::Result<bool> {
-    let fields = target.record.fields();
-    if fields.size.is_some_and(|size| size != stat.st_size as u64) {
-        return Ok(false);
-    }
-    if !context.checksum && fields.size.is_some() && target.record.modified().is_some() {
-        return Ok(target.record.has_time(crate::stat::modified(stat)));
-    }
-    let Some(md5) = fields.md5 else { return Ok(false) };
-    let mut file = target.folder.open_file(target.leaf())?;
+/// The md5 of all that a reader has.
+pub fn md5_of(input: &mut dyn Read) -> io::Result<Md5> {
     let (mut digest, mut buffer) = (md5::Md5::new(), vec![0; 1 << 17]);
     loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(md5 == Md5(digest.finalize().into())),
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(Md5(digest.finalize().into())),
             Ok(n) => digest.update(&buffer[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
-    }
-}
-
-pub fn is(stat: &Stat, kind: FileType) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == kind
-}
-
-/// What is to be replaced. A folder that is not empty, or is a root that is not to be touched, stays.
-fn in_the_way(folder: &Folder, leaf: &[u8], stat: Option<&Stat>, context: &Context) -> Result<There, Trouble> {
-    match stat {
-        None => Ok(There::Nothing),
-        Some(stat) if !is(stat, FileType::Directory) => Ok(There::File),
-        Some(stat) if context.keeps(stat) => Err(Trouble::Failed("the heap or the snapshots are in its place".into())),
-        Some(_) => match folder.open_own(leaf).and_then(|(fd, _)| Folder::of(fd).is_empty())? {
-            true => Ok(There::Folder),
-            false => Err(Trouble::Blocked),
-        },
-    }
-}
-
-fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Trouble> {
-    match there {
-        There::Folder => folder.remove_folder(leaf).map_err(|e| match e.kind() {
-            io::ErrorKind::DirectoryNotEmpty => Trouble::Blocked,
-            _ => e.into(),
-        }),
-        _ => Ok(()),
     }
 }
 

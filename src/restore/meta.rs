@@ -1,12 +1,13 @@
 //! Mode, owner and time of files and folders: what a record asks for, and setting it through open descriptors.
 
-use super::Context;
+use super::Options;
+use super::folder::{FolderRoot, is};
 use crate::json::{self, Object};
 use crate::record::{Record, key};
 use crate::rootdir::{Folder, timestamps};
 use crate::stat::{self, modified};
 use crate::time::Time;
-use rustix::fs::{self, Gid, Mode, Stat, Uid, XattrFlags};
+use rustix::fs::{self, FileType, Gid, Mode, Stat, Uid, XattrFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
@@ -31,13 +32,13 @@ pub struct Meta {
 }
 
 impl Meta {
-    pub fn of(record: &Record, context: &Context) -> Meta {
+    pub fn of(record: &Record, options: &Options) -> Meta {
         let f = record.fields();
-        let xattrs = if context.xattrs { xattrs_of(record) } else { Vec::new() };
+        let xattrs = if options.xattrs { xattrs_of(record) } else { Vec::new() };
         // That number means "leave it" to the system, and so nobody.
         let known = (f.uid.filter(|n| *n != u32::MAX), f.gid.filter(|n| *n != u32::MAX));
-        let (uid, gid) = if context.owner { known } else { (None, None) };
-        Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, owner: context.owner, time: record.modified(), xattrs }
+        let (uid, gid) = if options.owner { known } else { (None, None) };
+        Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, owner: options.owner, time: record.modified(), xattrs }
     }
 
     /// The same, with a mode for a record that has none.
@@ -65,12 +66,12 @@ impl Meta {
         Some(mode)
     }
 
-    /// Whether something that is there has another mode, owner or time.
+    /// Whether something that is there has another mode, owner or time. A link's mode means nothing.
     pub fn differs(&self, record: &Record, stat: &Stat) -> bool {
         let uid = self.uid.unwrap_or(stat.st_uid);
         let gid = self.gid.unwrap_or(stat.st_gid);
         self.owner_differs(stat)
-            || self.mode_for(uid, gid, stat.st_mode).is_some_and(|m| m != stat.st_mode & 0o7777)
+            || !is(stat, FileType::Symlink) && self.mode_for(uid, gid, stat.st_mode).is_some_and(|m| m != stat.st_mode & 0o7777)
             || !record.has_time(modified(stat))
     }
 
@@ -99,7 +100,7 @@ impl Meta {
     ///
     /// # Errors
     /// What could not be done, in words; all the rest is done.
-    pub fn set(&self, fd: impl AsFd, context: &Context) -> Result<(), String> {
+    pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), String> {
         let mut failed = Ok(());
         let mut done = |what: &str, result: io::Result<()>| {
             if let (Err(e), Ok(())) = (result, &failed) {
@@ -127,8 +128,8 @@ impl Meta {
             mode = fs::fstat(&fd).map_or(mode, |now| now.st_mode & 0o7777);
         }
         if let Some(wanted) = self.mode_for(uid, gid, mode) {
-            if Some(wanted) != self.mode && !context.stripped.swap(true, Ordering::Relaxed) {
-                context.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
+            if Some(wanted) != self.mode && !root.stripped.swap(true, Ordering::Relaxed) {
+                root.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
             }
             if wanted != mode {
                 done("mode", fs::fchmod(&fd, Mode::from_raw_mode(wanted)).map_err(Into::into));
@@ -146,13 +147,13 @@ impl Meta {
 ///
 /// # Errors
 /// What could not be done, in words; all the rest is done.
-pub fn set_root(facts: &serde_json::Value, context: &Context) -> Result<(), String> {
+pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), String> {
     let Some(mut keys) = facts.as_object().cloned() else { return Ok(()) };
     keys.insert("name".to_string(), "root".into());
     keys.insert("type".to_string(), "directory".into());
     let text = serde_json::Value::Object(keys).to_string();
     let record = Record::parse(text.as_bytes()).map_err(|e| e.reason)?;
-    Meta::of(&record, context).set(context.root.fd(), context)
+    Meta::of(&record, &root.options).set(root.root.fd(), root)
 }
 
 /// The extended attributes of a record: `{"user.name":"base64", …}`.
@@ -171,16 +172,17 @@ fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(fs::fsetxattr(fd, name, value, XattrFlags::empty())?)
 }
 
-/// The record with what the file system says now.
+/// The record with what the file system says now. Of its blocks it may not speak truly before they are written.
 pub fn fresh(record: &Record, stat: &Stat) -> Record {
     let mut edit = record.edit();
     stat::set(&mut edit, stat);
-    edit.finish()
+    let fields = record.fields();
+    edit.set(key::SIZE, fields.size).set(key::SPARSE, fields.sparse.then_some(true)).finish()
 }
 
 /// The same for a folder: as it will be when all is done in it. Its `created` and number of links are not known before.
-pub fn fresh_folder(record: &Record, stat: &Stat, context: &Context) -> Record {
-    let meta = Meta::of(record, context);
+pub fn fresh_folder(record: &Record, stat: &Stat, options: &Options) -> Record {
+    let meta = Meta::of(record, options);
     let (uid, gid) = (meta.uid.unwrap_or(stat.st_uid), meta.gid.unwrap_or(stat.st_gid));
     let mode = match meta.mode_for(uid, gid, stat.st_mode) {
         Some(mode) => stat.st_mode & !0o7777 | mode,

@@ -1,277 +1,223 @@
-//! Restoring to another storage: the records side by side with what is there, in order; files are put where they are missing or
-//! differ, and with `delete` what the records do not have goes at the end.
+//! A place in another storage to restore to: the records side by side with what is there, in order; files are put where they are
+//! missing or differ. It has no links, and knows folders by what is in them.
 
-use super::dry::row;
-use super::permit::{self, Extent, Spared};
-use super::plan::{Chosen, chosen};
-use super::{Options, is_rows};
-use crate::content::{Content, Lack, Source};
-use crate::digest::Md5;
+use super::decide::{self, Action, Chosen, Read, Seen, There, What, chosen};
+use super::file;
+use super::permit::{Extent, Spared};
+use super::pump::Worker;
+use super::target::{Deleted, Made, Step, Steps, Target, Task, Trouble};
+use super::{Input, Options};
+use crate::base::take_over;
+use crate::content::{Content, Contents};
 use crate::display::counted;
-use crate::end::Tally;
-use crate::end::{End, Listing};
 use crate::error::{Error, Result, reason};
 use crate::etag;
-use crate::heap;
 use crate::join::{Join, Pair, Side};
 use crate::monitor::Monitor;
 use crate::name::Name;
-use crate::parallel::{self, Weigh};
 use crate::record::{Kind, Record};
 use crate::scan::objects;
-use crate::sort::Spool;
-use crate::storage::{Attributes, Body, Location, Put, Store};
-use crate::stream::Records;
-use std::collections::VecDeque;
+use crate::storage::{Attributes, Body, Location, Put, Store, check_key};
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Objects that are deleted with one call.
 const BATCH: usize = 1000;
 
-/// What is to be done with a record, or with an object that no record speaks of.
-#[expect(clippy::large_enum_variant, reason = "a few at a time; a box would cost an allocation each")]
-enum Step {
-    /// It goes on as it is: an error record, the end record.
-    Pass(Record),
-    /// It can't be restored.
-    Fail(Record, String),
-    /// A folder: there is none to make.
-    Folder(Record),
-    /// A file, and what is there of it.
-    File(Record, Option<Record>),
-    /// An object that is not wanted.
-    Extra(Name),
-    /// A name that should not be there, and is not looked for.
-    Gone,
-    Fatal(Error),
-}
-
-impl Weigh for Step {
-    fn weight(&self) -> usize {
-        match self {
-            Step::Pass(r) | Step::Fail(r, _) | Step::Folder(r) => r.footprint(),
-            Step::File(r, there) => r.footprint() + there.as_ref().map_or(0, Record::footprint),
-            Step::Extra(name) => name.as_bytes().len(),
-            Step::Gone | Step::Fatal(_) => 0,
-        }
-    }
-}
-
-/// What became of it.
-#[expect(clippy::large_enum_variant, reason = "a few at a time; a box would cost an allocation each")]
-enum Done {
-    /// The file is there now; so it is recorded.
-    Kept(Record),
-    /// It would be put there, in a dry run.
-    Would(&'static str, Record),
-    Failed(Name, String),
-    Step(Step),
-}
-
-/// See [`super::restore`].
-pub fn restore(
-    spool: &Spool,
-    store: &Arc<dyn Store>,
-    source: Source,
-    spared: Spared,
-    options: Options,
+/// A root in another storage that is restored to.
+pub struct ObjectRoot {
+    store: Arc<dyn Store>,
+    options: Arc<Options>,
     monitor: Arc<dyn Monitor>,
-) -> Result<Records> {
-    let rows = is_rows(spool)?;
-    let types = spool.end().and_then(|end| End::of(end).types);
-    let deletes = options.delete && types.is_none_or(|types| types.iter().any(|t| t == "file"));
-    let kept = kept(store, &options.keep);
-    let planner = Planner { side: options.side, rows, deletes, kept, spared };
-    if options.delete {
-        let root = Location::Remote(store.clone());
-        let extent = planner.extent(Join::new(spool.read(), objects::present(store, monitor.clone())?))?;
-        extent.check(super::makes_files(spool, options.side)?, super::root::is_of_another(spool, &root), &options)?;
-    }
-    let there = objects::present(store, monitor.clone())?;
-    let steps = Join::new(spool.read(), there).filter_map(move |pair| planner.step(pair));
-    let (report, dry_run, jobs) = (options.report, options.dry_run, options.jobs.max(1));
-    let worker = Worker { store: store.clone(), source, checksum: options.checksum, dry_run, report, monitor: monitor.clone() };
-    let work = parallel::ordered_map(steps, jobs, jobs * 4, move |step| worker.work(step));
-    let (queue, tally, came) = (VecDeque::new(), Tally::default(), spool.counts().listing);
-    let work: Option<Box<dyn Iterator<Item = Done> + Send>> = Some(Box::new(work));
-    let store = store.clone();
-    Ok(Box::new(Restoring {
-        store,
-        work,
-        queue,
-        tally,
-        came,
-        listing: Listing::default(),
-        delete: options.delete,
-        folders: 0,
-        gone: 0,
-        extras: Vec::new(),
-        end: None,
-        rows,
-        dry_run,
-        report,
-        monitor,
-    }))
-}
-
-/// The prefixes of keys that are never deleted: of the heap root and the snap root.
-fn kept(store: &Arc<dyn Store>, roots: &[Location]) -> Vec<Vec<u8>> {
-    let below = |root: &Location| match root {
-        Location::Remote(other) if other.url() == store.url() => Some(Vec::new()),
-        Location::Remote(other) => Some(format!("{}/", other.url().strip_prefix(store.url())?.strip_prefix('/')?).into_bytes()),
-        Location::Folder(_) => None,
-    };
-    roots.iter().filter_map(below).collect()
-}
-
-struct Planner {
-    side: Side,
-    rows: bool,
+    is_rows: bool,
+    /// Files are to be deleted.
     deletes: bool,
+    /// The prefixes of keys that are never deleted: of the heap root and the snap root.
     kept: Vec<Vec<u8>>,
     spared: Spared,
+    /// Objects that no record speaks of, found on the way.
+    extras: Arc<Mutex<Vec<Name>>>,
+    /// Folders that are none here.
+    folders: AtomicU64,
 }
 
-impl Planner {
-    /// What would be deleted.
-    fn extent(&self, pairs: impl Iterator<Item = Result<Pair>>) -> Result<Extent> {
-        let mut extent = Extent::default();
-        for pair in pairs {
-            let pair = pair?;
-            extent.there += u64::from(matches!(pair, Pair::Right(_) | Pair::Both(..)));
-            extent.shared += u64::from(matches!(pair, Pair::Both(..)));
-            if let Some(Step::Extra(_)) = self.step(Ok(pair)) {
-                extent.deleted += 1;
-            }
-        }
-        Ok(extent)
+impl ObjectRoot {
+    pub fn new(
+        store: Arc<dyn Store>,
+        input: &Input,
+        spared: Spared,
+        options: Arc<Options>,
+        monitor: Arc<dyn Monitor>,
+    ) -> ObjectRoot {
+        let types = input.end.as_ref().and_then(|end| end.types.as_ref());
+        let deletes = options.delete && types.is_none_or(|types| types.iter().any(|t| t == "file"));
+        let root = Location::Remote(store.clone());
+        let prefix = |name: Vec<u8>| if name.is_empty() { name } else { [&name[..], b"/"].concat() };
+        let kept = options.keep.iter().filter_map(|other| root.name_of(other)).map(prefix).collect();
+        let (extras, folders) = (Arc::default(), AtomicU64::new(0));
+        ObjectRoot { store, options, monitor, is_rows: input.is_rows, deletes, kept, spared, extras, folders }
     }
 
-    fn step(&self, pair: Result<Pair>) -> Option<Step> {
+    /// The records and what is there, name by name.
+    fn pairs(&self, input: &Input) -> Result<impl Iterator<Item = Result<Pair>> + Send + use<>> {
+        Ok(Join::new(input.spool.read(), objects::present(&self.store, self.monitor.clone())?))
+    }
+
+    /// The step of a record; none for what is there without one.
+    fn step(&self, pair: Result<Pair>) -> Option<Step<Option<Record>>> {
         let (record, there) = match pair {
             Err(e) => return Some(Step::Fatal(e)),
+            Ok(Pair::Aside(Side::Left, record)) if record.kind() == Kind::End => return None,
             Ok(Pair::Aside(Side::Left, record)) => return Some(Step::Pass(record)),
             // What can't be listed has no name that a record could have.
-            Ok(Pair::Aside(Side::Right, _)) => return None,
-            Ok(Pair::Right(there)) => return self.extra(&there).filter(|_| !self.rows),
+            Ok(Pair::Aside(Side::Right, _) | Pair::Right(_)) => return None,
             Ok(Pair::Left(record)) => (record, None),
             Ok(Pair::Both(record, there)) => (record, Some(there)),
         };
-        Some(match chosen(record, self.side) {
-            Chosen::Nothing(_) => match there {
-                Some(there) => return self.extra(&there).or(Some(Step::Gone)),
-                None => Step::Gone,
-            },
-            Chosen::Bad(row, reason) => Step::Fail(row, reason),
-            Chosen::Record(record) => match record.kind() {
-                Kind::File => Step::File(record, there),
-                Kind::Directory => Step::Folder(record),
-                Kind::Link => Step::Fail(record, "the storage has no links".to_string()),
-                _ => {
-                    let kind = record.string("type").unwrap_or_default();
-                    Step::Fail(record, format!("a {} can't be restored", crate::display::printable(kind.as_bytes())))
+        Some(match chosen(record, self.options.side) {
+            Chosen::Nothing(_) => Step::Extra,
+            Chosen::Bad(row, reason) => Step::failed(row, reason),
+            Chosen::Record(record) => match (record.kind(), decide::check(&record)) {
+                (Kind::Link, _) => Step::failed(record, "the storage has no links".to_string()),
+                (_, Err(reason)) => Step::failed(record, reason),
+                (Kind::Directory, _) => {
+                    self.folders.fetch_add(1, Ordering::Relaxed);
+                    // Where the state after is asked for, there is no folder in it.
+                    return (!self.options.report).then_some(Step::Pass(record));
                 }
+                _ => Step::Task(Task { record, place: there, first: None }),
             },
         })
     }
 
-    fn extra(&self, there: &Record) -> Option<Step> {
+    /// The name of an object that is to be deleted.
+    fn extra<'a>(&self, pair: &'a Pair) -> Option<&'a Name> {
+        let there = match pair {
+            Pair::Right(there) if !self.is_rows => there,
+            Pair::Both(row, there) if self.is_rows && matches!(chosen(row.clone(), self.options.side), Chosen::Nothing(_)) => {
+                there
+            }
+            _ => return None,
+        };
         let name = there.name();
         let kept = self.kept.iter().any(|prefix| name.as_bytes().starts_with(prefix)) || self.spared.spares(name, false);
-        (self.deletes && !kept).then(|| Step::Extra(name.clone()))
+        (self.deletes && !kept).then_some(name)
+    }
+
+    /// Nothing more can be done where the storage refuses.
+    fn trouble(&self, record: &Record, e: io::Error) -> Trouble {
+        match e.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem => {
+                Trouble::Fatal(Error::io(format!("write {}/{}", self.store.url(), record.name().printable()), e))
+            }
+            _ => Trouble::Failed(reason(&e)),
+        }
+    }
+
+    /// The record of an object as it is now, with what is known of its content.
+    fn report(&self, record: &Record, now: impl FnOnce() -> io::Result<Record>) -> io::Result<Option<Box<Record>>> {
+        if self.options.report { Ok(Some(Box::new(take_over(&now()?, record, None)))) } else { Ok(None) }
+    }
+
+    fn put(&self, record: &Record, content: Content) -> io::Result<Option<Box<Record>>> {
+        let (key, fields) = (record.name().as_bytes(), record.fields());
+        let how = Put { if_absent: false, md5: fields.md5, size: fields.size, attributes: attributes(record) };
+        match content {
+            Content::Whole(bytes) => self.store.put(key, Body::Bytes(bytes), &how)?,
+            Content::Stream(mut content) => self.store.put(key, Body::Stream(&mut content), &how)?,
+        };
+        self.report(record, || {
+            let now = self.store.stat(key)?.ok_or_else(|| io::Error::other("it was deleted at once"))?;
+            Ok(objects::record(&now))
+        })
     }
 }
 
-struct Worker {
-    store: Arc<dyn Store>,
-    source: Source,
-    checksum: bool,
-    dry_run: bool,
-    report: bool,
-    monitor: Arc<dyn Monitor>,
-}
+impl Target for ObjectRoot {
+    const WINDOW: usize = 4;
+    /// What the listing says is there.
+    type Place = Option<Record>;
 
-impl Worker {
-    fn work(&self, step: Step) -> Done {
-        let (record, there) = match step {
-            Step::File(record, there) => (record, there),
-            step => return Done::Step(step),
-        };
-        let done = self.file(&record, there.as_ref());
-        self.monitor.done(record.fields().size.unwrap_or(0));
-        match done {
-            Ok(done) => done,
-            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem) => {
-                Done::Step(Step::Fatal(Error::io(format!("write {}/{}", self.store.url(), record.name().printable()), e)))
-            }
-            Err(e) => Done::Failed(record.name().clone(), reason(&e)),
+    fn extent(&self, input: &Input) -> Result<Extent> {
+        let mut extent = Extent::default();
+        for pair in self.pairs(input)? {
+            let pair = pair?;
+            extent.there += u64::from(matches!(pair, Pair::Right(_) | Pair::Both(..)));
+            extent.shared += u64::from(matches!(pair, Pair::Both(..)));
+            extent.deleted += u64::from(self.extra(&pair).is_some());
         }
+        Ok(extent)
     }
 
-    fn file(&self, record: &Record, there: Option<&Record>) -> io::Result<Done> {
-        let key = record.name().as_bytes();
-        crate::storage::check_key(key)?;
-        let Some(md5) = record.fields().md5 else {
-            return Err(io::Error::other("the record has no md5; snap-heapify puts it in"));
-        };
-        if let Some(there) = there
-            && self.is_same(record, md5, there)?
-        {
-            return Ok(match self.dry_run {
-                true => Done::Step(Step::Gone),
-                false => Done::Kept(if self.report { as_now(record, there.clone()) } else { record.clone() }),
-            });
-        }
-        if self.dry_run {
-            return Ok(Done::Would(if there.is_some() { "replace" } else { "create" }, record.clone()));
-        }
-        let how = Put { if_absent: false, md5: Some(md5), size: record.fields().size, attributes: attributes(record) };
-        match (self.source)(record) {
-            Err(Lack::Record(reason)) => return Err(io::Error::other(reason)),
-            Err(Lack::All(e)) => return Ok(Done::Step(Step::Fatal(e))),
-            Ok(Content::Whole(bytes)) => self.store.put(key, Body::Bytes(bytes), &how)?,
-            Ok(Content::Stream(mut content)) => self.store.put(key, Body::Stream(&mut content), &how)?,
-        };
-        if !self.report {
-            return Ok(Done::Kept(record.clone()));
-        }
-        let now = self.store.stat(key)?.ok_or_else(|| io::Error::other("it was deleted at once"))?;
-        Ok(Done::Kept(as_now(record, objects::record(&now))))
+    fn steps(worker: Arc<Worker<ObjectRoot>>, input: &Input) -> Result<Steps<Option<Record>>> {
+        let pairs = worker.target.pairs(input)?;
+        Ok(Box::new(pairs.filter_map(move |pair| {
+            let root = &worker.target;
+            if let Some(extra) = pair.as_ref().ok().and_then(|pair| root.extra(pair)) {
+                root.extras.lock().unwrap_or_else(PoisonError::into_inner).push(extra.clone());
+            }
+            root.step(pair)
+        })))
     }
 
-    /// Whether an object has the content of a record: by its etag, or the md5 that its storage claims; else by reading it.
-    fn is_same(&self, record: &Record, md5: Md5, there: &Record) -> io::Result<bool> {
-        let (wanted, now) = (record.fields(), there.fields());
-        if wanted.size.is_some_and(|size| now.size != Some(size)) {
-            return Ok(false);
-        }
-        if !self.checksum {
-            let is_now = |etag: &str| now.etag.as_deref().is_some_and(|now| etag::same(now, etag));
-            if wanted.etag.as_deref().is_some_and(|etag| is_now(etag) && !etag::is_weak(etag)) {
-                return Ok(true);
-            }
-            // S3 has the md5 for the etag of what came in one piece.
-            if now.md5 == Some(md5) || is_now(&md5.to_string()) {
-                return Ok(true);
-            }
-            if now.md5.is_some() {
-                return Ok(false);
-            }
-        }
-        let key = there.name().as_bytes();
+    fn place(&self, _: &Record) -> Result<Option<Record>, Trouble> {
+        Ok(None)
+    }
+
+    fn look(&self, task: &Task<Option<Record>>) -> Result<There, Trouble> {
+        check_key(task.record.name().as_bytes()).map_err(|e| self.trouble(&task.record, e))?;
+        let Some(there) = &task.place else { return Ok(There::nothing()) };
+        let now = there.fields();
+        let seen = Seen { size: now.size, time: None, etag: now.etag.clone(), md5: now.md5, read: None };
+        Ok(There { what: What::File(seen), ..There::nothing() })
+    }
+
+    fn read(&self, task: &Task<Option<Record>>, there: &There) -> Result<Read, Trouble> {
+        let etag = if let What::File(seen) = &there.what { seen.etag.as_deref() } else { None };
+        let key = task.record.name().as_bytes();
         // With its content a storage may tell another etag than in a listing. What is read is compared whole all the same.
-        let mut reader = match self.store.open(key, 0, None, now.etag.as_deref()) {
-            Err(e) if etag::is_changed(&e) => self.store.open(key, 0, None, None)?,
-            opened => opened?,
-        };
-        Ok(heap::digest(&mut reader)?.md5 == md5)
+        let opened = self.store.open(key, 0, None, etag).or_else(|e| match etag::is_changed(&e) {
+            true => self.store.open(key, 0, None, None),
+            false => Err(e),
+        });
+        let md5 = opened.and_then(|mut reader| file::md5_of(&mut reader));
+        md5.map(Read::Is).map_err(|e| self.trouble(&task.record, e))
     }
-}
 
-/// The record of an object as it is now, with what is known of its content.
-fn as_now(record: &Record, now: Record) -> Record {
-    crate::base::take_over(&now, record, None)
+    fn apply(&self, task: &Task<Option<Record>>, _: &There, action: Action, contents: &dyn Contents) -> Result<Made, Trouble> {
+        let record = &task.record;
+        let now = match (action, &task.place) {
+            (Action::Keep, Some(there)) => self.report(record, || Ok(there.clone())),
+            _ => self.put(record, contents.content(record)?),
+        };
+        Ok(Made { now: now.map_err(|e| self.trouble(record, e))?, ..Made::only(action) })
+    }
+
+    fn delete(&self, _: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
+        let extras = std::mem::take(&mut *self.extras.lock().unwrap_or_else(PoisonError::into_inner));
+        for batch in extras.chunks(BATCH) {
+            let keys: Vec<Vec<u8>> = batch.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let results = match self.options.dry_run {
+                true => keys.iter().map(|_| Ok(())).collect(),
+                false => self.store.delete(&keys),
+            };
+            for (name, result) in batch.iter().zip(results) {
+                let result = result.map_err(|e| format!("can't be deleted: {}", reason(&e)));
+                report(Deleted { action: Action::Delete, name: name.clone(), kind: "file", result });
+            }
+        }
+        Ok(())
+    }
+
+    fn conclude(&self) -> Result<(), String> {
+        let folders = self.folders.load(Ordering::Relaxed);
+        if folders > 0 {
+            let folders = counted(folders, "folder");
+            self.monitor.note(&format!("{folders} not made: the storage knows folders by what is in them"));
+        }
+        Ok(())
+    }
 }
 
 /// What a record knows of its object beside the content, as the Python tool's records of Azure have it.
@@ -296,129 +242,5 @@ fn attributes(record: &Record) -> Attributes {
             .filter_map(|(k, v)| Some((k, v.as_str()?.to_string())))
             .filter(|(k, _)| plain(k))
             .collect(),
-    }
-}
-
-struct Restoring {
-    store: Arc<dyn Store>,
-    work: Option<Box<dyn Iterator<Item = Done> + Send>>,
-    queue: VecDeque<Result<Record>>,
-    tally: Tally,
-    /// What came in, and what is given out.
-    came: Listing,
-    listing: Listing,
-    delete: bool,
-    folders: u64,
-    gone: u64,
-    extras: Vec<Name>,
-    end: Option<Record>,
-    rows: bool,
-    dry_run: bool,
-    report: bool,
-    monitor: Arc<dyn Monitor>,
-}
-
-impl Restoring {
-    fn fail(&mut self, name: &Name, reason: &str) {
-        self.tally.own += 1;
-        self.monitor.failure(name, reason);
-        let failure = Record::failure(name, reason);
-        self.listing.add(&failure);
-        self.queue.push_back(Ok(failure));
-    }
-
-    fn put_out(&mut self, record: Record) {
-        self.listing.add(&record);
-        if !self.dry_run {
-            self.queue.push_back(Ok(record));
-        }
-    }
-
-    fn take(&mut self, done: Done) {
-        match done {
-            Done::Kept(record) => self.put_out(record),
-            Done::Would(action, record) => {
-                self.queue.push_back(row(action, record.name(), "file", record.fields().size, None));
-            }
-            Done::Failed(name, reason) => self.fail(&name, &reason),
-            Done::Step(Step::Pass(record)) if record.kind() == Kind::End => self.end = Some(record),
-            Done::Step(Step::Pass(record)) => {
-                self.tally.pass(&record);
-                self.put_out(record);
-            }
-            Done::Step(Step::Fail(record, reason)) => self.fail(record.name(), &reason),
-            Done::Step(Step::Folder(record)) => {
-                self.folders += 1;
-                // Where the state after is asked for, there is no folder in it.
-                if !self.report {
-                    self.put_out(record);
-                }
-            }
-            Done::Step(Step::Extra(name)) => self.extras.push(name),
-            Done::Step(Step::Gone) => self.gone += 1,
-            Done::Step(Step::Fatal(e)) => {
-                self.work = None;
-                self.queue.push_back(Err(e));
-            }
-            // The worker has done it.
-            Done::Step(Step::File(..)) => {}
-        }
-    }
-
-    /// What comes after all records: deleting.
-    fn conclude(&mut self) {
-        if self.folders > 0 {
-            let folders = counted(self.folders, "folder");
-            self.monitor.note(&format!("{folders} not made: the storage knows folders by what is in them"));
-        }
-        let extras = std::mem::take(&mut self.extras);
-        if self.dry_run {
-            self.queue.extend(extras.iter().map(|name| row("delete", name, "file", None, None)));
-            return;
-        }
-        match self.tally.own {
-            0 => self.delete_all(extras),
-            n if !extras.is_empty() => {
-                self.monitor.warn(&format!("nothing is deleted, because {} failed", counted(n, "record")));
-            }
-            _ => {}
-        }
-        if let Some(end) = self.end.take() {
-            let root = Location::Remote(self.store.clone()).identity();
-            let end = permit::after(&End::of(&end), self.came, self.rows, self.delete, root);
-            let end = End { errors: self.tally.errors(end.errors), ..end.listing(self.listing) };
-            self.queue.push_back(Ok(end.record()));
-        }
-    }
-
-    fn delete_all(&mut self, extras: Vec<Name>) {
-        for batch in extras.chunks(BATCH) {
-            let keys: Vec<Vec<u8>> = batch.iter().map(|name| name.as_bytes().to_vec()).collect();
-            for (name, result) in batch.iter().zip(self.store.delete(&keys)) {
-                if let Err(e) = result {
-                    self.fail(name, &format!("can't be deleted: {}", reason(&e)));
-                }
-            }
-        }
-    }
-}
-
-impl Iterator for Restoring {
-    type Item = Result<Record>;
-
-    fn next(&mut self) -> Option<Result<Record>> {
-        loop {
-            if let Some(record) = self.queue.pop_front() {
-                return Some(record);
-            }
-            match self.work.as_mut()?.next() {
-                Some(done) => self.take(done),
-                None => {
-                    self.work = None;
-                    self.conclude();
-                    return self.queue.pop_front();
-                }
-            }
-        }
     }
 }

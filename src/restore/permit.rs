@@ -1,13 +1,12 @@
 //! What `--delete` may delete: nothing because a record is missing, unless the record's absence is known to be meant.
 
-use super::Options;
+use super::{Input, Options};
 use crate::display::counted;
 use crate::end::{End, Listing};
 use crate::error::{Error, Malformed, Refusal, Result};
 use crate::join::Side;
 use crate::name::Name;
 use crate::scan::Rules;
-use crate::sort::Spool;
 use std::str::FromStr;
 
 /// How much may be deleted.
@@ -64,16 +63,16 @@ impl Spared {
 /// # Errors
 /// If not: the stream, or the side of the rows that is restored, may be short, and what is missing from it would be taken for
 /// extra.
-pub fn permit(spool: &Spool, rows: bool, options: &Options) -> Result<Spared> {
+pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
     let refused = |refusal, why: &str| Err(Error::rule(refusal, format!("nothing is restored: {why}")));
-    let Some(end) = spool.end() else {
+    let Some(end) = input.end.clone() else {
         return refused(
             Refusal::DeletesUnterminated,
             "the input has no end record, so it may be cut short, and what it lacks would be deleted",
         );
     };
-    let (end, counts) = (End::of(end), spool.counts());
-    let end = match (rows, end.sides) {
+    let counts = input.spool.counts();
+    let end = match (input.is_rows, end.sides) {
         (false, sides) => End { errors: end.errors.max(counts.errors), sides, ..end },
         (true, Some(sides)) => {
             let kept_out = sides.iter().flat_map(|side| side.kept_out.clone()).collect();

@@ -1,9 +1,12 @@
 //! Restores into temporary folders, with contents that are made of the record's `text` key.
 
+use super::decide::BLOCKED;
 use super::*;
 use crate::content::Content;
 use crate::join::Side;
 use crate::monitor::Recorder;
+use crate::record::Record;
+use crate::rootdir::RootDir;
 use md5::Digest;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -34,7 +37,7 @@ impl Case {
     /// The lines that come out, or the message.
     fn run(&mut self, lines: &[String]) -> Result<Vec<String>, String> {
         let input: Vec<_> = lines.iter().map(|l| Ok(Record::parse(l.as_bytes()).unwrap())).collect();
-        let source: Source = Arc::new(|record| match record.string("text") {
+        let source: Arc<dyn Contents> = Arc::new(|record: &Record| match record.string("text") {
             Some(text) if text == "bad" => Err("its content is damaged".to_string().into()),
             Some(text) if text.len() > 100 => Ok(Content::Stream(Box::new(std::io::Cursor::new(text.into_bytes())))),
             Some(text) => Ok(Content::Whole(text.into_bytes())),
@@ -279,10 +282,11 @@ fn a_dry_run_says_what_would_be_done() {
         [
             r#"{"action":"change","name":"b","size":1,"type":"file"}"#,
             r#"{"action":"replace","name":"c","size":5,"type":"file"}"#,
-            r#"{"action":"replace","name":"d","size":1,"type":"file"}"#,
             r#"{"action":"create","name":"n","size":1,"type":"file"}"#,
             r#"{"action":"delete","name":"d/x","type":"file"}"#,
             r#"{"action":"delete","name":"e","type":"file"}"#,
+            // It has to wait for what is in the folder to be deleted.
+            r#"{"action":"replace","name":"d","size":1,"type":"file"}"#,
         ]
     );
     assert_eq!((case.text("c"), case.text("d/x"), case.text("e")), ("1".into(), "1".into(), "1".into()));
@@ -315,10 +319,9 @@ fn a_root_gets_what_was_known_of_the_one_that_was_backed_up() {
     let temp = tempfile::tempdir().unwrap();
     let give = |facts: serde_json::Value, owner: bool| {
         let options = Options { owner, ..Options::default() };
-        let source: Source = Arc::new(|_| Err("not asked for".to_string().into()));
         let root = RootDir::open(temp.path()).unwrap();
-        let context = Context::new(root, source, Spared::default(), &options, Arc::new(Recorder::default()));
-        meta::set_root(&facts, &context).unwrap();
+        let root = FolderRoot::of(root, Some(facts), Spared::default(), Arc::new(options), Arc::new(Recorder::default()));
+        root.conclude().unwrap();
         temp.path().metadata().unwrap()
     };
     let facts = serde_json::json!({"mode": 0o42750, "uid": 1234, "gid": 4321, "modified": "2023-11-14T22:13:20.123456789Z"});

@@ -101,15 +101,6 @@ impl Folder {
         }
     }
 
-    /// Opens a regular file for reading.
-    pub fn open_file(&self, leaf: &[u8]) -> io::Result<File> {
-        let (fd, stat) = self.open_own(leaf)?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(File::from(fd)),
-            _ => Err(io::Error::other("it is no regular file any more")),
-        }
-    }
-
     /// The target of a symbolic link.
     pub fn read_link(&self, leaf: &[u8]) -> io::Result<Vec<u8>> {
         Ok(fs::readlinkat(&self.fd, leaf, Vec::new())?.into_bytes())

@@ -3,7 +3,6 @@
 use crate::cat::cat;
 use crate::cli::HeapRoot;
 use crate::cli::{self, Console, Outcome, Output};
-use crate::content::Source;
 use crate::heap::Heap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,9 +31,8 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
 fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let heap = Heap::open(&args.heap.require()?)?;
-    let source: Source = Arc::new(move |record| heap.content(record));
     let mut output = Output::new(args.output.as_deref())?;
-    let failed = cat(input, &source, output.writer(), &*console)?;
+    let failed = cat(input, &heap, output.writer(), &*console)?;
     // Half a content is no target for a Makefile; on standard output it has been seen already.
     if failed == 0 || args.output.is_none_or(|path| path.as_os_str() == "-") {
         output.finish()?;

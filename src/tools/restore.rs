@@ -3,9 +3,10 @@
 use crate::cli::args::Jobs;
 use crate::cli::{self, Console, Outcome, Output};
 use crate::cli::{FileRoot, HeapRoot, SnapRoot};
-use crate::content::Source;
+use crate::content::{Content, Contents};
 use crate::heap::Heap;
 use crate::join::Side;
+use crate::record::Record;
 use crate::restore::MaxDelete;
 use crate::restore::{Options, restore};
 use crate::storage::Location;
@@ -70,13 +71,10 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.file.require()?;
     let heap_root = if args.dry_run { args.heap.get()? } else { Some(args.heap.require()?) };
-    let source: Source = match &heap_root {
-        Some(heap_root) if !args.dry_run => {
-            let heap = Heap::open(heap_root)?;
-            Arc::new(move |record| heap.content(record))
-        }
-        // Nothing is fetched, so there need not be a heap.
-        _ => Arc::new(|_| Err("contents are not looked at in a dry run".to_string().into())),
+    let contents: Arc<dyn Contents> = match &heap_root {
+        Some(heap_root) => Arc::new(Heap::open(heap_root)?),
+        // A dry run reads no content, so there need not be a heap; then nothing is said of what it lacks.
+        None => Arc::new(|_: &Record| Ok(Content::Whole(Vec::new()))),
     };
     let shows = args.dry_run || args.output.is_some();
     let output = shows.then(|| Output::new(args.output.as_deref())).transpose()?;
@@ -95,7 +93,7 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
         keep: [heap_root.clone(), args.snap.get()?].into_iter().flatten().chain(own).collect(),
     };
     console.progress().show(args.progress);
-    let mut records = restore(input, &root, source, options, console)?;
+    let mut records = restore(input, &root, contents, options, console)?;
     match output {
         Some(output) => output.write_all(records)?,
         None => records.try_for_each(|record| record.map(drop))?,

@@ -1,0 +1,287 @@
+//! What is to be done for a record, given what is there under its name: one decision, which a dry run prints and a run carries
+//! out. Nothing is looked at here, and nothing is done.
+
+use super::meta::Meta;
+use super::{Options, Side};
+use crate::content::NO_MD5;
+use crate::digest::Md5;
+use crate::etag;
+use crate::json;
+use crate::name::Name;
+use crate::record::{Fields, Kind, Record};
+use crate::time::Time;
+use rustix::fs::Stat;
+
+/// A folder is in the way, and nothing is deleted.
+pub const BLOCKED: &str = "a folder that is not empty is in its place; --delete removes it";
+/// A folder is in the way, and what is deleted does not empty it.
+pub const STILL_BLOCKED: &str = "a folder that is not empty is in its place";
+/// The name is that of a root.
+const KEPT: &str = "the heap or the snapshots are in its place";
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is as it should be.
+    Keep,
+    /// Nothing is there: make it.
+    Create,
+    /// Put it in the place of something else: another content, another type, or a file that has other names.
+    Replace,
+    /// The same, when what is to be deleted is gone: a folder is in its place.
+    MakeRoom,
+    /// Set mode, owner, time or extended attributes.
+    Change,
+    /// Make it another name of a file that was restored before.
+    Link,
+    /// Delete it: no record has it.
+    Delete,
+    /// A dry run can't know: a folder of ours has to be opened to us first, which changes it.
+    Open,
+    /// What is there has to be read before anything can be decided.
+    Read,
+}
+
+impl Action {
+    /// The word for it in rows; None where nothing is to be done.
+    pub fn word(self) -> Option<&'static str> {
+        Some(match self {
+            Action::Keep | Action::Read => return None,
+            Action::Create => "create",
+            Action::Replace | Action::MakeRoom => "replace",
+            Action::Change => "change",
+            Action::Link => "link",
+            Action::Delete => "delete",
+            Action::Open => "open",
+        })
+    }
+
+    /// Whether it takes the content of a file.
+    pub fn writes(self) -> bool {
+        matches!(self, Action::Create | Action::Replace | Action::MakeRoom)
+    }
+}
+
+/// What is there under a name.
+pub struct There {
+    /// What it is.
+    pub what: What,
+    /// What the file system says of it; None in storages that have only contents.
+    pub stat: Option<Stat>,
+    /// It lacks an extended attribute of the record, or has it with another value.
+    pub xattrs_differ: bool,
+    /// For a record that is another name of an earlier one: whether it is that file already.
+    pub is_first: Option<bool>,
+}
+
+/// What it is.
+pub enum What {
+    Nothing,
+    File(Seen),
+    /// A symbolic link with that target.
+    Link(Vec<u8>),
+    Folder(Held),
+    /// A socket, a fifo, a device.
+    Special,
+}
+
+/// What a folder holds. For the record of a folder this does not matter, and nobody looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    Nothing,
+    /// Something that stays.
+    Something,
+    /// Something that is going to be deleted, all of it.
+    Extras,
+    /// It is the heap root or the snap root.
+    Root,
+    /// It can't be known before it is opened to us.
+    Hidden,
+}
+
+/// What is known of the content of a file or object without reading it, and what reading it told.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub size: Option<u64>,
+    /// The time of the last change of a file: with the size it stands for the content.
+    pub time: Option<Time>,
+    pub etag: Option<String>,
+    /// The md5 that a storage claims.
+    pub md5: Option<Md5>,
+    pub read: Option<Read>,
+}
+
+/// What came of reading a file.
+#[derive(Clone, Copy, Debug)]
+pub enum Read {
+    Is(Md5),
+    /// Its mode does not let us.
+    Refused,
+}
+
+impl There {
+    /// Nothing.
+    pub fn nothing() -> There {
+        There { what: What::Nothing, stat: None, xattrs_differ: false, is_first: None }
+    }
+
+    /// The same, once it was read.
+    pub fn when_read(mut self, read: Read) -> There {
+        if let What::File(seen) = &mut self.what {
+            seen.read = Some(read);
+        }
+        self
+    }
+
+    fn has_other_names(&self) -> bool {
+        self.stat.is_some_and(|stat| stat.st_nlink > 1)
+    }
+}
+
+/// What can be said of a record before anything is looked at.
+///
+/// # Errors
+/// Why it can't be restored.
+pub fn check(record: &Record) -> Result<(), String> {
+    match record.kind() {
+        Kind::File | Kind::Directory => Ok(()),
+        Kind::Link => match record.fields() {
+            Fields { destination: None, .. } => Err("the link has no target".to_string()),
+            Fields { destination: Some(target), md5: Some(md5), .. } if *md5 != crate::digest::md5_of(target) => {
+                Err("its target is not what its md5 says".to_string())
+            }
+            _ => Ok(()),
+        },
+        _ => {
+            let kind = record.string("type").unwrap_or_default();
+            Err(format!("a {} can't be restored", crate::display::printable(kind.as_bytes())))
+        }
+    }
+}
+
+/// What is to be done for a file, link or folder.
+///
+/// # Errors
+/// Why it can't be restored.
+pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Action, String> {
+    let anew = if there.is_first.is_some() { Action::Link } else { Action::Replace };
+    let action = match (record.kind(), &there.what) {
+        (_, What::Nothing) if anew == Action::Link => Action::Link,
+        (_, What::Nothing) => Action::Create,
+        (Kind::Directory, What::Folder(_)) => changed(record, there, options),
+        (Kind::Directory, _) => Action::Replace,
+        (_, What::Folder(Held::Nothing)) => anew,
+        (_, What::Folder(Held::Extras)) if options.delete => Action::MakeRoom,
+        (_, What::Folder(Held::Hidden)) => Action::Open,
+        (_, What::Folder(Held::Root)) => return Err(KEPT.to_string()),
+        (_, What::Folder(_)) => return Err(if options.delete { STILL_BLOCKED } else { BLOCKED }.to_string()),
+        _ if there.is_first == Some(true) => Action::Keep,
+        _ if anew == Action::Link => Action::Link,
+        (Kind::Link, What::Link(target)) if Some(target) == record.fields().destination.as_ref() => {
+            changed(record, there, options)
+        }
+        (Kind::File, What::File(seen)) => match is_same(record, seen, options.checksum) {
+            None => Action::Read,
+            Some(true) => changed(record, there, options),
+            Some(false) => Action::Replace,
+        },
+        _ => Action::Replace,
+    };
+    match action.writes() && record.kind() == Kind::File && record.fields().md5.is_none() {
+        true => Err(NO_MD5.to_string()),
+        false => Ok(action),
+    }
+}
+
+/// What is to be done for something whose content is right. What has several names may have one that is not ours to change: it is
+/// replaced, never changed.
+fn changed(record: &Record, there: &There, options: &Options) -> Action {
+    let differs = there.stat.is_some_and(|stat| Meta::of(record, options).differs(record, &stat)) || there.xattrs_differ;
+    match differs {
+        false => Action::Keep,
+        true if record.kind() != Kind::Directory && there.has_other_names() => Action::Replace,
+        true => Action::Change,
+    }
+}
+
+/// Whether a file or object has the content of its record; None where only reading tells.
+fn is_same(record: &Record, seen: &Seen, checksum: bool) -> Option<bool> {
+    let wanted = record.fields();
+    if wanted.size.is_some_and(|size| seen.size != Some(size)) {
+        return Some(false);
+    }
+    match seen.read {
+        Some(Read::Is(md5)) => return Some(wanted.md5 == Some(md5)),
+        Some(Read::Refused) => return Some(false),
+        None if checksum => {}
+        None => {
+            if let Some(time) = seen.time.filter(|_| wanted.size.is_some() && record.modified().is_some()) {
+                return Some(record.has_time(time));
+            }
+            let is_now = |etag: &str| seen.etag.as_deref().is_some_and(|now| etag::same(now, etag));
+            if wanted.etag.as_deref().is_some_and(|etag| is_now(etag) && !etag::is_weak(etag)) {
+                return Some(true);
+            }
+            // S3 has the md5 for the etag of what came in one piece.
+            if wanted.md5.is_some_and(|md5| seen.md5 == Some(md5) || is_now(&md5.to_string())) {
+                return Some(true);
+            }
+            if seen.md5.is_some() {
+                return Some(false);
+            }
+        }
+    }
+    if wanted.md5.is_some() { None } else { Some(false) }
+}
+
+/// The row of a dry run: `{"action":…,"name":…,"size":…,"to":…,"type":…}`. None where nothing is to be done.
+pub fn row(action: Action, name: &Name, kind: &str, size: Option<u64>, to: Option<&Name>) -> Option<Record> {
+    let mut out = format!("{{\"action\":\"{}\",\"name\":", action.word()?);
+    json::push_string(&mut out, name.as_bytes());
+    json::push_bytes_key(&mut out, "name_bytes", name.as_bytes());
+    if let Some(size) = size {
+        out.push_str(&format!(",\"size\":{size}"));
+    }
+    if let Some(to) = to {
+        out.push_str(",\"to\":");
+        json::push_string(&mut out, to.as_bytes());
+        json::push_bytes_key(&mut out, "to_bytes", to.as_bytes());
+    }
+    // A row of a link has no target in it, so it is no record: the kind keeps it from being taken for one.
+    out.push_str(&format!(",\"type\":\"{kind}\"}}"));
+    Some(Record::from_parts(name.clone(), Kind::Other, Fields::default(), out.into_bytes()))
+}
+
+/// The record to restore: the record itself, or a side of a row of `snap-diff`.
+pub enum Chosen {
+    Record(Record),
+    /// The name should not be there.
+    Nothing(Record),
+    /// The row is wrong, and why.
+    Bad(Record, String),
+}
+
+impl Chosen {
+    /// The record or the row.
+    pub fn record(&self) -> &Record {
+        let (Chosen::Record(record) | Chosen::Nothing(record) | Chosen::Bad(record, _)) = self;
+        record
+    }
+}
+
+/// Chooses the side of a row.
+pub fn chosen(row: Record, side: Side) -> Chosen {
+    if row.kind() != Kind::Change {
+        return Chosen::Record(row);
+    }
+    let key = match side {
+        Side::Left => "left",
+        Side::Right => "right",
+    };
+    let Some(text) = row.raw(key).filter(|text| text != "null") else { return Chosen::Nothing(row) };
+    match Record::parse_owned(text.into_bytes()) {
+        Ok(record) if record.name() == row.name() && record.is_entry() => Chosen::Record(record),
+        Ok(_) => Chosen::Bad(row, format!("{key}: is no record of that name")),
+        Err(e) => Chosen::Bad(row, format!("{key}: {e}")),
+    }
+}

@@ -1,0 +1,89 @@
+//! Which names can be restored to a folder beside those before them, and which are names of one file.
+
+use crate::digest::Md5;
+use crate::name::{Name, compare};
+use crate::record::{Kind, Record};
+use std::collections::HashMap;
+
+/// The longest path that Linux takes, in bytes. Part by part a longer one could be made, at a cost that grows with its square.
+const NAME_LIMIT: usize = 4095;
+
+/// Whether nothing that is still to come, in order, from `name` on is below `above`.
+pub fn is_past(above: &Name, name: &Name) -> bool {
+    if above.is_above(name) {
+        return false;
+    }
+    let mut below = above.as_bytes().to_vec();
+    below.push(b'/');
+    compare(name.as_bytes(), &below).is_gt()
+}
+
+/// Which names can be restored beside those before them.
+#[derive(Default)]
+pub struct Names {
+    /// Files and links that something to come could still be below.
+    leaves: Vec<Name>,
+}
+
+impl Names {
+    /// Takes in the next record of a tree, in order of name.
+    ///
+    /// # Errors
+    /// Why it can't be restored.
+    pub fn check(&mut self, record: &Record) -> Result<(), String> {
+        let name = record.name();
+        while self.leaves.pop_if(|leaf| is_past(leaf, name)).is_some() {}
+        if name.as_bytes().split(|b| *b == b'/').any(<[u8]>::is_empty) {
+            return Err("a name with an empty part or a / at its start or end can't be restored to a folder".to_string());
+        }
+        if name.as_bytes().len() > NAME_LIMIT {
+            return Err(format!("a name of more than {NAME_LIMIT} bytes can't be restored to a folder"));
+        }
+        if let Some(leaf) = self.leaves.iter().find(|leaf| leaf.is_above(name)) {
+            return Err(format!("{} is no folder in the same records", leaf.printable()));
+        }
+        if record.kind() != Kind::Directory {
+            self.leaves.push(name.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Files with several names: the first one of each.
+#[derive(Default)]
+pub struct HardLinks {
+    first: HashMap<(Option<u64>, u64), First>,
+}
+
+struct First {
+    name: Name,
+    content: (Option<Md5>, Option<u64>),
+    /// How many names are still to come.
+    left: u64,
+}
+
+impl HardLinks {
+    /// The name that an earlier record gave the same file; None for the first and for those with one name.
+    pub fn first_of(&mut self, record: &Record) -> Option<Name> {
+        let fields = record.fields();
+        let names = fields.nlink.filter(|n| *n > 1 && record.kind() == Kind::File)?;
+        let key = (fields.dev, fields.ino?);
+        let content = (Some(fields.md5?), fields.size);
+        match self.first.get_mut(&key) {
+            Some(first) if first.content == content => {
+                first.left -= 1;
+                let name = first.name.clone();
+                if first.left == 0 {
+                    self.first.remove(&key);
+                }
+                Some(name)
+            }
+            // The file changed between the one and the other.
+            Some(_) => None,
+            None => {
+                self.first.insert(key, First { name: record.name().clone(), content, left: names - 1 });
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What can be restored to: a folder of this machine or a place in another storage. Both are looked at and changed by the same
+//! decisions ([`super::decide`]).
+
+use super::Input;
+use super::decide::{Action, Read, There};
+use super::permit::Extent;
+use super::pump::Worker;
+use crate::content::{Contents, Lack};
+use crate::end::End;
+use crate::error::{Error, Result, reason};
+use crate::name::Name;
+use crate::parallel::Weigh;
+use crate::record::Record;
+use std::io;
+use std::sync::Arc;
+
+/// A record and where it goes.
+pub struct Task<P> {
+    pub record: Record,
+    /// What it takes to look at the name and to work there.
+    pub place: P,
+    /// The record is another name of a file that came before.
+    pub first: Option<First>,
+}
+
+/// The first name of a file with several names.
+pub struct First {
+    pub name: Name,
+    /// The file has been made anew, so no other name is one of it yet.
+    pub is_new: bool,
+}
+
+/// What comes of a record.
+#[expect(clippy::large_enum_variant, reason = "a few at a time; a box would cost an allocation each")]
+pub enum Step<P> {
+    /// It goes on as it is.
+    Pass(Record),
+    /// The name should not be there; without deleting it is left alone.
+    Extra,
+    /// Something is to be done for a folder that has no record.
+    Folder(Action, Name),
+    /// It is to be looked at and made.
+    Task(Task<P>),
+    /// It was looked at and, but for a dry run, made.
+    Done(Done),
+    /// Nothing more can be done.
+    Fatal(Error),
+}
+
+impl<P> Step<P> {
+    /// A record that can't be restored.
+    pub fn failed(record: Record, reason: String) -> Step<P> {
+        Step::Done(Done { record, first: None, made: Err(Trouble::Failed(reason)) })
+    }
+}
+
+/// What became of a record.
+pub struct Done {
+    pub record: Record,
+    pub first: Option<First>,
+    pub made: Result<Made, Trouble>,
+}
+
+/// What was done, or is to be done.
+pub struct Made {
+    pub action: Action,
+    /// The record as it is now, if that was asked for.
+    pub now: Option<Box<Record>>,
+    /// What of the metadata could not be set, and why.
+    pub set: Result<(), String>,
+}
+
+impl Made {
+    /// Nothing but the decision.
+    pub fn only(action: Action) -> Made {
+        Made { action, now: None, set: Ok(()) }
+    }
+}
+
+/// What was being done when no other file will fare better; the name is put behind it.
+pub const WRITE: &str = "write";
+
+/// Why something is not there.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A failure of this one record.
+    Failed(String),
+    /// The disk is full, or the like: no other file will fare better.
+    Fatal(Error),
+}
+
+impl From<String> for Trouble {
+    fn from(reason: String) -> Trouble {
+        Trouble::Failed(reason)
+    }
+}
+
+impl From<Lack> for Trouble {
+    fn from(lack: Lack) -> Trouble {
+        match lack {
+            Lack::Record(reason) => Trouble::Failed(reason),
+            Lack::All(e) => Trouble::Fatal(e),
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(e: io::Error) -> Trouble {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match e.kind() {
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Trouble::Fatal(Error::io(WRITE, e)),
+            _ => Trouble::Failed(reason(&e)),
+        }
+    }
+}
+
+impl<P> Weigh for Step<P> {
+    fn weight(&self) -> usize {
+        match self {
+            Step::Pass(record) | Step::Task(Task { record, .. }) | Step::Done(Done { record, .. }) => record.footprint(),
+            Step::Folder(_, name) => name.weight(),
+            Step::Extra | Step::Fatal(_) => 0,
+        }
+    }
+}
+
+/// Something that was deleted, or in a dry run would be, or could not be. Or a folder that a dry run can't look into.
+pub struct Deleted {
+    pub action: Action,
+    pub name: Name,
+    /// `file`, `link` or `directory`.
+    pub kind: &'static str,
+    pub result: Result<(), String>,
+}
+
+/// Where steps come from: one thread.
+pub type Steps<P> = Box<dyn Iterator<Item = Step<P>> + Send>;
+
+/// A record that failed at the end, and why.
+pub type Failed = (Name, String);
+
+/// Something that can be restored to. Where nothing else is said, a dry run changes nothing.
+pub trait Target: Send + Sync + Sized + 'static {
+    /// How many steps wait for each job.
+    const WINDOW: usize;
+
+    /// What it takes to look at a name.
+    type Place: Send + 'static;
+
+    /// What would be deleted, counted before anything is done.
+    ///
+    /// # Errors
+    /// Those of the records and of what can't be listed.
+    fn extent(&self, input: &Input) -> Result<Extent>;
+
+    /// The steps that records take, in their order. Folders are made here, before what goes into them.
+    ///
+    /// # Errors
+    /// If it can't be listed.
+    fn steps(worker: Arc<Worker<Self>>, input: &Input) -> Result<Steps<Self::Place>>;
+
+    /// The place of a record whose folder is there.
+    fn place(&self, record: &Record) -> Result<Self::Place, Trouble>;
+
+    /// What is there.
+    fn look(&self, task: &Task<Self::Place>) -> Result<There, Trouble>;
+
+    /// Reads the file that is there.
+    fn read(&self, task: &Task<Self::Place>, there: &There) -> Result<Read, Trouble>;
+
+    /// Does it: something whole is in the place, or nothing has changed there. Never in a dry run.
+    fn apply(&self, task: &Task<Self::Place>, there: &There, action: Action, contents: &dyn Contents) -> Result<Made, Trouble>;
+
+    /// Deletes what should not be there, in order of name, and reports each; in a dry run reports only.
+    ///
+    /// # Errors
+    /// Those of the records.
+    fn delete(&self, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()>;
+
+    /// Finishes the folders that nothing from this name on lies in: their mode and time.
+    fn finish_before(&self, _name: &Name) -> Vec<Failed> {
+        Vec::new()
+    }
+
+    /// Takes a folder in, to be finished when all in it is done.
+    fn enter(&self, _folder: &Record) {}
+
+    /// Finishes all folders, and takes back what was changed for the time of the work. Also when the work was stopped.
+    fn close(&self) -> Vec<Failed> {
+        Vec::new()
+    }
+
+    /// What comes last of all, if nothing stopped the work.
+    ///
+    /// # Errors
+    /// What the root itself could not be given, in words.
+    fn conclude(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The end record with what is known of the root as it is now.
+    fn end(&self, end: End) -> End {
+        end
+    }
+}

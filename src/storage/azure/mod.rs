@@ -14,8 +14,8 @@ use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
 use super::web::delete::Deleter;
 use super::web::pages::Pages;
-use super::web::{content, percent};
-use super::{Options, text_variable, xml as document};
+use super::web::range;
+use super::{Options, percent, text_variable, xml as document};
 use crate::error::{OrFailed, Result};
 use http::Method;
 use std::io::{self, Read};
@@ -87,7 +87,7 @@ impl Store for Azure {
 
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
         let call = self.requests.call(Method::GET, Some(&self.blob(key)?), &[], "a blob");
-        content::of_service(&self.requests.service, call, (from, len), etag, String::new(), io::Error::from)
+        range::open(&self.requests.service, call, (from, len), etag, String::new(), io::Error::from)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

@@ -14,7 +14,7 @@ use super::store::{Body, Listing, Object, Put, Store};
 use super::web::delete::{Deleter, Deletes, Done};
 use super::web::pages::{Page, Paged};
 use super::web::service::{Call, Failed, Good, Head, Manner, Service};
-use super::web::{self, content, encode_all, multipart};
+use super::web::{self, encode_all, multipart, range};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
 use std::io::{self, Read};
@@ -187,7 +187,7 @@ impl Store for Gcs {
         let bucket = self.bucket.clone();
         let failed = move |failed| bucket.failed(failed);
         let call = Call::new(Method::GET, url, "an object");
-        content::of_service(&self.requests.service, call, (from, len), etag, self.bucket.shown(), failed)
+        range::open(&self.requests.service, call, (from, len), etag, self.bucket.shown(), failed)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

@@ -10,9 +10,9 @@ use super::bucket::{self, Bucket};
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store};
-use super::web::content;
 use super::web::delete::{Deleter, Deletes, Done};
 use super::web::pages::{Page, Paged};
+use super::web::range;
 use super::web::service::{Call, Failed, Good, Head, Manner, Service};
 use super::web::{self, encode, encode_all};
 use super::{Options, xml};
@@ -204,7 +204,7 @@ impl Store for S3 {
         let call = Call::new(Method::GET, self.requests.address(&self.bucket.object(key)?), "an object");
         let bucket = self.bucket.clone();
         let failed = move |failed| bucket.failed(failed);
-        content::of_service(&self.requests.service, call, (from, len), etag, self.bucket.shown(), failed)
+        range::open(&self.requests.service, call, (from, len), etag, self.bucket.shown(), failed)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

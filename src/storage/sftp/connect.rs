@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use crate::error::{Result, printable};
-use crate::storage::web::Place;
+use crate::storage::place::Place;
 use crate::storage::{LoginRefused, Options};
 use openssh_sftp_client::{Sftp, SftpOptions};
 use std::io;

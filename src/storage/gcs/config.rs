@@ -9,7 +9,6 @@ use reqsign_core::Signer;
 use reqsign_google::{DefaultCredentialProvider, FileCredentialProvider, RequestSigner, StaticCredentialProvider};
 use reqwest::Client;
 use serde_json::Value;
-use std::fmt;
 
 /// The options that it has.
 const KNOWN: [&str; 4] = ["endpoint_url", "project", "requester_pays", "token"];
@@ -38,18 +37,6 @@ pub enum Login {
     Content(String),
     /// The application default credentials: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud`, those of the machine.
     Default,
-}
-
-/// Tells the kind only.
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Login::Anonymous => "Anonymous",
-            Login::File(_) => "File",
-            Login::Content(_) => "Content",
-            Login::Default => "Default",
-        })
-    }
 }
 
 impl Login {

@@ -9,7 +9,6 @@ use reqsign_aws_v4::{DefaultCredentialProvider, RequestSigner, StaticCredentialP
 use reqsign_core::Signer;
 use reqwest::{Client, Url};
 use serde_json::{Map, Value};
-use std::fmt;
 use std::path::PathBuf;
 
 /// The options that it has.
@@ -63,18 +62,6 @@ pub enum Login {
     Profile(String),
     /// Whatever the environment and the machine have, and the profile of that name or the usual one.
     Machine(Option<String>),
-}
-
-/// Tells the kind only.
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Login::Anonymous => "Anonymous",
-            Login::Keys { .. } => "Keys",
-            Login::Profile(_) => "Profile",
-            Login::Machine(_) => "Machine",
-        })
-    }
 }
 
 impl Login {

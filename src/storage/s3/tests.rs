@@ -3,6 +3,7 @@
 use super::*;
 use crate::codec::md5_of;
 use crate::storage::fake::{Service, answer, busy, cut, policy};
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 fn opened(url: &str, options: &str) -> Result<Arc<dyn Store>> {
@@ -24,30 +25,30 @@ fn a_bucket_is_needed() {
 #[test]
 fn names_are_those_that_were_given() {
     for prefix in ["", "p//q "] {
-        let place = bucket("h", prefix).bucket;
+        let place = bucket("h", prefix).api;
         let start = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         for key in ["trail ", " lead", "a//b", "/x", "//x", "tab\there", "pct%2Fx", "q?x#y", "ä", "..x", "x..", "a/..b", "a/"] {
-            assert_eq!(place.object(key.as_bytes()).unwrap(), format!("{start}{key}"));
+            assert_eq!(place.name(key.as_bytes()).unwrap(), format!("{start}{key}"));
         }
-        assert_eq!(place.object(b"/").is_ok(), !prefix.is_empty(), "nothing but a / is the bucket to some servers");
+        assert_eq!(place.name(b"/").is_ok(), !prefix.is_empty(), "nothing but a / is the bucket to some servers");
         for key in [&b""[..], b"a/../b", b"./a", b"..", b"a\0", b"\xff", &[b'x'; 1025]] {
-            assert_eq!(place.object(key).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
+            assert_eq!(place.name(key).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
         }
     }
 }
 
 /// A bucket of that service, at a prefix.
-fn bucket(host: &str, prefix: &str) -> S3 {
+fn bucket(host: &str, prefix: &str) -> Objects<S3> {
     with(host, prefix, policy())
 }
 
-fn with(host: &str, prefix: &str, policy: Policy) -> S3 {
+fn with(host: &str, prefix: &str, policy: Policy) -> Objects<S3> {
     let options = format!("{{\"endpoint_url\": \"http://{host}\", \"key\": \"k\", \"secret\": \"s\"}}");
     let options = Options::parse(options.as_ref(), "--options").unwrap();
     let bucket = Bucket::parse("s3", &format!("b/{prefix}")).unwrap();
     // Messages are shorter without the prefix.
     let bucket = Bucket { url: "s3://b".to_string(), ..bucket };
-    S3::new(bucket, config::config("b", &options).unwrap(), web::client().unwrap().clone(), policy)
+    Objects::new(S3::new(bucket, config::config("b", &options).unwrap(), web::client().unwrap().clone(), policy))
 }
 
 fn page(names: &[&str]) -> String {
@@ -61,7 +62,7 @@ fn page(names: &[&str]) -> String {
     answer("200 OK", &[], &format!("<ListBucketResult><IsTruncated>false</IsTruncated>{all}</ListBucketResult>"))
 }
 
-fn keys(bucket: &S3) -> io::Result<Vec<String>> {
+fn keys(bucket: &Objects<S3>) -> io::Result<Vec<String>> {
     bucket.list(b"").map(|o| o.map(|o| String::from_utf8(o.key).unwrap())).collect()
 }
 
@@ -256,8 +257,8 @@ fn a_bucket_may_stand_in_the_name_of_the_host() {
     let options = r#"{"region": "r", "anon": true, "config_kwargs": {"s3": {"addressing_style": "virtual"}}}"#;
     let config = config::config("b", &Options::parse(options.as_ref(), "--options").unwrap()).unwrap();
     let store = S3::new(Bucket::parse("s3", "b/p").unwrap(), config, web::client().unwrap().clone(), policy());
-    assert_eq!(store.requests.address("p/a b"), "https://b.s3.r.amazonaws.com/p/a%20b");
-    assert_eq!(store.requests.whole("delete"), "https://b.s3.r.amazonaws.com/?delete");
+    assert_eq!(store.address("p/a b"), "https://b.s3.r.amazonaws.com/p/a%20b");
+    assert_eq!(store.whole("delete"), "https://b.s3.r.amazonaws.com/?delete");
 }
 
 #[test]

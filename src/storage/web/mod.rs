@@ -9,9 +9,11 @@ mod get;
 #[cfg(feature = "signed")]
 pub(super) mod multipart;
 #[cfg(feature = "signed")]
+pub(super) mod objects;
+#[cfg(feature = "signed")]
 pub(super) mod pages;
 #[cfg(feature = "signed")]
-pub(super) mod range;
+mod range;
 mod send;
 #[cfg(feature = "signed")]
 pub(super) mod service;

@@ -1,28 +1,29 @@
 //! Contents of a service: an answer has to be the content, and the range of it that was asked for.
 
 use super::content::{Arriving, Begun, reader};
-use super::service::{Call, Failed, Good, Head, Service};
+use super::objects::Api;
+use super::service::{Call, Good, Head, Service};
+use crate::error::printable;
 use crate::etag;
 use crate::storage::runtime::block_on;
 use http::StatusCode;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// [`reader`] of a content of a service, whose answer has to be the range that was asked for. `what` names it in messages; errors
-/// of the service become ours with `failed`.
+/// [`reader`] of a content of a service, whose answer has to be the range that was asked for.
 ///
 /// # Errors
 /// Those of [`reader`].
-pub fn open(
-    service: &Arc<Service>,
+pub fn open<A: Api>(
+    api: &Arc<A>,
     call: Call,
-    (from, len): (u64, Option<u64>),
+    from: u64,
+    len: Option<u64>,
     etag: Option<&str>,
-    what: String,
-    failed: impl Fn(Failed) -> io::Error + Send + 'static,
 ) -> io::Result<Box<dyn Read + Send>> {
-    let (policy, service, name) = (service.policy.clone(), service.clone(), what.clone());
-    reader(from, len, etag, policy, what, move |from, last, etag| {
+    let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.root().0.as_bytes()));
+    reader(from, len, etag, policy, name.clone(), move |from, last, etag| {
+        let service = api.service();
         let is_range = from > 0 || last.is_some();
         // Else Google unpacks what is stored as gzip.
         let mut call = call.clone().header("accept-encoding", "gzip");
@@ -33,12 +34,12 @@ pub fn open(
         if let Some(condition) = etag.and_then(etag::condition) {
             call = call.header("if-match", condition);
         }
-        let is = |head: &Head| is_content(&service, head, is_range.then_some((from, last)));
+        let is = |head: &Head| is_content(service, head, is_range.then_some((from, last)));
         let (head, answer) = match block_on(service.open(&call, is))? {
             Ok(answered) => answered,
             Err(refused) if refused.status == 416 => return Ok(None),
             Err(refused) if refused.status == 412 => return Err(etag::changed(&name)),
-            Err(refused) => return Err(failed(refused)),
+            Err(refused) => return Err(api.named(refused.into())),
         };
         let version = head.text("etag").map(str::to_string);
         // A condition that can't be asked for, or was not heard.

@@ -185,7 +185,7 @@ fn an_upload_in_parts_has_a_limit_of_its_own_to_be_finished() {
 
 #[test]
 fn an_upload_in_parts_that_fails_is_taken_back() {
-    // Whether the first part was sent when the source broke is a matter of luck.
+    // Whether the first part was sent, or begun to be, when the source broke is a matter of luck.
     let service = Service::when(move |request| match request.split(' ').next() {
         Some("HEAD") => (cut("404 Not Found", &[], "", 0), false),
         Some("POST") => (answer("200 OK", &[], BEGUN), false),
@@ -197,7 +197,8 @@ fn an_upload_in_parts_that_fails_is_taken_back() {
     let e = bucket(&service.host, "").put(b"a", Body::Stream(&mut breaks), &how).unwrap_err();
     assert_eq!(e.to_string(), "it broke");
     let asked = service.asked();
-    let first: Vec<_> = asked.iter().map(|r| r.split(" HTTP").next().unwrap()).filter(|r| !r.starts_with("PUT")).collect();
+    let first: Vec<_> =
+        asked.iter().map(|r| r.split(" HTTP").next().unwrap()).filter(|r| !r.is_empty() && !r.starts_with("PUT")).collect();
     assert_eq!(first, ["HEAD /b/a", "POST /b/a?uploads", "DELETE /b/a?uploadId=u"]);
 }
 

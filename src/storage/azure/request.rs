@@ -32,8 +32,9 @@ pub struct Requests {
     pub prefix: String,
     /// The address of the container.
     base: String,
-    /// Blocks on their way at the same time: of one upload, and of all, which bounds the memory.
+    /// Blocks of one upload on their way at the same time.
     pub in_flight: usize,
+    /// One for each block of all uploads that may be on its way, which bounds the memory.
     pub slots: Arc<Semaphore>,
 }
 

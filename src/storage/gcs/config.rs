@@ -15,7 +15,7 @@ const KNOWN: [&str; 4] = ["endpoint_url", "project", "requester_pays", "token"];
 /// What is asked for: objects, and nothing of the buckets themselves.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 
-/// Where the service is, and who asks for it.
+/// Where the service is, and with which credentials it is asked.
 pub struct Config {
     /// The address of the service, without a `/` at its end.
     pub endpoint: String,
@@ -23,13 +23,13 @@ pub struct Config {
     pub host: String,
     /// Sent with each request.
     pub headers: HeaderMap,
-    /// Who asks.
+    /// The credentials.
     pub login: Login,
 }
 
-/// Who asks.
+/// The credentials.
 pub enum Login {
-    /// Somebody without a name: public buckets and emulators.
+    /// Requests are not signed: public buckets and emulators.
     Anonymous,
     /// What a file says.
     File(String),

@@ -29,7 +29,7 @@ const KNOWN: [&str; 14] = [
     "username",
 ];
 
-/// Where a bucket is, and who asks for it.
+/// Where a bucket is, and with which credentials it is asked.
 pub struct Config {
     /// The address of the bucket, without a `/` at its end.
     pub base: String,
@@ -41,13 +41,13 @@ pub struct Config {
     pub region: String,
     /// Sent with each request.
     pub headers: HeaderMap,
-    /// Who asks.
+    /// The credentials.
     pub login: Login,
 }
 
-/// Who asks.
+/// The credentials.
 pub enum Login {
-    /// Somebody without a name: public buckets.
+    /// Requests are not signed: public buckets.
     Anonymous,
     /// With these keys, and a token where they are for a while.
     Keys {

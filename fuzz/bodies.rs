@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[path = "../src/storage/xml.rs"]
 mod document;
 #[allow(dead_code)]
-#[path = "../src/storage/web/percent.rs"]
+#[path = "../src/storage/percent.rs"]
 mod percent;
 #[path = "../src/storage/webdav/propfind.rs"]
 mod propfind;

@@ -3,14 +3,12 @@
 use super::LoginRefused;
 use super::answer::{Said, is_page, shortened};
 use super::retry::may_pass;
-use super::store::{Listing, Object, Put, check_key};
-use super::web::pages::{Paged, Pages};
+use super::store::{Object, Put, check_key};
 use super::web::service::{Call, Failed, Head, Service, named};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use http::Method;
 use std::io;
-use std::sync::Arc;
 
 /// Codes that speak of the credentials, not of what was asked for. (A signature that does not match may be due to a name that the
 /// service writes differently, so it is none.)
@@ -94,14 +92,9 @@ impl Bucket {
         Ok(())
     }
 
-    /// The URL, for messages.
-    pub fn shown(&self) -> String {
-        printable(self.url.as_bytes())
-    }
-
     /// The error of a request about an object.
     pub fn failed(&self, failed: impl Into<io::Error>) -> io::Error {
-        named(failed.into(), &self.shown())
+        named(failed.into(), &printable(self.url.as_bytes()))
     }
 
     /// The error of a request that needs nothing but the bucket.
@@ -109,20 +102,12 @@ impl Bucket {
         self.failed(self.of_bucket(failed))
     }
 
-    /// The same without the URL, which [`Bucket::list`] adds.
+    /// The same without the URL, which listings get at their end.
     pub fn of_bucket(&self, failed: Failed) -> io::Error {
         match (failed.status, &*failed.code) {
             (404, "" | "404") => missing(&self.name),
             _ => failed.into(),
         }
-    }
-
-    /// The objects of a listing, in the order of their names.
-    pub fn list<'a, P: Paged>(&'a self, of: &Arc<P>, prefix: &[u8]) -> Listing<'a> {
-        // What no key can start with needs no request.
-        let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
-        let pages = Pages::new(of.clone(), &self.prefix, prefix, true);
-        Box::new(pages.map(|object| object.map_err(|e| self.failed(e))))
     }
 
     /// What became of an upload that failed. With several tries an earlier one may have arrived without an answer: what is there

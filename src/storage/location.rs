@@ -39,7 +39,7 @@ impl Location {
         match scheme_of(bytes) {
             None => Err(Error::advise(
                 format!("{option}: {shown}: neither a path nor the URL of one storage (chained URLs are not known)"),
-                format!("storages are a path and URLs with {}; a folder of that name is ./NAME", super::SCHEMES),
+                super::storages(),
             )),
             Some((scheme, rest)) => {
                 let rest = std::str::from_utf8(rest).map_err(|_| named("the URL is not UTF-8".to_string()))?;

@@ -1,42 +1,49 @@
 //! Where roots lie: paths and URLs. A scheme chooses the storage.
 
-#[cfg(feature = "network")]
+// What storages share is more than a build with only some of them needs.
+#![cfg_attr(not(feature = "network"), allow(dead_code, unused_imports))]
+
+#[cfg(feature = "web")]
 mod answer;
-#[cfg(feature = "network")]
+#[cfg(feature = "azure")]
 mod azure;
-#[cfg(feature = "network")]
+#[cfg(any(feature = "s3", feature = "gcs"))]
 mod bucket;
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "web"))]
 mod fake;
-#[cfg(feature = "network")]
+#[cfg(feature = "gcs")]
 mod gcs;
-#[cfg(feature = "network")]
+#[cfg(feature = "http")]
 mod http;
-#[cfg(feature = "network")]
+#[cfg(feature = "remote")]
 mod intake;
 mod location;
 pub mod memory;
 mod options;
-#[cfg(feature = "network")]
+#[cfg(feature = "remote")]
+mod percent;
+#[cfg(feature = "remote")]
+mod place;
+#[cfg(feature = "remote")]
 mod resume;
-#[cfg(feature = "network")]
+#[cfg(feature = "remote")]
 mod retry;
-#[cfg(feature = "network")]
+#[cfg(feature = "remote")]
 mod runtime;
-#[cfg(feature = "network")]
+#[cfg(feature = "s3")]
 mod s3;
-#[cfg(feature = "network")]
+#[cfg(feature = "sftp")]
 mod sftp;
 mod store;
-#[cfg(feature = "network")]
+#[cfg(feature = "web")]
 mod tls;
-#[cfg(feature = "network")]
+#[cfg(feature = "remote")]
 mod tree;
-#[cfg(feature = "network")]
+#[cfg(feature = "web")]
 mod web;
-#[cfg(feature = "network")]
+#[cfg(feature = "webdav")]
 mod webdav;
-#[cfg(feature = "network")]
+#[cfg(feature = "web")]
 mod xml;
 
 pub use location::{Location, as_path, make_folders};
@@ -54,49 +61,104 @@ pub fn requests() -> u64 {
     REQUESTS.load(Ordering::Relaxed)
 }
 
-#[cfg(feature = "network")]
+#[cfg(feature = "remote")]
 fn count_request() {
     REQUESTS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The schemes of URLs, for messages.
-const SCHEMES: &str = "file, az, abfs, abfss, s3, gs, gcs, webdav, webdavs, sftp, ssh, http, https, memory";
+/// A kind of storage.
+struct Storage {
+    /// The feature of the build that it needs.
+    feature: &'static str,
+    /// Of its URLs.
+    schemes: &'static [&'static str],
+    /// None if this build was made without it.
+    open: Option<Opener>,
+    /// Whether it has folders of its own. Else they are known by what is in them only.
+    has_folders: bool,
+}
+
+/// Opens what stands behind a scheme and `://`. Nothing is asked of the service yet.
+type Opener = fn(&str, &str, &Options) -> Result<Arc<dyn Store>>;
+
+/// A row of the table.
+macro_rules! storage {
+    ($feature:literal, $schemes:expr, $open:path, has_folders: $has_folders:literal) => {
+        Storage {
+            feature: $feature,
+            schemes: &$schemes,
+            #[cfg(feature = $feature)]
+            open: Some($open),
+            #[cfg(not(feature = $feature))]
+            open: None,
+            has_folders: $has_folders,
+        }
+    };
+}
+
+/// All storages but the folders of this machine.
+const STORAGES: [Storage; 7] = [
+    storage!("azure", ["az", "abfs", "abfss"], azure::open, has_folders: false),
+    storage!("s3", ["s3"], s3::open, has_folders: false),
+    storage!("gcs", ["gs", "gcs"], gcs::open, has_folders: false),
+    storage!("webdav", ["webdav", "webdavs"], webdav::open, has_folders: true),
+    storage!("sftp", ["sftp", "ssh"], sftp::open, has_folders: true),
+    storage!("http", ["http", "https"], http::open, has_folders: true),
+    Storage { feature: "", schemes: &["memory"], open: Some(open_memory), has_folders: false },
+];
+
+fn open_memory(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
+    options.check(&[], scheme)?;
+    Ok(memory::open(rest))
+}
+
+fn storage(scheme: &str) -> Option<&'static Storage> {
+    STORAGES.iter().find(|storage| storage.schemes.contains(&scheme))
+}
 
 /// Opens the root that a URL speaks of: `scheme://rest`. Nothing is asked of the service yet.
 ///
 /// # Errors
 /// If there is no storage for that scheme, the URL lacks something, or the options are not for it.
 fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
-    match scheme {
-        "memory" => {
-            options.check(&[], scheme)?;
-            Ok(memory::open(rest))
+    match storage(scheme) {
+        Some(Storage { open: Some(open), .. }) => open(scheme, rest, options),
+        Some(Storage { feature, .. }) => {
+            Err(Error::refused(format!("{scheme}:// needs the feature {feature}, which this build was made without")))
         }
-        #[cfg(feature = "network")]
-        "az" | "abfs" | "abfss" => azure::open(scheme, rest, options),
-        #[cfg(feature = "network")]
-        "s3" => s3::open(scheme, rest, options),
-        #[cfg(feature = "network")]
-        "gs" | "gcs" => gcs::open(scheme, rest, options),
-        #[cfg(feature = "network")]
-        "webdav" | "webdavs" => webdav::open(scheme, rest, options),
-        #[cfg(feature = "network")]
-        "sftp" | "ssh" => sftp::open(scheme, rest, options),
-        #[cfg(feature = "network")]
-        "http" | "https" => http::open(scheme, rest, options),
-        #[cfg(not(feature = "network"))]
-        "az" | "abfs" | "abfss" | "s3" | "gs" | "gcs" | "webdav" | "webdavs" | "sftp" | "ssh" | "http" | "https" => {
-            Err(Error::refused(format!("{scheme}:// needs the network, which this build was made without")))
-        }
-        _ => Err(Error::advise(
+        None => Err(Error::advise(
             format!("no storage has the scheme {}://", crate::display::printable(scheme.as_bytes())),
-            format!("storages are a path and URLs with {SCHEMES}; a folder of that name is ./NAME"),
+            storages(),
         )),
     }
+}
+
+/// What roots may be, for messages.
+fn storages() -> String {
+    let schemes: Vec<_> = STORAGES.iter().flat_map(|storage| storage.schemes).copied().collect();
+    format!("storages are a path and URLs with file, {}; a folder of that name is ./NAME", schemes.join(", "))
 }
 
 /// Whether the root of this URL is a folder only by what is in it: anything below a container or bucket.
 pub fn has_no_folders(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
-    matches!(scheme, "az" | "abfs" | "abfss" | "s3" | "gs" | "gcs" | "memory") && rest.contains('/')
+    storage(scheme).is_some_and(|storage| !storage.has_folders) && rest.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scheme_is_of_one_storage_and_of_a_feature_that_is_built_in_or_named() {
+        for storage in &STORAGES {
+            for scheme in storage.schemes {
+                assert_eq!(STORAGES.iter().filter(|other| other.schemes.contains(scheme)).count(), 1, "{scheme}");
+                let e = open(scheme, "", &Options::default()).err().map(|e| e.to_string()).unwrap_or_default();
+                let is_missing =
+                    e == format!("{scheme}:// needs the feature {}, which this build was made without", storage.feature);
+                assert_eq!(is_missing, storage.open.is_none(), "{e}");
+            }
+        }
+    }
 }

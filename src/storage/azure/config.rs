@@ -159,6 +159,16 @@ struct Connection {
     sas: Option<String>,
 }
 
+impl Connection {
+    fn secret(&self) -> Option<Secret> {
+        self.key.clone().map(Secret::Key).or_else(|| self.sas.clone().map(Secret::Sas))
+    }
+
+    fn is_emulator(&self) -> bool {
+        self.endpoint.as_deref().is_some_and(is_loopback)
+    }
+}
+
 /// Reads `Name=value;Name=value`. None if it is none, or has neither an account nor an endpoint.
 fn connection(text: &str) -> Option<Connection> {
     let mut parts = HashMap::new();
@@ -202,80 +212,9 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
     if options.text("location_mode")?.is_some_and(|mode| mode != "primary") {
         return Err(options.wrong("location_mode", "\"primary\", the only one there is here"));
     }
-    let variable = |names: &[&str]| names.iter().find_map(|name| environment(&format!("AZURE_STORAGE_{name}")));
-
-    let given = match options.text("connection_string")? {
-        Some(text) => {
-            connection(&text).ok_or_else(|| options.wrong("connection_string", "Name=value;Name=value with an AccountName"))?
-        }
-        None => Connection::default(),
-    };
-    let (host_account, host_endpoint) = place.host.clone().unzip();
-    let told = [host_account, given.account.clone(), options.text("account_name")?];
-    let mut told = told.into_iter().flatten();
-    let account = told.next();
-    if let Some(other) = told.find(|other| Some(other) != account.as_ref()) {
-        let account = account.unwrap_or_default();
-        let reason =
-            format!("{}: two accounts: {} and {}", place.url, printable(account.as_bytes()), printable(other.as_bytes()));
-        return Err(Error::advise(reason, "the account of the URL, account_name and connection_string have to be the same"));
-    }
-
-    // An option beats the environment: a credential that was given is not for an emulator.
-    let by_options = ["account_key", "credential", "sas_token", "client_secret"];
-    let by_options = by_options.iter().any(|key| options.value(key).is_some());
-    let found = match variable(&["CONNECTION_STRING"]).filter(|_| given.endpoint.is_none()) {
-        Some(text) => {
-            let found = connection(&text);
-            let found = found.ok_or_else(|| Error::refused("AZURE_STORAGE_CONNECTION_STRING: no Name=value;Name=value"))?;
-            // An emulator stands for whatever account is named.
-            let emulator = found.endpoint.as_deref().is_some_and(is_loopback);
-            let other = account.is_some() && found.account.is_some() && found.account != account;
-            if other && (!emulator || by_options) { Connection::default() } else { found }
-        }
-        None => Connection::default(),
-    };
-    let named = variable(&["ACCOUNT_NAME", "ACCOUNT"]);
-    // A key of one account is not to be sent to another one.
-    let same = account.is_none() || named.is_none() || named == account;
-    let stand_in = found.account.clone().filter(|_| found.endpoint.as_deref().is_some_and(is_loopback));
-    let account = stand_in.or(account).or_else(|| found.account.clone()).or(named);
-
-    let host = options.text("account_host")?.map(|host| if host.contains("://") { host } else { format!("https://{host}") });
-    let usual = || account.as_ref().map(|account| format!("https://{account}.blob.core.windows.net"));
-    let endpoint = given.endpoint.or(host).or(found.endpoint).or(host_endpoint).or_else(usual);
-    let Some(endpoint) = endpoint.map(|e| e.trim_end_matches('/').to_string()) else {
-        let help = "account_name or connection_string in the storage options, or AZURE_STORAGE_ACCOUNT_NAME in the environment";
-        return Err(Error::advise(format!("{}: which account?", printable(place.url.as_bytes())), help));
-    };
-
-    let application = |tenant: Option<String>, client: Option<String>, secret: Option<String>| {
-        Some(Secret::Application { tenant: tenant?, client: client?, secret: secret? })
-    };
-    let explicit = (given.key.map(Secret::Key).or(given.sas.map(Secret::Sas)))
-        .or(options.text("account_key")?.map(Secret::Key))
-        .or(options.text("credential")?.map(|text| key_or_sas(&text)))
-        .or(options.text("sas_token")?.map(|sas| Secret::Sas(without_mark(&sas))))
-        .or(application(options.text("tenant_id")?, options.text("client_id")?, options.text("client_secret")?));
-    let of_environment = || {
-        if let Some(secret) = found.key.map(Secret::Key).or(found.sas.map(Secret::Sas)) {
-            return Some(secret);
-        }
-        let key = variable(&["ACCOUNT_KEY", "KEY"]).filter(|_| same).map(Secret::Key);
-        let sas = || variable(&["SAS_TOKEN"]).filter(|_| same).map(|sas| Secret::Sas(without_mark(&sas)));
-        let [tenant, client, secret] = ["TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"].map(|name| variable(&[name]));
-        key.or_else(sas).or_else(|| application(tenant, client, secret))
-    };
-    let anonymous = || variable(&["ANON"]).is_some_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "false" | "0" | "f"));
-    let secret = match (explicit, options.flag("anon")?) {
-        (Some(secret), _) => secret,
-        (None, Some(true)) => Secret::Nothing,
-        (None, anon) => match of_environment() {
-            Some(secret) => secret,
-            None if anon.is_none() && anonymous() => Secret::Nothing,
-            None => Secret::Machine(options.text("managed_identity_client_id")?),
-        },
-    };
+    let sources = Sources::new(&place, options, environment)?;
+    let (account, endpoint) = (sources.account(), sources.endpoint(&place)?);
+    let secret = sources.secret()?;
     check(&place.url, &endpoint, account.as_deref(), &secret)?;
     Ok(Config {
         url: place.url,
@@ -288,6 +227,125 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
         read_timeout: options.number("read_timeout")?,
         concurrency: options.number("max_concurrency")?.and_then(|n| usize::try_from(n).ok()),
     })
+}
+
+/// Where things may be said.
+struct Sources<'a> {
+    options: &'a Options,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    /// The account of the URL and the options, where one is told.
+    told: Option<String>,
+    /// The connection string of the options.
+    given: Connection,
+    /// That of the environment, if it is of the account that is told.
+    found: Connection,
+}
+
+impl<'a> Sources<'a> {
+    fn new(place: &Place, options: &'a Options, environment: &'a dyn Fn(&str) -> Option<String>) -> Result<Sources<'a>> {
+        let given = match options.text("connection_string")? {
+            Some(text) => connection(&text)
+                .ok_or_else(|| options.wrong("connection_string", "Name=value;Name=value with an AccountName"))?,
+            None => Connection::default(),
+        };
+        let told = told(place, &given, options)?;
+        let mut sources = Sources { options, environment, told, given, found: Connection::default() };
+        sources.found = sources.found()?;
+        Ok(sources)
+    }
+
+    fn variable(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| (self.environment)(&format!("AZURE_STORAGE_{name}")))
+    }
+
+    fn found(&self) -> Result<Connection> {
+        let Some(text) = self.variable(&["CONNECTION_STRING"]).filter(|_| self.given.endpoint.is_none()) else {
+            return Ok(Connection::default());
+        };
+        let found = connection(&text);
+        let found = found.ok_or_else(|| Error::refused("AZURE_STORAGE_CONNECTION_STRING: no Name=value;Name=value"))?;
+        // An option beats the environment: a credential that was given is not for an emulator.
+        let by_options = ["account_key", "credential", "sas_token", "client_secret"];
+        let by_options = by_options.iter().any(|key| self.options.value(key).is_some());
+        let is_other = self.told.is_some() && found.account.is_some() && found.account != self.told;
+        // An emulator stands for whatever account is named.
+        Ok(if is_other && (!found.is_emulator() || by_options) { Connection::default() } else { found })
+    }
+
+    fn account(&self) -> Option<String> {
+        let stand_in = self.found.account.clone().filter(|_| self.found.is_emulator());
+        stand_in.or(self.told.clone()).or_else(|| self.found.account.clone()).or_else(|| self.named())
+    }
+
+    /// The account of the environment.
+    fn named(&self) -> Option<String> {
+        self.variable(&["ACCOUNT_NAME", "ACCOUNT"])
+    }
+
+    fn endpoint(&self, place: &Place) -> Result<String> {
+        let host = self.options.text("account_host")?;
+        let host = host.map(|host| if host.contains("://") { host } else { format!("https://{host}") });
+        let usual = || self.account().map(|account| format!("https://{account}.blob.core.windows.net"));
+        let of_url = place.host.clone().map(|(_, endpoint)| endpoint);
+        let given = self.given.endpoint.clone().or(host).or_else(|| self.found.endpoint.clone());
+        let Some(endpoint) = given.or(of_url).or_else(usual) else {
+            let help =
+                "account_name or connection_string in the storage options, or AZURE_STORAGE_ACCOUNT_NAME in the environment";
+            return Err(Error::advise(format!("{}: which account?", printable(place.url.as_bytes())), help));
+        };
+        Ok(endpoint.trim_end_matches('/').to_string())
+    }
+
+    fn secret(&self) -> Result<Secret> {
+        let text = |key| self.options.text(key);
+        let explicit = self
+            .given
+            .secret()
+            .or(text("account_key")?.map(Secret::Key))
+            .or(text("credential")?.map(|text| key_or_sas(&text)))
+            .or(text("sas_token")?.map(|sas| Secret::Sas(without_mark(&sas))))
+            .or(application(text("tenant_id")?, text("client_id")?, text("client_secret")?));
+        let anon = self.options.flag("anon")?;
+        match explicit {
+            Some(secret) => return Ok(secret),
+            None if anon == Some(true) => return Ok(Secret::Nothing),
+            None => {}
+        }
+        let is_set = |v: String| !matches!(v.to_ascii_lowercase().as_str(), "false" | "0" | "f");
+        Ok(match self.of_environment() {
+            Some(secret) => secret,
+            None if anon.is_none() && self.variable(&["ANON"]).is_some_and(is_set) => Secret::Nothing,
+            None => Secret::Machine(text("managed_identity_client_id")?),
+        })
+    }
+
+    fn of_environment(&self) -> Option<Secret> {
+        // A key of one account is not to be sent to another one.
+        let named = self.named();
+        let is_same = self.told.is_none() || named.is_none() || named == self.told;
+        let key = || self.variable(&["ACCOUNT_KEY", "KEY"]).filter(|_| is_same).map(Secret::Key);
+        let sas = || self.variable(&["SAS_TOKEN"]).filter(|_| is_same).map(|sas| Secret::Sas(without_mark(&sas)));
+        let [tenant, client, secret] = ["TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"].map(|name| self.variable(&[name]));
+        self.found.secret().or_else(key).or_else(sas).or_else(|| application(tenant, client, secret))
+    }
+}
+
+/// The account that the URL, the connection string and the options name, all the same one.
+fn told(place: &Place, given: &Connection, options: &Options) -> Result<Option<String>> {
+    let of_url = place.host.clone().map(|(account, _)| account);
+    let mut told = [of_url, given.account.clone(), options.text("account_name")?].into_iter().flatten();
+    let account = told.next();
+    if let Some(other) = told.find(|other| Some(other) != account.as_ref()) {
+        let account = account.unwrap_or_default();
+        let reason =
+            format!("{}: two accounts: {} and {}", place.url, printable(account.as_bytes()), printable(other.as_bytes()));
+        return Err(Error::advise(reason, "the account of the URL, account_name and connection_string have to be the same"));
+    }
+    Ok(account)
+}
+
+fn application(tenant: Option<String>, client: Option<String>, secret: Option<String>) -> Option<Secret> {
+    Some(Secret::Application { tenant: tenant?, client: client?, secret: secret? })
 }
 
 /// Whether an endpoint is on this machine.

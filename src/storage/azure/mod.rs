@@ -9,28 +9,16 @@ mod request;
 mod upload;
 mod xml;
 
+use self::request::Requests;
 use super::retry::Policy;
-use super::runtime::block_on;
-use super::store::{Body, Listing, Object, Put, Store, check_key};
-use super::web::delete::Deleter;
-use super::web::pages::Pages;
-use super::web::{content, percent};
-use super::{Options, text_variable, xml as document};
+use super::store::{Body, Object, Put, Store, check_key};
+use super::web::objects::{Api, Objects};
+use super::web::service::{Call, Service};
+use super::{Options, percent, text_variable, xml as document};
 use crate::error::{OrFailed, Result};
 use http::Method;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
-
-/// A folder of a container.
-#[derive(Debug)]
-struct Azure {
-    url: String,
-    /// Empty, or with a `/` at its end.
-    prefix: String,
-    requests: Arc<request::Requests>,
-    uploads: upload::Uploads,
-    deleter: Deleter<request::Requests>,
-}
 
 /// Opens `scheme://rest`. Nothing is asked of the service yet.
 ///
@@ -38,22 +26,8 @@ struct Azure {
 /// If the URL has no container, the account is not known, or options are wrong.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     let config = config::config(scheme, rest, options, &text_variable)?;
-    let store = Azure::new(config, Policy::default()).or_failed(|| format!("{scheme}: prepare connections"))?;
-    Ok(Arc::new(store))
-}
-
-impl Azure {
-    fn new(config: config::Config, policy: Policy) -> io::Result<Azure> {
-        let requests = Arc::new(request::Requests::new(&config, policy)?);
-        let uploads = upload::Uploads::new(requests.clone(), config.concurrency);
-        let deleter = Deleter::new(requests.clone());
-        Ok(Azure { url: config.url, prefix: config.prefix, requests, uploads, deleter })
-    }
-
-    /// The name of the blob of a key.
-    fn blob(&self, key: &[u8]) -> io::Result<String> {
-        Ok(format!("{}{}", self.prefix, check_name(key)?))
-    }
+    let requests = Requests::new(config, Policy::default()).or_failed(|| format!("{scheme}: prepare connections"))?;
+    Ok(Arc::new(Objects::new(requests)))
 }
 
 /// The service takes a backslash for a slash: a key with one would be another key.
@@ -64,42 +38,37 @@ fn check_name(key: &[u8]) -> io::Result<&str> {
     check_key(key)
 }
 
-impl Store for Azure {
-    fn url(&self) -> &str {
-        &self.url
-    }
-
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        // What no key can start with needs no request.
-        let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
-        Box::new(Pages::new(self.requests.clone(), &self.prefix, prefix, false))
-    }
-
+impl Api for Requests {
     /// The service promises nothing, accounts with folders have another order, and the emulator's is that of UTF-16.
-    fn lists_in_order(&self) -> bool {
-        false
+    const ORDERED: bool = false;
+
+    fn service(&self) -> &Arc<Service> {
+        &self.service
     }
 
-    fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
-        let blob = self.blob(key)?;
-        block_on(list::stat(&self.requests, &blob, key))?
+    fn root(&self) -> (&str, &str) {
+        (&self.url, &self.prefix)
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        let call = self.requests.call(Method::GET, Some(&self.blob(key)?), &[], "a blob");
-        content::of_service(&self.requests.service, call, (from, len), etag, String::new(), io::Error::from)
+    fn name(&self, key: &[u8]) -> io::Result<String> {
+        Ok(format!("{}{}", self.prefix, check_name(key)?))
     }
 
-    fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        self.uploads.put(&self.blob(key)?, body, how)
+    async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
+        list::stat(self, name, key).await
     }
 
-    fn puts_if_absent(&self) -> bool {
-        true
+    fn content(&self, name: &str) -> Call {
+        self.call(Method::GET, Some(name), &[], "a blob")
     }
 
-    fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
-        self.deleter.delete(keys, |key| self.blob(key))
+    fn put(self: &Arc<Self>, name: &str, _: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+        upload::put(self, name, body, how)
+    }
+
+    /// The service's words suffice.
+    fn named(&self, e: io::Error) -> io::Error {
+        e
     }
 }
 

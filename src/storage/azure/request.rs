@@ -12,17 +12,30 @@ use reqwest::redirect;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The version of the protocol.
 const VERSION: &str = "2023-11-03";
+/// Blocks of one upload on their way at the same time.
+const IN_FLIGHT: usize = 4;
+/// Blocks of all uploads of a store on their way at the same time.
+const ALL_IN_FLIGHT: usize = 8;
 
 /// Requests to one container.
 #[derive(Debug)]
 pub struct Requests {
     /// The way to it.
     pub service: Arc<Service>,
+    /// The root as it may be shown.
+    pub url: String,
+    /// Before all keys: empty, or with a `/` at its end.
+    pub prefix: String,
     /// The address of the container.
     base: String,
+    /// Blocks of one upload on their way at the same time.
+    pub in_flight: usize,
+    /// One for each block of all uploads that may be on its way, which bounds the memory.
+    pub slots: Arc<Semaphore>,
 }
 
 impl Requests {
@@ -30,7 +43,7 @@ impl Requests {
     ///
     /// # Errors
     /// If the certificates of this machine can't be read.
-    pub fn new(config: &Config, mut policy: Policy) -> io::Result<Requests> {
+    pub fn new(config: Config, mut policy: Policy) -> io::Result<Requests> {
         if let Some(seconds) = config.read_timeout.filter(|s| *s > 0) {
             policy.stall = Duration::from_secs(seconds);
         }
@@ -38,12 +51,16 @@ impl Requests {
         // Redirections would carry the credential elsewhere.
         let client = reqwest::Client::builder().redirect(redirect::Policy::none()).http1_only();
         let client = web::build(client, connect, &[])?;
-        let auth = auth(config, &client)?;
+        let auth = auth(&config, &client)?;
         let host = config.endpoint.split_once("://").map_or(&*config.endpoint, |(_, rest)| rest);
         let host = host.split('/').next().unwrap_or_default().to_string();
-        let bucket = config.container.clone();
+        let base = format!("{}/{}", config.endpoint, config.container);
+        let in_flight = config.concurrency.unwrap_or(IN_FLIGHT).clamp(1, 64);
+        let slots = Arc::new(Semaphore::new(in_flight.max(ALL_IN_FLIGHT)));
+        let bucket = config.container;
         let service = Service { client, auth, host, bucket, policy, headers: HeaderMap::new(), manner: &Azure };
-        Ok(Requests { service: Arc::new(service), base: format!("{}/{}", config.endpoint, config.container) })
+        let service = Arc::new(service);
+        Ok(Requests { service, url: config.url, prefix: config.prefix, base, in_flight, slots })
     }
 
     /// A request about a blob, or with its name None about the container. `asked` is what its answer is to be. Parameters without

@@ -16,7 +16,7 @@ use http::Method;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What lies in memory already is put in one request up to this size; beyond it, a broken connection would lose too much.
 const SINGLE: usize = 64 << 20;
@@ -26,99 +26,78 @@ const MOST_BLOCKS: u64 = 50_000;
 const LARGEST_BLOCK: usize = 4000 << 20;
 /// Where the size is not known, blocks double in size after so many.
 const DOUBLED_AFTER: usize = 10_000;
-/// Blocks of one upload on their way at the same time.
-const IN_FLIGHT: usize = 4;
-/// Blocks of all uploads of a store on their way at the same time: what bounds the memory.
-const ALL_IN_FLIGHT: usize = 8;
 /// What the answer to an upload is.
 const ASKED: &str = "word of what is stored";
 
-/// Puts blobs into one container.
-#[derive(Debug)]
-pub struct Uploads {
-    requests: Arc<Requests>,
-    slots: Arc<Semaphore>,
-    in_flight: usize,
+/// Puts a blob there. False if one was there already and `if_absent` was asked for.
+///
+/// # Errors
+/// `InvalidData` if the body is not what `how` says; what reading it or the service says. Nothing is there then.
+pub fn put(requests: &Arc<Requests>, blob: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
+    let first = match &body {
+        Body::Bytes(bytes) if bytes.len() <= SINGLE => SINGLE,
+        _ => block_size(how.size, 0),
+    };
+    let mut intake = Intake::new(body);
+    let first = intake.next(first)?;
+    let second = intake.next(block_size(how.size, 1))?;
+    if !second.is_empty() {
+        return put_blocks(requests, blob, [first, second], &mut intake, how);
+    }
+    let (md5, size) = intake.check(how)?;
+    let call = requests.call(Method::PUT, Some(blob), &[], ASKED).body(first);
+    let call = call.header("x-ms-blob-type", "BlockBlob").header("content-md5", md5_base64(md5));
+    commit(requests, described(call, how, md5), blob, how, md5, size)
 }
 
-impl Uploads {
-    /// With so many blocks of one upload on their way at the same time, where that is told.
-    pub fn new(requests: Arc<Requests>, in_flight: Option<usize>) -> Uploads {
-        let in_flight = in_flight.unwrap_or(IN_FLIGHT).clamp(1, 64);
-        Uploads { requests, slots: Arc::new(Semaphore::new(in_flight.max(ALL_IN_FLIGHT))), in_flight }
+fn put_blocks(requests: &Arc<Requests>, blob: &str, begun: [Vec<u8>; 2], intake: &mut Intake<'_>, how: &Put) -> io::Result<bool> {
+    let mut ids = Vec::new();
+    // Whatever of it still runs when this returns early is stopped; blocks without a list are thrown away by the service.
+    let mut flight = Flight::new(requests.in_flight);
+    let upload = RandomState::new();
+    let upload = (upload.hash_one(1u8), upload.hash_one(2u8));
+    let mut begun = begun.into_iter();
+    loop {
+        let block = begun.next().map_or_else(|| intake.next(block_size(how.size, ids.len())), Ok)?;
+        if block.is_empty() {
+            break;
+        }
+        intake.check_so_far(how)?;
+        // All ids of a blob have to be equally long, those of the Python tool's unfinished uploads (64 letters) included.
+        let id = to_base64(format!("{:016x}{:016x}{:016}", upload.0, upload.1, ids.len()).as_bytes());
+        let md5 = md5_base64(md5_of(&block));
+        let query = [("comp", "block"), ("blockid", &*id)];
+        let call = requests.call(Method::PUT, Some(blob), &query, ASKED).body(block).header("content-md5", md5);
+        ids.push(id);
+        let slot = block_on(requests.slots.clone().acquire_owned())?.map_err(io::Error::other)?;
+        flight.send(put_block(requests.clone(), call, slot))?;
     }
+    flight.all()?;
+    let (md5, size) = intake.check(how)?;
+    let list = xml::block_list(&ids);
+    let list_md5 = md5_base64(md5_of(list.as_bytes()));
+    let call = requests.call(Method::PUT, Some(blob), &[("comp", "blocklist")], ASKED).body(list);
+    commit(requests, described(call.header("content-md5", list_md5), how, md5), blob, how, md5, size)
+}
 
-    /// Puts a blob there. False if one was there already and `if_absent` was asked for.
-    ///
-    /// # Errors
-    /// `InvalidData` if the body is not what `how` says; what reading it or the service says. Nothing is there then.
-    pub fn put(&self, blob: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
-        let first = match &body {
-            Body::Bytes(bytes) if bytes.len() <= SINGLE => SINGLE,
-            _ => block_size(how.size, 0),
-        };
-        let mut intake = Intake::new(body);
-        let first = intake.next(first)?;
-        let second = intake.next(block_size(how.size, 1))?;
-        if !second.is_empty() {
-            return self.put_blocks(blob, [first, second], &mut intake, how);
-        }
-        let (md5, size) = intake.check(how)?;
-        let call = self.requests.call(Method::PUT, Some(blob), &[], ASKED).body(first);
-        let call = call.header("x-ms-blob-type", "BlockBlob").header("content-md5", md5_base64(md5));
-        self.commit(described(call, how, md5), blob, how, md5, size)
+/// The request that makes the blob appear.
+fn commit(requests: &Requests, call: Call, blob: &str, how: &Put, md5: Md5, size: u64) -> io::Result<bool> {
+    // The etag of a blob that appears is among the headers: Put Blob and Put Block List.
+    let made = block_on(requests.service.ask(&call, |head, _| (is_done(head, 201) && head.text("etag").is_some()).into()))?;
+    let Err(failed) = made else { return Ok(true) };
+    // The commit of another writer drops our blocks: that is a lost race too.
+    let lost = matches!((failed.status, &*failed.code), (409, "BlobAlreadyExists" | "") | (412, "ConditionNotMet" | ""))
+        || failed.code == "InvalidBlockList";
+    if !how.if_absent || !lost {
+        return Err(failed.into());
     }
-
-    fn put_blocks(&self, blob: &str, begun: [Vec<u8>; 2], intake: &mut Intake<'_>, how: &Put) -> io::Result<bool> {
-        let mut ids = Vec::new();
-        // Whatever of it still runs when this returns early is stopped; blocks without a list are thrown away by the service.
-        let mut flight = Flight::new(self.in_flight);
-        let upload = RandomState::new();
-        let upload = (upload.hash_one(1u8), upload.hash_one(2u8));
-        let mut begun = begun.into_iter();
-        loop {
-            let block = begun.next().map_or_else(|| intake.next(block_size(how.size, ids.len())), Ok)?;
-            if block.is_empty() {
-                break;
-            }
-            intake.check_so_far(how)?;
-            // All ids of a blob have to be equally long, those of the Python tool's unfinished uploads (64 letters) included.
-            let id = to_base64(format!("{:016x}{:016x}{:016}", upload.0, upload.1, ids.len()).as_bytes());
-            let md5 = md5_base64(md5_of(&block));
-            let query = [("comp", "block"), ("blockid", &*id)];
-            let call = self.requests.call(Method::PUT, Some(blob), &query, ASKED).body(block).header("content-md5", md5);
-            ids.push(id);
-            let slot = block_on(self.slots.clone().acquire_owned())?.map_err(io::Error::other)?;
-            flight.send(put_block(self.requests.clone(), call, slot))?;
-        }
-        flight.all()?;
-        let (md5, size) = intake.check(how)?;
-        let list = xml::block_list(&ids);
-        let list_md5 = md5_base64(md5_of(list.as_bytes()));
-        let call = self.requests.call(Method::PUT, Some(blob), &[("comp", "blocklist")], ASKED).body(list);
-        self.commit(described(call.header("content-md5", list_md5), how, md5), blob, how, md5, size)
+    if failed.tries == 1 && failed.code != "InvalidBlockList" {
+        return Ok(false);
     }
-
-    /// The request that makes the blob appear.
-    fn commit(&self, call: Call, blob: &str, how: &Put, md5: Md5, size: u64) -> io::Result<bool> {
-        // The etag of a blob that appears is among the headers: Put Blob and Put Block List.
-        let made =
-            block_on(self.requests.service.ask(&call, |head, _| (is_done(head, 201) && head.text("etag").is_some()).into()))?;
-        let Err(failed) = made else { return Ok(true) };
-        // The commit of another writer drops our blocks: that is a lost race too.
-        let lost = matches!((failed.status, &*failed.code), (409, "BlobAlreadyExists" | "") | (412, "ConditionNotMet" | ""))
-            || failed.code == "InvalidBlockList";
-        if !how.if_absent || !lost {
-            return Err(failed.into());
-        }
-        if failed.tries == 1 && failed.code != "InvalidBlockList" {
-            return Ok(false);
-        }
-        // An earlier try may have arrived without our being told: then what is there is ours.
-        match block_on(list::stat(&self.requests, blob, blob.as_bytes()))?? {
-            Some(there) => Ok(failed.tries > 1 && there.size == size && there.md5 == Some(md5)),
-            None => Err(failed.into()),
-        }
+    // An earlier try may have arrived without our being told: then what is there is ours.
+    match block_on(list::stat(requests, blob, blob.as_bytes()))?? {
+        Some(there) => Ok(failed.tries > 1 && there.size == size && there.md5 == Some(md5)),
+        None => Err(failed.into()),
     }
 }
 

@@ -9,14 +9,13 @@ use reqsign_core::Signer;
 use reqsign_google::{DefaultCredentialProvider, FileCredentialProvider, RequestSigner, StaticCredentialProvider};
 use reqwest::Client;
 use serde_json::Value;
-use std::fmt;
 
 /// The options that it has.
 const KNOWN: [&str; 4] = ["endpoint_url", "project", "requester_pays", "token"];
 /// What is asked for: objects, and nothing of the buckets themselves.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 
-/// Where the service is, and who asks for it.
+/// Where the service is, and with which credentials it is asked.
 pub struct Config {
     /// The address of the service, without a `/` at its end.
     pub endpoint: String,
@@ -24,13 +23,13 @@ pub struct Config {
     pub host: String,
     /// Sent with each request.
     pub headers: HeaderMap,
-    /// Who asks.
+    /// The credentials.
     pub login: Login,
 }
 
-/// Who asks.
+/// The credentials.
 pub enum Login {
-    /// Somebody without a name: public buckets and emulators.
+    /// Requests are not signed: public buckets and emulators.
     Anonymous,
     /// What a file says.
     File(String),
@@ -38,18 +37,6 @@ pub enum Login {
     Content(String),
     /// The application default credentials: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud`, those of the machine.
     Default,
-}
-
-/// Tells the kind only.
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Login::Anonymous => "Anonymous",
-            Login::File(_) => "File",
-            Login::Content(_) => "Content",
-            Login::Default => "Default",
-        })
-    }
 }
 
 impl Login {

@@ -9,24 +9,16 @@ mod tests;
 use super::Options;
 use super::bucket::{self, Bucket};
 use super::retry::Policy;
-use super::runtime::block_on;
-use super::store::{Body, Listing, Object, Put, Store};
-use super::web::delete::{Deleter, Deletes, Done};
+use super::store::{Body, Object, Put, Store};
+use super::web::delete::{Deletes, Done};
+use super::web::objects::{Api, Objects};
 use super::web::pages::{Page, Paged};
 use super::web::service::{Call, Failed, Good, Head, Manner, Service};
-use super::web::{self, content, encode_all, multipart};
+use super::web::{self, encode_all, multipart};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
-
-/// A place in a bucket.
-#[derive(Debug)]
-struct Gcs {
-    bucket: Arc<Bucket>,
-    requests: Arc<Requests>,
-    deleter: Deleter<Requests>,
-}
 
 /// Opens `scheme://BUCKET/prefix`.
 ///
@@ -36,67 +28,32 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     let bucket = Bucket::parse(scheme, rest)?;
     let config = config::config(scheme, options)?;
     let client = web::client().or_failed(|| bucket.url.clone())?.clone();
-    Ok(Arc::new(Gcs::new(bucket, config, client, Policy::default())))
+    Ok(Arc::new(Objects::new(Gcs::new(bucket, config, client, Policy::default()))))
 }
 
-impl Gcs {
-    fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> Gcs {
-        let auth = config.login.auth(&client);
-        let service = Service {
-            client,
-            auth,
-            host: config.host,
-            bucket: bucket.name.clone(),
-            policy,
-            headers: config.headers,
-            manner: &Google,
-        };
-        let bucket = Arc::new(bucket);
-        let requests = Requests { bucket: bucket.clone(), service: Arc::new(service), endpoint: config.endpoint };
-        let requests = Arc::new(requests);
-        Gcs { bucket, deleter: Deleter::new(requests.clone()), requests }
-    }
-
-    /// The name in the bucket.
-    fn object(&self, key: &[u8]) -> io::Result<String> {
-        if key.contains(&b'\r') || key.contains(&b'\n') {
-            let reason = "Google Cloud Storage takes no names with line breaks";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-        }
-        self.bucket.object(key)
-    }
-}
-
-/// The requests that the service knows.
+/// A place in a bucket. Put-if-absent is generation 0, and the service answers with the md5 of what it has.
 #[derive(Debug)]
-struct Requests {
-    bucket: Arc<Bucket>,
+struct Gcs {
+    bucket: Bucket,
     service: Arc<Service>,
     endpoint: String,
 }
 
-impl Requests {
+impl Gcs {
+    fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> Gcs {
+        let config::Config { endpoint, host, headers, login } = config;
+        let auth = login.auth(&client);
+        let name = bucket.name.clone();
+        let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, manner: &Google });
+        Gcs { bucket, service, endpoint }
+    }
+
     fn objects(&self) -> String {
         format!("{}/storage/v1/b/{}/o", self.endpoint, self.bucket.name)
     }
 
     fn address(&self, name: &str) -> String {
         format!("{}/{}", self.objects(), encode_all(name))
-    }
-
-    /// What is known of an object; None where none is, or a marker of a folder.
-    async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
-        let call = Call::new(Method::GET, self.address(name), "what it knows of an object");
-        let read = |head: &Head, body: &[u8]| match head.status == StatusCode::OK {
-            true => answers::object(body, &self.bucket.name, name),
-            false => Good::No,
-        };
-        match self.service.ask(&call, read).await {
-            Ok(object) if answers::is_folder(&object) => Ok(None),
-            Ok(object) => Ok(Some(Object { key: key.to_vec(), ..object })),
-            Err(Failed { status: 404, .. }) => Ok(None),
-            Err(failed) => Err(self.bucket.failed(failed)),
-        }
     }
 }
 
@@ -120,20 +77,17 @@ impl Manner for Google {
     }
 }
 
-impl Paged for Requests {
+impl Paged for Gcs {
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
         let token_is = if token.is_empty() { String::new() } else { format!("&pageToken={}", encode_all(token)) };
         let url = format!("{}?prefix={}{token_is}", self.objects(), encode_all(prefix));
-        let read = |head: &Head, body: &[u8]| match head.status == StatusCode::OK {
-            true => answers::page(body, token),
-            false => Good::No,
-        };
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, token));
         let page = self.service.ask(&Call::new(Method::GET, url, "a listing"), read).await;
         page.map_err(|failed| self.bucket.of_bucket(failed))
     }
 }
 
-impl Deletes for Requests {
+impl Deletes for Gcs {
     const MOST: usize = 100;
 
     async fn delete_batch(&self, names: &[String]) -> std::result::Result<Done, Failed> {
@@ -163,42 +117,44 @@ impl Deletes for Requests {
     }
 }
 
-/// An object is there whole or not at all, and put-if-absent is decided by the service (generation 0). The service answers with
-/// the md5 of what it has. Keys that end with `/` are markers of folders where they have no bytes: never listed, and not put.
-impl Store for Gcs {
-    fn url(&self) -> &str {
-        &self.bucket.url
+impl Api for Gcs {
+    const ORDERED: bool = true;
+
+    fn service(&self) -> &Arc<Service> {
+        &self.service
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.bucket.list(&self.requests, prefix)
+    fn root(&self) -> (&str, &str) {
+        (&self.bucket.url, &self.bucket.prefix)
     }
 
-    fn lists_in_order(&self) -> bool {
-        true
+    fn name(&self, key: &[u8]) -> io::Result<String> {
+        if key.contains(&b'\r') || key.contains(&b'\n') {
+            let reason = "Google Cloud Storage takes no names with line breaks";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        self.bucket.object(key)
     }
 
-    fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
-        block_on(self.requests.stat(&self.object(key)?, key))?
+    async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
+        let call = Call::new(Method::GET, self.address(name), "what it knows of an object");
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::object(body, &self.bucket.name, name));
+        match self.service.ask(&call, read).await {
+            Ok(object) if answers::is_folder(&object) => Ok(None),
+            Ok(object) => Ok(Some(Object { key: key.to_vec(), ..object })),
+            Err(Failed { status: 404, .. }) => Ok(None),
+            Err(failed) => Err(self.bucket.failed(failed)),
+        }
+    }
+    fn content(&self, name: &str) -> Call {
+        Call::new(Method::GET, format!("{}?alt=media", self.address(name)), "an object")
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        let url = format!("{}?alt=media", self.requests.address(&self.object(key)?));
-        let bucket = self.bucket.clone();
-        let failed = move |failed| bucket.failed(failed);
-        let call = Call::new(Method::GET, url, "an object");
-        content::of_service(&self.requests.service, call, (from, len), etag, self.bucket.shown(), failed)
+    fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+        put::put(self, name, key, body, how)
     }
 
-    fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        put::put(&self.requests, &self.object(key)?, key, body, how)
-    }
-
-    fn puts_if_absent(&self) -> bool {
-        true
-    }
-
-    fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
-        self.deleter.delete(keys, |key| self.object(key))
+    fn named(&self, e: io::Error) -> io::Error {
+        self.bucket.failed(e)
     }
 }

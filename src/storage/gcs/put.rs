@@ -1,10 +1,12 @@
 //! Uploads: small ones in one request, large ones in chunks that become an object with the last of them.
 
-use super::{Requests, answers};
+use super::{Gcs, answers};
 use crate::digest::Md5;
 use crate::storage::intake::{Intake, altered};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Object, Put};
+use crate::storage::web::delete::Deletes;
+use crate::storage::web::objects::Api;
 use crate::storage::web::service::{Call, Failed, Good, Head};
 use crate::storage::web::upload::PIECE;
 use crate::storage::web::{encode_all, md5_base64, multipart};
@@ -14,12 +16,12 @@ use std::io;
 
 /// Does what [`crate::storage::Store::put`] promises. An upload in chunks that fails is taken back, and so is an object that
 /// turns out to be not what was sent.
-pub fn put(requests: &Requests, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+pub fn put(api: &Gcs, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
     let mut intake = Intake::new(body);
     let first = intake.next(PIECE)?;
     let second = intake.next(PIECE)?;
-    requests.bucket.check_put(name, first.is_empty(), how)?;
-    let object = Upload { requests, name, key, how };
+    api.bucket.check_put(name, first.is_empty(), how)?;
+    let object = Upload { api, name, key, how };
     if second.is_empty() {
         let (md5, size) = intake.check(how)?;
         return object.put_whole(first, md5, size);
@@ -40,7 +42,7 @@ pub fn put(requests: &Requests, name: &str, key: &[u8], body: Body<'_>, how: &Pu
 
 /// An object on its way.
 struct Upload<'a> {
-    requests: &'a Requests,
+    api: &'a Gcs,
     name: &'a str,
     key: &'a [u8],
     how: &'a Put,
@@ -48,16 +50,16 @@ struct Upload<'a> {
 
 impl Upload<'_> {
     fn there(&self) -> io::Result<Option<Object>> {
-        block_on(self.requests.stat(self.name, self.key))?
+        block_on(self.api.stat(self.name, self.key))?
     }
 
     fn ask<T>(&self, call: &Call, read: impl Fn(&Head, &[u8]) -> Good<T>) -> io::Result<Result<T, Failed>> {
-        block_on(self.requests.service.ask(call, read))
+        block_on(self.api.service.ask(call, read))
     }
 
     /// Where uploads of this kind go.
     fn address(&self, kind: &str) -> String {
-        let Requests { endpoint, bucket, .. } = self.requests;
+        let Gcs { endpoint, bucket, .. } = self.api;
         let absent = if self.how.if_absent { "&ifGenerationMatch=0" } else { "" };
         let name = encode_all(self.name);
         format!("{endpoint}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}{absent}", bucket.name)
@@ -102,7 +104,7 @@ impl Upload<'_> {
     /// An object that is stored, as the service has it.
     fn stored(&self, head: &Head, body: &[u8]) -> Good<Object> {
         match matches!(head.status.as_u16(), 200 | 201) {
-            true => answers::object(body, &self.requests.bucket.name, self.name),
+            true => answers::object(body, &self.api.bucket.name, self.name),
             false => Good::No,
         }
     }
@@ -117,7 +119,7 @@ impl Upload<'_> {
             Some(session) if matches!(head.status.as_u16(), 200 | 201) => Good::Yes(session.to_string()),
             _ => Good::No,
         };
-        self.ask(&call, read)?.map_err(|failed| self.requests.bucket.failed_whole(failed))
+        self.ask(&call, read)?.map_err(|failed| self.api.bucket.failed_whole(failed))
     }
 
     fn put_chunks(&self, session: &str, first: Vec<u8>, second: Vec<u8>, intake: &mut Intake<'_>) -> io::Result<bool> {
@@ -128,7 +130,7 @@ impl Upload<'_> {
             match self.put_chunk(session, from, chunk, None)? {
                 Ok(None) => {}
                 Ok(Some(_)) => return Err(altered("the service took a part for the whole")),
-                Err(failed) => return Err(self.requests.bucket.failed_whole(failed)),
+                Err(failed) => return Err(self.api.bucket.failed_whole(failed)),
             }
             from += len;
             chunk = std::mem::replace(&mut next, intake.next(PIECE)?);
@@ -169,7 +171,7 @@ impl Upload<'_> {
 
     fn settled(&self, failed: Failed, md5: Md5, size: u64) -> io::Result<bool> {
         let is_ours = |there: &Object| there.size == size && there.md5 == Some(md5);
-        self.requests.bucket.settled(failed, self.how, is_ours, || self.there())
+        self.api.bucket.settled(failed, self.how, is_ours, || self.there())
     }
 
     /// Compares what the service has with what was sent.
@@ -177,7 +179,7 @@ impl Upload<'_> {
         if stored.size == size && stored.md5.is_none_or(|told| told == md5) {
             return Ok(true);
         }
-        block_on(super::Deletes::delete_one(self.requests, self.name))??;
+        block_on(self.api.delete_one(self.name))??;
         Err(altered("what arrived is not what was sent"))
     }
 }

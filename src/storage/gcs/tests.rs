@@ -16,10 +16,10 @@ fn a_bucket_is_needed() {
 }
 
 /// A bucket of that service.
-fn bucket(host: &str) -> Gcs {
+fn bucket(host: &str) -> Objects<Gcs> {
     let options = format!("{{\"endpoint_url\": \"http://{host}\", \"token\": \"anon\"}}");
     let config = config::config("gs", &Options::parse(options.as_ref(), "--options").unwrap()).unwrap();
-    Gcs::new(Bucket::parse("gs", "b").unwrap(), config, web::client().unwrap().clone(), policy())
+    Objects::new(Gcs::new(Bucket::parse("gs", "b").unwrap(), config, web::client().unwrap().clone(), policy()))
 }
 
 fn object(content: &[u8], claimed: &[u8]) -> String {
@@ -42,8 +42,8 @@ fn methods(asked: &[String]) -> String {
 #[test]
 fn names_have_no_line_breaks() {
     let store = bucket("h");
-    assert_eq!(store.object(b" a//b\t").unwrap(), " a//b\t");
-    assert!(store.object(b"a\nb").is_err() && store.object(b"a\r").is_err());
+    assert_eq!(store.api.name(b" a//b\t").unwrap(), " a//b\t");
+    assert!(store.api.name(b"a\nb").is_err() && store.api.name(b"a\r").is_err());
 }
 
 #[test]

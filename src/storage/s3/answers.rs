@@ -57,21 +57,21 @@ impl Found {
     }
 
     fn see(&mut self, element: Element) {
-        let text = Some(element.text);
+        let text = element.text;
         match element.path {
             [_, name] => match name.as_str() {
-                "Name" => self.name = text,
-                "Prefix" => self.prefix = text,
-                "IsTruncated" => self.is_truncated = text,
-                "NextContinuationToken" => self.token = text,
+                "Name" => self.name = Some(text),
+                "Prefix" => self.prefix = Some(text),
+                "IsTruncated" => self.is_truncated = Some(text),
+                "NextContinuationToken" => self.token = Some(text),
                 "Contents" => self.end(),
                 _ => {}
             },
             [_, contents, name] if contents == "Contents" => match name.as_str() {
-                "Key" => self.object.key = text.unwrap_or_default().into_bytes(),
-                "Size" => self.size = text.and_then(|size| size.trim().parse().ok()),
-                "LastModified" => self.object.modified = text.and_then(|time| web::time(&time)),
-                "ETag" => self.object.etag = text.filter(|etag| !etag.is_empty()),
+                "Key" => self.object.key = text.into_bytes(),
+                "Size" => self.size = text.trim().parse().ok(),
+                "LastModified" => self.object.modified = web::time(&text),
+                "ETag" => self.object.etag = Some(text).filter(|etag| !etag.is_empty()),
                 _ => {}
             },
             _ => {}

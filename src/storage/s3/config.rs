@@ -9,7 +9,6 @@ use reqsign_aws_v4::{DefaultCredentialProvider, RequestSigner, StaticCredentialP
 use reqsign_core::Signer;
 use reqwest::{Client, Url};
 use serde_json::{Map, Value};
-use std::fmt;
 use std::path::PathBuf;
 
 /// The options that it has.
@@ -30,7 +29,7 @@ const KNOWN: [&str; 14] = [
     "username",
 ];
 
-/// Where a bucket is, and who asks for it.
+/// Where a bucket is, and with which credentials it is asked.
 pub struct Config {
     /// The address of the bucket, without a `/` at its end.
     pub base: String,
@@ -42,13 +41,13 @@ pub struct Config {
     pub region: String,
     /// Sent with each request.
     pub headers: HeaderMap,
-    /// Who asks.
+    /// The credentials.
     pub login: Login,
 }
 
-/// Who asks.
+/// The credentials.
 pub enum Login {
-    /// Somebody without a name: public buckets.
+    /// Requests are not signed: public buckets.
     Anonymous,
     /// With these keys, and a token where they are for a while.
     Keys {
@@ -63,18 +62,6 @@ pub enum Login {
     Profile(String),
     /// Whatever the environment and the machine have, and the profile of that name or the usual one.
     Machine(Option<String>),
-}
-
-/// Tells the kind only.
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Login::Anonymous => "Anonymous",
-            Login::Keys { .. } => "Keys",
-            Login::Profile(_) => "Profile",
-            Login::Machine(_) => "Machine",
-        })
-    }
 }
 
 impl Login {

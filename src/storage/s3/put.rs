@@ -1,6 +1,6 @@
 //! Uploads: small ones in one request, large ones in parts that become an object at the end.
 
-use super::{Requests, answers};
+use super::{S3, answers};
 use crate::digest::Md5;
 use crate::digest::md5_of;
 use crate::etag;
@@ -8,6 +8,8 @@ use crate::storage::answer::is_page;
 use crate::storage::intake::{Intake, altered};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Attributes, Body, Object, Put};
+use crate::storage::web::delete::Deletes;
+use crate::storage::web::objects::Api;
 use crate::storage::web::service::{Call, Failed, Good, Head};
 use crate::storage::web::upload::{Flight, part_sizes};
 use crate::storage::web::{encode_all, md5_base64};
@@ -21,7 +23,7 @@ const IN_FLIGHT: usize = 2;
 
 /// Does what [`crate::storage::Store::put`] promises. An upload in parts that fails is taken back, and so is an object that turns
 /// out to be not what was sent.
-pub fn put(requests: &Arc<Requests>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+pub fn put(api: &Arc<S3>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
     let mut intake = Intake::new(body);
     let mut sizes = part_sizes(how.size);
     let mut next = |intake: &mut Intake<'_>| {
@@ -30,8 +32,8 @@ pub fn put(requests: &Arc<Requests>, name: &str, key: &[u8], body: Body<'_>, how
     };
     let first = next(&mut intake)?;
     let second = next(&mut intake)?;
-    requests.bucket.check_put(name, first.is_empty(), how)?;
-    let object = Upload { requests, name, key, how };
+    api.bucket.check_put(name, first.is_empty(), how)?;
+    let object = Upload { api, name, key, how };
     if second.is_empty() {
         let (md5, size) = intake.check(how)?;
         return object.put_whole(first, md5, size);
@@ -51,7 +53,7 @@ pub fn put(requests: &Arc<Requests>, name: &str, key: &[u8], body: Body<'_>, how
 
 /// An object on its way.
 struct Upload<'a> {
-    requests: &'a Arc<Requests>,
+    api: &'a Arc<S3>,
     name: &'a str,
     key: &'a [u8],
     how: &'a Put,
@@ -59,15 +61,15 @@ struct Upload<'a> {
 
 impl Upload<'_> {
     fn there(&self) -> io::Result<Option<Object>> {
-        block_on(self.requests.stat(self.name, self.key))?
+        block_on(self.api.stat(self.name, self.key))?
     }
 
     fn ask<T>(&self, call: &Call, read: impl Fn(&Head, &[u8]) -> Good<T>) -> io::Result<Result<T, Failed>> {
-        block_on(self.requests.service.ask(call, read))
+        block_on(self.api.service.ask(call, read))
     }
 
     fn put_whole(&self, body: Vec<u8>, md5: Md5, size: u64) -> io::Result<bool> {
-        let call = Call::new(Method::PUT, self.requests.address(self.name), "word of an object that is stored");
+        let call = Call::new(Method::PUT, self.api.address(self.name), "word of an object that is stored");
         let call = self.absent(described(call.body(body), &self.how.attributes)).header("content-md5", md5_base64(md5));
         let etag = md5.to_string();
         match self.ask(&call, stored)? {
@@ -79,19 +81,17 @@ impl Upload<'_> {
     }
 
     fn begin(&self) -> io::Result<String> {
-        let url = format!("{}?uploads", self.requests.address(self.name));
+        let url = format!("{}?uploads", self.api.address(self.name));
         let call = described(Call::new(Method::POST, url, "the beginning of an upload"), &self.how.attributes);
-        let read = |head: &Head, body: &[u8]| match head.status == StatusCode::OK {
-            true => answers::element(body, "InitiateMultipartUploadResult", "UploadId"),
-            false => Good::No,
-        };
-        self.ask(&call, read)?.map_err(|failed| self.requests.bucket.failed_whole(failed))
+        let read =
+            |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "InitiateMultipartUploadResult", "UploadId"));
+        self.ask(&call, read)?.map_err(|failed| self.api.bucket.failed_whole(failed))
     }
 
     /// The address of an upload that has begun.
     fn address(&self, id: &str, part: Option<usize>) -> String {
         let part = part.map(|number| format!("partNumber={number}&")).unwrap_or_default();
-        format!("{}?{part}uploadId={}", self.requests.address(self.name), encode_all(id))
+        format!("{}?{part}uploadId={}", self.api.address(self.name), encode_all(id))
     }
 
     fn abort(&self, id: &str) -> io::Result<()> {
@@ -106,7 +106,7 @@ impl Upload<'_> {
         intake: &mut Intake<'_>,
         mut next: impl FnMut(&mut Intake<'_>) -> io::Result<Vec<u8>>,
     ) -> io::Result<bool> {
-        let failed = |failed| self.requests.bucket.failed_whole(failed);
+        let failed = |failed| self.api.bucket.failed_whole(failed);
         let mut flight = Flight::new(IN_FLIGHT);
         let mut begun = begun.into_iter();
         let mut md5s = Vec::new();
@@ -119,7 +119,7 @@ impl Upload<'_> {
             let md5 = md5_of(&part);
             md5s.push(md5);
             let number = md5s.len();
-            flight.send(put_part(self.requests.clone(), self.address(id, Some(number)), number, part, md5)).map_err(failed)?;
+            flight.send(put_part(self.api.clone(), self.address(id, Some(number)), number, part, md5)).map_err(failed)?;
         }
         let mut parts: Vec<(usize, String)> = flight.all().map_err(failed)?;
         parts.sort();
@@ -137,10 +137,7 @@ impl Upload<'_> {
             .body(format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"));
         // A try that is given up goes on at the service all the same, and the next one finds no such upload any more.
         let call = Call { finishes: true, ..self.absent(call) };
-        let read = |head: &Head, body: &[u8]| match head.status == StatusCode::OK {
-            true => answers::element(body, "CompleteMultipartUploadResult", "ETag"),
-            false => Good::No,
-        };
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "CompleteMultipartUploadResult", "ETag"));
         match self.ask(&call, read)? {
             Ok(told) => self.verify(Some(&told), size),
             Err(failed) => self.settled(failed, size, etag),
@@ -154,7 +151,7 @@ impl Upload<'_> {
 
     fn settled(&self, failed: Failed, size: u64, etag: &str) -> io::Result<bool> {
         let is_ours = |there: &Object| there.size == size && there.etag.as_deref().is_some_and(|told| etag::same(told, etag));
-        self.requests.bucket.settled(failed, self.how, is_ours, || self.there())
+        self.api.bucket.settled(failed, self.how, is_ours, || self.there())
     }
 
     /// Compares what is there now with what was sent.
@@ -167,20 +164,14 @@ impl Upload<'_> {
 
     /// Deletes what is not what was sent.
     fn take_back(&self) -> io::Result<bool> {
-        block_on(super::Deletes::delete_one(&**self.requests, self.name))??;
+        block_on(self.api.delete_one(self.name))??;
         Err(altered("what arrived is not what was sent"))
     }
 }
 
-async fn put_part(
-    requests: Arc<Requests>,
-    url: String,
-    number: usize,
-    part: Vec<u8>,
-    md5: Md5,
-) -> Result<(usize, String), Failed> {
+async fn put_part(api: Arc<S3>, url: String, number: usize, part: Vec<u8>, md5: Md5) -> Result<(usize, String), Failed> {
     let call = Call::new(Method::PUT, url, "word of a part that is stored");
-    let head = requests.service.ask(&call.body(part).header("content-md5", md5_base64(md5)), stored).await?;
+    let head = api.service.ask(&call.body(part).header("content-md5", md5_base64(md5)), stored).await?;
     if !is_same(&head, md5) {
         return Err(altered("what arrived is not what was sent").into());
     }

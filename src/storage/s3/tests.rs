@@ -3,6 +3,7 @@
 use super::*;
 use crate::digest::md5_of;
 use crate::storage::fake::{Service, answer, busy, cut, policy};
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 fn opened(url: &str, options: &str) -> Result<Arc<dyn Store>> {
@@ -24,30 +25,30 @@ fn a_bucket_is_needed() {
 #[test]
 fn names_are_those_that_were_given() {
     for prefix in ["", "p//q "] {
-        let place = bucket("h", prefix).bucket;
+        let place = bucket("h", prefix).api;
         let start = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         for key in ["trail ", " lead", "a//b", "/x", "//x", "tab\there", "pct%2Fx", "q?x#y", "ä", "..x", "x..", "a/..b", "a/"] {
-            assert_eq!(place.object(key.as_bytes()).unwrap(), format!("{start}{key}"));
+            assert_eq!(place.name(key.as_bytes()).unwrap(), format!("{start}{key}"));
         }
-        assert_eq!(place.object(b"/").is_ok(), !prefix.is_empty(), "nothing but a / is the bucket to some servers");
+        assert_eq!(place.name(b"/").is_ok(), !prefix.is_empty(), "nothing but a / is the bucket to some servers");
         for key in [&b""[..], b"a/../b", b"./a", b"..", b"a\0", b"\xff", &[b'x'; 1025]] {
-            assert_eq!(place.object(key).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
+            assert_eq!(place.name(key).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{key:?}");
         }
     }
 }
 
 /// A bucket of that service, at a prefix.
-fn bucket(host: &str, prefix: &str) -> S3 {
+fn bucket(host: &str, prefix: &str) -> Objects<S3> {
     with(host, prefix, policy())
 }
 
-fn with(host: &str, prefix: &str, policy: Policy) -> S3 {
+fn with(host: &str, prefix: &str, policy: Policy) -> Objects<S3> {
     let options = format!("{{\"endpoint_url\": \"http://{host}\", \"key\": \"k\", \"secret\": \"s\"}}");
     let options = Options::parse(options.as_ref(), "--options").unwrap();
     let bucket = Bucket::parse("s3", &format!("b/{prefix}")).unwrap();
     // Messages are shorter without the prefix.
     let bucket = Bucket { url: "s3://b".to_string(), ..bucket };
-    S3::new(bucket, config::config("b", &options).unwrap(), web::client().unwrap().clone(), policy)
+    Objects::new(S3::new(bucket, config::config("b", &options).unwrap(), web::client().unwrap().clone(), policy))
 }
 
 fn page(names: &[&str]) -> String {
@@ -61,7 +62,7 @@ fn page(names: &[&str]) -> String {
     answer("200 OK", &[], &format!("<ListBucketResult><IsTruncated>false</IsTruncated>{all}</ListBucketResult>"))
 }
 
-fn keys(bucket: &S3) -> io::Result<Vec<String>> {
+fn keys(bucket: &Objects<S3>) -> io::Result<Vec<String>> {
     bucket.list(b"").map(|o| o.map(|o| String::from_utf8(o.key).unwrap())).collect()
 }
 
@@ -184,7 +185,7 @@ fn an_upload_in_parts_has_a_limit_of_its_own_to_be_finished() {
 
 #[test]
 fn an_upload_in_parts_that_fails_is_taken_back() {
-    // Whether the first part was sent when the source broke is a matter of luck.
+    // Whether the first part was sent, or begun to be, when the source broke is a matter of luck.
     let service = Service::when(move |request| match request.split(' ').next() {
         Some("HEAD") => (cut("404 Not Found", &[], "", 0), false),
         Some("POST") => (answer("200 OK", &[], BEGUN), false),
@@ -196,7 +197,8 @@ fn an_upload_in_parts_that_fails_is_taken_back() {
     let e = bucket(&service.host, "").put(b"a", Body::Stream(&mut breaks), &how).unwrap_err();
     assert_eq!(e.to_string(), "it broke");
     let asked = service.asked();
-    let first: Vec<_> = asked.iter().map(|r| r.split(" HTTP").next().unwrap()).filter(|r| !r.starts_with("PUT")).collect();
+    let first: Vec<_> =
+        asked.iter().map(|r| r.split(" HTTP").next().unwrap()).filter(|r| !r.is_empty() && !r.starts_with("PUT")).collect();
     assert_eq!(first, ["HEAD /b/a", "POST /b/a?uploads", "DELETE /b/a?uploadId=u"]);
 }
 
@@ -256,8 +258,8 @@ fn a_bucket_may_stand_in_the_name_of_the_host() {
     let options = r#"{"region": "r", "anon": true, "config_kwargs": {"s3": {"addressing_style": "virtual"}}}"#;
     let config = config::config("b", &Options::parse(options.as_ref(), "--options").unwrap()).unwrap();
     let store = S3::new(Bucket::parse("s3", "b/p").unwrap(), config, web::client().unwrap().clone(), policy());
-    assert_eq!(store.requests.address("p/a b"), "https://b.s3.r.amazonaws.com/p/a%20b");
-    assert_eq!(store.requests.whole("delete"), "https://b.s3.r.amazonaws.com/?delete");
+    assert_eq!(store.address("p/a b"), "https://b.s3.r.amazonaws.com/p/a%20b");
+    assert_eq!(store.whole("delete"), "https://b.s3.r.amazonaws.com/?delete");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::names::Names;
 use crate::display::printable;
 use crate::error::Result;
-use crate::storage::web::Place;
+use crate::storage::place::Place;
 use crate::storage::{LoginRefused, Options};
 use openssh_sftp_client::{Sftp, SftpOptions};
 use std::io;

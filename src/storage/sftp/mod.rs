@@ -5,12 +5,12 @@ mod file;
 mod names;
 
 use self::connect::{Login, Session, may_pass};
+use super::place::Place;
 use super::resume::resumed;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
 use super::tree::{self, Child, Folder, What};
-use super::web::Place;
 use super::{LoginRefused, Options};
 use crate::error::{Error, Result};
 use crate::time::Time;

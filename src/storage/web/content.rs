@@ -1,16 +1,12 @@
 //! Contents as blocking readers: ranges of them, of one version, asked for again where the connection broke.
 
-use super::service::{Call, Failed, Good, Head, Service};
 use super::{broken, stalled};
-use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
 use bytes::{Buf, Bytes};
-use http::StatusCode;
 use reqwest::Response;
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A content on its way, which stands at the byte that was asked for.
@@ -57,78 +53,6 @@ pub fn reader(
     })
 }
 
-/// The same of a service, whose answer has to be the range that was asked for. `what` names it in messages; errors of the
-/// service become ours with `failed`.
-///
-/// # Errors
-/// Those of [`reader`].
-pub fn of_service(
-    service: &Arc<Service>,
-    call: Call,
-    (from, len): (u64, Option<u64>),
-    etag: Option<&str>,
-    what: String,
-    failed: impl Fn(Failed) -> io::Error + Send + 'static,
-) -> io::Result<Box<dyn Read + Send>> {
-    let (policy, service, name) = (service.policy.clone(), service.clone(), what.clone());
-    reader(from, len, etag, policy, what, move |from, last, etag| {
-        let is_range = from > 0 || last.is_some();
-        // Else Google unpacks what is stored as gzip.
-        let mut call = call.clone().header("accept-encoding", "gzip");
-        if is_range {
-            let last = last.map(|last| last.to_string()).unwrap_or_default();
-            call = call.header("range", format!("bytes={from}-{last}"));
-        }
-        if let Some(condition) = etag.and_then(etag::condition) {
-            call = call.header("if-match", condition);
-        }
-        let is = |head: &Head| is_content(&service, head, is_range.then_some((from, last)));
-        let (head, answer) = match block_on(service.open(&call, is))? {
-            Ok(answered) => answered,
-            Err(refused) if refused.status == 416 => return Ok(None),
-            Err(refused) if refused.status == 412 => return Err(etag::changed(&name)),
-            Err(refused) => return Err(failed(refused)),
-        };
-        let version = head.text("etag").map(str::to_string);
-        // A condition that can't be asked for, or was not heard.
-        if etag.is_some_and(|etag| !version.as_deref().is_some_and(|found| etag::same(found, etag))) {
-            return Err(etag::changed(&name));
-        }
-        let end = answer.content_length().map(|len| len.saturating_add(from));
-        let arriving = Arriving::new(answer, service.policy.stall, format!("{name}: {}", service.host));
-        Ok(Some(Begun { reader: Box::new(arriving), end, version }))
-    })
-}
-
-fn is_content(service: &Service, head: &Head, asked: Option<(u64, Option<u64>)>) -> Good<()> {
-    let is_own = service.manner.is_content(head, asked.is_some());
-    let is_range = match asked {
-        None => head.status == StatusCode::OK,
-        Some(asked) => {
-            let told = head.text("content-range").and_then(content_range);
-            head.status == StatusCode::PARTIAL_CONTENT && told.is_some_and(|told| is_part(asked, told))
-        }
-    };
-    match (is_own, is_range) {
-        (true, true) => Good::Yes(()),
-        (true, false) if !head.is_page() => Good::Wrong("has another range than was asked for".to_string()),
-        _ => Good::No,
-    }
-}
-
-/// `bytes 1-2/3`; the whole may be unknown.
-fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
-    let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (from, to) = range.split_once('-')?;
-    Some((from.parse().ok()?, to.parse().ok()?, whole.parse().ok()))
-}
-
-/// Whether a part is the one that was asked for: shorter only where the content ends.
-fn is_part((from, to): (u64, Option<u64>), (begins, ends, whole): (u64, u64, Option<u64>)) -> bool {
-    let at_end = whole.is_none_or(|whole| ends.checked_add(1) == Some(whole));
-    begins == from && ends >= from && to.map_or(at_end, |to| ends == to || ends < to && at_end)
-}
-
 /// A body as it arrives.
 pub struct Arriving {
     answer: Response,
@@ -158,28 +82,5 @@ impl Read for Arriving {
         let n = into.len().min(self.chunk.len());
         self.chunk.copy_to_slice(&mut into[..n]);
         Ok(n)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_contents_are_those_that_were_asked_for() {
-        for (asked, told, good) in [
-            ((3, Some(5)), "bytes 3-5/9", true),
-            ((3, Some(50)), "bytes 3-8/9", true),
-            ((3, None), "bytes 3-8/9", true),
-            ((3, None), "bytes 3-8/*", true),
-            ((3, None), "bytes 3-5/9", false),
-            ((3, Some(5)), "bytes 3-4/9", false),
-            ((3, Some(5)), "bytes 3-6/9", false),
-            ((3, Some(5)), "bytes 0-8/9", false),
-            ((3, Some(5)), "bytes */9", false),
-        ] {
-            let is_good = content_range(told).is_some_and(|told| is_part(asked, told));
-            assert_eq!(is_good, good, "{asked:?} {told}");
-        }
     }
 }

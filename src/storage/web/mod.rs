@@ -1,22 +1,32 @@
 //! HTTP for the storages that speak it: one client, requests that are tried again, bodies that block.
 
+#[cfg(feature = "signed")]
 pub(super) mod auth;
 pub(super) mod content;
+#[cfg(feature = "signed")]
 pub(super) mod delete;
 mod get;
+#[cfg(feature = "signed")]
 pub(super) mod multipart;
+#[cfg(feature = "signed")]
+pub(super) mod objects;
+#[cfg(feature = "signed")]
 pub(super) mod pages;
-pub(super) mod percent;
+#[cfg(feature = "signed")]
+mod range;
 mod send;
+#[cfg(feature = "signed")]
 pub(super) mod service;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(feature = "signed")]
 pub(super) mod upload;
 
+pub(super) use super::percent::{decode, encode, encode_all};
+pub(super) use super::place::Place;
 pub(super) use get::{Content, get};
-pub(super) use percent::{decode, encode, encode_all};
-pub(super) use text::{Place, authorization, base64_md5, header, host_of, http_time, md5_base64, time};
+pub(super) use text::{authorization, base64_md5, header, host_of, http_time, md5_base64, time};
 
 use self::send::{limit, once};
 use super::LoginRefused;

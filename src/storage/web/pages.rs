@@ -63,7 +63,7 @@ impl<P: Paged> Pages<P> {
         self.objects = page.objects.into_iter();
         if let Some(token) = page.next {
             let asked = self.ask(token);
-            self.next = Next::Asked(block_on(async move { tokio::spawn(asked) })?);
+            self.next = block_on(async move { Next::Asked(tokio::spawn(asked)) })?;
         }
         Ok(true)
     }

@@ -99,6 +99,11 @@ impl Head {
         header(&self.headers, name).filter(|text| !text.is_empty())
     }
 
+    /// What `read` tells, of an answer with the one status that did it.
+    pub fn with<T>(&self, status: u16, read: impl FnOnce() -> Good<T>) -> Good<T> {
+        if self.status == status { read() } else { Good::No }
+    }
+
     /// Whether it says that its body is a page for people.
     pub fn is_page(&self) -> bool {
         is_named_page(self.text("content-type"))

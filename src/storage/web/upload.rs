@@ -16,7 +16,7 @@ pub struct Flight<T> {
 }
 
 impl<T: Send + 'static> Flight<T> {
-    /// With so many at once.
+    /// With at most this number of them at once.
     pub fn new(most: usize) -> Flight<T> {
         Flight { most, running: JoinSet::new(), done: Vec::new() }
     }
@@ -54,7 +54,7 @@ impl<T: Send + 'static> Flight<T> {
     }
 }
 
-/// A service takes so many parts.
+/// The most parts that a service takes.
 const PARTS: u64 = 10_000;
 
 /// The sizes of parts, in bytes: all the same where the size of all is known, else growing, so that they suffice for 472 GB.

@@ -1,0 +1,95 @@
+//! A storage of objects behind a [`Service`]: what Azure, S3 and Google Cloud Storage do alike.
+
+use super::delete::{Deleter, Deletes};
+use super::pages::{Paged, Pages};
+use super::range;
+use super::service::{Call, Service};
+use crate::storage::runtime::block_on;
+use crate::storage::store::{Body, Listing, Object, Put, Store};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// What such a service is asked for.
+pub trait Api: Paged + Deletes {
+    /// Whether listings come in the order of the bytes of names.
+    const ORDERED: bool;
+
+    /// The way to it.
+    fn service(&self) -> &Arc<Service>;
+
+    /// The place in it: its URL, as a person may see it, and what stands before all keys, which is empty or ends with `/`.
+    fn root(&self) -> (&str, &str);
+
+    /// The name of a key in the bucket or container.
+    ///
+    /// # Errors
+    /// `InvalidInput` if no object can have it.
+    fn name(&self, key: &[u8]) -> io::Result<String>;
+
+    /// What is known of an object; None where none is, or a marker of a folder.
+    fn stat(&self, name: &str, key: &[u8]) -> impl Future<Output = io::Result<Option<Object>>> + Send;
+
+    /// The request for a content.
+    fn content(&self, name: &str) -> Call;
+
+    /// What [`Store::put`] does.
+    fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
+
+    /// An error with the name of the root, for messages.
+    fn named(&self, e: io::Error) -> io::Error;
+}
+
+/// The objects below a root.
+#[derive(Debug)]
+pub struct Objects<A> {
+    /// The service.
+    pub api: Arc<A>,
+    deleter: Deleter<A>,
+}
+
+impl<A: Api> Objects<A> {
+    /// Of that service.
+    pub fn new(api: A) -> Objects<A> {
+        let api = Arc::new(api);
+        Objects { deleter: Deleter::new(api.clone()), api }
+    }
+}
+
+/// An object is there whole or not at all, and put-if-absent is decided by the service. Keys that end with `/` are markers of
+/// folders where they have no bytes: never listed.
+impl<A: Api> Store for Objects<A> {
+    fn url(&self) -> &str {
+        self.api.root().0
+    }
+
+    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+        // What no key can start with needs no request.
+        let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
+        let pages = Pages::new(self.api.clone(), self.api.root().1, prefix, A::ORDERED);
+        Box::new(pages.map(|object| object.map_err(|e| self.api.named(e))))
+    }
+
+    fn lists_in_order(&self) -> bool {
+        A::ORDERED
+    }
+
+    fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
+        block_on(self.api.stat(&self.api.name(key)?, key))?
+    }
+
+    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+        range::open(&self.api, self.api.content(&self.api.name(key)?), from, len, etag)
+    }
+
+    fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+        self.api.put(&self.api.name(key)?, key, body, how)
+    }
+
+    fn puts_if_absent(&self) -> bool {
+        true
+    }
+
+    fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
+        self.deleter.delete(keys, |key| self.api.name(key))
+    }
+}

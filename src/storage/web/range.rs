@@ -1,0 +1,115 @@
+//! Contents of a service: an answer has to be the content, and the range of it that was asked for.
+
+use super::content::{Arriving, Begun, reader};
+use super::objects::Api;
+use super::service::{Call, Good, Head, Service};
+use crate::display::printable;
+use crate::etag;
+use crate::storage::runtime::block_on;
+use http::StatusCode;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// [`reader`] of a content of a service, whose answer has to be the range that was asked for.
+///
+/// # Errors
+/// Those of [`reader`].
+pub fn open<A: Api>(
+    api: &Arc<A>,
+    call: Call,
+    from: u64,
+    len: Option<u64>,
+    etag: Option<&str>,
+) -> io::Result<Box<dyn Read + Send>> {
+    let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.root().0.as_bytes()));
+    reader(from, len, etag, policy, name.clone(), move |from, last, etag| {
+        let service = api.service();
+        let is_range = from > 0 || last.is_some();
+        // Else Google unpacks what is stored as gzip.
+        let mut call = call.clone().header("accept-encoding", "gzip");
+        if is_range {
+            let last = last.map(|last| last.to_string()).unwrap_or_default();
+            call = call.header("range", format!("bytes={from}-{last}"));
+        }
+        if let Some(condition) = etag.and_then(etag::condition) {
+            call = call.header("if-match", condition);
+        }
+        let is = |head: &Head| is_content(service, head, is_range.then_some((from, last)));
+        let (head, answer) = match block_on(service.open(&call, is))? {
+            Ok(answered) => answered,
+            Err(refused) if refused.status == 416 => return Ok(None),
+            Err(refused) if refused.status == 412 => return Err(etag::changed(&name)),
+            Err(refused) => return Err(api.named(refused.into())),
+        };
+        let version = head.text("etag").map(str::to_string);
+        // A condition that can't be asked for, or was not heard.
+        if etag.is_some_and(|etag| !version.as_deref().is_some_and(|found| etag::same(found, etag))) {
+            return Err(etag::changed(&name));
+        }
+        let end = answer.content_length().map(|len| len.saturating_add(from));
+        let arriving = Arriving::new(answer, service.policy.stall, format!("{name}: {}", service.host));
+        Ok(Some(Begun { reader: Box::new(arriving), end, version }))
+    })
+}
+
+fn is_content(service: &Service, head: &Head, asked: Option<(u64, Option<u64>)>) -> Good<()> {
+    let is_own = service.manner.is_content(head, asked.is_some());
+    let is_range = match asked {
+        None => head.status == StatusCode::OK,
+        Some(asked) => {
+            let told = head.text("content-range").unwrap_or_default();
+            // An emulator has a range behind the end, too.
+            let is_empty = is_behind(asked.0, told) && head.text("content-length").is_none_or(|len| len == "0");
+            let is_part = is_empty || content_range(told).is_some_and(|told| is_part(asked, told));
+            head.status == StatusCode::PARTIAL_CONTENT && is_part
+        }
+    };
+    match (is_own, is_range) {
+        (true, true) => Good::Yes(()),
+        (true, false) if !head.is_page() => Good::Wrong("has another range than was asked for".to_string()),
+        _ => Good::No,
+    }
+}
+
+/// `bytes 1-2/3`; the whole may be unknown.
+fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
+    let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (from, to) = range.split_once('-')?;
+    Some((from.parse().ok()?, to.parse().ok()?, whole.parse().ok()))
+}
+
+/// Whether a range is told that begins at the end of a content, or behind it: `bytes 1-0/1`.
+fn is_behind(from: u64, told: &str) -> bool {
+    let whole = told.strip_prefix(&format!("bytes {from}-")).and_then(|rest| rest.rsplit('/').next()?.parse::<u64>().ok());
+    whole.is_some_and(|whole| whole <= from)
+}
+
+/// Whether a part is the one that was asked for: shorter only where the content ends.
+fn is_part((from, to): (u64, Option<u64>), (begins, ends, whole): (u64, u64, Option<u64>)) -> bool {
+    let at_end = whole.is_none_or(|whole| ends.checked_add(1) == Some(whole));
+    begins == from && ends >= from && to.map_or(at_end, |to| ends == to || ends < to && at_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_contents_are_those_that_were_asked_for() {
+        for (asked, told, good) in [
+            ((3, Some(5)), "bytes 3-5/9", true),
+            ((3, Some(50)), "bytes 3-8/9", true),
+            ((3, None), "bytes 3-8/9", true),
+            ((3, None), "bytes 3-8/*", true),
+            ((3, None), "bytes 3-5/9", false),
+            ((3, Some(5)), "bytes 3-4/9", false),
+            ((3, Some(5)), "bytes 3-6/9", false),
+            ((3, Some(5)), "bytes 0-8/9", false),
+            ((3, Some(5)), "bytes */9", false),
+        ] {
+            let is_good = content_range(told).is_some_and(|told| is_part(asked, told));
+            assert_eq!(is_good, good, "{asked:?} {told}");
+        }
+        assert!(is_behind(0, "bytes 0--1/0") && is_behind(1, "bytes 1-0/1") && !is_behind(1, "bytes 1-1/2"));
+    }
+}

@@ -234,6 +234,109 @@ fn is_racy(version: &Version, read_at: Time) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heap::Stored;
+    use crate::monitor::Recorder;
+    use crate::name::Name;
+    use crate::source::{Content, Opened, Selection};
+    use crate::storage::Location;
+    use crate::stream::Records;
+    use std::sync::Mutex;
+
+    /// What happens each time that the content is opened, the first time last; and the record that is there by now.
+    struct Scripted {
+        turns: Mutex<Vec<io::Result<(&'static str, Settled)>>>,
+        newer: Option<Record>,
+    }
+
+    struct Text(&'static [u8], Option<Settled>);
+
+    impl io::Read for Text {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Content for Text {
+        fn settle(&mut self, _: &Stored) -> io::Result<Settled> {
+            self.1.take().ok_or_else(|| io::Error::other("asked twice"))
+        }
+    }
+
+    impl Source for Scripted {
+        fn location(&self) -> &Location {
+            unreachable!("contents are read, nothing else")
+        }
+        fn list(self: Arc<Self>, _: Arc<Selection>) -> Result<Records> {
+            unreachable!("contents are read, nothing else")
+        }
+        fn look(&self, _: Name, _: &Selection) -> Result<Option<Record>> {
+            unreachable!("contents are read, nothing else")
+        }
+        fn open(&self, _: &Record) -> io::Result<Opened> {
+            let (text, settled) = self.turns.lock().unwrap().pop().expect("it is not opened so often")?;
+            let version = Version { etag: Some("e".to_string()), ..Version::default() };
+            Ok(Opened { record: None, version, content: Box::new(Text(text.as_bytes(), Some(settled))) })
+        }
+        fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
+            Ok(self.newer.clone().filter(|newer| newer != record))
+        }
+    }
+
+    fn record(text: &str) -> Record {
+        Record::parse(text.as_bytes()).unwrap()
+    }
+
+    /// What becomes of a record whose content does that, and how many turns are left.
+    fn done(listed: &Record, turns: Vec<io::Result<(&'static str, Settled)>>, newer: Option<&str>) -> (Result<Record>, usize) {
+        let source = Arc::new(Scripted { turns: Mutex::new(turns), newer: newer.map(record) });
+        let monitor = Arc::new(Recorder::default());
+        let (verify_existing, verify_md5) = (false, true);
+        let worker =
+            Worker { source: source.clone(), heap: None, verify_existing, verify_md5, cache: None, monitor, heap_name: None };
+        let done = worker.work(listed.clone(), None).map(|done| match done {
+            Done::Passed(record) | Done::Kept(record, _) | Done::Failed(record) => record,
+        });
+        let left = source.turns.lock().unwrap().len();
+        (done, left)
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_read_once_more_and_then_reported() {
+        let (listed, newer) = (record(r#"{"name":"f","size":1}"#), r#"{"name":"f","size":2}"#);
+        let broken = || Err(io::Error::other("broken"));
+        let md5 = crate::digest::md5_of(b"ab");
+        for first in [Ok(("a", Settled::Changed)), broken()] {
+            let (kept, _) = done(&listed, vec![Ok(("ab", Settled::Whole)), first], Some(newer));
+            let kept = kept.unwrap();
+            assert_eq!((kept.fields().md5, kept.fields().size, kept.fields().racy), (Some(md5), Some(2), false), "{kept:?}");
+        }
+        let (kept, _) = done(&listed, vec![Ok(("a", Settled::Grew))], Some(newer));
+        let kept = kept.unwrap();
+        assert!(kept.fields().racy && kept.raw("grew").is_some() && kept.fields().size == Some(1), "{kept:?}");
+        for second in [Ok(("b", Settled::Changed)), broken()] {
+            let other = r#"{"name":"f","size":3}"#;
+            let is_broken = second.is_err();
+            let (failed, left) = done(&listed, vec![second, Ok(("a", Settled::Changed))], Some(other));
+            let told = if is_broken { "broken" } else { "it changes while it is read" };
+            assert_eq!((failed.unwrap().string("error").as_deref(), left), (Some(told), 0));
+        }
+    }
+
+    #[test]
+    fn what_would_be_the_same_again_is_not_read_again() {
+        let listed = record(r#"{"name":"f","md5":"d41d8cd98f00b204e9800998ecf8427e"}"#);
+        let again = || Ok(("", Settled::Whole));
+        let failed = |first, newer: Option<&str>| {
+            let (failed, left) = done(&listed, vec![again(), first], newer);
+            assert_eq!(left, 1);
+            failed.map(|failed| failed.string("error").unwrap())
+        };
+        assert_eq!(failed(Err(io::Error::other("broken")), None).unwrap(), "broken");
+        assert_eq!(failed(Ok(("", Settled::Odd("odd".to_string()))), Some(r#"{"name":"f"}"#)).unwrap(), "odd");
+        assert!(failed(Ok(("other", Settled::Whole)), Some(r#"{"name":"f"}"#)).unwrap().contains("the record says d41d8cd"));
+        let refused = LoginRefused("the login has expired".to_string()).into();
+        assert!(failed(Err(refused), Some(r#"{"name":"f"}"#)).unwrap_err().to_string().contains("expired"));
+    }
 
     #[test]
     fn what_may_have_changed_in_the_same_tick_is_racy() {

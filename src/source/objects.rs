@@ -53,7 +53,7 @@ impl ObjectSource {
         let fields = record.fields();
         let version = Version { size: fields.size, modified: fields.modified, changed: None, etag: fields.etag.clone() };
         // A byte more than it had shows that it changed.
-        let content = content.take(fields.size.unwrap_or(u64::MAX - 1) + 1);
+        let content = content.take(fields.size.unwrap_or(u64::MAX).saturating_add(1));
         let content = Box::new(ObjectContent { content, size: fields.size, store: self.store.clone(), looked });
         Opened { record: None, version, content }
     }

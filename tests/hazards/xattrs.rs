@@ -48,3 +48,16 @@ fn attributes_of_links_come_back() {
     world.sh("getfattr -m - files/a").ok().says("");
     world.sh("snap-read | snap-restore --xattrs --dry-run").ok().says("");
 }
+
+/// Objects of other storages have none that could be recorded, and their file systems are not told apart: an option that would be
+/// without effect is refused, also where the names are given.
+#[test]
+fn options_that_only_folders_of_this_machine_have_are_refused_for_other_roots() {
+    for (option, told) in [
+        ("--xattrs", "--xattrs: extended attributes are not recorded in memory://a"),
+        ("-x", "--one-file-system: file systems are not told apart in memory://a"),
+    ] {
+        World::new().sh(&format!("snap-scan {option} memory://a")).status(2).says("").complains(told);
+    }
+    World::new().sh("echo f | snap-scan --xattrs --files-from - memory://a").status(2).says("").complains("--xattrs: extended");
+}

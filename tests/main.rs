@@ -30,6 +30,7 @@ mod measure;
 mod memory;
 mod model;
 mod outputs;
+mod plans;
 mod private;
 mod readers;
 mod remote;

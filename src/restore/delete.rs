@@ -161,11 +161,11 @@ impl<'a> Walk<'a> {
         let found = self.find(name)?;
         self.extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
         self.extent.shared += u64::from(found.is_some());
-        let gave_way = || !is_folder && lock(&self.root.seen.gave_way).contains(name);
         Ok(match found {
             Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Fate::Replaced,
             Some(Chosen::Record(_) | Chosen::Bad(..)) => Fate::Stays,
-            None if self.is_rows || gave_way() => Fate::Stays,
+            None if self.is_rows => Fate::Stays,
+            _ if lock(&self.root.seen.gave_way).contains(name) => Fate::Stays,
             _ if self.root.spared.spares(name, is_folder) => Fate::Spared,
             _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
                 self.special += 1;
@@ -185,7 +185,8 @@ impl<'a> Walk<'a> {
         if filled && fate == Fate::Replaced {
             self.stuck.insert(name.clone());
         }
-        if filled && fate == Fate::Extra && self.is_rows && !self.root.spared.may_hold(name) {
+        let is_needed = self.root.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
+        if filled && fate == Fate::Extra && self.is_rows && !is_needed {
             let reason = reason(&Errno::NOTEMPTY.into());
             self.tell(Action::Delete, name, FileType::Directory, Err(format!("can't be deleted: {reason}")));
         }

@@ -255,11 +255,15 @@ impl FolderRoot {
         })
     }
 
-    /// Whether something is the file that came first.
+    /// Whether something is the file that came first. In a dry run that may lie where it can't be looked at: then it is.
     fn is_first(&self, first: &First, stat: &Stat) -> bool {
         let (parent, leaf) = split(first.name.as_bytes());
-        let origin = self.root.folder(parent).and_then(|folder| folder.lstat(leaf)).ok().flatten();
-        !first.is_new && origin.is_some_and(|o| (o.st_dev, o.st_ino) == (stat.st_dev, stat.st_ino))
+        let origin = self.root.folder(parent).and_then(|folder| folder.lstat(leaf));
+        !first.is_new
+            && match origin {
+                Ok(origin) => origin.is_some_and(|o| (o.st_dev, o.st_ino) == (stat.st_dev, stat.st_ino)),
+                Err(e) => self.options.dry_run && e.kind() == io::ErrorKind::PermissionDenied,
+            }
     }
 }
 

@@ -259,8 +259,13 @@ impl<T: Target> Restoring<T> {
             self.worker.monitor.warn(&format!("nothing is deleted, because {failed} failed"));
         }
         for (record, first) in std::mem::take(&mut self.waiting) {
+            let action = match (deletes, &first) {
+                (false, _) => Action::MakeRoom,
+                (true, None) => Action::Replace,
+                (true, Some(_)) => Action::Link,
+            };
             let done = match self.is_dry() {
-                true => Done { record, first, made: Ok(Made::only(if deletes { Action::Replace } else { Action::MakeRoom })) },
+                true => Done { record, first, made: Ok(Made::only(action)) },
                 false => self.make_waiting(record, first),
             };
             match done {

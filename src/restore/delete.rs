@@ -3,7 +3,8 @@
 
 use super::Input;
 use super::decide::{Action, Chosen};
-use super::folder::{FolderRoot, TO_READ, TO_WRITE, lock};
+use super::finish::{TO_READ, TO_WRITE};
+use super::folder::{FolderRoot, lock};
 use super::permit::Extent;
 use super::target::Deleted;
 use crate::error::{Result, counted, reason};
@@ -12,7 +13,6 @@ use crate::record::Kind;
 use crate::rootdir::{Folder, Listing, split};
 use rustix::fs::FileType;
 use rustix::io::Errno;
-use std::collections::HashSet;
 use std::io;
 use std::iter::Peekable;
 
@@ -55,8 +55,6 @@ pub struct Walk<'a> {
     /// Sockets, fifos and devices, which no record could have.
     special: u64,
     extent: Extent,
-    /// Folders that make room for a file, but something stays in them.
-    stuck: HashSet<Name>,
 }
 
 impl<'a> Walk<'a> {
@@ -72,16 +70,15 @@ impl<'a> Walk<'a> {
             last: None,
             special: 0,
             extent: Extent::default(),
-            stuck: HashSet::new(),
         }
     }
 
-    /// What would be deleted; and the folders in the place of a file that would not be emptied.
-    pub fn count(root: &FolderRoot, input: &Input) -> Result<(Extent, HashSet<Name>)> {
+    /// What would be deleted. Folders in the place of a file that would not be emptied are found as well.
+    pub fn count(root: &FolderRoot, input: &Input) -> Result<Extent> {
         let mut ignore = |_: Deleted| {};
         let mut walk = Walk::new(root, input, Mode::Count, &mut ignore);
         walk.folder(b"", false)?;
-        Ok((walk.extent, walk.stuck))
+        Ok(walk.extent)
     }
 
     /// Deletes what should not be there, or in a dry run reports it.
@@ -147,7 +144,7 @@ impl<'a> Walk<'a> {
             Err(e) => return Err(e),
         };
         let Some(folder) = folder else {
-            if self.mode == Mode::Tell && root.is_new_hidden(name) {
+            if self.mode == Mode::Tell && lock(&root.found).hidden.insert(name.clone()) {
                 self.tell(Action::Open, name, FileType::Directory, Ok(()));
             }
             return Ok(None);
@@ -165,7 +162,7 @@ impl<'a> Walk<'a> {
             Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Fate::Replaced,
             Some(Chosen::Record(_) | Chosen::Bad(..)) => Fate::Stays,
             None if self.is_rows => Fate::Stays,
-            _ if lock(&self.root.seen.gave_way).contains(name) => Fate::Stays,
+            _ if lock(&self.root.found).gave_way.contains(name) => Fate::Stays,
             _ if self.root.spared.spares(name, is_folder) => Fate::Spared,
             _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
                 self.special += 1;
@@ -183,7 +180,7 @@ impl<'a> Walk<'a> {
         }
         let filled = self.folder(name.as_bytes(), makes_room || fate == Fate::Replaced)?;
         if filled && fate == Fate::Replaced {
-            self.stuck.insert(name.clone());
+            lock(&self.root.found).stuck.insert(name.clone());
         }
         let is_needed = self.root.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
         if filled && fate == Fate::Extra && self.is_rows && !is_needed {

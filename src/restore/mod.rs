@@ -10,7 +10,9 @@ mod meta;
 mod names;
 mod objects;
 mod permit;
+
 mod pump;
+mod steps;
 mod target;
 #[cfg(test)]
 mod tests;

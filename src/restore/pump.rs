@@ -66,8 +66,10 @@ pub struct Restoring<T: Target> {
     /// The identity of the root.
     root: String,
     work: Option<Box<dyn Iterator<Item = Step<T::Place>> + Send>>,
-    /// Files and links that a folder has to make room for.
+    /// Files and links that a folder has to make room for, and other names of such files.
     waiting: Vec<(Record, Option<First>)>,
+    /// Their names.
+    late: HashSet<Name>,
     /// Folders, and files with several names, that could not be made.
     lost: HashSet<Name>,
     /// Files with several names that were made anew.
@@ -94,6 +96,7 @@ impl<T: Target> Restoring<T> {
             root,
             work: Some(Box::new(work)),
             waiting: Vec::new(),
+            late: HashSet::new(),
             lost: HashSet::new(),
             anew: HashSet::new(),
             queue: VecDeque::new(),
@@ -156,6 +159,9 @@ impl<T: Target> Restoring<T> {
             Step::Folder(action, name) => self.say(action, &name, "directory", None, None),
             Step::Task(task) => {
                 self.finish_before(task.record.name());
+                if task.first.as_ref().is_some_and(|first| self.late.contains(&first.name)) {
+                    return self.waiting.push((task.record, task.first));
+                }
                 let done = self.other_name(task);
                 self.made(done);
             }
@@ -205,9 +211,7 @@ impl<T: Target> Restoring<T> {
             }
         };
         if action == Action::MakeRoom {
-            if has_names(&record) {
-                self.lost.insert(record.name().clone());
-            }
+            self.late.insert(record.name().clone());
             return self.waiting.push((record, first));
         }
         if action.writes() && has_names(&record) {
@@ -259,20 +263,19 @@ impl<T: Target> Restoring<T> {
             self.worker.monitor.warn(&format!("nothing is deleted, because {failed} failed"));
         }
         for (record, first) in std::mem::take(&mut self.waiting) {
-            let action = match (deletes, &first) {
-                (false, _) => Action::MakeRoom,
-                (true, None) => Action::Replace,
-                (true, Some(_)) => Action::Link,
-            };
-            let done = match self.is_dry() {
-                true => Done { record, first, made: Ok(Made::only(action)) },
-                false => self.make_waiting(record, first),
-            };
-            match done {
-                Done { record, made: Ok(Made { action: Action::MakeRoom, .. }), .. } => self.fail(record.name(), STILL_BLOCKED),
-                Done { made: Err(Trouble::Fatal(e)), .. } => return Err(e),
-                done => self.made(done),
+            let mut done = self.make_waiting(record, first);
+            if let Ok(made) = &mut done.made
+                && made.action == Action::MakeRoom
+            {
+                match self.is_dry() && deletes {
+                    true => made.action = if done.first.is_some() { Action::Link } else { Action::Replace },
+                    false => done.made = Err(Trouble::Failed(STILL_BLOCKED.to_string())),
+                }
             }
+            if let Err(Trouble::Fatal(e)) = done.made {
+                return Err(e);
+            }
+            self.made(done);
         }
         Ok(())
     }

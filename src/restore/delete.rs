@@ -104,7 +104,7 @@ impl<'a> Walk<'a> {
         let (listing, folder) = match self.list(&shown) {
             Ok(Some(listed)) => listed,
             Ok(None) => return Ok(true),
-            Err(e) if is_gone(&e) => return Ok(self.passes(&shown)?),
+            Err(e) if is_gone(&e) => return self.passes(&shown),
             Err(e) => {
                 self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
                 return Ok(true);

@@ -1,4 +1,4 @@
-//! Makes files as the records say: every record is looked at, decided on ([`decide`]) and then printed in a dry run, or done.
+//! Makes files as the records say: every record is looked at, decided on (`decide`) and then printed in a dry run, or done.
 //! Folders first to last in one thread, contents in several, and the folders' own modes and times when everything in them is done.
 
 mod decide;

@@ -12,7 +12,7 @@ use crate::parallel::ordered_map;
 use crate::record::{Kind, Record};
 use crate::stat::type_word;
 use crate::stream::Tally;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// What takes a record from its place to what it should be. Several threads share one.
@@ -59,6 +59,17 @@ impl<T: Target> Worker<T> {
     }
 }
 
+/// What became of a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It could not be made.
+    Lost,
+    /// It waits for what is to be deleted.
+    Late,
+    /// It was made anew.
+    New,
+}
+
 /// A restore at work.
 pub struct Restoring<T: Target> {
     worker: Arc<Worker<T>>,
@@ -68,12 +79,8 @@ pub struct Restoring<T: Target> {
     work: Option<Box<dyn Iterator<Item = Step<T::Place>> + Send>>,
     /// Files and links that a folder has to make room for, and other names of such files.
     waiting: Vec<(Record, Option<First>)>,
-    /// Their names.
-    late: HashSet<Name>,
-    /// Folders, and files with several names, that could not be made.
-    lost: HashSet<Name>,
-    /// Files with several names that were made anew.
-    anew: HashSet<Name>,
+    /// What became of folders and of files with several names, as far as that matters later.
+    fates: HashMap<Name, Fate>,
     queue: VecDeque<Result<Record>>,
     tally: Tally,
     /// What is given out.
@@ -96,9 +103,7 @@ impl<T: Target> Restoring<T> {
             root,
             work: Some(Box::new(work)),
             waiting: Vec::new(),
-            late: HashSet::new(),
-            lost: HashSet::new(),
-            anew: HashSet::new(),
+            fates: HashMap::new(),
             queue: VecDeque::new(),
             tally: Tally::default(),
             listing: Listing::default(),
@@ -159,7 +164,7 @@ impl<T: Target> Restoring<T> {
             Step::Folder(action, name) => self.say(action, &name, "directory", None, None),
             Step::Task(task) => {
                 self.finish_before(task.record.name());
-                if task.first.as_ref().is_some_and(|first| self.late.contains(&first.name)) {
+                if task.first.as_ref().is_some_and(|first| self.became(first, Fate::Late)) {
                     return self.waiting.push((task.record, task.first));
                 }
                 let done = self.other_name(task);
@@ -181,12 +186,15 @@ impl<T: Target> Restoring<T> {
         }
     }
 
+    fn became(&self, first: &First, fate: Fate) -> bool {
+        self.fates.get(&first.name) == Some(&fate)
+    }
+
     /// Makes another name of a file that came before; where that can't be, a file of its own.
     fn other_name(&self, mut task: Task<T::Place>) -> Done {
-        let lost = |first: &First| self.lost.contains(&first.name);
-        task.first = task.first.filter(|first| !lost(first));
+        task.first = task.first.filter(|first| !self.became(first, Fate::Lost));
         if let Some(first) = &mut task.first {
-            first.is_new = self.anew.contains(&first.name);
+            first.is_new = self.became(first, Fate::New);
             match self.worker.settle(&task) {
                 // Another file system, too many links.
                 Err(Trouble::Failed(_)) => task.first = None,
@@ -202,7 +210,7 @@ impl<T: Target> Restoring<T> {
             Ok(made) => made,
             Err(trouble) => {
                 if record.kind() == Kind::Directory || has_names(&record) {
-                    self.lost.insert(record.name().clone());
+                    self.fates.insert(record.name().clone(), Fate::Lost);
                 }
                 return match trouble {
                     Trouble::Failed(reason) => self.fail(record.name(), &reason),
@@ -211,11 +219,11 @@ impl<T: Target> Restoring<T> {
             }
         };
         if action == Action::MakeRoom {
-            self.late.insert(record.name().clone());
+            self.fates.insert(record.name().clone(), Fate::Late);
             return self.waiting.push((record, first));
         }
         if action.writes() && has_names(&record) {
-            self.anew.insert(record.name().clone());
+            self.fates.insert(record.name().clone(), Fate::New);
         }
         let to = first.as_ref().map(|first| &first.name);
         self.say(action, record.name(), type_word(record.kind()), record.fields().size, to);
@@ -306,7 +314,7 @@ impl<T: Target> Restoring<T> {
                 let failed = self.worker.target.finish_before(record.name());
                 self.fail_all(failed);
             }
-            if record.kind() == Kind::Directory && !self.lost.contains(record.name()) {
+            if record.kind() == Kind::Directory && self.fates.get(record.name()) != Some(&Fate::Lost) {
                 self.worker.target.enter(&record);
             }
         }

@@ -212,7 +212,9 @@ fn known(said: &[String], opened: &[String]) -> Vec<String> {
     let is_hidden = |line: &&String| {
         let (name, what) = line.split_once(": ").unwrap_or((line, ""));
         let first = what.split_once(" to ").map_or(name, |(_, first)| first);
-        opened.iter().any(|o| is_below(name, o) || is_below(first, o))
+        // Whether a folder above goes is not known either.
+        let is_above = |o: &String| what == "delete" && is_below(o, &name.to_string());
+        opened.iter().any(|o| is_below(name, o) || is_below(first, o) || is_above(o))
     };
     let mut known: Vec<String> = said.iter().filter(|line| !is_hidden(line)).cloned().collect();
     known.sort();
@@ -238,7 +240,9 @@ fn check(case: &Case, folder: Option<&Path>, counts: &mut Counts, what: &str) {
     assert!(planned == outcome || !opened.is_empty(), "{planned:?} {outcome:?} {what}");
     let failed = done.iter().filter(|line| line.contains(": failed: ")).count();
     if failed == 0 && outcome.is_ok() {
-        let (again, outcome) = case.run(true);
+        let (mut again, outcome) = case.run(true);
+        // A folder that no record opens to us stays as it was.
+        again.retain(|line| !line.ends_with(": open"));
         assert_eq!((again, outcome), (Vec::new(), Ok(())), "something is left to do: {what}\n{done:#?}\n{:#?}", case.lines);
         assert_eq!(case.run(false).0, Vec::<String>::new(), "{what}");
     }

@@ -52,6 +52,8 @@ pub struct Walk<'a> {
     report: &'a mut dyn FnMut(Deleted),
     /// The last record that was passed.
     last: Option<Name>,
+    /// The last folder that could not be looked into.
+    hidden: Option<Name>,
     /// Sockets, fifos and devices, which no record could have.
     special: u64,
     extent: Extent,
@@ -68,6 +70,7 @@ impl<'a> Walk<'a> {
             mode,
             report,
             last: None,
+            hidden: None,
             special: 0,
             extent: Extent::default(),
         }
@@ -144,6 +147,7 @@ impl<'a> Walk<'a> {
             Err(e) => return Err(e),
         };
         let Some(folder) = folder else {
+            self.hidden = Some(name.clone());
             if self.mode == Mode::Tell && lock(&root.found).hidden.insert(name.clone()) {
                 self.tell(Action::Open, name, FileType::Directory, Ok(()));
             }
@@ -179,11 +183,14 @@ impl<'a> Walk<'a> {
             return Ok(false);
         }
         let filled = self.folder(name.as_bytes(), makes_room || fate == Fate::Replaced)?;
+        // What a dry run can't look into may well be emptied.
+        let is_unknown = self.hidden.as_ref().is_some_and(|hidden| hidden == name || name.is_above(hidden));
         if filled && fate == Fate::Replaced {
-            lock(&self.root.found).stuck.insert(name.clone());
+            let mut found = lock(&self.root.found);
+            if is_unknown { &mut found.hidden } else { &mut found.stuck }.insert(name.clone());
         }
         let is_needed = self.root.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
-        if filled && fate == Fate::Extra && self.is_rows && !is_needed {
+        if filled && fate == Fate::Extra && self.is_rows && !is_needed && !is_unknown {
             let reason = reason(&Errno::NOTEMPTY.into());
             self.tell(Action::Delete, name, FileType::Directory, Err(format!("can't be deleted: {reason}")));
         }

@@ -57,7 +57,7 @@ pub struct Found {
     pub gave_way: HashSet<Name>,
     /// Folders in the place of a file that are not emptied by what is deleted.
     pub stuck: HashSet<Name>,
-    /// Folders that a dry run can't look into, and has told of.
+    /// Folders that a dry run can't look into, and has told of; or in the place of a file, with such a folder in them.
     pub hidden: HashSet<Name>,
 }
 
@@ -144,7 +144,8 @@ impl FolderRoot {
         if self.keeps(stat) {
             return Ok(Held::Root);
         }
-        let Some(folder) = self.open_in(&task.place.folder, name.as_bytes(), TO_READ)? else {
+        let folder = self.open_in(&task.place.folder, name.as_bytes(), TO_READ)?;
+        let Some(folder) = folder.filter(|_| !lock(&self.found).hidden.contains(name)) else {
             lock(&self.found).hidden.insert(name.clone());
             return Ok(Held::Hidden);
         };

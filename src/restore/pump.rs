@@ -225,7 +225,7 @@ impl<T: Target> Restoring<T> {
         if action.writes() && has_names(&record) {
             self.fates.insert(record.name().clone(), Fate::New);
         }
-        let to = first.as_ref().map(|first| &first.name);
+        let to = first.as_ref().filter(|_| action != Action::Open).map(|first| &first.name);
         self.say(action, record.name(), type_word(record.kind()), record.fields().size, to);
         if record.kind() == Kind::Directory && !self.worker.options.delete && !self.is_dry() {
             self.worker.target.enter(&record);

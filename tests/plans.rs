@@ -236,7 +236,25 @@ fn check(case: &Case, folder: Option<&Path>, counts: &mut Counts, what: &str) {
     assert!(folder.map(state) == before, "a dry run changes something: {what}");
     let (done, outcome) = case.run(false);
     let opened: Vec<String> = plan.iter().filter_map(|line| line.strip_suffix(": open").map(str::to_string)).collect();
-    assert_eq!(known(&plan, &opened), known(&done, &opened), "{what}\n{plan:#?}\n{done:#?}\n{:#?}", case.lines);
+    let (mut expected, mut reported) = (known(&plan, &opened), known(&done, &opened));
+    let warned = |said: &[String]| said.iter().any(|line| line.starts_with("warned: "));
+    if !opened.is_empty() {
+        // Nor is it known what becomes of another name of a file that is in such a folder.
+        let all = case.lines.iter().filter_map(|line| Record::parse(line.as_bytes()).ok());
+        let several: BTreeSet<String> =
+            all.filter(|r| r.fields().nlink.is_some_and(|n| n > 1)).map(|r| r.name().printable()).collect();
+        for said in [&mut expected, &mut reported] {
+            said.retain(|line| !several.contains(line.split_once(": ").map_or("", |(name, _)| name)));
+            said.retain(|line| !line.starts_with("warned: "));
+        }
+    }
+    if !opened.is_empty() && warned(&done) && !warned(&plan) {
+        // Something failed in a folder that had to be opened, so that nothing is deleted, nor what waits for that replaced.
+        for said in [&mut expected, &mut reported] {
+            said.retain(|line| [": create", ": change"].iter().any(|end| line.ends_with(end)));
+        }
+    }
+    assert_eq!(expected, reported, "{what}\n{plan:#?}\n{done:#?}\n{:#?}", case.lines);
     assert!(planned == outcome || !opened.is_empty(), "{planned:?} {outcome:?} {what}");
     let failed = done.iter().filter(|line| line.contains(": failed: ")).count();
     if failed == 0 && outcome.is_ok() {

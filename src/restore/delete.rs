@@ -106,10 +106,13 @@ impl<'a> Walk<'a> {
         let shown = Name::new(name);
         let (listing, folder) = match self.list(&shown) {
             Ok(Some(listed)) => listed,
-            Ok(None) => return Ok(true),
             Err(e) if is_gone(&e) => return self.passes(&shown),
-            Err(e) => {
-                self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
+            unseen => {
+                if let Err(e) = unseen {
+                    self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
+                }
+                // Nobody looks for what is in it.
+                self.passes(&shown)?;
                 return Ok(true);
             }
         };
@@ -180,6 +183,7 @@ impl<'a> Walk<'a> {
     fn is_emptied(&mut self, name: &Name, fate: Fate, makes_room: bool) -> Result<bool> {
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
         if fate == Fate::Spared || fate == Fate::Stays && self.is_rows && self.mode != Mode::Count && !has_rows {
+            self.passes(name)?;
             return Ok(false);
         }
         let filled = self.folder(name.as_bytes(), makes_room || fate == Fate::Replaced)?;

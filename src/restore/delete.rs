@@ -5,6 +5,7 @@ use super::Input;
 use super::decide::{Action, Chosen};
 use super::finish::{TO_READ, TO_WRITE};
 use super::folder::{FolderRoot, lock};
+use super::names::is_past;
 use super::permit::Extent;
 use super::target::Deleted;
 use crate::error::{Result, counted, reason};
@@ -181,6 +182,8 @@ impl<'a> Walk<'a> {
 
     /// Works through what is in a folder, as far as that may matter. Whether it is to go and nothing stays in it.
     fn is_emptied(&mut self, name: &Name, fate: Fate, makes_room: bool) -> Result<bool> {
+        // Rows of what was not entered may stand before those of this folder.
+        self.pass(|next| !name.is_above(next) && !is_past(name, next))?;
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
         if fate == Fate::Spared || fate == Fate::Stays && self.is_rows && self.mode != Mode::Count && !has_rows {
             self.passes(name)?;

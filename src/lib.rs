@@ -149,5 +149,5 @@ pub mod internals {
     macro_rules! rooms {
         ($($room:ident)*) => { $(pub mod $room { pub use crate::$room::*; })* };
     }
-    rooms! { codec diff digest display end error json monitor name record snapshot sort storage stream time }
+    rooms! { codec content diff digest display end error heap json monitor name record restore snapshot sort storage stream time }
 }

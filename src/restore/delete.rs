@@ -3,7 +3,9 @@
 
 use super::Input;
 use super::decide::{Action, Chosen};
-use super::folder::{FolderRoot, TO_READ, TO_WRITE, lock};
+use super::finish::{TO_READ, TO_WRITE};
+use super::folder::{FolderRoot, lock};
+use super::names::is_past;
 use super::permit::Extent;
 use super::target::Deleted;
 use crate::display::counted;
@@ -13,7 +15,6 @@ use crate::record::Kind;
 use crate::rootdir::{Folder, Listing, split};
 use rustix::fs::FileType;
 use rustix::io::Errno;
-use std::collections::HashSet;
 use std::io;
 use std::iter::Peekable;
 
@@ -53,11 +54,11 @@ pub struct Walk<'a> {
     report: &'a mut dyn FnMut(Deleted),
     /// The last record that was passed.
     last: Option<Name>,
+    /// The last folder that could not be looked into.
+    hidden: Option<Name>,
     /// Sockets, fifos and devices, which no record could have.
     special: u64,
     extent: Extent,
-    /// Folders that make room for a file, but something stays in them.
-    stuck: HashSet<Name>,
 }
 
 impl<'a> Walk<'a> {
@@ -71,18 +72,18 @@ impl<'a> Walk<'a> {
             mode,
             report,
             last: None,
+            hidden: None,
             special: 0,
             extent: Extent::default(),
-            stuck: HashSet::new(),
         }
     }
 
-    /// What would be deleted; and the folders in the place of a file that would not be emptied.
-    pub fn count(root: &FolderRoot, input: &Input) -> Result<(Extent, HashSet<Name>)> {
+    /// What would be deleted. Folders in the place of a file that would not be emptied are found as well.
+    pub fn count(root: &FolderRoot, input: &Input) -> Result<Extent> {
         let mut ignore = |_: Deleted| {};
         let mut walk = Walk::new(root, input, Mode::Count, &mut ignore);
         walk.folder(b"", false)?;
-        Ok((walk.extent, walk.stuck))
+        Ok(walk.extent)
     }
 
     /// Deletes what should not be there, or in a dry run reports it.
@@ -107,10 +108,13 @@ impl<'a> Walk<'a> {
         let shown = Name::new(name);
         let (listing, folder) = match self.list(&shown) {
             Ok(Some(listed)) => listed,
-            Ok(None) => return Ok(true),
             Err(e) if is_gone(&e) => return self.passes(&shown),
-            Err(e) => {
-                self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
+            unseen => {
+                if let Err(e) = unseen {
+                    self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
+                }
+                // Nobody looks for what is in it.
+                self.passes(&shown)?;
                 return Ok(true);
             }
         };
@@ -148,7 +152,8 @@ impl<'a> Walk<'a> {
             Err(e) => return Err(e),
         };
         let Some(folder) = folder else {
-            if self.mode == Mode::Tell && root.is_new_hidden(name) {
+            self.hidden = Some(name.clone());
+            if self.mode == Mode::Tell && lock(&root.found).hidden.insert(name.clone()) {
                 self.tell(Action::Open, name, FileType::Directory, Ok(()));
             }
             return Ok(None);
@@ -162,11 +167,11 @@ impl<'a> Walk<'a> {
         let found = self.find(name)?;
         self.extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
         self.extent.shared += u64::from(found.is_some());
-        let gave_way = || !is_folder && lock(&self.root.seen.gave_way).contains(name);
         Ok(match found {
             Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Fate::Replaced,
             Some(Chosen::Record(_) | Chosen::Bad(..)) => Fate::Stays,
-            None if self.is_rows || gave_way() => Fate::Stays,
+            None if self.is_rows => Fate::Stays,
+            _ if lock(&self.root.found).gave_way.contains(name) => Fate::Stays,
             _ if self.root.spared.spares(name, is_folder) => Fate::Spared,
             _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
                 self.special += 1;
@@ -178,15 +183,22 @@ impl<'a> Walk<'a> {
 
     /// Works through what is in a folder, as far as that may matter. Whether it is to go and nothing stays in it.
     fn is_emptied(&mut self, name: &Name, fate: Fate, makes_room: bool) -> Result<bool> {
+        // Rows of what was not entered may stand before those of this folder.
+        self.pass(|next| !name.is_above(next) && !is_past(name, next))?;
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
         if fate == Fate::Spared || fate == Fate::Stays && self.is_rows && self.mode != Mode::Count && !has_rows {
+            self.passes(name)?;
             return Ok(false);
         }
         let filled = self.folder(name.as_bytes(), makes_room || fate == Fate::Replaced)?;
+        // What a dry run can't look into may well be emptied.
+        let is_unknown = self.hidden.as_ref().is_some_and(|hidden| hidden == name || name.is_above(hidden));
         if filled && fate == Fate::Replaced {
-            self.stuck.insert(name.clone());
+            let mut found = lock(&self.root.found);
+            if is_unknown { &mut found.hidden } else { &mut found.stuck }.insert(name.clone());
         }
-        if filled && fate == Fate::Extra && self.is_rows && !self.root.spared.may_hold(name) {
+        let is_needed = self.root.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
+        if filled && fate == Fate::Extra && self.is_rows && !is_needed && !is_unknown {
             let reason = reason(&Errno::NOTEMPTY.into());
             self.tell(Action::Delete, name, FileType::Directory, Err(format!("can't be deleted: {reason}")));
         }

@@ -1,15 +1,20 @@
-//! Folders get their mode, owner and time when everything in them is done; those that were opened to us for that long get their own
-//! mode back.
+//! Folders are opened to us for the time of the work, where they are ours, and get their own mode back. They get what their records
+//! say, mode, owner and time, when everything in them is done.
 
-use super::folder::{FolderRoot, TO_READ, lock};
+use super::folder::{FolderRoot, is, lock};
 use super::meta::Meta;
 use super::target::Failed;
 use crate::record::Record;
-use crate::rootdir::split;
-use rustix::fs::{self, Mode};
+use crate::rootdir::{Folder, split};
+use rustix::fs::{self, FileType, Mode, Stat};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Mutex;
+
+/// What it takes to read a folder.
+pub const TO_READ: u32 = 0o500;
+/// What it takes to work in it.
+pub const TO_WRITE: u32 = 0o700;
 
 /// Folders that were made readable and writable for a time, with the mode that they had.
 #[derive(Default)]
@@ -28,6 +33,46 @@ impl Loosened {
 }
 
 impl FolderRoot {
+    /// Opens a folder in an open one. One of ours whose mode lacks what we need of it gets that until all is done; in a dry run it
+    /// is None, for what is in it can't be known.
+    pub fn open_in(&self, parent: &Folder, name: &[u8], needed: u32) -> io::Result<Option<Folder>> {
+        let leaf = split(name).1;
+        let folder = match parent.folder(leaf) {
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                let is_ours = |stat: &Stat| is(stat, FileType::Directory) && stat.st_uid == self.euid;
+                match parent.lstat(leaf)? {
+                    Some(stat) if is_ours(&stat) && self.options.dry_run => return Ok(None),
+                    Some(stat) if is_ours(&stat) => {}
+                    _ => return Err(e),
+                }
+                let (fd, stat) = parent.open_own(leaf)?;
+                self.loosened.note(name, stat.st_mode & 0o7777);
+                Folder::of(fd)
+            }
+            opened => opened?,
+        };
+        Ok(self.loosen(&folder, name, needed)?.then_some(folder))
+    }
+
+    /// The same for a folder that could be opened: whether all that is needed of it is allowed now. The superuser needs none of
+    /// this.
+    pub fn loosen(&self, folder: &Folder, name: &[u8], needed: u32) -> io::Result<bool> {
+        if self.euid == 0 || name.is_empty() {
+            return Ok(true);
+        }
+        let stat = folder.stat()?;
+        let mode = stat.st_mode & 0o7777;
+        if stat.st_uid != self.euid || mode & needed == needed {
+            return Ok(true);
+        }
+        if self.options.dry_run {
+            return Ok(mode & needed & TO_READ == needed & TO_READ);
+        }
+        fs::fchmod(folder.fd(), Mode::from_raw_mode(mode | TO_WRITE))?;
+        self.loosened.note(name, mode);
+        Ok(true)
+    }
+
     /// Brings a folder to what its record says.
     pub fn finish(&self, record: &Record) -> Option<Failed> {
         let name = record.name().as_bytes();

@@ -1,4 +1,4 @@
-//! Makes files as the records say: every record is looked at, decided on ([`decide`]) and then printed in a dry run, or done.
+//! Makes files as the records say: every record is looked at, decided on (`decide`) and then printed in a dry run, or done.
 //! Folders first to last in one thread, contents in several, and the folders' own modes and times when everything in them is done.
 
 mod decide;
@@ -10,7 +10,9 @@ mod meta;
 mod names;
 mod objects;
 mod permit;
+
 mod pump;
+mod steps;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::ordered_map;
 use crate::record::{Kind, Record};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// What takes a record from its place to what it should be. Several threads share one.
@@ -59,6 +59,17 @@ impl<T: Target> Worker<T> {
     }
 }
 
+/// What became of a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It could not be made.
+    Lost,
+    /// It waits for what is to be deleted.
+    Late,
+    /// It was made anew.
+    New,
+}
+
 /// A restore at work.
 pub struct Restoring<T: Target> {
     worker: Arc<Worker<T>>,
@@ -66,12 +77,10 @@ pub struct Restoring<T: Target> {
     /// The identity of the root.
     root: String,
     work: Option<Box<dyn Iterator<Item = Step<T::Place>> + Send>>,
-    /// Files and links that a folder has to make room for.
+    /// Files and links that a folder has to make room for, and other names of such files.
     waiting: Vec<(Record, Option<First>)>,
-    /// Folders, and files with several names, that could not be made.
-    lost: HashSet<Name>,
-    /// Files with several names that were made anew.
-    anew: HashSet<Name>,
+    /// What became of folders and of files with several names, as far as that matters later.
+    fates: HashMap<Name, Fate>,
     queue: VecDeque<Result<Record>>,
     tally: Tally,
     /// What is given out.
@@ -94,8 +103,7 @@ impl<T: Target> Restoring<T> {
             root,
             work: Some(Box::new(work)),
             waiting: Vec::new(),
-            lost: HashSet::new(),
-            anew: HashSet::new(),
+            fates: HashMap::new(),
             queue: VecDeque::new(),
             tally: Tally::default(),
             listing: Listing::default(),
@@ -156,6 +164,9 @@ impl<T: Target> Restoring<T> {
             Step::Folder(action, name) => self.say(action, &name, "directory", None, None),
             Step::Task(task) => {
                 self.finish_before(task.record.name());
+                if task.first.as_ref().is_some_and(|first| self.became(first, Fate::Late)) {
+                    return self.waiting.push((task.record, task.first));
+                }
                 let done = self.other_name(task);
                 self.made(done);
             }
@@ -175,12 +186,15 @@ impl<T: Target> Restoring<T> {
         }
     }
 
+    fn became(&self, first: &First, fate: Fate) -> bool {
+        self.fates.get(&first.name) == Some(&fate)
+    }
+
     /// Makes another name of a file that came before; where that can't be, a file of its own.
     fn other_name(&self, mut task: Task<T::Place>) -> Done {
-        let lost = |first: &First| self.lost.contains(&first.name);
-        task.first = task.first.filter(|first| !lost(first));
+        task.first = task.first.filter(|first| !self.became(first, Fate::Lost));
         if let Some(first) = &mut task.first {
-            first.is_new = self.anew.contains(&first.name);
+            first.is_new = self.became(first, Fate::New);
             match self.worker.settle(&task) {
                 // Another file system, too many links.
                 Err(Trouble::Failed(_)) => task.first = None,
@@ -196,7 +210,7 @@ impl<T: Target> Restoring<T> {
             Ok(made) => made,
             Err(trouble) => {
                 if record.kind() == Kind::Directory || has_names(&record) {
-                    self.lost.insert(record.name().clone());
+                    self.fates.insert(record.name().clone(), Fate::Lost);
                 }
                 return match trouble {
                     Trouble::Failed(reason) => self.fail(record.name(), &reason),
@@ -205,15 +219,13 @@ impl<T: Target> Restoring<T> {
             }
         };
         if action == Action::MakeRoom {
-            if has_names(&record) {
-                self.lost.insert(record.name().clone());
-            }
+            self.fates.insert(record.name().clone(), Fate::Late);
             return self.waiting.push((record, first));
         }
         if action.writes() && has_names(&record) {
-            self.anew.insert(record.name().clone());
+            self.fates.insert(record.name().clone(), Fate::New);
         }
-        let to = first.as_ref().map(|first| &first.name);
+        let to = first.as_ref().filter(|_| action != Action::Open).map(|first| &first.name);
         self.say(action, record.name(), record.kind().word().unwrap_or("file"), record.fields().size, to);
         if record.kind() == Kind::Directory && !self.worker.options.delete && !self.is_dry() {
             self.worker.target.enter(&record);
@@ -259,15 +271,19 @@ impl<T: Target> Restoring<T> {
             self.worker.monitor.warn(&format!("nothing is deleted, because {failed} failed"));
         }
         for (record, first) in std::mem::take(&mut self.waiting) {
-            let done = match self.is_dry() {
-                true => Done { record, first, made: Ok(Made::only(if deletes { Action::Replace } else { Action::MakeRoom })) },
-                false => self.make_waiting(record, first),
-            };
-            match done {
-                Done { record, made: Ok(Made { action: Action::MakeRoom, .. }), .. } => self.fail(record.name(), STILL_BLOCKED),
-                Done { made: Err(Trouble::Fatal(e)), .. } => return Err(e),
-                done => self.made(done),
+            let mut done = self.make_waiting(record, first);
+            if let Ok(made) = &mut done.made
+                && made.action == Action::MakeRoom
+            {
+                match self.is_dry() && deletes {
+                    true => made.action = if done.first.is_some() { Action::Link } else { Action::Replace },
+                    false => done.made = Err(Trouble::Failed(STILL_BLOCKED.to_string())),
+                }
             }
+            if let Err(Trouble::Fatal(e)) = done.made {
+                return Err(e);
+            }
+            self.made(done);
         }
         Ok(())
     }
@@ -298,7 +314,7 @@ impl<T: Target> Restoring<T> {
                 let failed = self.worker.target.finish_before(record.name());
                 self.fail_all(failed);
             }
-            if record.kind() == Kind::Directory && !self.lost.contains(record.name()) {
+            if record.kind() == Kind::Directory && self.fates.get(record.name()) != Some(&Fate::Lost) {
                 self.worker.target.enter(&record);
             }
         }

@@ -31,7 +31,6 @@ pub struct First {
 }
 
 /// What comes of a record.
-#[expect(clippy::large_enum_variant, reason = "a few at a time; a box would cost an allocation each")]
 pub enum Step<P> {
     /// It goes on as it is.
     Pass(Record),

@@ -6,9 +6,9 @@ mod answer;
 mod azure;
 #[cfg(all(test, feature = "network"))]
 mod fake;
+mod folder;
 #[cfg(feature = "network")]
 mod http;
-#[cfg(feature = "network")]
 mod intake;
 mod location;
 pub mod memory;
@@ -35,7 +35,7 @@ mod webdav;
 #[cfg(feature = "network")]
 mod xml;
 
-pub use location::{Location, as_path, make_folders, resolved};
+pub use location::{Location, as_path, resolved};
 pub use options::{Options, text_variable, variable};
 pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
 

@@ -133,7 +133,7 @@ fn index(data: &[u8]) {
     let all = [first, end(end(0).len() as u32)].concat();
     FILE.with(|file| {
         std::fs::write(file.path(), &all).expect("a file");
-        let place = snapshot::Place::File(file.path().to_path_buf());
+        let place = snapshot::Place::file(file.path());
         let Ok(index) = snapshot::Index::of(&place) else { return };
         let index = index.expect("there is one");
         let name = |n: &str| Name::new(n.as_bytes());

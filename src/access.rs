@@ -1,13 +1,12 @@
 //! Who may read what a heap or a snap root holds. A root that we make is its owner's alone; what is made in a root takes the
 //! bits of the group and of others from it, whatever the umask says, so that the root alone decides.
 
-use crate::storage;
 use rustix::fs::{self, AtFlags, CWD, Mode};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// The set-group-id bit, which a folder has from the one that it was made in.
@@ -34,7 +33,7 @@ impl Access {
     /// # Errors
     /// What the system says.
     pub fn make_root(root: &Path) -> io::Result<Access> {
-        storage::make_folders(root, 0o700)?;
+        make_folders(root, 0o700)?;
         Access::of(root)
     }
 
@@ -88,6 +87,28 @@ impl Access {
             }
         }
         Ok(())
+    }
+}
+
+/// Makes a folder with that mode and those above it with the usual one, each new one synced into the one above, so that what is
+/// synced in it can be found again.
+fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|p| !p.as_os_str().is_empty());
+    let make = || std::fs::DirBuilder::new().mode(mode).create(folder);
+    let mut made = make();
+    if made.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+        // Also where nothing can be known of any folder this comes to an end.
+        let Some(above) = above else { return made };
+        make_folders(above, 0o777)?;
+        made = make();
+    }
+    match made {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(e),
+        Ok(()) => std::fs::File::open(above.unwrap_or(Path::new(".")))?.sync_all(),
     }
 }
 

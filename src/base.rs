@@ -31,7 +31,7 @@ impl Base {
     /// If it can't be read.
     pub fn open(place: Place, monitor: Arc<dyn Monitor>) -> Result<Base> {
         let ours = snapshot::label(&place)?.is_some();
-        let time = snapshot::time_of(&place.file_name());
+        let time = snapshot::time_of(place.file_name());
         // A time in the future tells nothing of when it was made: every time of a file is then too late to count.
         let from = |t: Time| if snapshot::is_future(t) { Time { sec: i64::MIN, nsec: 0 } } else { t.minus_seconds(1) };
         let limit = time.filter(|_| !ours).map(|t| (from(t), t));

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -119,11 +120,7 @@ impl NewFile {
         file.sync_all()?;
         let leaf = path.file_name().map(|leaf| leaf.as_bytes().to_vec()).unwrap_or_default();
         temp.publish(&leaf)?;
-        match fs::fsync(folder.fd()) {
-            // Some file systems have nothing to sync in a folder.
-            Err(Errno::INVAL) | Ok(()) => Ok(()),
-            Err(e) => Err(e.into()),
-        }
+        sync_folder(folder.fd())
     }
 }
 
@@ -134,6 +131,18 @@ impl Write for NewFile {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Makes the names in a folder last.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_folder(folder: impl AsFd) -> io::Result<()> {
+    match fs::fsync(folder) {
+        // Some file systems have nothing to sync in a folder.
+        Err(Errno::INVAL) | Ok(()) => Ok(()),
+        Err(e) => Err(e.into()),
     }
 }
 

@@ -153,7 +153,7 @@ pub fn gc(
             condemned.replace(folder, &mut next)?;
         }
         let age = if options.exclusive { Duration::ZERO } else { temps::AGE };
-        totals.temps = temps::sweep(folder, snap_roots, now, age)?;
+        totals.temps = temps::sweep(heap, snap_roots, now, age)?;
     }
     Ok(totals)
 }

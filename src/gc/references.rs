@@ -1,15 +1,15 @@
 //! What the snapshots refer to.
 
 use crate::digest::Md5;
-use crate::display::printable;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::parallel;
 use crate::snapshot::{self, Place};
 use crate::storage::{Gap, Location};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use walkdir::WalkDir;
+
+/// There may be snapshots where nothing could be listed, whatever the folder is called.
+const UNLISTED: &str = "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder \
+                        (or run it as who may), or move it out of the snap root";
 
 /// The md5 that snapshots have in them: sixteen bytes each.
 #[derive(Debug, Default)]
@@ -86,48 +86,21 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
     }
 }
 
+/// All that may be a snapshot, also where symbolic links lead to.
 fn files(root: &Location) -> Result<Vec<Place>> {
-    match root {
-        Location::Folder(folder) => in_folder(folder, root),
-        Location::Remote(store) => {
-            let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz");
-            let mut found = Vec::new();
-            for object in store.list(b"") {
-                match object {
-                    Ok(object) if is_snapshot(&object.key) => found.push(Place::Object(store.clone(), object.key)),
-                    Ok(_) => {}
-                    Err(e) => match Gap::of(&e) {
-                        Some(gap) if !gap.is_folder && !is_snapshot(&gap.key) => {}
-                        Some(gap) => return Err(unlisted(format!("list the snap root {root}: {gap}"))),
-                        None => return Err(Error::io(format!("list the snap root {root}"), e)),
-                    },
-                }
-            }
-            Ok(found)
-        }
-    }
-}
-
-/// There may be snapshots there, whatever the folder is called.
-fn unlisted(reason: String) -> Error {
-    Error::advise(
-        reason,
-        "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder (or run it as \
-         who may), or move it out of the snap root",
-    )
-}
-
-fn in_folder(folder: &Path, root: &Location) -> Result<Vec<Place>> {
+    let store = root.store_beyond_links();
+    let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz");
     let mut found = Vec::new();
-    for entry in WalkDir::new(folder).follow_links(true) {
-        let entry = entry.map_err(|e| unlisted(snapshot::unlisted(root, &e).to_string()))?;
-        if !entry.file_name().as_bytes().ends_with(b".jsonl.gz") || entry.file_type().is_dir() {
-            continue;
+    for object in store.list(b"") {
+        match object {
+            Ok(object) if is_snapshot(&object.key) => found.push(Place::new(store.clone(), object.key)),
+            Ok(_) => {}
+            Err(e) => match Gap::of(&e) {
+                Some(gap) if !gap.is_folder && !is_snapshot(&gap.key) => {}
+                Some(_) => return Err(Error::advise(snapshot::unlisted(root, e).to_string(), UNLISTED)),
+                None => return Err(snapshot::unlisted(root, e)),
+            },
         }
-        if !entry.file_type().is_file() {
-            return Err(Error::refused(format!("{}: it is no file", printable(entry.path().as_os_str().as_bytes()))));
-        }
-        found.push(Place::File(entry.into_path()));
     }
     Ok(found)
 }

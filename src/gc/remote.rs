@@ -46,7 +46,7 @@ pub fn gc(
     }
     for batch in fates.chunks(BATCH) {
         if options.delete {
-            delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
+            temps::delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
         }
         for (fate, _) in batch {
             totals.deleted.add(fate.stored_size);
@@ -56,9 +56,12 @@ pub fn gc(
     if options.delete {
         totals.temps = Sum { count: leftovers.len() as u64, bytes: leftovers.iter().map(|(size, _)| size).sum() };
         for batch in leftovers.chunks(BATCH) {
-            delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
+            temps::delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
         }
-        temps::sweep_stores(snap_roots, Time::now(), temps::AGE, &mut totals.temps)?;
+        let old = |time: Time| Time::now().sec.saturating_sub(time.sec) as f64 >= temps::AGE.as_secs_f64();
+        for root in snap_roots {
+            temps::sweep_unfinished(root, b"", &old, &mut totals.temps)?;
+        }
     }
     Ok(totals)
 }
@@ -66,12 +69,4 @@ pub fn gc(
 /// Whether a folder is one of those that objects lie in, or that a writer may have left something in.
 fn is_looked_at(folder: &[u8]) -> bool {
     heap::is_folder(folder) || [&b"temp/"[..], b"gc/", b"roots/"].iter().any(|ours| folder.starts_with(ours))
-}
-
-/// Deletes objects; the first that can't be is an error.
-pub(super) fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
-    for (key, result) in keys.iter().zip(store.delete(&keys)) {
-        result.or_failed(|| format!("delete {}/{}", store.url(), crate::display::printable(key)))?;
-    }
-    Ok(())
 }

@@ -1,71 +1,75 @@
 //! What writers that died left behind: our folders in `temp` of the heap, the Python tool's files there, and temporary files
 //! beside snapshots and lists. Age tells them from those in use.
 
-use super::{Sum, remote};
+use super::Sum;
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
-use crate::heap::condemned;
-use crate::storage::Location;
+use crate::storage::{Location, Store};
 use crate::time::Time;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use walkdir::WalkDir;
 
 /// No writer leaves a temporary file alone for so long.
 pub const AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// Deletes what was last written at least so long ago.
-pub fn sweep(heap: &Path, snap_roots: &[Location], now: Time, age: Duration) -> Result<Sum> {
+/// Deletes what was last written at least so long ago in a heap that is a folder, and in snap roots.
+pub fn sweep(heap: &Location, snap_roots: &[Location], now: Time, age: Duration) -> Result<Sum> {
     let mut sum = Sum::default();
-    let old = |meta: &Metadata| now.sec.saturating_sub(meta.mtime()) as f64 >= age.as_secs_f64();
-    let temp = heap.join("temp");
-    for entry in children(&temp)? {
-        let entry = entry.or_failed(|| shown("list", &temp))?;
+    let old = |modified: i64| now.sec.saturating_sub(modified) as f64 >= age.as_secs_f64();
+    if let Some(folder) = heap.folder() {
+        sweep_temp(&folder.join("temp"), &|meta| old(meta.mtime()), &mut sum)?;
+    }
+    for (root, below) in
+        [(heap, &b"roots/"[..]), (heap, b"gc/")].into_iter().chain(snap_roots.iter().map(|root| (root, &b""[..])))
+    {
+        sweep_unfinished(root, below, &|time| old(time.sec), &mut sum)?;
+    }
+    Ok(sum)
+}
+
+/// Deletes what interrupted writers left in a folder of a root.
+pub fn sweep_unfinished(root: &Location, below: &[u8], old: &dyn Fn(Time) -> bool, sum: &mut Sum) -> Result<()> {
+    let store = root.store();
+    // What can't be listed was told before, or nobody needs it.
+    let objects = store.list(below).filter_map(std::result::Result::ok);
+    let leftovers: Vec<_> = objects.filter(|o| o.modified.is_some_and(old) && is_temp(&o.key)).collect();
+    leftovers.iter().for_each(|o| sum.add(o.size));
+    delete(&store, leftovers.into_iter().map(|o| o.key).collect())
+}
+
+/// Deletes what writers left in the heap's folder of objects that have no name yet.
+fn sweep_temp(temp: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Result<()> {
+    for entry in children(temp)? {
+        let entry = entry.or_failed(|| shown("list", temp))?;
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_str().unwrap_or_default();
         let kind = entry.file_type().or_failed(|| shown("read", &path))?;
         if kind.is_dir() && name.starts_with("snap-") {
-            sweep_folder(&path, &old, &mut sum)?;
+            sweep_folder(&path, old, sum)?;
         } else if kind.is_file() && is_uuid(name.strip_suffix(".gz").unwrap_or_default()) {
-            sweep_file(&path, &old, &mut sum)?;
+            sweep_file(&path, old, sum)?;
         }
-    }
-    let folders = snap_roots.iter().filter_map(|root| Some(root.folder()?.to_path_buf())).chain([heap.join(condemned::FOLDER)]);
-    for folder in folders {
-        // What can't be listed was told before, or nobody needs it.
-        for entry in WalkDir::new(folder).into_iter().filter_map(std::result::Result::ok) {
-            let name = entry.file_name().as_bytes();
-            if entry.file_type().is_file() && is_temp(name) {
-                sweep_file(entry.path(), &old, &mut sum)?;
-            }
-        }
-    }
-    sweep_stores(snap_roots, now, age, &mut sum)?;
-    Ok(sum)
-}
-
-/// Deletes what interrupted writers of snapshots left in other storages, where it was last written at least so long ago.
-pub fn sweep_stores(snap_roots: &[Location], now: Time, age: Duration, sum: &mut Sum) -> Result<()> {
-    for root in snap_roots {
-        let Location::Remote(store) = root else { continue };
-        let old = |time: Time| now.sec.saturating_sub(time.sec) as f64 >= age.as_secs_f64();
-        let leftovers: Vec<_> = store
-            .list(b"")
-            .filter_map(std::result::Result::ok)
-            .filter(|o| o.modified.is_some_and(old) && is_leftover(&o.key))
-            .collect();
-        leftovers.iter().for_each(|o| sum.add(o.size));
-        remote::delete(store, leftovers.into_iter().map(|o| o.key).collect())?;
     }
     Ok(())
 }
 
-/// Whether a file of that name is one that a writer has not finished.
-fn is_temp(name: &[u8]) -> bool {
+/// Deletes objects; the first that can't be is an error.
+pub fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
+    for (key, result) in keys.iter().zip(store.delete(&keys)) {
+        result.or_failed(|| format!("delete {}", printable(&store.name_of(key))))?;
+    }
+    Ok(())
+}
+
+/// Whether the object of that key is one that a writer has not finished.
+fn is_temp(key: &[u8]) -> bool {
+    let name = key.rsplit(|b| *b == b'/').next().unwrap_or_default();
     name.starts_with(b".snap-") && name.ends_with(b".tmp")
 }
 
@@ -113,7 +117,7 @@ fn sweep_file(path: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Re
 
 /// Whether the key is one of our unfinished uploads or of the Python tool's temporary objects.
 pub fn is_leftover(key: &[u8]) -> bool {
-    is_temp(key.rsplit(|b| *b == b'/').next().unwrap_or_default())
+    is_temp(key)
         || std::str::from_utf8(key)
             .is_ok_and(|key| key.strip_prefix("temp/").and_then(|k| k.strip_suffix(".gz")).is_some_and(is_uuid))
 }

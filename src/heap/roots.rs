@@ -1,18 +1,17 @@
 //! The snap roots whose snapshots use a heap: `snap-write` notes them in it, so that `snap-gc` can't overlook one.
 
-use super::small;
 use crate::digest;
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
-use crate::storage::{Body, Location, Put};
+use crate::storage::{Body, Location, Put, Store};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The folder below the heap root, with a file for each snap root.
+/// The folder below the heap root, with an object for each snap root.
 pub const FOLDER: &str = "roots";
 
 /// A snap root that was noted.
@@ -32,26 +31,13 @@ pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
     let path = snap_root.absolute();
     let bytes = path.as_os_str().as_bytes();
     // Never a name that could pass for an md5: the Python tool takes any file's name for one.
-    let name = format!("snap-root-{}.path", &digest::md5_of(bytes).to_string()[..16]);
-    let what = || format!("note the snap root in the heap root {heap}");
-    let line = [bytes, b"\n"].concat();
-    match heap {
-        Location::Folder(heap) if !heap.is_dir() => Ok(()),
-        Location::Folder(heap) => {
-            if fs::read(heap.join(FOLDER).join(&name)).is_ok_and(|old| old == line) {
-                return Ok(());
-            }
-            let mut file = small::create(heap, FOLDER, &name)?;
-            file.write_all(&line).and_then(|()| file.finish()).or_failed(what)
-        }
-        Location::Remote(store) => {
-            let key = format!("{FOLDER}/{name}").into_bytes();
-            if store.stat(&key).or_failed(what)?.is_none() {
-                store.put(&key, Body::Bytes(line), &Put::default()).or_failed(what)?;
-            }
-            Ok(())
-        }
-    }
+    let key = format!("{FOLDER}/snap-root-{}.path", &digest::md5_of(bytes).to_string()[..16]);
+    let (store, line) = (heap.store(), [bytes, b"\n"].concat());
+    let note = || match read(&*store, key.as_bytes()).is_ok_and(|old| old == line) || !heap.is_there()? {
+        true => Ok(true),
+        false => store.put(key.as_bytes(), Body::Bytes(line.clone()), &Put::default()),
+    };
+    note().or_failed(|| format!("note the snap root in the heap root {heap}")).map(drop)
 }
 
 /// The snap roots that were noted in a heap.
@@ -60,35 +46,28 @@ pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
 /// If they can't be read.
 pub fn noted(heap: &Location) -> Result<Vec<Noted>> {
     let what = || format!("read {heap}/{FOLDER}");
+    let store = heap.store_beyond_links();
     let mut noted = Vec::new();
-    let mut add = |name: &[u8], line: Vec<u8>| {
-        if name.starts_with(b"snap-root-") && name.ends_with(b".path") {
+    for object in store.list(format!("{FOLDER}/").as_bytes()) {
+        let key = match object {
+            // Where no heap is nothing is noted.
+            Err(e) if e.kind() == ErrorKind::NotFound => break,
+            object => object.or_failed(what)?.key,
+        };
+        if key.starts_with(b"roots/snap-root-") && key.ends_with(b".path") {
+            let line = read(&*store, &key).or_failed(what)?;
             let root = PathBuf::from(OsStr::from_bytes(line.strip_suffix(b"\n").unwrap_or(&line)));
-            noted.push(Noted { root, file: format!("{heap}/{FOLDER}/{}", printable(name)) });
-        }
-    };
-    match heap {
-        Location::Folder(heap) => {
-            let entries = match fs::read_dir(heap.join(FOLDER)) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                entries => entries.or_failed(what)?,
-            };
-            for entry in entries {
-                let entry = entry.or_failed(what)?;
-                add(entry.file_name().as_bytes(), fs::read(entry.path()).or_failed(what)?);
-            }
-        }
-        Location::Remote(store) => {
-            for object in store.list(format!("{FOLDER}/").as_bytes()) {
-                let key = object.or_failed(what)?.key;
-                let mut line = Vec::new();
-                store.open(&key, 0, None, None).and_then(|mut r| r.read_to_end(&mut line)).or_failed(what)?;
-                add(&key[FOLDER.len() + 1..], line);
-            }
+            noted.push(Noted { root, file: printable(&store.name_of(&key)) });
         }
     }
-    noted.sort_by(|a, b| a.root.cmp(&b.root));
+    noted.sort_by(|a: &Noted, b| a.root.cmp(&b.root));
     Ok(noted)
+}
+
+fn read(store: &dyn Store, key: &[u8]) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    store.open(key, 0, None, None)?.read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Whether two paths are of one folder, however they are spelt.

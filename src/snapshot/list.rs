@@ -3,80 +3,40 @@
 use super::{Found, Place, path_for, time_of};
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
-use crate::storage::{Gap, Location, Options, Store, as_path};
+use crate::storage::{Gap, Location, Options, as_path, check_key};
+use crate::time::Time;
 use std::cmp::Reverse;
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use walkdir::{DirEntry, WalkDir};
 
 /// All snapshots below a snap root, newest first. Files of any other name are none.
 ///
 /// # Errors
 /// If the root is not there or a folder of it can't be listed.
 pub fn list(root: &Location) -> Result<Vec<Found>> {
-    let mut found = match root {
-        Location::Folder(folder) => in_folder(folder, root)?,
-        Location::Remote(store) => in_store(store)?,
-    };
-    found.sort_by_key(|f| Reverse(f.time));
-    Ok(found)
-}
-
-/// Whether there is such a snap root. In a storage without folders there is one wherever there may be one.
-///
-/// # Errors
-/// If a storage can't be asked.
-pub(super) fn is_there(root: &Location) -> Result<bool> {
-    match root {
-        Location::Folder(folder) => Ok(folder.exists()),
-        Location::Remote(store) => match store.list_in(b"", |_| false).next() {
-            Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
-            Some(Err(e)) if Gap::of(&e).is_none() => Err(e).or_failed(|| format!("snap root {root}")),
-            Some(_) | None => Ok(true),
-        },
-    }
-}
-
-fn in_folder(folder: &Path, root: &Location) -> Result<Vec<Found>> {
-    let meta = std::fs::metadata(folder).or_failed(|| format!("snap root {root}"))?;
-    if !meta.is_dir() {
-        return Err(Error::refused(format!("snap root {root}: it is a file, not a folder")));
-    }
-    let mut found = Vec::new();
-    let may_have_some = |entry: &DirEntry| {
-        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path()).as_os_str().as_bytes();
-        entry.depth() == 0 || !entry.file_type().is_dir() || has_snapshots(&[below, b"/"].concat())
-    };
-    for entry in WalkDir::new(folder).max_depth(3).follow_root_links(true).into_iter().filter_entry(may_have_some) {
-        let entry = entry.map_err(|e| unlisted(root, &e))?;
-        let Some(time) = time_of(entry.file_name()) else { continue };
-        let place = path_for(time).is_some_and(|path| folder.join(path) == entry.path());
-        if place && entry.file_type().is_file() {
-            found.push(Found { place: Place::File(entry.into_path()), time });
-        }
-    }
-    Ok(found)
-}
-
-fn in_store(store: &Arc<dyn Store>) -> Result<Vec<Found>> {
+    let store = root.store();
     let mut found = Vec::new();
     for object in store.list_in(b"", has_snapshots) {
         let key = match object {
             Ok(object) => object.key,
             // What else lies there is nobody's snapshot.
-            Err(e) if Gap::of(&e).is_some_and(|gap| !gap.is_folder && !is_snapshot(&gap.key)) => continue,
-            Err(e) => return Err(e).or_failed(|| format!("list the snap root {}", store.url())),
+            Err(e) if Gap::of(&e).is_some_and(|gap| !gap.is_folder && time(&gap.key).is_none()) => continue,
+            Err(e) => return Err(unlisted(root, e)),
         };
-        let name = key.rsplit(|b| *b == b'/').next().unwrap_or(&key);
-        let Some(time) = time_of(OsStr::from_bytes(name)) else { continue };
+        let Some(time) = time(&key) else { continue };
         if path_for(time).is_some_and(|path| path.as_os_str().as_bytes() == key) {
-            found.push(Found { place: Place::Object(store.clone(), key), time });
+            found.push(Found { place: Place::new(store.clone(), key), time });
         }
     }
+    found.sort_by_key(|f| Reverse(f.time));
     Ok(found)
+}
+
+/// The time that the file name in a key says.
+fn time(key: &[u8]) -> Option<Time> {
+    time_of(OsStr::from_bytes(key.rsplit(|b| *b == b'/').next()?))
 }
 
 /// Whether snapshots lie in a folder, which is given with a `/` at its end: `YYYY/` and `YYYY/MM/`. Others are not opened, whatever
@@ -90,15 +50,12 @@ fn has_snapshots(folder: &[u8]) -> bool {
     }
 }
 
-fn is_snapshot(key: &[u8]) -> bool {
-    time_of(OsStr::from_bytes(key.rsplit(|b| *b == b'/').next().unwrap_or(key))).is_some()
-}
-
-/// What is said where a folder of a snap root on this machine can't be listed.
-pub(crate) fn unlisted(root: &Location, e: &walkdir::Error) -> Error {
-    let place = e.path().map(|path| format!("{}: ", printable(path.as_os_str().as_bytes()))).unwrap_or_default();
-    let reason = e.io_error().map_or_else(|| "a link that leads back to a folder above it".to_string(), crate::error::reason);
-    Error::refused(format!("list the snap root {root}: {place}{reason}"))
+/// What is said where a snap root can't be listed, or a folder of it.
+pub(crate) fn unlisted(root: &Location, e: io::Error) -> Error {
+    match e.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Error::io(format!("snap root {root}"), e),
+        _ => Error::io(format!("list the snap root {root}"), e),
+    }
 }
 
 /// The snapshot of that path or URL, as it stands or below the snap root.
@@ -112,39 +69,41 @@ pub(super) fn named(root: Option<&Location>, spec: &OsStr, options: &Options) ->
     let literal = PathBuf::from(spec);
     let as_it_stands = if literal.exists() { literal } else { as_path(spec)?.unwrap_or(literal) };
     match root {
-        // First of all, what snap-list prints, also without the scheme, as the Python tool prints it.
-        Some(Location::Remote(store)) => {
-            let bytes = spec.as_bytes();
+        Some(root) if root.folder().is_none() => {
+            // First of all, what snap-list prints, also without the scheme, as the Python tool prints it.
+            let (store, bytes) = (root.store(), spec.as_bytes());
             let below = |url: &str| bytes.strip_prefix(url.as_bytes())?.strip_prefix(b"/").map(<[u8]>::to_vec);
             let plain = store.url().split_once("://").map_or(store.url(), |(_, rest)| rest);
             for key in [below(store.url()), below(plain), Some(bytes.to_vec())].into_iter().flatten() {
                 // What is no key at all is none.
-                if crate::storage::check_key(&key).is_ok()
-                    && store.stat(&key).or_failed(|| format!("snap root {}", store.url()))?.is_some()
-                {
-                    return Ok(Place::Object(store.clone(), key));
+                if check_key(&key).is_ok() && store.stat(&key).or_failed(|| format!("snap root {root}"))?.is_some() {
+                    return Ok(Place::new(store, key));
                 }
             }
         }
-        Some(Location::Folder(folder)) if !as_it_stands.exists() => {
-            let below = folder.join(spec);
-            if below.exists() {
-                return Ok(Place::File(below));
+        Some(root) if !as_it_stands.exists() => {
+            if let Some(below) = root.folder().map(|folder| folder.join(spec)).filter(|below| below.exists()) {
+                return file(&below);
             }
         }
         _ => {}
     }
     if as_it_stands.exists() {
-        return Ok(Place::File(as_it_stands));
+        return file(&as_it_stands);
     }
     match spec.as_bytes().iter().rposition(|b| *b == b'/').filter(|_| spec.as_bytes().windows(3).any(|w| w == b"://")) {
         Some(at) => {
             let (above, name) = (&spec.as_bytes()[..at], &spec.as_bytes()[at + 1..]);
-            match Location::parse(OsStr::from_bytes(above), "SNAPSHOT", options)? {
-                Location::Folder(folder) => Ok(Place::File(folder.join(OsStr::from_bytes(name)))),
-                Location::Remote(store) => Ok(Place::Object(store, name.to_vec())),
-            }
+            let root = Location::parse(OsStr::from_bytes(above), "SNAPSHOT", options)?;
+            Ok(Place::new(root.store(), name.to_vec()))
         }
         None => Err(none()),
+    }
+}
+
+fn file(path: &Path) -> Result<Place> {
+    match path.is_dir() {
+        true => Err(Error::refused(format!("snapshot {}: it is a folder", printable(path.as_os_str().as_bytes())))),
+        false => Ok(Place::file(path)),
     }
 }

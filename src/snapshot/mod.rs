@@ -18,7 +18,7 @@ pub use publish::Publisher;
 pub use read::{any, check, label, read, references, types};
 
 use crate::display::printable;
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, OrFailed, Refusal, Result};
 use crate::storage::{Location, Options};
 use crate::time::{self, Time};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -150,7 +150,7 @@ fn is_safety_copy(place: &Place) -> bool {
 /// # Errors
 /// If the snap root can't be listed.
 pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Result<Option<Found>> {
-    if !list::is_there(root)? {
+    if !root.is_there().or_failed(|| format!("snap root {root}"))? {
         return Ok(None);
     }
     let mut unlabelled = None;

@@ -3,29 +3,26 @@
 use super::index::Builder;
 use super::label::{Label, Totals, ascii};
 use super::{Place, path_for};
-use crate::access::Access;
 use crate::codec;
 use crate::digest::Md5;
 use crate::error::{Error, OrFailed, Result};
-use crate::files;
+use crate::files::temporaries;
 use crate::name::Name;
 use crate::parallel;
 use crate::record::Record;
-use crate::storage::{Attributes, Body, Location, Put, Store};
+use crate::storage::{Attributes, Body, Location, Put};
 use crate::time::Time;
 use md5::Digest;
-use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tempfile::NamedTempFile;
+use tempfile::SpooledTempFile;
 
 /// Bytes of text in a gzip member: enough to compress well, few enough to keep several in memory.
 const MEMBER: usize = 1 << 20;
 /// Members that are compressed at once.
 const GROUP: usize = 4;
+/// Bytes that are kept in memory until the snapshot is whole; more go to a file without a name in TMPDIR.
+const KEPT: usize = 4 << 20;
 /// A snapshot is text that is read far more often than written.
 const LEVEL: i32 = 6;
 
@@ -33,7 +30,9 @@ const LEVEL: i32 = 6;
 pub struct Publisher {
     root: Location,
     time: Time,
-    out: Out,
+    /// What is written, to be put when it is whole, and its md5.
+    out: SpooledTempFile,
+    md5: md5::Md5,
     /// Until it is written.
     label: Option<String>,
     member: usize,
@@ -51,14 +50,6 @@ struct Text {
     bytes: Vec<u8>,
 }
 
-/// Where it is written.
-enum Out {
-    /// Beside its final place, under a name that nobody takes for a snapshot.
-    Folder(PathBuf, NamedTempFile),
-    /// In a file without a name, to be sent when it is whole.
-    Store(Arc<dyn Store>, File, Box<md5::Md5>),
-}
-
 impl Publisher {
     /// Starts a snapshot of that time.
     ///
@@ -66,26 +57,12 @@ impl Publisher {
     /// If the label is too long, or the snap root can't be written.
     pub fn new(root: &Location, time: Time, label: &Label) -> Result<Publisher> {
         let label = Some(label.text()?);
-        let what = || format!("write the snap root {root}");
-        let out = match root {
-            Location::Folder(folder) => {
-                let below = path_for(time).ok_or_else(out_of_range)?;
-                let beside = folder.join(below.parent().unwrap_or(Path::new("")));
-                let access = Access::make_root(folder).or_failed(what)?;
-                access.make_folders(folder, below.parent().unwrap_or(Path::new(""))).or_failed(what)?;
-                let temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(&beside).or_failed(what)?;
-                crate::cleanup::register(temp.path());
-                Out::Folder(folder.clone(), temp)
-            }
-            Location::Remote(store) => {
-                let temp = files::temporary()?;
-                Out::Store(store.clone(), temp, Box::default())
-            }
-        };
+        root.make().or_failed(|| format!("write the snap root {root}"))?;
         Ok(Publisher {
             root: root.clone(),
             time,
-            out,
+            out: SpooledTempFile::new(KEPT),
+            md5: md5::Md5::default(),
             label,
             member: MEMBER,
             texts: vec![Text::default()],
@@ -143,14 +120,8 @@ impl Publisher {
 
     /// Writes a member, and gives its offset.
     fn write(&mut self, member: &[u8]) -> Result<u64> {
-        let written = match &mut self.out {
-            Out::Folder(_, temp) => temp.write_all(member),
-            Out::Store(_, temp, digest) => {
-                digest.update(member);
-                temp.write_all(member)
-            }
-        };
-        written.or_failed(|| format!("write a snapshot to {}", self.root))?;
+        self.md5.update(member);
+        self.out.write_all(member).or_failed(temporaries)?;
         let at = self.written;
         self.written += member.len() as u64;
         Ok(at)
@@ -172,27 +143,26 @@ impl Publisher {
         self.write(&last(len)).map(|_| ())
     }
 
-    /// Publishes: in a folder the file is synced, gets its name (never in place of another), and the new folders are synced;
-    /// in another storage it is put where nothing is yet. Where the name is taken the next free microsecond is.
+    /// Publishes: puts it where nothing is yet, in one step, to last. Where the name is taken the next free microsecond is.
     ///
     /// # Errors
-    /// If any of that fails; the snapshot is then not there.
+    /// If that fails; the snapshot is then not there.
     pub fn finish(mut self, errors: u64) -> Result<Place> {
         self.flush()?;
         self.totals.errors = errors;
         self.write_end()?;
         let what = || format!("write a snapshot to {}", self.root);
-        match self.out {
-            Out::Folder(root, temp) => {
-                let mode = Access::of(&root).or_failed(what)?.file_mode();
-                temp.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).or_failed(what)?;
-                temp.as_file().sync_all().or_failed(what)?;
-                name_file(&root, temp, self.time, &self.root)
+        let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
+        let md5 = Some(Md5(self.md5.finalize().into()));
+        let how = Put { if_absent: true, md5, size: Some(self.written), attributes };
+        let (store, mut time) = (self.root.store(), self.time);
+        loop {
+            let key = path_for(time).ok_or_else(out_of_range)?.into_os_string().into_vec();
+            self.out.rewind().or_failed(what)?;
+            if store.put(&key, Body::Stream(&mut self.out), &how).or_failed(what)? {
+                return Ok(Place::new(store, key));
             }
-            Out::Store(store, temp, digest) => {
-                let md5 = Md5((*digest).finalize().into());
-                send(store, temp, md5, self.time, &self.root)
-            }
+            time = next(time);
         }
     }
 }
@@ -204,53 +174,4 @@ fn out_of_range() -> Error {
 /// The next time that a snapshot may have.
 fn next(time: Time) -> Time {
     Time { sec: time.sec + i64::from(time.nsec >= 999_999_000), nsec: (time.nsec + 1000) % 1_000_000_000 }
-}
-
-fn name_file(root: &Path, mut temp: NamedTempFile, mut time: Time, shown: &Location) -> Result<Place> {
-    loop {
-        let below = path_for(time).ok_or_else(out_of_range)?;
-        let path = root.join(&below);
-        let folder = below.parent().unwrap_or(Path::new(""));
-        let made = Access::of(root).and_then(|access| access.make_folders(root, folder));
-        made.or_failed(|| format!("write the snap root {shown}"))?;
-        match temp.persist_noclobber(&path) {
-            Ok(_) => match sync_folders(root, &below) {
-                Ok(()) => return Ok(Place::File(path)),
-                Err(e) => {
-                    // Whoever hears that it failed must not find it.
-                    let _ = std::fs::remove_file(&path);
-                    return Err(e).or_failed(|| format!("sync {}", path.display()));
-                }
-            },
-            Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => {
-                temp = e.file;
-                time = next(time);
-            }
-            Err(e) => return Err(Error::io(format!("write a snapshot to {shown}"), e.error)),
-        }
-    }
-}
-
-fn send(store: Arc<dyn Store>, mut temp: File, md5: Md5, mut time: Time, shown: &Location) -> Result<Place> {
-    let what = || format!("write a snapshot to {shown}");
-    let size = temp.metadata().or_failed(what)?.len();
-    let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
-    let how = Put { if_absent: true, md5: Some(md5), size: Some(size), attributes };
-    loop {
-        let key = path_for(time).ok_or_else(out_of_range)?.into_os_string().into_vec();
-        temp.rewind().or_failed(what)?;
-        if store.put(&key, Body::Stream(&mut temp), &how).or_failed(what)? {
-            return Ok(Place::Object(store, key));
-        }
-        time = next(time);
-    }
-}
-
-/// Makes the new name last, and the folders' names that lead to it.
-fn sync_folders(root: &Path, below: &Path) -> std::io::Result<()> {
-    for folder in below.ancestors().skip(1) {
-        let folder = root.join(folder);
-        File::open(&folder)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -1,12 +1,13 @@
 //! A root: a folder of this machine, or a place in another storage.
 
-use super::{Options, Store};
+use super::{Gap, Options, Store, folder};
+use crate::access::Access;
 use crate::display::printable;
 use crate::error::{Error, Result};
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,6 +51,45 @@ impl Location {
                     e => e,
                 })
             }
+        }
+    }
+
+    /// Its storage. Listings of a folder pass over symbolic links in it.
+    pub fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Location::Folder(path) => folder::open(path, false),
+            Location::Remote(store) => store.clone(),
+        }
+    }
+
+    /// Its storage, and listings of a folder go on where symbolic links lead to, for those who must not overlook anything.
+    pub fn store_beyond_links(&self) -> Arc<dyn Store> {
+        match self {
+            Location::Folder(path) => folder::open(path, true),
+            Location::Remote(store) => store.clone(),
+        }
+    }
+
+    /// Makes a folder that is not there. Other storages make roots when something is put there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make(&self) -> io::Result<()> {
+        match self {
+            Location::Folder(path) => Access::make_root(path).map(drop),
+            Location::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Whether there is such a root. In a storage without folders there is one wherever there may be one.
+    ///
+    /// # Errors
+    /// If the storage can't be asked, or a file is there.
+    pub fn is_there(&self) -> io::Result<bool> {
+        match self.store().list_in(b"", |_| false).next() {
+            Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Some(Err(e)) if Gap::of(&e).is_none() => Err(e),
+            Some(_) | None => Ok(true),
         }
     }
 
@@ -153,31 +193,6 @@ pub fn resolved(path: &Path) -> Option<PathBuf> {
         let rest = path.strip_prefix(above).ok()?;
         Some(if rest.as_os_str().is_empty() { there } else { there.join(rest) })
     })
-}
-
-/// Makes a folder with that mode and those above it with the usual one, each new one synced into the one above, so that what is
-/// synced in it can be found again.
-///
-/// # Errors
-/// What the system says.
-pub fn make_folders(folder: &Path, mode: u32) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder.parent().filter(|p| !p.as_os_str().is_empty());
-    let make = || std::fs::DirBuilder::new().mode(mode).create(folder);
-    let mut made = make();
-    if made.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
-        // Also where nothing can be known of any folder this comes to an end.
-        let Some(above) = above else { return made };
-        make_folders(above, 0o777)?;
-        made = make();
-    }
-    match made {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(e),
-        Ok(()) => std::fs::File::open(above.unwrap_or(Path::new(".")))?.sync_all(),
-    }
 }
 
 /// The path that a root or a snapshot stands for on this machine: `file:`, `file://`, `local:` and `local://` in front are

@@ -11,11 +11,11 @@ mod azure;
 mod bucket;
 #[cfg(all(test, feature = "web"))]
 mod fake;
+mod folder;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(feature = "http")]
 mod http;
-#[cfg(feature = "remote")]
 mod intake;
 mod location;
 pub mod memory;
@@ -46,7 +46,7 @@ mod webdav;
 #[cfg(feature = "web")]
 mod xml;
 
-pub use location::{Location, as_path, make_folders};
+pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
 pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
 

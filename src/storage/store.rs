@@ -1,4 +1,4 @@
-//! What every storage can do. Folders of this machine go past this: they are worked on through open descriptors.
+//! What every storage can do.
 
 use crate::digest::Md5;
 use crate::display::printable;
@@ -130,6 +130,11 @@ pub trait Store: Send + Sync {
     /// The root as a person may see it: a URL without secrets and without a `/` at its end.
     fn url(&self) -> &str;
 
+    /// The name of an object as a person may see it and give it back: the root's, then the key.
+    fn name_of(&self, key: &[u8]) -> Vec<u8> {
+        [self.url().as_bytes(), b"/", key].concat()
+    }
+
     /// All objects whose key starts with `prefix`, which is empty or ends with `/`. In whatever order, unless
     /// [`Store::lists_in_order`]. Folder markers and folders are none. Made page by page as it is read; nothing more is asked
     /// of the service after it is dropped. A root that is a missing container, bucket or folder is an error `NotFound`, one that
@@ -183,15 +188,35 @@ pub trait Store: Send + Sync {
 /// # Errors
 /// `InvalidInput`, with the reason.
 pub fn check_key(key: &[u8]) -> io::Result<&str> {
-    let refused = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    check_bytes(key)?;
+    std::str::from_utf8(key).or_else(|_| refused("the storage takes no names that are not UTF-8"))
+}
+
+/// Refuses keys that are no path in a folder: beside those with NUL, `.` or `..`, those with an empty part.
+///
+/// # Errors
+/// `InvalidInput`, with the reason.
+pub fn check_path(key: &[u8]) -> io::Result<()> {
+    check_bytes(key)?;
+    match key.split(|b| *b == b'/').any(<[u8]>::is_empty) {
+        true => refused("the name has an empty part, which no folder can have"),
+        false => Ok(()),
+    }
+}
+
+fn check_bytes(key: &[u8]) -> io::Result<()> {
     if key.is_empty() {
         return refused("an empty name");
     }
     if key.contains(&0) {
         return refused("the name has a NUL");
     }
-    if key.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {
-        return refused("the name has a part . or ..");
+    match key.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {
+        true => refused("the name has a part . or .."),
+        false => Ok(()),
     }
-    std::str::from_utf8(key).or_else(|_| refused("the storage takes no names that are not UTF-8"))
+}
+
+fn refused<T>(reason: &str) -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }

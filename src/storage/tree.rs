@@ -1,20 +1,17 @@
 //! What storages of folders and files have in common: names that they can have, and listings in the order of whole names.
 
-use super::store::{Gap, Listing, Object, check_key};
+use super::store::{Gap, Listing, Object, check_key, check_path};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use std::io;
 
-/// Refuses, beside what [`check_key`] does, keys that are no path: with an empty part.
+/// Refuses keys that are no path, or not UTF-8. Gives the key as text.
 ///
 /// # Errors
 /// `InvalidInput`.
 pub fn check(key: &[u8]) -> io::Result<&str> {
-    let text = check_key(key)?;
-    if text.split('/').any(str::is_empty) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name has an empty part, which no folder can have"));
-    }
-    Ok(text)
+    check_path(key)?;
+    check_key(key)
 }
 
 /// The path of a root: empty, or with a first `/` and none at its end.

@@ -4,14 +4,14 @@
 use crate::util::World;
 use crate::util::measure::{figure, many};
 use crate::util::random::Random;
-use snapshooter::Side;
 use snapshooter::internals::content::Contents;
 use snapshooter::internals::heap::Heap;
 use snapshooter::internals::monitor::Monitor;
 use snapshooter::internals::name::Name;
-use snapshooter::internals::record::{Kind, Record};
+use snapshooter::internals::record::{Kind, Record, key};
 use snapshooter::internals::restore::{MaxDelete, Options, restore};
 use snapshooter::internals::storage::{Body, Location, Put};
+use snapshooter::{Md5, Side};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -131,13 +131,13 @@ fn bend(line: &str, random: &mut Random) -> Option<String> {
         return Some(line.to_string());
     }
     let record = Record::parse(line.as_bytes()).expect("a record");
-    let md5 = "\"d41d8cd98f00b204e9800998ecf8427f\"".to_string();
+    let md5 = Md5::parse("d41d8cd98f00b204e9800998ecf8427f").expect("an md5");
     let bent = match random.below(5) {
         0 => return None,
-        1 => record.with(&[("md5", Some(md5))]),
-        2 => record.with(&[("md5", None)]),
-        3 => record.with(&[("type", Some("\"fifo\"".to_string()))]),
-        _ => record.with(&[("mode", None), ("modified", None), ("mtime", None)]),
+        1 => record.edit().set(key::MD5, md5).finish(),
+        2 => record.edit().set(key::MD5, None).finish(),
+        3 => record.edit().set_json("type", "\"fifo\"").finish(),
+        _ => record.edit().set(key::MODE, None).set(key::MODIFIED, None).set(key::MTIME, None).finish(),
     };
     Some(String::from_utf8(bent.text().to_vec()).expect("UTF-8"))
 }

@@ -3,7 +3,7 @@ use crate::snapshot::Place;
 use chrono::Offset;
 
 fn snapshots(times: &[&str]) -> Vec<(Found, Label)> {
-    let found = |t: &&str| Found { place: Place::File(t.into()), time: Time::parse_rfc3339(t).unwrap() };
+    let found = |t: &&str| Found { place: Place::file(t.as_ref()), time: Time::parse_rfc3339(t).unwrap() };
     times.iter().map(|t| (found(t), Label::default())).collect()
 }
 

@@ -144,7 +144,7 @@ fn snapshots_of_others_have_none() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     for below in ["python-local/snap/2026/11/2026-11-23_05-09-09_997153Z", "first-form/snap/2026/11/2026-11-25_17-25-19_459699Z"]
     {
-        let place = Place::File(data.join(format!("{below}.jsonl.gz")));
+        let place = Place::file(&data.join(format!("{below}.jsonl.gz")));
         assert!(Index::of(&place).unwrap().is_none());
         snapshot::check(&place).unwrap();
     }
@@ -152,7 +152,7 @@ fn snapshots_of_others_have_none() {
     for content in [&b""[..], b"x", &[0x1f, 0x8b, 8], &[b'S'; 100_000]] {
         let path = folder.path().join("file");
         fs::write(&path, content).unwrap();
-        assert!(Index::of(&Place::File(path)).unwrap().is_none());
+        assert!(Index::of(&Place::file(&path)).unwrap().is_none());
     }
 }
 

@@ -172,7 +172,9 @@ pub fn refused_keys(backend: &Backend) {
     let store = root.below("in").open();
     let bad: [&[u8]; 11] =
         [b"", b"..", b".", b"../secret", b"x/../../secret", b"a/../x", b"a/./x", b"./x", b"a/..", b"nul\0", b"not\xffutf8"];
-    for key in bad {
+    // A folder of this machine has files of any name.
+    let takes = |key: &[u8]| backend.emulator.name() == "folder" && std::str::from_utf8(key).is_err();
+    for key in bad.into_iter().filter(|key| !takes(key)) {
         let name = String::from_utf8_lossy(key);
         let put = store.put(key, Body::Bytes(b"bad".to_vec()), &Put::default()).expect_err(&name);
         let stat = store.stat(key).expect_err(&name);

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A storage under test.
@@ -147,6 +148,61 @@ impl Emulator for InMemory {
         let store = root.open();
         list(&*store, b"").into_keys().map(|key| (key.clone(), get(&*store, &key))).collect()
     }
+}
+
+/// A folder of this machine, with the face of an emulator.
+struct Local(PathBuf);
+
+impl Local {
+    fn folder(&self, root: &Root) -> PathBuf {
+        emulators::folder::folder_of(&self.0, root)
+    }
+}
+
+impl Emulator for Local {
+    fn name(&self) -> &'static str {
+        "folder"
+    }
+
+    fn port(&self) -> u16 {
+        0
+    }
+
+    fn make(&self, root: &Root) {
+        std::fs::create_dir(self.folder(root)).expect("make a folder");
+    }
+
+    fn missing(&self) -> Root {
+        let container = emulators::unique();
+        let url = self.0.join(&container).display().to_string();
+        Root { url, options: "{}".to_string(), container, prefix: String::new() }
+    }
+
+    fn denied(&self, _root: &Root) -> Option<Root> {
+        None
+    }
+
+    fn plant(&self, root: &Root, objects: &[Planted]) {
+        emulators::folder::plant(&self.folder(root), objects);
+    }
+
+    fn there(&self, root: &Root) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        emulators::folder::there(&self.folder(root))
+    }
+}
+
+#[test]
+fn the_folder_of_this_machine_conforms() {
+    let temp = tempfile::tempdir().expect("make a folder");
+    let emulator: &'static Local = Box::leak(Box::new(Local(temp.path().to_path_buf())));
+    let backend = Backend { emulator, lists_md5: false, has_folders: true, many: crate::measure::many(300, 12_000) };
+    backend.conforms();
+    // Names of any bytes are names of files.
+    let (root, store) = backend.fresh();
+    put(&*store, b"not\xffutf8/x", b"x");
+    assert_eq!(get(&*store, b"not\xffutf8/x"), b"x");
+    assert_eq!(list(&*store, b"not\xffutf8/").into_keys().collect::<Vec<_>>(), [b"not\xffutf8/x"]);
+    backend.holds(&root, &[(b"not\xffutf8/x", b"x")]);
 }
 
 #[test]

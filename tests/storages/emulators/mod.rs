@@ -6,7 +6,7 @@
 
 mod azurite;
 mod fake_gcs;
-mod folder;
+pub mod folder;
 mod gcs;
 pub mod httpd;
 mod own;
@@ -105,10 +105,7 @@ impl Root {
     /// What is refused, in one line.
     pub fn try_open(&self) -> snapshooter::internals::error::Result<Arc<dyn Store>> {
         let options = Options::parse(OsStr::new(&self.options), "--root-storage-options")?;
-        match Location::parse(OsStr::new(&self.url), "root", &options)? {
-            Location::Remote(store) => Ok(store),
-            Location::Folder(path) => panic!("{} is not remote but {}", self.url, path.display()),
-        }
+        Ok(Location::parse(OsStr::new(&self.url), "root", &options)?.store())
     }
 
     /// Opens it as the tools do.

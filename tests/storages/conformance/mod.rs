@@ -195,7 +195,7 @@ impl Emulator for Local {
 fn the_folder_of_this_machine_conforms() {
     let temp = tempfile::tempdir().expect("make a folder");
     let emulator: &'static Local = Box::leak(Box::new(Local(temp.path().to_path_buf())));
-    let backend = Backend { emulator, lists_md5: false, has_folders: true, many: crate::measure::many(300, 12_000) };
+    let backend = Backend { emulator, lists_md5: false, has_folders: true, many: crate::util::measure::many(300, 12_000) };
     backend.conforms();
     // Names of any bytes are names of files.
     let (root, store) = backend.fresh();

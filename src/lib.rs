@@ -50,7 +50,7 @@
 //! - Looking: [`list_snapshots`], [`choose_snapshot`], [`read_snapshot`], [`diff()`], [`cat()`]
 //! - Restoring: [`restore()`]
 //! - Keeping: [`verify()`], [`plan_forget`], [`gc()`]
-//! - Roots: [`Location`], [`Store`], [`Heap`]
+//! - Roots: [`Location`], [`Heap`]
 //!
 //! # Features
 //!
@@ -124,23 +124,23 @@ pub use end::End;
 pub use error::{Error, Malformed, Refusal, Result};
 pub use filter::Filter;
 pub use forget::{Decision, Grouping, Policy, plan as plan_forget};
-pub use gc::{Options as GcOptions, Totals as GcTotals, gc};
+pub use gc::{Options as GcOptions, gc};
 pub use heap::Heap;
 pub use heapify::{Options as HeapifyOptions, heapify};
 pub use join::Side;
-pub use merge::{merge, slices};
+pub use merge::merge;
 pub use monitor::{Monitor, Recorder};
 pub use name::Name;
 pub use record::{Fields, Kind, Record};
 pub use restore::{MaxDelete, Options as RestoreOptions, restore};
 pub use scan::{scan, scan_names};
-pub use snapshot::{Found, Index, Label, Place, choose as choose_snapshot, list as list_snapshots, read as read_snapshot};
+pub use snapshot::{Index, Label, Place, choose as choose_snapshot, list as list_snapshots, read as read_snapshot};
 pub use source::{Options as ScanOptions, open as open_source};
-pub use storage::{Location, Object, Options as StorageOptions, Store};
+pub use storage::{Location, Options as StorageOptions};
 pub use stream::{Reader, Records, open as open_records, write as write_record};
 pub use time::Time;
 pub use verify::{Options as VerifyOptions, verify};
-pub use write::{Options as WriteOptions, Written, write};
+pub use write::{Options as WriteOptions, write};
 
 /// The rooms, for the tests and the fuzz targets of this package. Nothing here is stable.
 #[cfg(feature = "internals")]

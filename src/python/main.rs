@@ -82,8 +82,7 @@ fn work(command: Command, global: &Global, log: Arc<Log>) -> anyhow::Result<Work
             Box::new(move || {
                 let mut out = Output::new(None)?;
                 restore::restore(&setup, &plan, &mut |row| Ok(out.write(row)?), log)?;
-                out.finish()?;
-                Ok(true)
+                whole(out.finish())
             })
         }
         Command::ListSnapshots(args) => Box::new(move || put(&list(&snap, args.order == Order::Asc, args.offset, args.limit)?)),
@@ -99,22 +98,19 @@ fn work(command: Command, global: &Global, log: Arc<Log>) -> anyhow::Result<Work
         Command::ShowSnapshot(args) => Box::new(move || {
             let path = Choice { path: args.path, latest: args.latest, options }.find(&snap, &*log)?;
             let records = snapshot::read(&path, log)?;
-            Output::new(None)?.write_all(cli::without_end(records, args.no_end))?;
-            Ok(true)
+            whole(Output::new(None)?.write_all(cli::without_end(records, args.no_end)))
         }),
         Command::VerifySnapshot(args) => {
             let heap = settings::absolute(global.heap.require())?;
             Box::new(move || {
                 let path = Choice { path: args.path, latest: args.latest, options }.find(&snap, &*log)?;
                 let records = cli::without_end(snapshot::read(&path, log.clone())?, true);
-                verify::verify(records, &heap, &args.how, Output::new(None)?, log)?;
-                Ok(true)
+                whole(verify::verify(records, &heap, &args.how, Output::new(None)?, log))
             })
         }
         Command::ForgetSnapshots(mut args) => Box::new(move || {
             args.how.delete &= !args.dry_run;
-            forget::forget(&snap, &args.how, Output::new(None)?, &*log)?;
-            Ok(true)
+            whole(forget::forget(&snap, &args.how, Output::new(None)?, &*log))
         }),
         Command::CollectGarbage(mut args) => {
             let heap = settings::absolute(global.heap.require())?;
@@ -122,11 +118,15 @@ fn work(command: Command, global: &Global, log: Arc<Log>) -> anyhow::Result<Work
             let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>, Error>>()?;
             Box::new(move || {
                 args.how.delete &= !args.dry_run;
-                gc::gc(&heap, &roots, &args.how, Output::new(None)?, log)?;
-                Ok(true)
+                whole(gc::gc(&heap, &roots, &args.how, Output::new(None)?, log))
             })
         }
     })
+}
+
+/// A good answer, where nothing stopped the work.
+fn whole(done: Result<(), Error>) -> anyhow::Result<bool> {
+    Ok(done.map(|()| true)?)
 }
 
 /// Writes to standard output; a good answer.

@@ -1,5 +1,6 @@
 //! Snapshots: how they are named, chosen, read and published.
 
+mod check;
 mod index;
 mod label;
 mod list;
@@ -7,6 +8,7 @@ mod place;
 mod publish;
 mod read;
 
+pub use check::check;
 pub use index::Index;
 #[cfg(feature = "internals")]
 pub use label::LABEL_LIMIT;
@@ -15,7 +17,7 @@ pub use list::list;
 pub(crate) use list::unlisted;
 pub use place::Place;
 pub use publish::Publisher;
-pub use read::{any, check, label, read, references, types};
+pub use read::{any, label, read, references, types};
 
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Refusal, Result};

@@ -1,6 +1,5 @@
 //! Reading snapshots, ours and those of the Python tool.
 
-use super::index::Index;
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::{self, GzipReader, Header};
@@ -21,7 +20,7 @@ pub(super) fn damaged(path: &str, reason: &str) -> Error {
 }
 
 /// The damage that an error of reading tells of. A disk that can't be read is another matter.
-fn explain(path: &str, e: std::io::Error) -> Error {
+pub(super) fn explain(path: &str, e: std::io::Error) -> Error {
     match e.kind() {
         _ if e.raw_os_error().is_some() => Error::io(path, e),
         std::io::ErrorKind::UnexpectedEof => damaged(path, "it is cut off"),
@@ -39,7 +38,7 @@ pub fn label(place: &Place) -> Result<Option<Label>> {
     label_of(&header, &place.to_string())
 }
 
-fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
+pub(super) fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
     Label::of(first).map_err(|reason| damaged(path, reason))
 }
 
@@ -51,36 +50,7 @@ pub fn types(place: &Place) -> Result<Option<Vec<String>>> {
     Ok(label(place)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
 }
 
-/// Inflates all of a snapshot and looks at its end and its index, without looking at the records. Gives its label.
-///
-/// # Errors
-/// If it is damaged or can't be read.
-pub fn check(place: &Place) -> Result<Option<Label>> {
-    let shown = place.to_string();
-    let mut gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
-    let mut starts = Vec::new();
-    loop {
-        let content = gzip.fill_buf().map_err(|e| explain(&shown, e))?;
-        let n = content.len();
-        if n == 0 {
-            break;
-        }
-        let line = content.split(|b| *b == b'\n').next().unwrap_or_default();
-        let first = if label.is_some() { Record::parse(line).ok() } else { None };
-        starts.extend(gzip.member_start().zip(first.map(|record| record.name().clone())));
-        gzip.consume(n);
-    }
-    if label.is_some() {
-        totals(&shown, gzip.last())?;
-        if let Some(index) = Index::of(place)? {
-            index.compare(&starts)?;
-        }
-    }
-    Ok(label)
-}
-
-fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
+pub(super) fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
     last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 

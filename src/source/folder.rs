@@ -1,102 +1,21 @@
 //! A folder of this machine as a source: all in it is reached through open descriptors.
 
-use super::selection::{Selection, Unlisted};
-use super::{Content, Opened, Settled, Source, Version, facts, kept, walk, xattrs};
-use crate::error::{OrFailed, Result, reason};
+use super::entry::{FolderSource, failure, stat_at};
+use super::selection::Selection;
+use super::{Content, Opened, Settled, Source, Version, facts, walk};
+use crate::error::Result;
 use crate::heap::{self, Stored};
 use crate::name::Name;
 use crate::record::{Kind, Record};
-use crate::rootdir::{RootDir, split};
-use crate::stat::{self, Extra};
+use crate::rootdir::split;
+use crate::stat::{self};
 use crate::storage::Location;
-use crate::stream::{LINE_LIMIT, Records};
-use rustix::fs::{self, AtFlags, FileType, OFlags, Stat};
+use crate::stream::Records;
+use rustix::fs::{self, OFlags, Stat};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// An open folder.
-pub(super) struct FolderSource {
-    pub(super) root: RootDir,
-    pub(super) location: Location,
-    /// Of the folder itself.
-    pub(super) device: u64,
-    /// It was told that links have extended attributes that can't be read here.
-    told_of_links: AtomicBool,
-}
-
-impl FolderSource {
-    /// Opens a folder.
-    ///
-    /// # Errors
-    /// If it is not there or no folder.
-    pub(super) fn open(path: &Path) -> Result<FolderSource> {
-        let location = Location::Folder(path.to_path_buf());
-        let root = RootDir::open(path)?;
-        let device = fs::fstat(root.fd()).or_failed(|| location.to_string())?.st_dev;
-        Ok(FolderSource { root, location, device, told_of_links: AtomicBool::new(false) })
-    }
-
-    /// Whether a name that was given lies below one that is left out for what it is.
-    fn keeps_out_from_above(&self, name: &[u8], selection: &Selection) -> bool {
-        let stat = |above: &[u8]| fs::fstat(self.root.open_at(above, OFlags::PATH)?).map_err(io::Error::from);
-        // Where nothing is there, there is nothing to leave out.
-        let keeps_out = |above: &[u8]| stat(above).is_ok_and(|stat| selection.keeps_out(above, &stat));
-        selection.may_keep_out() && kept::above(name).any(keeps_out)
-    }
-
-    /// The record of what lies in `folder` as `part`, if it is of a kind that is wanted.
-    pub(super) fn record(
-        &self,
-        folder: BorrowedFd<'_>,
-        part: &[u8],
-        name: Name,
-        stat: &Stat,
-        selection: &Selection,
-    ) -> Option<Record> {
-        let Some(kind) = stat::kind(stat) else {
-            selection.note_unlisted(match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Socket => Unlisted::Socket,
-                FileType::Fifo => Unlisted::Fifo,
-                _ => Unlisted::Device,
-            });
-            return None;
-        };
-        if !selection.wants(kind) {
-            if kind == Kind::Link {
-                selection.note_unlisted(Unlisted::Link);
-            }
-            return None;
-        }
-        let mut extra = Extra::default();
-        if kind == Kind::Link {
-            match fs::readlinkat(folder, part, Vec::new()) {
-                Ok(target) => extra.destination = Some(target.into_bytes()),
-                Err(e) => return Some(failure(selection, &name, "read the link", &e.into())),
-            }
-        }
-        if selection.options.xattrs {
-            match xattrs::of(folder, part, kind) {
-                Ok(Some(all)) => extra.xattrs = all,
-                Ok(None) if self.told_of_links.swap(true, Ordering::Relaxed) => {}
-                Ok(None) => {
-                    let told = "extended attributes of links are not recorded: there is no /proc to reach them by";
-                    selection.monitor.note(told);
-                }
-                Err(e) => return Some(failure(selection, &name, "read extended attributes", &e)),
-            }
-        }
-        let record = stat::record(name, kind, stat, extra);
-        // No tool would read the line: better this one file than the whole stream.
-        match record.text().len() < LINE_LIMIT / 2 {
-            true => Some(record),
-            false => Some(selection.failure(record.name(), "record it: its extended attributes are too many")),
-        }
-    }
-}
 
 impl Source for FolderSource {
     fn location(&self) -> &Location {
@@ -147,16 +66,6 @@ impl Source for FolderSource {
         let stat = fs::fstat(self.root.open_at(record.name().as_bytes(), OFlags::PATH)?)?;
         Ok(as_now(record, &stat).filter(|_| stat::kind(&stat) == Some(Kind::File)))
     }
-}
-
-/// What failed for a name.
-pub(super) fn failure(selection: &Selection, name: &Name, doing: &str, e: &io::Error) -> Record {
-    selection.failure(name, &format!("{doing}: {}", reason(e)))
-}
-
-/// What lies in `folder` as `part`, itself, not what a link leads to.
-pub(super) fn stat_at(folder: BorrowedFd<'_>, part: &[u8]) -> io::Result<Stat> {
-    Ok(fs::statat(folder, part, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// The record of a file as it is by now; None if it is what was listed.

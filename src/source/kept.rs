@@ -3,7 +3,7 @@
 //! All are known by their names below the root, also while they are not there yet, and what is there by device and inode as
 //! well, because a bind mount has another name.
 
-use super::Options;
+use super::options::Options;
 use crate::error::{Error, Result};
 use crate::storage::Location;
 use rustix::fs::Stat;

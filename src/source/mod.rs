@@ -8,15 +8,18 @@
 //! A stream (a tar archive, standard input) can be one as well: what comes in no order is sorted before it is listed, and a content
 //! that can't be opened a second time says so.
 
+mod entry;
 pub mod facts;
 mod folder;
 mod kept;
 pub mod objects;
+mod options;
 mod selection;
 mod walk;
 mod xattrs;
 
-pub use selection::{Options, Own, Selection};
+pub use options::{Options, Own};
+pub use selection::Selection;
 
 use crate::error::Result;
 use crate::heap::Stored;
@@ -127,7 +130,7 @@ pub enum Settled {
 /// If it is a folder that is not there.
 pub fn open(root: &Location) -> Result<Arc<dyn Source>> {
     Ok(match root {
-        Location::Folder(path) => Arc::new(folder::FolderSource::open(path)?),
+        Location::Folder(path) => Arc::new(entry::FolderSource::open(path)?),
         Location::Remote(store) => Arc::new(objects::ObjectSource::new(store)),
     })
 }

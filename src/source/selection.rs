@@ -1,44 +1,16 @@
 //! What of a source is listed, and what is left out on the way.
 
-use super::kept::Kept;
+use super::kept::{self, Kept};
+use super::options::Options;
 use crate::display::counted;
 use crate::end::{End, Listing};
-use crate::filter::{Filter, Lines, Met, Rules};
+use crate::filter::{Lines, Met, Rules};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Kind, Record};
 use crate::storage::Location;
 use rustix::fs::Stat;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What to list and how.
-#[derive(Default)]
-pub struct Options {
-    /// The kinds to list; empty for all.
-    pub kinds: Vec<Kind>,
-    /// What to leave out.
-    pub filter: Filter,
-    /// Do not go into folders on other file systems.
-    pub one_file_system: bool,
-    /// Record extended attributes.
-    pub xattrs: bool,
-    /// Folders to leave out with a note, wherever they lie: the heap root and the snap root, with a word for each.
-    pub leave_out: Vec<(Location, &'static str)>,
-    /// What the scan itself writes to, which is no part of what it lists.
-    pub output: Own,
-    /// Note how many links and empty folders are there that are not of the kinds to list, with these words behind.
-    pub unwanted: Option<&'static str>,
-}
-
-/// Files that a tool itself writes, by path or by device and inode.
-#[derive(Clone, Debug, Default)]
-pub struct Own {
-    /// Names that files have, or will have.
-    pub paths: Vec<PathBuf>,
-    /// Files that are there, whatever they are called.
-    pub ids: Vec<(u64, u64)>,
-}
 
 /// What is there and has no record, by the words for it.
 #[derive(Clone, Copy)]
@@ -88,7 +60,7 @@ impl Selection {
     /// # Errors
     /// If one of the folders to leave out is the root itself.
     pub fn new(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> crate::error::Result<Selection> {
-        super::kept::refuse_itself(root, &options)?;
+        kept::refuse_itself(root, &options)?;
         let kept = Kept::new(root, &options);
         let rules = Met::new(options.filter.rules.clone());
         let mut seen = Seen { filtered: false, rules, kept_out: Vec::new(), told: Vec::new(), unlisted: [0; WORDS.len()] };

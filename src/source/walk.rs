@@ -1,6 +1,6 @@
 //! The walk: a folder's entries in memory at a time, one folder a level, all reached through open descriptors.
 
-use super::folder::{FolderSource, failure, stat_at};
+use super::entry::{FolderSource, failure, stat_at};
 use super::selection::{Selection, Unlisted};
 use crate::error::{OrFailed, Result};
 use crate::filter::Lines;

@@ -59,12 +59,10 @@ fn a_tmpdir_that_is_not_there_is_named() {
     let mut world = World::with(trees::Tree::Files);
     world.sh("snap-scan | snap-heapify -o stored").ok();
     world.set("TMPDIR", world.path("nowhere"));
-    for command in ["snap-restore -n --file-root new stored", "snap-write --snap-root memory://x stored"] {
-        let done = world.sh(command).status(2).complains("TMPDIR").complains("nowhere");
-        assert!(!done.err().contains("file root"), "{done}");
-    }
+    let done = world.sh("snap-restore -n --file-root new stored").status(2).complains("TMPDIR").complains("nowhere");
+    assert!(!done.err().contains("file root"), "{done}");
     // What needs none works.
-    world.sh("snap-write stored; snap-read | snap-restore --file-root new").ok();
+    world.sh("snap-write --snap-root memory://x stored; snap-write stored; snap-read | snap-restore --file-root new").ok();
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Which account, endpoint and credential: from the URL, the options (names of adlfs), and the environment.
 
-use super::super::Options;
+use super::super::{Options, check_key};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 
 /// The options of adlfs. The last line has those that mean nothing here.
 const KNOWN: [&str; 22] = [
@@ -141,7 +142,7 @@ fn place(scheme: &str, rest: &str) -> Result<Place> {
         Some(_) => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
     };
     if !folder.is_empty()
-        && let Err(e) = super::check_name(folder.as_bytes())
+        && let Err(e) = check_name(folder.as_bytes())
     {
         return refuse(&e.to_string());
     }
@@ -375,6 +376,14 @@ fn check(url: &str, endpoint: &str, account: Option<&str>, secret: &Secret) -> R
         }
         _ => Ok(()),
     }
+}
+
+/// The service takes a backslash for a slash: a key with one would be another key.
+pub(super) fn check_name(key: &[u8]) -> io::Result<&str> {
+    if key.contains(&b'\\') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the storage takes a backslash in a name for a slash"));
+    }
+    check_key(key)
 }
 
 #[cfg(test)]

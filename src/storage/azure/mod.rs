@@ -11,9 +11,9 @@ mod xml;
 
 use self::request::Requests;
 use super::retry::Policy;
-use super::store::{Body, Object, Put, Store, check_key};
-use super::web::objects::{Api, Objects};
+use super::store::{Body, Object, Put, Store};
 use super::web::service::{Call, Service};
+use super::web::{api::Api, objects::Objects};
 use super::{Options, percent, text_variable, xml as document};
 use crate::error::{OrFailed, Result};
 use http::Method;
@@ -30,14 +30,6 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     Ok(Arc::new(Objects::new(requests)))
 }
 
-/// The service takes a backslash for a slash: a key with one would be another key.
-fn check_name(key: &[u8]) -> io::Result<&str> {
-    if key.contains(&b'\\') {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the storage takes a backslash in a name for a slash"));
-    }
-    check_key(key)
-}
-
 impl Api for Requests {
     /// The service promises nothing, accounts with folders have another order, and the emulator's is that of UTF-16.
     const ORDERED: bool = false;
@@ -51,7 +43,7 @@ impl Api for Requests {
     }
 
     fn name(&self, key: &[u8]) -> io::Result<String> {
-        Ok(format!("{}{}", self.prefix, check_name(key)?))
+        Ok(format!("{}{}", self.prefix, config::check_name(key)?))
     }
 
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {

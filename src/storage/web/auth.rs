@@ -1,6 +1,7 @@
 //! Signing of requests: who may ask a service, and how long it may take to find that out.
 
-use super::{broken, fetch, whole};
+use super::failure::broken;
+use super::{fetch, whole};
 use crate::storage::answer::shortened;
 use crate::storage::retry::Policy;
 use bytes::Bytes;

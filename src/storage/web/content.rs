@@ -1,6 +1,6 @@
 //! Contents as blocking readers: ranges of them, of one version, asked for again where the connection broke.
 
-use super::{broken, stalled};
+use super::failure::{broken, stalled};
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;

@@ -1,10 +1,13 @@
 //! HTTP for the storages that speak it: one client, requests that are tried again, bodies that block.
 
 #[cfg(feature = "signed")]
+pub(super) mod api;
+#[cfg(feature = "signed")]
 pub(super) mod auth;
 pub(super) mod content;
 #[cfg(feature = "signed")]
 pub(super) mod delete;
+mod failure;
 mod get;
 #[cfg(feature = "signed")]
 pub(super) mod multipart;
@@ -33,11 +36,10 @@ use super::LoginRefused;
 use super::answer::is_named_page;
 use super::retry::{Policy, may_pass, retry_after};
 use super::tls;
-use crate::display::printable;
 use crate::time::Time;
 use bytes::Bytes;
+use failure::{broken, stalled};
 use reqwest::{Body, Client, ClientBuilder, Request, Response, StatusCode, Url, redirect};
-use std::error::Error as _;
 use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -164,26 +166,6 @@ pub(super) async fn whole(mut answer: Response, most: usize, policy: &Policy, ho
             Some(chunk) => body.extend_from_slice(&chunk),
         }
     }
-}
-
-/// What is to be said where no answer came, without the URL, which may have secrets.
-pub(super) fn broken(e: &reqwest::Error, host: &str) -> io::Error {
-    let mut kind = if e.is_timeout() { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
-    let mut reason = if e.is_connect() { "can't connect".to_string() } else { "the connection broke".to_string() };
-    let mut source = e.source();
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<io::Error>() {
-            kind = io.kind();
-        }
-        let text = inner.to_string();
-        reason = tls::refused(&text).unwrap_or_else(|| crate::error::reason(&io::Error::other(text)));
-        source = inner.source();
-    }
-    io::Error::new(kind, format!("{host}: {}", printable(reason.as_bytes())))
-}
-
-fn stalled(host: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("{host}: no answer"))
 }
 
 /// Refuses a page that was sent from elsewhere: a login page, a page that says that nothing is there. Files may come from

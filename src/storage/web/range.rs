@@ -1,7 +1,7 @@
 //! Contents of a service: an answer has to be the content, and the range of it that was asked for.
 
+use super::api::Api;
 use super::content::{Arriving, Begun, reader};
-use super::objects::Api;
 use super::service::{Call, Good, Head, Service};
 use crate::display::printable;
 use crate::etag;

@@ -1,6 +1,6 @@
 //! One try of a request. An upload counts as stalled when nothing of it moves, however long all of it takes.
 
-use super::{broken, stalled};
+use super::failure::{broken, stalled};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use reqwest::{Body, Client, Request, Response};

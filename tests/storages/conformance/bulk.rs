@@ -83,7 +83,7 @@ pub fn bounded_memory(backend: &Backend) {
 pub fn large_one(root: &Root, size: u64, environment: &[(&'static str, String)]) -> Vec<u64> {
     let tests = std::env::current_exe().expect("this program");
     let mut command = Command::new(tests);
-    command.args(["--exact", "conformance::bulk::put_and_get_a_large_one", "--ignored", "--nocapture"]);
+    command.args(["--exact", "storages::conformance::bulk::put_and_get_a_large_one", "--ignored", "--nocapture"]);
     command.env("LARGE_URL", &root.url).env("LARGE_OPTIONS", &root.options).env("LARGE_SIZE", size.to_string());
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let output = command.output().expect("run the tests' program again");

@@ -38,7 +38,7 @@ fn nothing_stays_behind_when_the_tests_are_killed() {
     }
     let tests = std::env::current_exe().expect("this program");
     let mut command = Command::new(tests);
-    command.args(["--exact", "emulators::own::start_sshd_and_wait", "--ignored", "--nocapture"]);
+    command.args(["--exact", "storages::emulators::own::start_sshd_and_wait", "--ignored", "--nocapture"]);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("start it again");
     let output = BufReader::new(child.stdout.take().expect("its output"));
     let line = output.lines().map_while(Result::ok).find_map(|l| l.split_once("started ").map(|(_, rest)| rest.to_string()));

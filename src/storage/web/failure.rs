@@ -1,0 +1,27 @@
+//! What is said where no answer came.
+
+use crate::display::printable;
+use crate::storage::tls;
+use std::error::Error as _;
+use std::io;
+
+/// What is to be said where no answer came, without the URL, which may have secrets.
+pub fn broken(e: &reqwest::Error, host: &str) -> io::Error {
+    let mut kind = if e.is_timeout() { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
+    let mut reason = if e.is_connect() { "can't connect".to_string() } else { "the connection broke".to_string() };
+    let mut source = e.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            kind = io.kind();
+        }
+        let text = inner.to_string();
+        reason = tls::refused(&text).unwrap_or_else(|| crate::error::reason(&io::Error::other(text)));
+        source = inner.source();
+    }
+    io::Error::new(kind, format!("{host}: {}", printable(reason.as_bytes())))
+}
+
+/// No answer came within the time for it.
+pub fn stalled(host: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("{host}: no answer"))
+}

@@ -1,7 +1,7 @@
 //! Objects on their way out: `snap-gc` renames one before it looks at it for the last time, and puts it back if it has changed.
 //! One that a crash left there is put back by whoever needs it, and by any later `snap-gc`.
 
-use super::Heap;
+use super::path::object_path;
 use crate::digest::Md5;
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, Result};
@@ -26,7 +26,7 @@ pub fn md5_of(name: &str) -> Option<Md5> {
 /// # Errors
 /// What the system says.
 pub fn restore(heap: &OwnedFd, name: &str, md5: &Md5) -> Result<()> {
-    let path = Heap::object_path(md5);
+    let path = object_path(md5);
     let from = format!("{}/{name}", &path[..2]);
     let result = match fs::renameat_with(heap, &from, heap, &path, RenameFlags::NOREPLACE) {
         // The file system has no such rename.
@@ -53,7 +53,7 @@ pub fn restore(heap: &OwnedFd, name: &str, md5: &Md5) -> Result<()> {
 /// What the system says.
 pub fn find(heap: &OwnedFd, md5: &Md5) -> Result<Vec<String>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = match fs::openat(heap, &Heap::object_path(md5)[..2], flags, Mode::empty()) {
+    let folder = match fs::openat(heap, &object_path(md5)[..2], flags, Mode::empty()) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
         folder => folder?,
     };

@@ -3,8 +3,9 @@
 //! New objects are staged in `temp` and get their names in [`LocalHeap::commit`], after they are on disk.
 
 use super::object::{self, Ends, Expected, Fetched, Health};
+use super::path::{collision, object_path};
 use super::temp::{TempFile, Temps};
-use super::{Heap, aside, collision, condemned};
+use super::{aside, condemned};
 use crate::access::Access;
 use crate::digest::{Md5, Sha256};
 use crate::display::printable;
@@ -95,7 +96,7 @@ impl LocalHeap {
     }
 
     pub(super) fn shown_object(&self, md5: &Md5) -> String {
-        format!("{}/{}", self.shown, Heap::object_path(md5))
+        format!("{}/{}", self.shown, object_path(md5))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -110,7 +111,7 @@ impl LocalHeap {
         if let Some(staged) = self.lock().staged.get(md5) {
             return Ok(Some(staged.stored_size));
         }
-        match fs::statat(&self.fd, Heap::object_path(md5), AtFlags::SYMLINK_NOFOLLOW) {
+        match fs::statat(&self.fd, object_path(md5), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat.st_size as u64)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(e) => Err(Error::io(self.shown_object(md5), e.into())),
@@ -120,7 +121,7 @@ impl LocalHeap {
     /// Opens an object; None where there is none.
     pub(super) fn open_object(&self, md5: &Md5) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match patiently(|| fs::openat(&self.fd, Heap::object_path(md5), flags, Mode::empty())) {
+        match patiently(|| fs::openat(&self.fd, object_path(md5), flags, Mode::empty())) {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(e) => Err(e),
@@ -130,7 +131,7 @@ impl LocalHeap {
     /// Opens what a snap-gc that was interrupted left aside of an object.
     fn open_aside(&self, md5: &Md5) -> Option<File> {
         let name = aside::find(&self.fd, md5).ok()?.pop()?;
-        let path = format!("{}/{name}", &Heap::object_path(md5)[..2]);
+        let path = format!("{}/{name}", &object_path(md5)[..2]);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         fs::openat(&self.fd, path, flags, Mode::empty()).ok().map(File::from)
     }
@@ -180,7 +181,7 @@ impl LocalHeap {
 
     /// Gives a staged object its name.
     fn publish(&self, temp: &TempFile, md5: &Md5, sha256: Sha256, replace: bool) -> Result<()> {
-        let path = Heap::object_path(md5);
+        let path = object_path(md5);
         let failed = |e: Errno| Error::io(format!("store {}", self.shown_object(md5)), e.into());
         let rename = |replace: bool| match replace {
             true => fs::renameat(&temp.folder, &temp.name, &self.fd, &path),
@@ -235,7 +236,7 @@ impl LocalHeap {
         if !self.sync_each {
             return self.sync();
         }
-        let mut folders: Vec<String> = batch.iter().map(|(md5, ..)| Heap::object_path(md5)[..2].to_string()).collect();
+        let mut folders: Vec<String> = batch.iter().map(|(md5, ..)| object_path(md5)[..2].to_string()).collect();
         folders.push(".".to_string());
         folders.sort();
         folders.dedup();

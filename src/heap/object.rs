@@ -1,10 +1,10 @@
 //! A heap object: is it whole, and what is in it.
 
+use super::path::{WHOLE_LIMIT, read_up_to};
 use crate::codec::{self, FieldId, GzipReader, Header};
 use crate::content::Content;
 use crate::digest::Digests;
 use crate::digest::{Md5, Sha256};
-use crate::heap::WHOLE_LIMIT;
 use std::io::{self, BufReader, Read};
 
 /// The content's bytes in each member of an object that has several.
@@ -208,7 +208,7 @@ pub(super) fn content(fetched: Fetched, expected: Expected) -> Result<Content, S
     let mut gzip = Vec::new();
     if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT && small) {
         let likely = fetched.stored_size.unwrap_or(size);
-        gzip = super::read_up_to(&mut input, 2 * WHOLE_LIMIT, likely).map_err(|e| crate::error::reason(&e))?;
+        gzip = read_up_to(&mut input, 2 * WHOLE_LIMIT, likely).map_err(|e| crate::error::reason(&e))?;
         if (gzip.len() as u64) < 2 * WHOLE_LIMIT {
             if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
                 let mut digests = Digests::default();

@@ -1,7 +1,7 @@
 //! A large content as gzip members, compressed side by side while the next piece of it is read and hashed.
 
-use super::WHOLE_LIMIT;
 use super::object::{self, PIECE};
+use super::path::WHOLE_LIMIT;
 use crate::codec::{self};
 use crate::digest::Digests;
 use crate::digest::{Md5, Sha256};

@@ -1,13 +1,12 @@
 //! A heap in another storage: objects are there for good when they were put.
 
-use super::object::{self, Ends, Fetched, Health};
-use super::{Heap, StoreError, WHOLE_LIMIT, collision};
+use super::object::{self, Ends, Fetched};
+use super::path::{WHOLE_LIMIT, object_path};
 use crate::digest::{Md5, Sha256};
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{OrFailed, Result};
 use crate::parallel;
 use crate::storage::{Attributes, Body, Gap, Listing, Put, Store};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +15,7 @@ type Listed = Arc<Vec<(Md5, u64)>>;
 
 /// A heap in a storage.
 pub struct RemoteHeap {
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) level: i32,
     /// What the heap had when it was listed: in order, 24 bytes an object.
     listed: Mutex<Option<Listed>>,
@@ -43,8 +42,8 @@ impl RemoteHeap {
         RemoteHeap { store, level, listed: Mutex::default(), added: Mutex::default() }
     }
 
-    fn key(md5: &Md5) -> Vec<u8> {
-        Heap::object_path(md5).into_bytes()
+    pub(super) fn key(md5: &Md5) -> Vec<u8> {
+        object_path(md5).into_bytes()
     }
 
     fn lock_added(&self) -> MutexGuard<'_, HashMap<Md5, (u64, Sha256)>> {
@@ -158,46 +157,10 @@ impl RemoteHeap {
         Ok(Some(Ends { stored_size, head, tail: tail.try_into().ok() }))
     }
 
-    /// Puts a small object. Gives the size of what is there then.
-    pub fn put_whole(&self, heap: &Heap, fresh: &Fresh, gzip: Vec<u8>) -> Result<u64, StoreError> {
-        self.put(heap, fresh, Body::Bytes(gzip))
-    }
-
-    /// Puts a large object.
-    pub fn put_file(&self, heap: &Heap, fresh: &Fresh, mut gzip: File) -> Result<u64, StoreError> {
-        self.put(heap, fresh, Body::Stream(&mut gzip))
-    }
-
-    fn put(&self, heap: &Heap, fresh: &Fresh, body: Body<'_>) -> Result<u64, StoreError> {
-        let how =
-            Put { if_absent: !fresh.replace, md5: Some(fresh.digest), size: Some(fresh.stored_size), attributes: attributes() };
-        let done = self.store.put(&RemoteHeap::key(&fresh.md5), body, &how);
-        let stored_size = match done.or_failed(|| format!("store {}", heap.shown_object(&fresh.md5)))? {
-            true => fresh.stored_size,
-            false => self.settle(heap, fresh)?,
-        };
-        self.add(fresh.md5, stored_size, fresh.sha256);
-        Ok(stored_size)
-    }
-
     /// Puts what a reader has, if nothing is there.
     pub fn put_pieces(&self, md5: &Md5, pieces: &mut (dyn Read + Send)) -> io::Result<bool> {
         let how = Put { if_absent: true, md5: None, size: None, attributes: attributes() };
         self.store.put(&RemoteHeap::key(md5), Body::Stream(pieces), &how)
-    }
-
-    /// Another writer was quicker: what is there has to be this content.
-    pub fn settle(&self, heap: &Heap, fresh: &Fresh) -> Result<u64, StoreError> {
-        match heap.inspect(&fresh.md5, None)? {
-            Health::Good { sha256: Some(other), .. } if other != fresh.sha256 => {
-                Err(StoreError::Collision(collision(&fresh.md5)))
-            }
-            Health::Good { stored_size, .. } => Ok(stored_size),
-            Health::Bad | Health::Missing => Err(StoreError::Heap(Error::advise(
-                format!("{}: another writer put something else there", heap.shown_object(&fresh.md5)),
-                "run it again; what is wrong there is stored anew",
-            ))),
-        }
     }
 }
 
@@ -217,9 +180,9 @@ pub fn objects<'a>(store: &'a Arc<dyn Store>, prefix: &[u8], enters: fn(&[u8]) -
 pub fn md5_of(key: &[u8]) -> Option<Md5> {
     let name = std::str::from_utf8(key).ok()?;
     let md5 = Md5::parse(name.get(3..)?.strip_suffix(".gz")?)?;
-    (Heap::object_path(&md5) == name).then_some(md5)
+    (object_path(&md5) == name).then_some(md5)
 }
 
-fn attributes() -> Attributes {
+pub fn attributes() -> Attributes {
     Attributes { content_type: Some("application/octet-stream".to_string()), ..Attributes::default() }
 }

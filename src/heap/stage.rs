@@ -2,47 +2,19 @@
 
 use super::local::{LocalHeap, Staged};
 use super::object::{self, Health};
+use super::opened::{Heap, Kind};
+use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
-use super::remote::{Fresh, RemoteHeap};
+use super::remote::{Fresh, RemoteHeap, attributes};
 use super::temp::{self, TempFile};
-use super::{Heap, Kind, WHOLE_LIMIT, collision, read_up_to};
 use crate::codec::{self};
 use crate::digest::{Digests, Md5, Sha256, md5_of};
+use crate::storage::{Body, Put};
 
 use crate::error::{Error, OrFailed, Result};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
-
-/// A content that is in the heap, or staged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// md5 of the content.
-    pub md5: Md5,
-    /// sha256 of the content.
-    pub sha256: Sha256,
-    /// Bytes of the content.
-    pub size: u64,
-    /// Bytes of the object; None where nothing was to be stored.
-    pub stored_size: Option<u64>,
-}
-
-/// Why a content was not stored. The two are never the same thing: the source concerns one record, the heap concerns all.
-#[derive(Debug)]
-pub enum StoreError {
-    /// The content could not be read.
-    Source(io::Error),
-    /// The content can't be kept: another one has its md5.
-    Collision(String),
-    /// The heap could not be read or written.
-    Heap(Error),
-}
-
-impl From<Error> for StoreError {
-    fn from(e: Error) -> StoreError {
-        StoreError::Heap(e)
-    }
-}
 
 /// Reads a content and computes its digests, storing nothing.
 ///
@@ -63,8 +35,27 @@ pub fn digest(source: &mut impl Read) -> io::Result<Stored> {
     Ok(Stored { md5, sha256, size, stored_size: None })
 }
 
+impl Heap {
+    /// Stores what a reader has, about `expected` bytes. The object has its name only after [`Heap::commit`].
+    ///
+    /// With `inspect`, an object that is there already is inflated and stored anew if it is bad; without, only one whose end
+    /// does not fit is. `claimed` is the md5 that somebody says the content has; whoever calls has to compare.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn store(
+        &self,
+        source: &mut (impl Read + Send),
+        expected: u64,
+        claimed: Option<Md5>,
+        inspect: bool,
+    ) -> Result<Stored, StoreError> {
+        store(self, source, expected, claimed, inspect)
+    }
+}
+
 /// See [`Heap::store`].
-pub(super) fn store(
+fn store(
     heap: &Heap,
     source: &mut (impl Read + Send),
     expected: u64,
@@ -200,6 +191,42 @@ impl LocalHeap {
 }
 
 impl RemoteHeap {
+    /// Puts a small object. Gives the size of what is there then.
+    pub fn put_whole(&self, heap: &Heap, fresh: &Fresh, gzip: Vec<u8>) -> Result<u64, StoreError> {
+        self.put(heap, fresh, Body::Bytes(gzip))
+    }
+
+    /// Puts a large object.
+    pub fn put_file(&self, heap: &Heap, fresh: &Fresh, mut gzip: File) -> Result<u64, StoreError> {
+        self.put(heap, fresh, Body::Stream(&mut gzip))
+    }
+
+    fn put(&self, heap: &Heap, fresh: &Fresh, body: Body<'_>) -> Result<u64, StoreError> {
+        let how =
+            Put { if_absent: !fresh.replace, md5: Some(fresh.digest), size: Some(fresh.stored_size), attributes: attributes() };
+        let done = self.store.put(&RemoteHeap::key(&fresh.md5), body, &how);
+        let stored_size = match done.or_failed(|| format!("store {}", heap.shown_object(&fresh.md5)))? {
+            true => fresh.stored_size,
+            false => self.settle(heap, fresh)?,
+        };
+        self.add(fresh.md5, stored_size, fresh.sha256);
+        Ok(stored_size)
+    }
+
+    /// Another writer was quicker: what is there has to be this content.
+    pub fn settle(&self, heap: &Heap, fresh: &Fresh) -> Result<u64, StoreError> {
+        match heap.inspect(&fresh.md5, None)? {
+            Health::Good { sha256: Some(other), .. } if other != fresh.sha256 => {
+                Err(StoreError::Collision(collision(&fresh.md5)))
+            }
+            Health::Good { stored_size, .. } => Ok(stored_size),
+            Health::Bad | Health::Missing => Err(StoreError::Heap(Error::advise(
+                format!("{}: another writer put something else there", heap.shown_object(&fresh.md5)),
+                "run it again; what is wrong there is stored anew",
+            ))),
+        }
+    }
+
     /// The same, with a file without a name in `TMPDIR`.
     fn store_large(
         &self,

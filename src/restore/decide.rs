@@ -2,7 +2,7 @@
 //! out. Nothing is looked at here, and nothing is done.
 
 use super::meta::Meta;
-use super::{Options, Side};
+use super::options::Options;
 use crate::content::NO_MD5;
 use crate::digest::Md5;
 use crate::etag;
@@ -13,7 +13,7 @@ use crate::time::Time;
 use rustix::fs::Stat;
 
 /// A folder is in the way, and nothing is deleted.
-pub const BLOCKED: &str = "a folder that is not empty is in its place; --delete removes it";
+pub const BLOCKED: &str = "a folder that is not empty is in its place, and nothing is deleted";
 /// A folder is in the way, and what is deleted does not empty it.
 pub const STILL_BLOCKED: &str = "a folder that is not empty is in its place";
 /// The name is that of a root.
@@ -250,38 +250,4 @@ pub fn row(action: Action, name: &Name, kind: &str, size: Option<u64>, to: Optio
     // A row of a link has no target in it, so it is no record: the kind keeps it from being taken for one.
     out.push_str(&format!(",\"type\":\"{kind}\"}}"));
     Some(Record::from_parts(name.clone(), Kind::Other, Fields::default(), out.into_bytes()))
-}
-
-/// The record to restore: the record itself, or a side of a row of `snap-diff`.
-pub enum Chosen {
-    Record(Record),
-    /// The name should not be there.
-    Nothing(Record),
-    /// The row is wrong, and why.
-    Bad(Record, String),
-}
-
-impl Chosen {
-    /// The record or the row.
-    pub fn record(&self) -> &Record {
-        let (Chosen::Record(record) | Chosen::Nothing(record) | Chosen::Bad(record, _)) = self;
-        record
-    }
-}
-
-/// Chooses the side of a row.
-pub fn chosen(row: Record, side: Side) -> Chosen {
-    if row.kind() != Kind::Change {
-        return Chosen::Record(row);
-    }
-    let key = match side {
-        Side::Left => "left",
-        Side::Right => "right",
-    };
-    let Some(text) = row.raw(key).filter(|text| text != "null") else { return Chosen::Nothing(row) };
-    match Record::parse_owned(text.into_bytes()) {
-        Ok(record) if record.name() == row.name() && record.is_entry() => Chosen::Record(record),
-        Ok(_) => Chosen::Bad(row, format!("{key}: is no record of that name")),
-        Err(e) => Chosen::Bad(row, format!("{key}: {e}")),
-    }
 }

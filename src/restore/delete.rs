@@ -1,12 +1,11 @@
 //! What is there and should not be: a walk of the tree in the order of the records, side by side with them. Records delete what
 //! they do not have, rows of `snap-diff` what they say should not be there.
 
-use super::Input;
-use super::decide::{Action, Chosen};
-use super::finish::{TO_READ, TO_WRITE};
-use super::folder::{FolderRoot, lock};
+use super::decide::Action;
+use super::input::{Chosen, Input};
 use super::names::is_past;
 use super::permit::Extent;
+use super::root::{FolderRoot, TO_READ, TO_WRITE, lock};
 use super::target::Deleted;
 use crate::display::counted;
 use crate::error::{Result, reason};

@@ -1,8 +1,8 @@
 //! One file, link or folder of this machine: put right, or made anew beside its name and then renamed.
 
 use super::decide::{Action, STILL_BLOCKED, There, What};
-use super::folder::{FolderRoot, Place, is};
 use super::meta::{Meta, fresh, fresh_folder};
+use super::root::{FolderRoot, Place, is};
 use super::target::{Made, Task, Trouble};
 use crate::content::{Content, Contents};
 use crate::digest::Md5;

@@ -1,36 +1,13 @@
 //! Folders are opened to us for the time of the work, where they are ours, and get their own mode back. They get what their records
 //! say, mode, owner and time, when everything in them is done.
 
-use super::folder::{FolderRoot, is, lock};
 use super::meta::Meta;
+use super::root::{FolderRoot, TO_READ, TO_WRITE, is, lock};
 use super::target::Failed;
 use crate::record::Record;
 use crate::rootdir::{Folder, split};
 use rustix::fs::{self, FileType, Mode, Stat};
-use std::collections::HashMap;
 use std::io;
-use std::sync::Mutex;
-
-/// What it takes to read a folder.
-pub const TO_READ: u32 = 0o500;
-/// What it takes to work in it.
-pub const TO_WRITE: u32 = 0o700;
-
-/// Folders that were made readable and writable for a time, with the mode that they had.
-#[derive(Default)]
-pub struct Loosened(Mutex<HashMap<Vec<u8>, u32>>);
-
-impl Loosened {
-    /// Takes in a folder that had this mode.
-    pub fn note(&self, name: &[u8], mode: u32) {
-        lock(&self.0).entry(name.to_vec()).or_insert(mode);
-    }
-
-    /// The mode that a folder had.
-    pub fn mode_of(&self, name: &[u8]) -> Option<u32> {
-        lock(&self.0).get(name).copied()
-    }
-}
 
 impl FolderRoot {
     /// Opens a folder in an open one. One of ours whose mode lacks what we need of it gets that until all is done; in a dry run it

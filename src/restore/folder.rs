@@ -4,80 +4,23 @@
 use super::decide::{Action, Held, Read, Seen, There, What};
 use super::delete::Walk;
 use super::file;
-use super::finish::{Loosened, TO_READ};
+use super::input::Input;
 use super::meta::{self, Meta};
 use super::names::is_past;
-use super::permit::{Extent, Spared};
-use super::pump::Worker;
+use super::permit::Extent;
+use super::root::{FolderRoot, Place, TO_READ, is, lock};
 use super::steps::{Feeder, named};
-use super::target::{Deleted, Failed, First, Made, Steps, Target, Task, Trouble};
-use super::{Input, Options};
+use super::target::{Deleted, Failed, First, Made, Steps, Target, Task, Trouble, Worker};
 use crate::content::Contents;
-use crate::display::printable;
 use crate::end::End;
-use crate::error::{Error, OrFailed, Result};
-use crate::monitor::Monitor;
+use crate::error::Result;
 use crate::name::Name;
 use crate::record::{Kind, Record};
-use crate::rootdir::{Folder, RootDir, split};
+use crate::rootdir::split;
 use crate::stat;
-use crate::storage::Location;
 use rustix::fs::{FileType, Stat};
-use std::collections::HashSet;
 use std::io;
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// A folder that is restored to.
-pub struct FolderRoot {
-    pub root: RootDir,
-    pub options: Arc<Options>,
-    pub monitor: Arc<dyn Monitor>,
-    pub umask: u32,
-    pub euid: u32,
-    /// Device and inode of what is never deleted.
-    keep: Vec<(u64, u64)>,
-    /// What is not deleted although no record has it.
-    pub spared: Spared,
-    /// Folders that were opened to us for the time of the work.
-    pub loosened: Loosened,
-    /// It was told once that set-user-id is left off.
-    pub stripped: AtomicBool,
-    pub found: Mutex<Found>,
-    /// Folders in work, each in the one before it.
-    open: Mutex<Vec<Record>>,
-    /// What the root is to get at the end, if it was made here.
-    facts: Option<serde_json::Value>,
-}
-
-/// Names of what was found on the way and matters later.
-#[derive(Default)]
-pub struct Found {
-    /// What is, or was, no folder and gives way to one, because of what records are below it.
-    pub gave_way: HashSet<Name>,
-    /// Folders in the place of a file that are not emptied by what is deleted.
-    pub stuck: HashSet<Name>,
-    /// Folders that a dry run can't look into, and has told of; or in the place of a file, with such a folder in them.
-    pub hidden: HashSet<Name>,
-}
-
-/// What another thread left, also if it panicked.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub fn is(stat: &Stat, kind: FileType) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == kind
-}
-
-/// The open folder that a name is in.
-#[derive(Clone)]
-pub struct Place {
-    pub folder: Arc<Folder>,
-    /// In a dry run it may be one above, because the folder itself is still to be made.
-    pub is_there: bool,
-}
+use std::sync::Arc;
 
 impl Task<Place> {
     pub fn leaf(&self) -> &[u8] {
@@ -86,59 +29,6 @@ impl Task<Place> {
 }
 
 impl FolderRoot {
-    /// Opens the root; makes it first where it is missing, for its owner alone if it gets its mode at the end. In a dry run an
-    /// empty folder that is gone already stands in for it.
-    pub fn open(
-        root: &Path,
-        input: &Input,
-        spared: Spared,
-        options: Arc<Options>,
-        monitor: Arc<dyn Monitor>,
-    ) -> Result<FolderRoot> {
-        let facts = input.end.as_ref().and_then(|end| end.root_folder.clone());
-        let is_missing = matches!(root.symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound);
-        let dir = match is_missing {
-            true if options.dry_run => RootDir::open(crate::files::temporary_folder()?.path())?,
-            true => make_root(root, if facts.is_some() { 0o700 } else { 0o777 })?,
-            false => open_root(root)?,
-        };
-        let facts = facts.filter(|_| is_missing && !options.dry_run);
-        Ok(FolderRoot::of(dir, facts, spared, options, monitor))
-    }
-
-    /// The same for an open folder.
-    pub fn of(
-        root: RootDir,
-        facts: Option<serde_json::Value>,
-        spared: Spared,
-        options: Arc<Options>,
-        monitor: Arc<dyn Monitor>,
-    ) -> FolderRoot {
-        use std::os::unix::fs::MetadataExt;
-        let both = |p: &Path| [p.metadata(), p.symlink_metadata()];
-        let keep =
-            options.keep.iter().filter_map(Location::folder).flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
-        FolderRoot {
-            root,
-            options,
-            monitor,
-            umask: stat::umask(),
-            euid: rustix::process::geteuid().as_raw(),
-            keep,
-            spared,
-            loosened: Loosened::default(),
-            stripped: AtomicBool::new(false),
-            found: Mutex::default(),
-            open: Mutex::default(),
-            facts,
-        }
-    }
-
-    /// Whether this is never deleted.
-    pub fn keeps(&self, stat: &Stat) -> bool {
-        self.keep.contains(&(stat.st_dev, stat.st_ino))
-    }
-
     /// What a folder holds that is in the place of something else.
     fn held(&self, task: &Task<Place>, stat: &Stat) -> io::Result<Held> {
         let name = task.record.name();
@@ -167,27 +57,6 @@ impl FolderRoot {
                 Err(e) => self.options.dry_run && e.kind() == io::ErrorKind::PermissionDenied,
             }
     }
-}
-
-fn shown(root: &Path) -> String {
-    format!("file root {}", printable(root.as_os_str().as_encoded_bytes()))
-}
-
-fn open_root(root: &Path) -> Result<RootDir> {
-    RootDir::open(root).map_err(|e| match e {
-        Error::Io { source, .. } => Error::io(shown(root), source),
-        e => e,
-    })
-}
-
-fn make_root(root: &Path, mode: u32) -> Result<RootDir> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::create_dir_all(root.parent().unwrap_or(root)).or_failed(|| shown(root))?;
-    match std::fs::DirBuilder::new().mode(mode).create(root) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made.or_failed(|| shown(root))?,
-    }
-    open_root(root)
 }
 
 impl Target for FolderRoot {

@@ -1,7 +1,7 @@
 //! Mode, owner and time of files and folders: what a record asks for, and setting it through open descriptors.
 
-use super::Options;
-use super::folder::{FolderRoot, is};
+use super::options::Options;
+use super::root::{FolderRoot, is};
 use crate::json::{self, Object};
 use crate::record::{Record, key};
 use crate::rootdir::{Folder, timestamps};

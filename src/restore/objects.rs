@@ -1,12 +1,12 @@
 //! A place in another storage to restore to: the records side by side with what is there, in order; files are put where they are
 //! missing or differ. It has no links, and knows folders by what is in them.
 
-use super::decide::{self, Action, Chosen, Read, Seen, There, What, chosen};
+use super::decide::{self, Action, Read, Seen, There, What};
 use super::file;
+use super::input::{Chosen, Input, chosen};
+use super::options::Options;
 use super::permit::{Extent, Spared};
-use super::pump::Worker;
-use super::target::{Deleted, Made, Step, Steps, Target, Task, Trouble};
-use super::{Input, Options};
+use super::target::{Deleted, Made, Step, Steps, Target, Task, Trouble, Worker};
 use crate::base::take_over;
 use crate::content::{Content, Contents};
 use crate::display::counted;

@@ -1,37 +1,13 @@
 //! What `--delete` may delete: nothing because a record is missing, unless the record's absence is known to be meant.
 
-use super::{Input, Options};
+use super::input::Input;
+use super::options::{MaxDelete, Options};
 use crate::display::counted;
 use crate::end::{End, Listing};
-use crate::error::{Error, Malformed, Refusal, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::join::Side;
 use crate::name::Name;
 use crate::scan::Rules;
-use std::str::FromStr;
-
-/// How much may be deleted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum MaxDelete {
-    /// This many files and links.
-    Count(u64),
-    /// This share of the files and links that are there, in percent.
-    Percent(f64),
-}
-
-impl FromStr for MaxDelete {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<MaxDelete, Malformed> {
-        let refused = || Malformed::new("expected a number of files, or a share of them such as 10%");
-        match text.strip_suffix('%') {
-            Some(share) => match share.parse() {
-                Ok(share) if (0.0..=100.0).contains(&share) => Ok(MaxDelete::Percent(share)),
-                _ => Err(refused()),
-            },
-            None => text.parse().map(MaxDelete::Count).map_err(|_| refused()),
-        }
-    }
-}
 
 /// What is not deleted although no record has it.
 #[derive(Debug, Default)]

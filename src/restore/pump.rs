@@ -1,27 +1,18 @@
 //! The way of all records: looked at, decided on, and then printed or done; deleting after them; the end record.
 
-use super::decide::{self, Action, Chosen, STILL_BLOCKED, row};
-use super::target::{Deleted, Done, Failed, First, Made, Step, Target, Task, Trouble};
-use super::{Input, Options, permit};
-use crate::content::Contents;
+use super::decide::{self, Action, STILL_BLOCKED, row};
+use super::input::{Chosen, Input};
+use super::permit;
+use super::target::{Deleted, Done, Failed, First, Made, Step, Target, Task, Trouble, Worker};
 use crate::display::counted;
 use crate::end::Tally;
 use crate::end::{End, Listing};
 use crate::error::{Error, Result};
-use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::ordered_map;
 use crate::record::{Kind, Record};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-
-/// What takes a record from its place to what it should be. Several threads share one.
-pub struct Worker<T> {
-    pub target: T,
-    pub contents: Arc<dyn Contents>,
-    pub options: Arc<Options>,
-    pub monitor: Arc<dyn Monitor>,
-}
 
 impl<T: Target> Worker<T> {
     /// Looks at a place, decides, and does it but in a dry run.
@@ -243,7 +234,7 @@ impl<T: Target> Restoring<T> {
             self.finish_all()?;
         } else if self.extras > 0 {
             let names = counted(self.extras, "name");
-            let message = format!("{names} that the rows do not have on this side left alone; --delete deletes them");
+            let message = format!("{names} that the rows do not have on this side left alone, because nothing is deleted");
             self.worker.monitor.note(&message);
         }
         let failed = self.worker.target.close();

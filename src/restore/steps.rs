@@ -1,12 +1,10 @@
 //! The way of records into a folder, in order: names that can't be restored, folders above, folders, names of one file.
 
-use super::Input;
-use super::decide::{self, Action, Chosen};
-use super::finish::TO_WRITE;
-use super::folder::{FolderRoot, Place, is, lock};
+use super::decide::{self, Action};
+use super::input::{Chosen, Input};
 use super::names::{HardLinks, Names};
-use super::pump::Worker;
-use super::target::{Done, First, Made, Step, Steps, Task, Trouble, WRITE};
+use super::root::{FolderRoot, Place, TO_WRITE, is, lock};
+use super::target::{Done, First, Made, Step, Steps, Task, Trouble, WRITE, Worker};
 use crate::error::{Error, Result};
 use crate::name::Name;
 use crate::record::Kind;

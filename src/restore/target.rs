@@ -1,18 +1,27 @@
 //! What can be restored to: a folder of this machine or a place in another storage. Both are looked at and changed by the same
 //! decisions ([`super::decide`]).
 
-use super::Input;
 use super::decide::{Action, Read, There};
+use super::input::Input;
+use super::options::Options;
 use super::permit::Extent;
-use super::pump::Worker;
 use crate::content::{Contents, Lack};
 use crate::end::End;
 use crate::error::{Error, Result, reason};
+use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::Weigh;
 use crate::record::Record;
 use std::io;
 use std::sync::Arc;
+
+/// What takes a record from its place to what it should be. Several threads share one.
+pub struct Worker<T> {
+    pub target: T,
+    pub contents: Arc<dyn Contents>,
+    pub options: Arc<Options>,
+    pub monitor: Arc<dyn Monitor>,
+}
 
 /// A record and where it goes.
 pub struct Task<P> {

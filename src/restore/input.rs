@@ -1,0 +1,79 @@
+//! What comes in: records, or rows of `snap-diff` of which one side is restored.
+
+use crate::end::End;
+use crate::error::{Error, Result};
+use crate::join::Side;
+use crate::record::{Kind, Record};
+use crate::sort::Spool;
+
+/// What came in: read whole, and its end record once.
+pub struct Input {
+    pub spool: Spool,
+    pub end: Option<End>,
+    /// Rows of `snap-diff`, not records.
+    pub is_rows: bool,
+    side: Side,
+}
+
+impl Input {
+    pub fn new(spool: Spool, side: Side) -> Result<Input> {
+        let (counts, end) = (spool.counts(), spool.end().map(End::of));
+        let is_rows = match (counts.changes > 0, counts.entries > 0) {
+            (true, true) => return Err(Error::refused("the input mixes records and rows of snap-diff")),
+            (false, false) => end.as_ref().is_some_and(|end| end.diff),
+            (is_rows, _) => is_rows,
+        };
+        Ok(Input { spool, end, is_rows, side })
+    }
+
+    /// What is to be restored, in order of name: the records, or a side of the rows. Error records among them.
+    pub fn read(&self) -> impl Iterator<Item = Result<Chosen>> + Send + use<> {
+        let side = self.side;
+        let records = self.spool.read().filter(|record| !matches!(record, Ok(r) if r.kind() == Kind::End));
+        records.map(move |record| Ok(chosen(record?, side)))
+    }
+
+    /// Whether there is a file or link in it.
+    pub fn has_files(&self) -> Result<bool> {
+        for chosen in self.read() {
+            if matches!(chosen?, Chosen::Record(record) if matches!(record.kind(), Kind::File | Kind::Link)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The record to restore: the record itself, or a side of a row of `snap-diff`.
+pub enum Chosen {
+    Record(Record),
+    /// The name should not be there.
+    Nothing(Record),
+    /// The row is wrong, and why.
+    Bad(Record, String),
+}
+
+impl Chosen {
+    /// The record or the row.
+    pub fn record(&self) -> &Record {
+        let (Chosen::Record(record) | Chosen::Nothing(record) | Chosen::Bad(record, _)) = self;
+        record
+    }
+}
+
+/// Chooses the side of a row.
+pub fn chosen(row: Record, side: Side) -> Chosen {
+    if row.kind() != Kind::Change {
+        return Chosen::Record(row);
+    }
+    let key = match side {
+        Side::Left => "left",
+        Side::Right => "right",
+    };
+    let Some(text) = row.raw(key).filter(|text| text != "null") else { return Chosen::Nothing(row) };
+    match Record::parse_owned(text.into_bytes()) {
+        Ok(record) if record.name() == row.name() && record.is_entry() => Chosen::Record(record),
+        Ok(_) => Chosen::Bad(row, format!("{key}: is no record of that name")),
+        Err(e) => Chosen::Bad(row, format!("{key}: {e}")),
+    }
+}

@@ -57,6 +57,8 @@
 //! `cli` (default) has the command-line tools. `azure`, `gcs`, `http`, `s3`, `sftp` and `webdav` (all default) have a storage
 //! each; local folders and `memory://` are always there.
 
+// A link to a private item helps readers of the source; in the published pages it is plain text.
+#![allow(rustdoc::private_intra_doc_links)]
 // What only the tools or only some storages use is not reached without them.
 #![cfg_attr(not(all(feature = "cli", feature = "network")), allow(dead_code, unused_imports))]
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Where a tool's records go.
 #[derive(Args, Clone, Debug)]
 pub struct Out {
-    /// Write to FILE, which appears only when all is written; - is standard output
+    /// Write to FILE, which appears only when the output is complete; - is standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 }
@@ -21,7 +21,7 @@ pub struct Out {
 /// For tools that start a stream.
 #[derive(Args, Clone, Debug)]
 pub struct NoEnd {
-    /// Leave the end record off, which tells the next tool that nothing is missing
+    /// Omit the end record, which tells the next tool that nothing is missing
     #[arg(long, help_heading = "Output")]
     pub no_end: bool,
 }

@@ -19,7 +19,7 @@ macro_rules! root {
             #[arg(long, global = true, value_name = "ROOT", help_heading = "Roots", help = concat!("The ", $what, ": a path or a URL [env: ", $env, "]"))]
             pub $field: Option<OsString>,
             #[arg(long, global = true, value_name = "JSON", help_heading = "Roots", hide_short_help = true,
-                help = concat!("How to reach the ", $root, ": a JSON object of fsspec's names, or @FILE with one [env: ", $oenv, "]"))]
+                help = concat!("Options for the storage of the ", $root, ": a JSON object with fsspec's names, or @FILE [env: ", $oenv, "]"))]
             pub $ofield: Option<OsString>,
         }
 

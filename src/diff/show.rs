@@ -13,7 +13,7 @@ use std::io::Write;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Style {
-    /// Rows for programs, an object a line
+    /// Rows for programs, one JSON object per line
     Jsonl,
     /// A table for people
     Table,

@@ -21,16 +21,16 @@ use std::path::PathBuf;
     version,
     args_override_self = true,
     disable_help_subcommand = true,
-    after_help = "Options stand before or behind the command. snapshooter(1) tells more."
+    after_help = "Options can be placed before or after the command. See snapshooter(1)."
 )]
 pub struct Snapshooter {
-    /// Install completion for SHELL, without one for that of $SHELL
+    /// Install completion for SHELL [default: the shell in $SHELL]
     #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true)]
     pub install_completion: Option<Option<Shell>>,
-    /// Print the completion script for SHELL, without one for that of $SHELL
+    /// Print the completion script for SHELL [default: the shell in $SHELL]
     #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true)]
     pub show_completion: Option<Option<Shell>>,
-    /// Show on stderr how far the work is
+    /// Show progress on stderr
     #[arg(long, global = true)]
     pub progress: bool,
     #[command(subcommand)]
@@ -48,7 +48,7 @@ pub struct Global {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// Keep the list of objects in FILE; what it says is checked [env: HEAP_CACHE_FILE]
+    /// Keep the list of objects in FILE; its contents are checked [env: HEAP_CACHE_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     pub heap_cache_file: Option<PathBuf>,
     /// Store at most N files at once [env: PARALLEL_COPY_TO_HEAP] [default: 20]
@@ -57,16 +57,16 @@ pub struct Global {
     /// Restore at most N files at once [env: PARALLEL_COPY_TO_FILE] [default: 20]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_copy_to_file: Option<NonZeroUsize>,
-    /// Has no effect, as one thread deletes: taken for the sake of scripts [env: PARALLEL_DELETE_IN_FILE]
+    /// Has no effect, as one thread deletes: accepted for compatibility with scripts [env: PARALLEL_DELETE_IN_FILE]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_delete_in_file: Option<NonZeroUsize>,
-    /// Has no effect, as one thread lists: taken for the sake of scripts [env: PARALLEL_LISTING]
+    /// Has no effect, as one thread lists: accepted for compatibility with scripts [env: PARALLEL_LISTING]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_listing: Option<NonZeroUsize>,
-    /// Has no effect, as the heap is not listed: taken for the sake of scripts [env: PARALLEL_HEAP_LISTING]
+    /// Has no effect, as the heap is not listed: accepted for compatibility with scripts [env: PARALLEL_HEAP_LISTING]
     #[arg(long, global = true, value_name = "N")]
     pub parallel_heap_listing: Option<NonZeroUsize>,
-    /// How much to say on stderr [env: LOGLEVEL] [default: INFO]
+    /// How much to print on stderr [env: LOGLEVEL] [default: INFO]
     #[arg(long, global = true, value_enum, ignore_case = true, value_name = "LEVEL")]
     pub loglevel: Option<LogLevel>,
 }
@@ -114,24 +114,24 @@ pub struct Make {
     /// Store what the heap lacks (the default)
     #[arg(long, overrides_with = "no_download_missing_files")]
     pub download_missing_files: bool,
-    /// Has no effect: a snapshot of contents that are not there could not be restored
+    /// Has no effect: a snapshot with missing contents could not be restored
     #[arg(long, overrides_with = "download_missing_files")]
     pub no_download_missing_files: bool,
     /// Record these types: f (files), l (links), d (folders); the Python tool restores snapshots of files alone
     #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f")]
     pub types: Vec<Kind>,
-    /// Save the snapshot also when files failed, without them
+    /// Save the snapshot even if files failed, without those files
     #[arg(short, long)]
     pub partial: bool,
     /// Save a snapshot without records, even if the latest one has some
     #[arg(long)]
     pub allow_empty: bool,
-    /// Read the files and say what would be saved; write nothing
+    /// Read the files and print what would be saved; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
 
-/// Make the file root what it was: restore what changed, delete what is not in the snapshot
+/// Restore the file root: restore what changed, delete what is not in the snapshot
 #[derive(Args, Debug)]
 pub struct Restore {
     /// The snapshot to restore: a path, a URL, latest, latest~N or @TIME
@@ -152,22 +152,22 @@ pub struct Restore {
     /// Do not save the state after
     #[arg(long, overrides_with = "save_snapshot_after")]
     pub no_save_snapshot_after: bool,
-    /// Delete nothing: leave what the snapshot does not have
+    /// Delete nothing: keep files that are not in the snapshot
     #[arg(long, conflicts_with = "delete_excluded")]
     pub no_delete: bool,
     /// Delete also what was left out when the snapshot was made
     #[arg(long)]
     pub delete_excluded: bool,
-    /// Delete at most N files and links, or P% of those that are there; if there are more, do nothing
+    /// Delete at most N files and links, or P% of the existing ones; if there are more, do nothing
     #[arg(long, value_name = "N|P%", conflicts_with = "no_delete")]
     pub max_delete: Option<MaxDelete>,
-    /// Read the files that are there to see whether they changed, instead of comparing size and time
+    /// Read existing files to check whether they changed, instead of comparing size and time
     #[arg(short, long)]
     pub checksum: bool,
-    /// Go on when the state before can't be saved whole
+    /// Continue even if the state before can't be saved completely
     #[arg(short, long)]
     pub partial: bool,
-    /// Print what would be done, a JSON object a line, and do nothing
+    /// Print what would be done, one JSON object per line, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -178,7 +178,7 @@ pub struct List {
     /// Print at most N paths; a line ... follows if there are more
     #[arg(short, long, value_name = "N", default_value_t = 10)]
     pub limit: usize,
-    /// Pass over the first N snapshots of the list
+    /// Skip the first N snapshots
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: usize,
     /// Newest first (desc) or oldest first (asc)
@@ -217,7 +217,7 @@ pub struct Compare {
 pub enum Format {
     /// A Markdown table with both sides of every key, as the Python tool has it
     Markdown,
-    /// Rows for programs, an object a line
+    /// Rows for programs, one JSON object per line
     Jsonl,
     /// A table for people
     Table,
@@ -227,7 +227,7 @@ pub enum Format {
     Stat,
 }
 
-/// Print the records of a snapshot, a JSON object a line
+/// Print the records of a snapshot, one JSON object per line
 #[derive(Args, Debug)]
 pub struct Show {
     /// The snapshot: a path, a URL, latest, latest~N or @TIME
@@ -236,12 +236,12 @@ pub struct Show {
     /// The latest snapshot at or before TIME [default: the latest]
     #[arg(long, value_name = "TIME", value_parser = when)]
     pub latest: Option<String>,
-    /// Leave the end record off, which tells the next tool that nothing is missing
+    /// Omit the end record, which tells the next tool that nothing is missing
     #[arg(long)]
     pub no_end: bool,
 }
 
-/// Check that the heap has every content of a snapshot; what is missing or damaged is printed, a JSON object a line
+/// Check that the heap has every content of a snapshot; print what is missing or damaged, one JSON object per line
 #[derive(Args, Debug)]
 pub struct Verify {
     /// The snapshot: a path, a URL, latest, latest~N or @TIME
@@ -254,7 +254,7 @@ pub struct Verify {
     pub how: verify::How,
 }
 
-/// Choose the snapshots to drop by their age, and drop them
+/// Select snapshots to drop by age, and drop them
 #[derive(Args, Debug)]
 pub struct Forget {
     #[command(flatten)]
@@ -264,7 +264,7 @@ pub struct Forget {
     pub dry_run: bool,
 }
 
-/// Drop objects that no snapshot refers to
+/// Delete objects that no snapshot refers to
 #[derive(Args, Debug)]
 pub struct Collect {
     /// Another snap root whose snapshots use the heap; repeat it until every such root is named

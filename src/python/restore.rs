@@ -36,7 +36,7 @@ pub struct Plan {
     pub max_delete: Option<MaxDelete>,
     /// Read files that are there instead of trusting their size and time.
     pub checksum: bool,
-    /// Go on when the state before can't be saved whole.
+    /// Continue even if the state before can't be saved completely.
     pub partial: bool,
     /// Give out what would be done, and do nothing.
     pub dry_run: bool,

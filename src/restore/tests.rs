@@ -3,6 +3,7 @@
 use super::decide::BLOCKED;
 use super::*;
 use crate::content::Content;
+use crate::end::End;
 use crate::join::Side;
 use crate::monitor::Recorder;
 use crate::record::Record;

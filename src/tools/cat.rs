@@ -18,7 +18,7 @@ pub struct Args {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub heap: HeapRoot,
-    /// Write to FILE, which appears only when all is written; - is standard output
+    /// Write to FILE, which appears only when the output is complete; - is standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
 }

@@ -34,7 +34,7 @@ pub struct Args {
     /// Only count the differences: --format stat
     #[arg(long, conflicts_with = "format")]
     pub stat: bool,
-    /// Show these rows only, separated by commas [default: all but equal]
+    /// Show only rows with these statuses, separated by commas [default: all but equal]
     #[arg(short, long, value_enum, value_delimiter = ',', value_name = "STATUS")]
     pub status: Vec<Status>,
     /// Compare mode, owner and times too

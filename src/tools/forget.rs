@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Choose the snapshots to drop by their age, and drop them
+/// Select snapshots to drop by age, and drop them
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Parser, Debug)]
 #[command(name = "snap-forget", version)]
@@ -51,16 +51,16 @@ pub struct How {
     /// Keep snapshots made less than DURATION before the latest one: years, months, days and hours, as in 1y2m3d4h
     #[arg(long, help_heading = "Rules", value_name = "DURATION", value_parser = crate::forget::parse_within)]
     pub keep_within: Option<crate::forget::Within>,
-    /// Keep snapshots that have all tags of the list; may be repeated, for other lists
+    /// Keep snapshots that have all tags of the list; repeatable, for other lists
     #[arg(long, help_heading = "Rules", value_name = "TAG[,TAG...]")]
     pub keep_tag: Vec<String>,
-    /// Apply the rules to each group of snapshots by itself: those of the same root, host, tags, or none for all together
+    /// Apply the rules to each group of snapshots separately: by root, host or tags, or none for all together
     #[arg(short, long, help_heading = "Rules", value_enum, value_delimiter = ',', value_name = "WHAT", default_value = "root")]
     pub group_by: Vec<GroupBy>,
-    /// Delete the snapshots to drop; without this option they are only printed
+    /// Delete the snapshots to drop; without this option, only print them
     #[arg(long)]
     pub delete: bool,
-    /// Print a JSON object a line for every snapshot: kept or dropped, and why
+    /// Print one JSON object per line for every snapshot: kept or dropped, and why
     #[arg(long)]
     pub json: bool,
 }

@@ -12,17 +12,17 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Drop objects that no snapshot refers to
+/// Delete objects that no snapshot refers to
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Parser, Debug)]
 #[command(name = "snap-gc", version)]
 pub struct Args {
     #[command(flatten)]
     pub heap: HeapRoot,
-    /// A snap root whose snapshots use the heap; repeat it until every such root is named [env: SNAP_ROOT]
+    /// A snap root whose snapshots use the heap; repeat this option for every such root [env: SNAP_ROOT]
     #[arg(long, value_name = "ROOT", help_heading = "Roots")]
     pub snap_root: Vec<OsString>,
-    /// How to reach the snap roots: a JSON object of fsspec's names, or @FILE with one [env: SNAP_STORAGE_OPTIONS]
+    /// Options for the storage of the snap roots: a JSON object with fsspec's names, or @FILE [env: SNAP_STORAGE_OPTIONS]
     #[arg(long, value_name = "JSON", help_heading = "Roots", hide_short_help = true)]
     pub snap_storage_options: Option<OsString>,
     #[command(flatten)]
@@ -35,13 +35,13 @@ pub struct Args {
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Args, Clone, Debug)]
 pub struct How {
-    /// Condemn and delete; without this option the plan is printed and nothing is done
+    /// Condemn and delete; without this option, only print the plan
     #[arg(long)]
     pub delete: bool,
-    /// Delete what was condemned at least DURATION ago: minutes, hours or days, as in 90m, 24h, 7d
+    /// Delete objects that were condemned at least DURATION ago: minutes, hours or days, as in 90m, 24h, 7d
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::gc::parse_grace, conflicts_with = "exclusive")]
     pub grace: std::time::Duration,
-    /// Nothing else uses the heap now: delete at once what is unreferenced
+    /// Nothing else uses the heap now: delete unreferenced objects at once
     #[arg(long)]
     pub exclusive: bool,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Store contents that the heap lacks, and put md5 into the records
+/// Store contents that the heap lacks, and add their md5 to the records
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Parser, Debug)]
 #[command(name = "snap-heapify", version)]
@@ -27,30 +27,30 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// Take md5 over from this snapshot where nothing changed [default: the latest of the snap root]
+    /// Use the md5 from this snapshot for files that did not change [default: the latest of the snap root]
     #[arg(short, long, value_name = "SNAPSHOT", conflicts_with = "no_base")]
     pub base: Option<OsString>,
-    /// Read every file, whatever an earlier snapshot says of it
+    /// Read every file, even if it did not change since an earlier snapshot
     #[arg(long)]
     pub no_base: bool,
-    /// Compute md5, store nothing; no heap is needed
+    /// Compute md5 only, without storing contents; no heap is needed
     #[arg(short, long)]
     pub no_store: bool,
-    /// Inflate and check every object that is there already, and store bad ones anew
+    /// Decompress and check every existing object, and replace damaged ones
     #[arg(long, conflicts_with = "no_store")]
     pub verify_existing: bool,
-    /// How hard to compress: 0 (not at all) to 12 (slowest, smallest)
+    /// Compression level: 0 (none) to 12 (slowest, smallest)
     #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
     pub level: i32,
-    /// Read also files whose md5 the storage claims, unless the base knows it
+    /// Read files even if the storage gives their md5, unless the base has it
     #[arg(long)]
     pub verify_md5: bool,
-    /// Keep the list of objects in FILE, as the Python tool does; what it says is checked
+    /// Keep the list of objects in FILE, as the Python tool does; its contents are checked
     #[arg(long, value_name = "FILE")]
     pub heap_cache_file: Option<PathBuf>,
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Show on stderr how far the work is
+    /// Show progress on stderr
     #[arg(long, help_heading = "Output")]
     pub progress: bool,
     #[command(flatten)]

@@ -20,13 +20,13 @@ pub struct Args {
     /// List at most N snapshots [default: all]
     #[arg(short, long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Pass over the first N snapshots of the list
+    /// Skip the first N snapshots
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: usize,
     /// Newest first (desc) or oldest first (asc)
     #[arg(long, value_enum, default_value_t = Order::Desc)]
     pub order: Order,
-    /// Print a JSON object a line: path, time, root, host, tags, counts
+    /// Print one JSON object per line: path, time, root, host, tags, counts
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Make files as the records say
+/// Create and change files to match the records
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Parser, Debug)]
 #[command(name = "snap-restore", version)]
@@ -28,25 +28,25 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// Delete what the records do not have
+    /// Delete files, links and folders that have no record
     #[arg(long)]
     pub delete: bool,
-    /// With --delete: delete also what was left out when the list was made
+    /// With --delete: also delete what was left out when the list was made
     #[arg(long, requires = "delete")]
     pub delete_excluded: bool,
-    /// With --delete: delete at most N files and links, or P% of those that are there; if there are more, do nothing
+    /// With --delete: delete at most N files and links, or P% of the existing ones; if there are more, do nothing
     #[arg(long, value_name = "N|P%", requires = "delete")]
     pub max_delete: Option<MaxDelete>,
-    /// Print what would be done and do nothing
+    /// Print what would be done, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Read the files that are there to see whether they changed, instead of comparing size and time
+    /// Read existing files to check whether they changed, instead of comparing size and time
     #[arg(short, long)]
     pub checksum: bool,
-    /// Bring the owner and group back
+    /// Restore owner and group
     #[arg(long)]
     pub owner: bool,
-    /// Bring recorded extended attributes and ACLs back
+    /// Restore recorded extended attributes and ACLs
     #[arg(long)]
     pub xattrs: bool,
     /// Which side of rows of snap-diff to restore
@@ -54,10 +54,10 @@ pub struct Args {
     pub side: Side,
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Show on stderr how far the work is
+    /// Show progress on stderr
     #[arg(long, help_heading = "Output")]
     pub progress: bool,
-    /// Pass the records on to FILE as the files are now; - is standard output
+    /// Write the records of the restored files to FILE; - is standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output", conflicts_with = "dry_run")]
     pub output: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Put the md5 of unchanged files into the records
+/// Add the md5 of unchanged files to the records
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Parser, Debug)]
 #[command(name = "snap-reuse", version)]
@@ -23,7 +23,7 @@ pub struct Args {
     pub file: FileRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// Take md5 over from this snapshot [default: the latest of the snap root]
+    /// Use the md5 from this snapshot [default: the latest of the snap root]
     #[arg(short, long, value_name = "SNAPSHOT")]
     pub base: Option<OsString>,
     #[command(flatten)]

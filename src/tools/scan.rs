@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// List a folder as records, one a line, in order of name
+/// List a folder as records, one per line, in order of name
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Parser, Debug)]
 #[command(name = "snap-scan", version)]
@@ -38,25 +38,25 @@ pub struct Args {
         default_value = "f,l,d"
     )]
     pub types: Vec<Kind>,
-    /// Leave out what matches GLOB, read as git reads a line of .gitignore, a folder with all in it; may be repeated
+    /// Leave out names that match GLOB, a pattern as in .gitignore; a folder goes with all its contents; repeatable
     #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,
-    /// Leave out what matches a line of FILE, read as git reads .gitignore; may be repeated
+    /// Leave out names that match a line of FILE, which has the syntax of .gitignore; repeatable
     #[arg(help_heading = "Selection", long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
-    /// List only what matches GLOB, or lies in a folder that does; excludes are stronger; may be repeated
+    /// List only names that match GLOB, and the contents of folders that do; excludes take precedence; repeatable
     #[arg(help_heading = "Selection", short, long, value_name = "GLOB")]
     pub include: Vec<OsString>,
-    /// Obey files of this NAME in every folder, as git obeys .gitignore; may be repeated, and the last is strongest
+    /// Apply the files of this NAME in every folder as git applies .gitignore; repeatable, the last one takes precedence
     #[arg(help_heading = "Selection", long, value_name = "NAME")]
     pub ignore_file: Vec<OsString>,
-    /// List only the names in FILE, one a line, taken literally; - is standard input
+    /// List only the names in FILE, one per line, without patterns; - is standard input
     #[arg(help_heading = "Selection", long, value_name = "FILE", conflicts_with_all = ["exclude", "exclude_from", "include", "ignore_file", "one_file_system"])]
     pub files_from: Option<PathBuf>,
     /// Names in --files-from end with NUL, not with a newline
     #[arg(help_heading = "Selection", short = '0', long, requires = "files_from")]
     pub null: bool,
-    /// Stay on the file system of the root: record folders where others are mounted, and do not go into them
+    /// Stay on the file system of the root: record mount points, but do not enter them
     #[arg(help_heading = "Selection", short = 'x', long)]
     pub one_file_system: bool,
     /// Record extended attributes and ACLs

@@ -25,7 +25,7 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub how: How,
-    /// Show on stderr how far the work is
+    /// Show progress on stderr
     #[arg(long, help_heading = "Output")]
     pub progress: bool,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub struct Args {
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Args, Clone, Debug)]
 pub struct How {
-    /// Only look whether objects are there and have the right size, without reading them
+    /// Check only that objects exist and have the right size, without reading them
     #[arg(short, long)]
     pub quick: bool,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Publish a stream of records as a snapshot, whole or not at all
+/// Publish a stream of records as a complete snapshot, or publish nothing
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Parser, Debug)]
 #[command(name = "snap-write", version)]
@@ -28,28 +28,28 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
-    /// Give the snapshot a tag, for snap-forget and jq; may be repeated
+    /// Add a tag to the snapshot, for snap-forget and jq; repeatable
     #[arg(short, long, value_name = "TAG")]
     pub tag: Vec<String>,
-    /// The host to name in the snapshot [default: the name of this machine]
+    /// The host name to record in the snapshot [default: the name of this machine]
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
-    /// Mark the snapshot as the state before a restore: "latest" passes it over
+    /// Mark the snapshot as the state before a restore; "latest" skips it
     #[arg(long)]
     pub before_restore: bool,
-    /// Publish also when records failed; the snapshot says how many are missing
+    /// Publish even if records failed; the snapshot says how many are missing
     #[arg(short, long)]
     pub partial: bool,
-    /// Accept a stream without an end record; the snapshot is marked as filtered
+    /// Accept a stream without an end record, and mark the snapshot as filtered
     #[arg(long)]
     pub unterminated: bool,
-    /// Refuse a stream from which records were left out, unless exclude or include rules of the scan did it
+    /// Refuse a stream if records are missing, except those that rules of the scan left out
     #[arg(long, conflicts_with = "complete")]
     pub whole: bool,
-    /// Say that records left out on the way are meant to be missing: the snapshot is not marked as filtered
+    /// Declare that records left out on the way are intentionally missing: do not mark the snapshot as filtered
     #[arg(long)]
     pub complete: bool,
-    /// Publish a snapshot without records, even if the latest one of the same root has some
+    /// Publish a snapshot without records even if the latest one of the same root has some
     #[arg(long)]
     pub allow_empty: bool,
     /// Check the records and the heap, and publish nothing

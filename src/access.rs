@@ -106,7 +106,10 @@ fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
         made = make();
     }
     match made {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match folder.is_dir() {
+            true => Ok(()),
+            false => Err(Errno::NOTDIR.into()),
+        },
         Err(e) => Err(e),
         Ok(()) => std::fs::File::open(above.unwrap_or(Path::new(".")))?.sync_all(),
     }

@@ -191,6 +191,36 @@ impl From<Malformed> for Error {
     }
 }
 
+/// Why one record, file or object failed, in one line. The run goes on; an [`Error`] ends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(pub String);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Reason {}
+
+impl From<io::Error> for Reason {
+    fn from(e: io::Error) -> Reason {
+        Reason(reason(&e))
+    }
+}
+
+impl From<String> for Reason {
+    fn from(reason: String) -> Reason {
+        Reason(reason)
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(reason: &str) -> Reason {
+        Reason(reason.to_string())
+    }
+}
+
 /// What the system said, without Rust's `(os error 2)` behind it.
 pub fn reason(error: &io::Error) -> String {
     without_number(&error.to_string())
@@ -209,11 +239,18 @@ fn without_number(text: &str) -> String {
 pub trait OrFailed<T> {
     /// Turns the system's error into an [`Error::Io`] that says what was being done.
     fn or_failed(self, what: impl FnOnce() -> String) -> Result<T>;
+
+    /// Turns the system's error into the [`Reason`] of one record: `set_owner().or_reason("can't set the owner")`.
+    fn or_reason(self, what: &str) -> Result<T, Reason>;
 }
 
 impl<T, E: Into<io::Error>> OrFailed<T> for std::result::Result<T, E> {
     fn or_failed(self, what: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|e| Error::io(what(), e.into()))
+    }
+
+    fn or_reason(self, what: &str) -> Result<T, Reason> {
+        self.map_err(|e| Reason(format!("{what}: {}", reason(&e.into()))))
     }
 }
 

@@ -226,6 +226,11 @@ pub fn reason(error: &io::Error) -> String {
     without_number(&error.to_string())
 }
 
+/// The same error, with what was being done in front of what the system said.
+pub fn named(what: &str, e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("{what}: {}", reason(e)))
+}
+
 /// A text without the number that Rust puts behind what the system says.
 fn without_number(text: &str) -> String {
     let Some((before, behind)) = text.split_once(" (os error ") else { return text.to_string() };

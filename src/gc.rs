@@ -1,10 +1,10 @@
 //! `snap-gc`: drops the objects that no snapshot refers to, beside running writers and other gcs, without locks.
 //!
-//! It works in two phases. What is unreferenced now is condemned: written down in the heap. What was condemned a grace period
-//! ago, still is unreferenced, and has not changed since, is deleted. Writers renew a condemned object before they rely on it
-//! ([`crate::heap::Heap::renew`]), and publish within the grace or not at all ([`crate::heap::Guard`]).
+//! It works in two phases. An object that no snapshot refers to is condemned: a list in the heap names it. An object that was
+//! condemned a grace period ago, is still unreferenced, and has not changed since, is deleted. Writers renew a condemned object
+//! before they rely on it ([`crate::heap::Heap::renew`]), and publish within the grace period or not at all
+//! ([`crate::heap::Guard`]).
 
-mod objects;
 mod references;
 mod remote;
 mod temps;
@@ -13,55 +13,54 @@ use crate::digest::Md5;
 use crate::display::printable;
 use crate::error::{Error, Malformed, Refusal, Result};
 use crate::heap::condemned::{Condemned, Entry};
-use crate::heap::{roots, small};
+use crate::heap::{Lease, roots, small};
 use crate::monitor::Monitor;
 use crate::stat;
 use crate::storage::Location;
 use crate::time::Time;
-use objects::Objects;
 use rustix::fs::Stat;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What to do.
+/// How to clean a heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Do it, not only say it.
+    /// Delete and condemn; otherwise only report.
     pub delete: bool,
-    /// Nobody else uses the heap: delete at once.
+    /// Nothing else uses the heap: delete at once.
     pub exclusive: bool,
-    /// How long an object has to have been condemned before it is deleted.
+    /// How long an object stays condemned before it is deleted.
     pub grace: Duration,
-    /// Snapshots read at once.
+    /// The number of snapshots that are read at once.
     pub jobs: usize,
 }
 
-/// What becomes of an object.
+/// What happens to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It is written down to be deleted by a later run.
+    /// It is condemned: a later run deletes it.
     Condemned,
-    /// It goes.
+    /// It is deleted.
     Deleted,
-    /// It was condemned and stays, for this reason.
+    /// It was condemned and is kept, for this reason.
     Kept(&'static str),
 }
 
 /// A line of the report.
 #[derive(Clone, Copy, Debug)]
-pub struct Fate {
+pub struct Outcome {
     /// The object.
     pub md5: Md5,
     /// Its size in bytes.
     pub stored_size: u64,
-    /// What becomes of it.
+    /// What happens to it.
     pub action: Action,
 }
 
-impl Fate {
-    /// This as a JSON object.
+impl Outcome {
+    /// Returns the line as a JSON object.
     pub fn json(&self) -> String {
         let (action, reason) = match self.action {
             Action::Condemned => ("condemned", None),
@@ -73,10 +72,10 @@ impl Fate {
     }
 }
 
-/// Counts and bytes.
+/// A count and a sum of bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
-    /// How many.
+    /// The number.
     pub count: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -89,10 +88,10 @@ impl Sum {
     }
 }
 
-/// What a run found and did.
+/// The totals of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
-    /// Snapshots read.
+    /// The number of snapshots that were read.
     pub snapshots: u64,
     /// Objects in the heap.
     pub objects: Sum,
@@ -100,25 +99,25 @@ pub struct Totals {
     pub condemned: Sum,
     /// Objects deleted.
     pub deleted: Sum,
-    /// Objects that were condemned and stay for now.
+    /// Objects that were condemned before and are kept.
     pub kept: Sum,
-    /// Leftovers of writers that died.
+    /// Leftovers of killed writers.
     pub temps: Sum,
 }
 
-/// A condemned object without a time yet: it gets that of the list.
+/// The time of a newly condemned object: the list replaces it by its own.
 const NEW: Time = Time { sec: i64::MIN, nsec: 0 };
 
-/// Looks at a heap and all snapshots that use it, and tells `report` what becomes of each object that is or was condemned.
+/// Looks at a heap and all snapshots that use it, and calls `report` for each object that is or was condemned.
 ///
 /// # Errors
-/// If a snap root that is noted in the heap was not given, a root has no snapshot, or anything can't be listed or read:
-/// nothing is condemned or deleted then. If the heap can't be written.
+/// If a snap root that is noted in the heap was not given, a root has no snapshot, or anything can't be listed or read: then
+/// nothing is condemned or deleted. If the heap can't be written.
 pub fn gc(
     heap: &Location,
     snap_roots: &[Location],
     options: Options,
-    report: &mut dyn FnMut(&Fate) -> Result<()>,
+    report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Totals> {
     check_roots(heap, snap_roots)?;
@@ -126,28 +125,29 @@ pub fn gc(
         Location::Folder(folder) => folder,
         Location::Remote(store) => return remote::gc(store, snap_roots, options, report, &*monitor),
     };
-    let mut objects = Objects::open(folder)?;
-    // Age counts up to here: what is published later is not seen below.
+    let lease = Lease::open(folder)?;
+    // Ages count up to here: snapshots published later are not seen below.
     let now = now(folder, options)?;
-    let condemned = Condemned::load(folder)?;
+    lease.load_condemned()?;
+    let condemned = lease.condemned();
     let referenced = references::gather(snap_roots, options.jobs, &*monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut run = Run { options, now, condemned: &condemned, next: Vec::new() };
     let recover = options.delete;
-    objects.each(recover, &mut |objects, md5, stat| {
+    lease.each(recover, &mut |md5, stat| {
         totals.objects.add(stat.st_size as u64);
-        let Some(action) = run.judge(objects, &md5, &stat, referenced.contains(&md5))? else { return Ok(()) };
-        let fate = Fate { md5, stored_size: stat.st_size as u64, action };
+        let Some(action) = run.handle(&lease, &md5, &stat, referenced.contains(&md5))? else { return Ok(()) };
+        let outcome = Outcome { md5, stored_size: stat.st_size as u64, action };
         match action {
-            Action::Condemned => totals.condemned.add(fate.stored_size),
-            Action::Deleted => totals.deleted.add(fate.stored_size),
-            Action::Kept(_) => totals.kept.add(fate.stored_size),
+            Action::Condemned => totals.condemned.add(outcome.stored_size),
+            Action::Deleted => totals.deleted.add(outcome.stored_size),
+            Action::Kept(_) => totals.kept.add(outcome.stored_size),
         }
-        report(&fate)
+        report(&outcome)
     })?;
     let mut next = run.next;
     if options.delete {
-        // The old lists stand until all is deleted that they speak of: until then no writer may rely on it.
+        // The old lists stay until everything in them is deleted: until then no writer may rely on it.
         let same = next.len() == condemned.len() && next.iter().all(|e| e.condemned != NEW) && condemned.lists().len() <= 1;
         if !same {
             condemned.replace(folder, &mut next)?;
@@ -158,7 +158,7 @@ pub fn gc(
     Ok(totals)
 }
 
-/// All roots that are noted in the heap have to be given.
+/// Checks that all snap roots that are noted in the heap were given.
 fn check_roots(heap: &Location, snap_roots: &[Location]) -> Result<()> {
     for noted in roots::noted(heap)? {
         let given = |root: &Location| roots::is_same(&root.absolute(), &noted.root);
@@ -174,7 +174,7 @@ fn check_roots(heap: &Location, snap_roots: &[Location]) -> Result<()> {
     Ok(())
 }
 
-/// The time, by the clock of the storage that wrote down when an object was condemned.
+/// Returns the time by the clock of the heap's storage, which also dates the lists of condemned objects.
 fn now(heap: &Path, options: Options) -> Result<Time> {
     if options.delete && !options.exclusive { small::clock(heap) } else { Ok(Time::now()) }
 }
@@ -187,26 +187,26 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// What becomes of an object, done already if it is to be done. None where there is nothing to say.
-    fn judge(&mut self, objects: &Objects, md5: &Md5, stat: &Stat, referenced: bool) -> Result<Option<Action>> {
+    /// Decides what happens to an object, and does it. Returns None if there is nothing to report.
+    fn handle(&mut self, lease: &Lease, md5: &Md5, stat: &Stat, referenced: bool) -> Result<Option<Action>> {
         let Options { delete, exclusive, grace, .. } = self.options;
         let old = self.condemned.of(md5);
         let entry = old.iter().find(|e| e.is_of(stat));
         if referenced {
-            // The entry stays as long as the object is what it was: see the condemned module.
+            // The entry stays as long as the object does not change: see the condemned module.
             self.next.extend(entry.filter(|_| !exclusive));
             let reason = if entry.is_some() { "referenced" } else { "stored anew" };
             return Ok((!old.is_empty()).then_some(Action::Kept(reason)));
         }
         if exclusive {
-            return match !delete || objects.delete(md5)? {
+            return match !delete || lease.delete(md5)? {
                 true => Ok(Some(Action::Deleted)),
                 false => Ok(None),
             };
         }
         match entry {
             Some(entry) if entry.age(self.now) >= grace.as_secs_f64() => {
-                if !delete || objects.delete_unchanged(md5, entry)? {
+                if !delete || lease.delete_unchanged(md5, entry)? {
                     return Ok(Some(Action::Deleted));
                 }
                 Ok(Some(Action::Kept("stored anew")))
@@ -226,10 +226,10 @@ impl Run<'_> {
     }
 }
 
-/// A span such as `0s`, `90m`, `24h` or `1d12h`.
+/// Parses a duration such as `0s`, `90m`, `24h` or `1d12h`.
 ///
 /// # Errors
-/// If it is none.
+/// If the text is not a duration.
 pub fn parse_grace(text: &str) -> std::result::Result<Duration, Malformed> {
     let bad = || Malformed::new("expected a duration such as 0s, 90m, 24h or 7d");
     let mut seconds = 0u64;

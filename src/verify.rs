@@ -151,8 +151,8 @@ fn glance(record: &Record, md5: &Md5, heap: &Heap) -> Result<Option<String>> {
     let health = match (heap.stored_size(md5)?, fields.stored_size) {
         (None, _) => return Ok(said("is missing")),
         (Some(now), Some(then)) if now == then => return Ok(None),
-        (Some(_), Some(_)) => heap.inspect(md5, fields.size)?,
-        (Some(_), None) => heap.glance(md5, fields.size)?,
+        (Some(_), Some(_)) => heap.verify(md5, fields.size)?,
+        (Some(_), None) => heap.check_ends(md5, fields.size)?,
     };
     Ok(match health {
         Health::Good { .. } => None,

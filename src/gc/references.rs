@@ -1,4 +1,4 @@
-//! What the snapshots refer to.
+//! The contents that snapshots refer to.
 
 use crate::digest::Md5;
 use crate::error::{Error, Result};
@@ -7,15 +7,15 @@ use crate::parallel;
 use crate::snapshot::{self, Place};
 use crate::storage::{Gap, Location};
 
-/// There may be snapshots where nothing could be listed, whatever the folder is called.
+/// A folder that can't be listed may contain snapshots, whatever its name is.
 const UNLISTED: &str = "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder \
                         (or run it as who may), or move it out of the snap root";
 
-/// The md5 that snapshots have in them: sixteen bytes each.
+/// The md5 of all contents that snapshots refer to: sixteen bytes each.
 #[derive(Debug, Default)]
 pub struct References {
     sorted: Vec<Md5>,
-    /// How many snapshots were read.
+    /// The number of snapshots that were read.
     pub snapshots: u64,
 }
 
@@ -25,7 +25,7 @@ impl References {
         self.sorted.binary_search(md5).is_ok()
     }
 
-    /// Takes in what one snapshot refers to, in order and without repetition.
+    /// Adds the references of one snapshot, which are sorted and unique.
     fn merge(&mut self, mut more: Vec<Md5>) {
         let mut known = self.sorted.iter().peekable();
         more.retain(|md5| {
@@ -35,7 +35,7 @@ impl References {
         if !more.is_empty() {
             self.sorted.reserve_exact(more.len());
             self.sorted.append(&mut more);
-            // Two runs in order, which the sort finds and merges.
+            // The sort finds the two sorted runs and merges them.
             self.sorted.sort();
         }
     }
@@ -72,7 +72,7 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
                 references.snapshots += 1;
                 references.merge(md5s);
             }
-            // All that is wrong is told at once.
+            // All errors are reported in one run.
             Err(e) => {
                 if let Some(before) = trouble.replace(e) {
                     monitor.warn(&before.to_string());
@@ -86,7 +86,7 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
     }
 }
 
-/// All that may be a snapshot, also where symbolic links lead to.
+/// Returns all places of possible snapshots, also those that symbolic links lead to.
 fn files(root: &Location) -> Result<Vec<Place>> {
     let store = root.store_beyond_links();
     let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz");

@@ -1,7 +1,7 @@
-//! Cleaning a heap in another storage. There are no descriptors and no renames there that would make it safe beside writers, so
-//! it is done at once, and only when the user says that nobody else uses the heap.
+//! Cleaning a heap in another storage. Without descriptors and renames it can't be safe beside writers, so it is done at once,
+//! and only if the user says that nothing else uses the heap.
 
-use super::{Action, Fate, Options, Sum, Totals, references, temps};
+use super::{Action, Options, Outcome, Sum, Totals, references, temps};
 use crate::error::{Error, OrFailed, Refusal, Result};
 use crate::heap;
 use crate::monitor::Monitor;
@@ -9,7 +9,7 @@ use crate::storage::{Location, Store};
 use crate::time::Time;
 use std::sync::Arc;
 
-/// Objects that are deleted with one call.
+/// The number of objects that are deleted with one call.
 const BATCH: usize = 1000;
 
 /// See [`super::gc`].
@@ -17,7 +17,7 @@ pub fn gc(
     store: &Arc<dyn Store>,
     snap_roots: &[Location],
     options: Options,
-    report: &mut dyn FnMut(&Fate) -> Result<()>,
+    report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
     if options.delete && !options.exclusive {
@@ -28,29 +28,29 @@ pub fn gc(
     }
     let referenced = references::gather(snap_roots, options.jobs, monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
-    let mut fates = Vec::new();
+    let mut outcomes = Vec::new();
     let mut leftovers = Vec::new();
-    // All of the listing has to be there before anything goes.
+    // The listing has to be complete before anything is deleted.
     for object in heap::objects(store, b"", is_looked_at) {
         let object = object.or_failed(|| format!("list the heap root {}", store.url()))?;
         match heap::md5_of(&object.key) {
             Some(md5) => {
                 totals.objects.add(object.size);
                 if !referenced.contains(&md5) {
-                    fates.push((Fate { md5, stored_size: object.size, action: Action::Deleted }, object.key));
+                    outcomes.push((Outcome { md5, stored_size: object.size, action: Action::Deleted }, object.key));
                 }
             }
             None if temps::is_leftover(&object.key) => leftovers.push((object.size, object.key)),
             None => {}
         }
     }
-    for batch in fates.chunks(BATCH) {
+    for batch in outcomes.chunks(BATCH) {
         if options.delete {
             temps::delete(store, batch.iter().map(|(_, key)| key.clone()).collect())?;
         }
-        for (fate, _) in batch {
-            totals.deleted.add(fate.stored_size);
-            report(fate)?;
+        for (outcome, _) in batch {
+            totals.deleted.add(outcome.stored_size);
+            report(outcome)?;
         }
     }
     if options.delete {
@@ -66,7 +66,7 @@ pub fn gc(
     Ok(totals)
 }
 
-/// Whether a folder is one of those that objects lie in, or that a writer may have left something in.
+/// Whether a folder contains objects, or may contain leftovers of a writer.
 fn is_looked_at(folder: &[u8]) -> bool {
     heap::is_folder(folder) || [&b"temp/"[..], b"gc/", b"roots/"].iter().any(|ours| folder.starts_with(ours))
 }

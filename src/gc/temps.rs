@@ -1,5 +1,5 @@
-//! What writers that died left behind: our folders in `temp` of the heap, the Python tool's files there, and temporary files
-//! beside snapshots and lists. Age tells them from those in use.
+//! Leftovers of killed writers: our folders in `temp` of the heap, the Python tool's files there, and temporary files beside
+//! snapshots and lists. Only old ones are deleted: younger ones may be in use.
 
 use super::Sum;
 use crate::display::printable;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkdir::WalkDir;
 
-/// No writer leaves a temporary file alone for so long.
+/// No running writer leaves a temporary file unchanged for this long.
 pub const AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// Deletes what was last written at least so long ago in a heap that is a folder, and in snap roots.
+/// Deletes leftovers that were last written at least `age` ago, in a heap that is a folder and in snap roots.
 pub fn sweep(heap: &Location, snap_roots: &[Location], now: Time, age: Duration) -> Result<Sum> {
     let mut sum = Sum::default();
     let old = |modified: i64| now.sec.saturating_sub(modified) as f64 >= age.as_secs_f64();
@@ -33,17 +33,17 @@ pub fn sweep(heap: &Location, snap_roots: &[Location], now: Time, age: Duration)
     Ok(sum)
 }
 
-/// Deletes what interrupted writers left in a folder of a root.
+/// Deletes leftovers of interrupted writers in a folder of a root.
 pub fn sweep_unfinished(root: &Location, below: &[u8], old: &dyn Fn(Time) -> bool, sum: &mut Sum) -> Result<()> {
     let store = root.store();
-    // What can't be listed was told before, or nobody needs it.
+    // Names that can't be listed were reported before, or nothing needs them.
     let objects = store.list(below).filter_map(std::result::Result::ok);
     let leftovers: Vec<_> = objects.filter(|o| o.modified.is_some_and(old) && is_temp(&o.key)).collect();
     leftovers.iter().for_each(|o| sum.add(o.size));
     delete(&store, leftovers.into_iter().map(|o| o.key).collect())
 }
 
-/// Deletes what writers left in the heap's folder of objects that have no name yet.
+/// Deletes leftovers in the heap's folder for objects that have no name yet.
 fn sweep_temp(temp: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Result<()> {
     for entry in children(temp)? {
         let entry = entry.or_failed(|| shown("list", temp))?;
@@ -59,7 +59,7 @@ fn sweep_temp(temp: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Re
     Ok(())
 }
 
-/// Deletes objects; the first that can't be is an error.
+/// Deletes objects. The first one that can't be deleted is an error.
 pub fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
     for (key, result) in keys.iter().zip(store.delete(&keys)) {
         result.or_failed(|| format!("delete {}", printable(&store.name_of(key))))?;
@@ -67,7 +67,7 @@ pub fn delete(store: &Arc<dyn Store>, keys: Vec<Vec<u8>>) -> Result<()> {
     Ok(())
 }
 
-/// Whether the object of that key is one that a writer has not finished.
+/// Whether the key is that of an object that a writer has not finished.
 fn is_temp(key: &[u8]) -> bool {
     let name = key.rsplit(|b| *b == b'/').next().unwrap_or_default();
     name.starts_with(b".snap-") && name.ends_with(b".tmp")
@@ -85,11 +85,11 @@ fn children(folder: &Path) -> Result<Box<dyn Iterator<Item = io::Result<fs::DirE
     }
 }
 
-/// A folder goes if nothing in it is young: the last one to be written may have taken long.
+/// Deletes a folder if nothing in it is young: writing its last file may have taken long.
 fn sweep_folder(folder: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Result<()> {
     let mut bytes = 0;
     for entry in WalkDir::new(folder) {
-        // One that vanishes has an owner.
+        // A running writer moves files out.
         let Some(meta) = entry.ok().and_then(|e| e.metadata().ok()) else { return Ok(()) };
         if !old(&meta) {
             return Ok(());
@@ -115,7 +115,7 @@ fn sweep_file(path: &Path, old: &dyn Fn(&Metadata) -> bool, sum: &mut Sum) -> Re
     Ok(())
 }
 
-/// Whether the key is one of our unfinished uploads or of the Python tool's temporary objects.
+/// Whether the key is that of one of our unfinished uploads or of a temporary object of the Python tool.
 pub fn is_leftover(key: &[u8]) -> bool {
     is_temp(key)
         || std::str::from_utf8(key)

@@ -1,5 +1,5 @@
-//! Objects on their way out: `snap-gc` renames one before it looks at it for the last time, and puts it back if it has changed.
-//! One that a crash left there is put back by whoever needs it, and by any later `snap-gc`.
+//! Objects that `snap-gc` is about to delete: it renames an object before it looks at it for the last time, and puts it back if it
+//! has changed. After a crash, a writer that needs the object puts it back, and so does every later `snap-gc`.
 
 use super::path::object_path;
 use crate::digest::Md5;
@@ -8,7 +8,7 @@ use rustix::io::{Errno, Result};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A name for an object aside, in its folder: no other process or crash has the same. Never one that could pass for an md5.
+/// Returns a name for an object aside, in its folder. It is unique over processes and crashes, and never looks like an md5.
 pub fn name(md5: &Md5) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = crate::time::Time::now();
@@ -16,12 +16,12 @@ pub fn name(md5: &Md5) -> String {
     format!("gc-{md5}-{}-{}.{:09}-{count}", std::process::id(), now.sec, now.nsec)
 }
 
-/// The md5 of an object that was put aside under this name.
+/// Returns the md5 of the object that was put aside under this name.
 pub fn md5_of(name: &str) -> Option<Md5> {
     Md5::parse(name.strip_prefix("gc-")?.get(..32)?)
 }
 
-/// Gives what was put aside its name back. Where there is an object again it was stored anew, and the old one goes.
+/// Puts an object back. If the object was stored again meanwhile, the old one is deleted.
 ///
 /// # Errors
 /// What the system says.
@@ -41,13 +41,13 @@ pub fn restore(heap: &OwnedFd, name: &str, md5: &Md5) -> Result<()> {
             Err(Errno::NOENT) | Ok(()) => Ok(()),
             Err(e) => Err(e),
         },
-        // Another process was quicker.
+        // Another process put it back.
         Err(Errno::NOENT) => Ok(()),
         result => result,
     }
 }
 
-/// What was put aside of that md5: names in its folder.
+/// Returns the names of objects that were put aside with this md5, in their folder.
 ///
 /// # Errors
 /// What the system says.
@@ -67,7 +67,7 @@ pub fn find(heap: &OwnedFd, md5: &Md5) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Puts an object back that is aside. Says whether there was one.
+/// Puts back all objects with this md5 that are aside. Returns whether there was one.
 ///
 /// # Errors
 /// What the system says.

@@ -1,6 +1,6 @@
 //! The list of objects that the Python tool keeps with `--heap-cache-file`: one md5 a line.
 //!
-//! It is kept up for that tool. What it says is never believed here: an object counts as present when the heap has it.
+//! It is kept up to date for that tool only: here, an object exists if the heap has it, not if the list names it.
 
 use crate::digest::Md5;
 use crate::error::{OrFailed, Result};
@@ -17,7 +17,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Reads the file; one that is not there yet is empty. Lines that are no md5 (the Python tool's temp names) are dropped.
+    /// Reads the file; it is empty if it does not exist. Lines that are not an md5 (temporary names of the Python tool) are dropped.
     ///
     /// # Errors
     /// If it can't be read.
@@ -41,14 +41,14 @@ impl Cache {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what the heap was seen to have, or not to have.
+    /// Notes whether the heap has an object.
     pub fn note(&self, md5: Md5, present: bool) {
         let mut known = self.lock();
         let changed = if present { known.0.insert(md5) } else { known.0.remove(&md5) };
         known.1 |= changed;
     }
 
-    /// Writes the file anew, in one step, if anything changed.
+    /// Replaces the file atomically, if anything changed.
     ///
     /// # Errors
     /// If it can't be written.

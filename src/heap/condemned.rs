@@ -1,9 +1,9 @@
-//! The objects that `snap-gc` condemned: written down in the heap, deleted a grace period later unless they change.
+//! The objects that `snap-gc` condemned: lists in the heap name them, and they are deleted a grace period later unless they change.
 //!
-//! An entry is about one object as it was: its size, time of change and inode number. Whoever wants to rely on a condemned object
-//! gives it a new time or stores it anew ([`super::Heap::renew`]), and the entry is about it no more. An entry goes only when
-//! its object has changed or is gone, never because a snapshot refers to it: so a `snap-gc` that was stopped for a long time
-//! and goes on with what it read before can still delete only what nobody relied on since.
+//! An entry names one object as it was: its size, time of change and inode number. A writer that wants to rely on a condemned
+//! object gives it a new time or stores it again ([`super::Heap::renew`]): the entry then no longer fits. An entry is dropped only
+//! if its object has changed or is gone, never because a snapshot refers to it: so a `snap-gc` that was stopped for a long time
+//! and continues with what it read before can delete only objects that no writer has relied on since.
 
 use super::small;
 use crate::digest::Md5;
@@ -19,13 +19,13 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The folder below the heap root that the lists are in.
+/// The folder of the lists below the heap root.
 pub const FOLDER: &str = "gc";
 
 /// A condemned object, as it was then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its md5.
+    /// The md5 of its content.
     pub md5: Md5,
     /// Its size in bytes.
     pub stored_size: u64,
@@ -33,9 +33,9 @@ pub struct Entry {
     pub modified: Time,
     /// Its inode number.
     pub ino: u64,
-    /// Since when it is condemned.
+    /// When it was condemned.
     pub condemned: Time,
-    /// The grace period that was meant then, in seconds.
+    /// The grace period of that run, in seconds.
     pub grace: u64,
 }
 
@@ -63,7 +63,7 @@ impl Entry {
         })
     }
 
-    /// None for times that RFC 3339 can't write; such an object is never condemned.
+    /// Returns the line of a list; None for a time that RFC 3339 can't express: such an object is never condemned.
     fn line(&self) -> Option<String> {
         let line = Line {
             condemned: self.condemned.rfc3339()?,
@@ -76,28 +76,28 @@ impl Entry {
         serde_json::to_string(&line).ok()
     }
 
-    /// Whether the object still is what was condemned.
+    /// Whether the object is still the one that was condemned.
     pub fn is_of(&self, stat: &Stat) -> bool {
         self.ino == stat.st_ino && self.stored_size == stat.st_size as u64 && self.modified == stat::modified(stat)
     }
 
-    /// Seconds from the condemnation to that time.
+    /// Returns the seconds from the condemnation to `now`.
     pub fn age(&self, now: Time) -> f64 {
         (now.sec - self.condemned.sec) as f64 + (f64::from(now.nsec) - f64::from(self.condemned.nsec)) * 1e-9
     }
 }
 
-/// All that is condemned.
+/// All condemned objects of a heap.
 #[derive(Clone, Debug, Default)]
 pub struct Condemned {
     entries: Vec<Entry>,
-    /// When the folder of the lists was changed last: a list may have come and gone between two looks.
+    /// When the folder of the lists was changed last: a list may have been created and deleted between two reads.
     changed: Option<(i64, i64)>,
     lists: Vec<PathBuf>,
 }
 
 impl Condemned {
-    /// Reads the lists of a heap; one that no `snap-gc` worked on has none.
+    /// Reads the lists of a heap. A heap that `snap-gc` never worked on has none.
     ///
     /// # Errors
     /// If they can't be read.
@@ -105,13 +105,13 @@ impl Condemned {
         let folder = heap.join(FOLDER);
         let what = || format!("read {}", printable(folder.as_os_str().as_encoded_bytes()));
         for _ in 0..1000 {
-            // A snap-gc may be replacing the lists: what is read has to be what was there at one moment.
+            // A snap-gc may be replacing the lists: all of them have to be read in one state.
             let Some(before) = listing(&folder).or_failed(what)? else { return Ok(Condemned::default()) };
             let read = before.1.iter().map(|list| read(list)).collect::<Result<Option<Vec<_>>>>()?;
             let after = listing(&folder).or_failed(what)?;
             let (Some(entries), true) = (read, after.as_ref() == Some(&before)) else { continue };
             let mut entries = entries.concat();
-            // Several lists may speak of one object: the first to condemn it counts.
+            // Several lists may name one object: the earliest entry counts.
             entries.sort_unstable_by_key(|e| (e.md5, e.ino, e.stored_size, e.modified, e.condemned));
             entries.dedup_by_key(|e| (e.md5, e.ino, e.stored_size, e.modified));
             return Ok(Condemned { entries, changed: Some(before.0), lists: before.1 });
@@ -124,38 +124,38 @@ impl Condemned {
         self.entries.is_empty()
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// The lists that this was read from.
+    /// Returns the lists that this was read from.
     pub fn lists(&self) -> &[PathBuf] {
         &self.lists
     }
 
-    /// The entries about an md5; there may be several, of objects that had it one after the other.
+    /// Returns the entries with an md5. There can be several, for objects that had it one after the other.
     pub fn of(&self, md5: &Md5) -> &[Entry] {
         let from = self.entries.partition_point(|e| e.md5 < *md5);
         let rest = &self.entries[from..];
         &rest[..rest.iter().take_while(|e| e.md5 == *md5).count()]
     }
 
-    /// The entry about this very object.
+    /// Returns the entry of exactly this object.
     pub fn find(&self, md5: &Md5, stat: &Stat) -> Option<&Entry> {
         self.of(md5).iter().find(|e| e.is_of(stat))
     }
 
-    /// Whether this is what another look saw, with nothing that came and went in between.
+    /// Whether another read saw the same lists, and none was created and deleted in between.
     pub fn is_same(&self, other: &Condemned) -> bool {
         (self.changed, &self.lists) == (other.changed, &other.lists)
     }
 
-    /// Writes a list in place of those that this was read from. New entries (those with `condemned` before 1970) get the time
-    /// at which the list was begun, by the clock of the storage.
+    /// Replaces the lists that this was read from by a new one. New entries (those with `condemned` before 1970) get the time at
+    /// which the list was begun, by the clock of the storage.
     ///
     /// # Errors
-    /// If that fails; the old lists then are still there.
+    /// If that fails: the old lists still exist then.
     pub fn replace(&self, heap: &Path, entries: &mut [Entry]) -> Result<()> {
         let folder = heap.join(FOLDER);
         let what = || format!("write {}", printable(folder.as_os_str().as_encoded_bytes()));
@@ -184,17 +184,17 @@ impl Condemned {
     }
 }
 
-/// When a list was begun, by its name.
+/// Returns when a list was begun, by its name.
 fn begun(list: &Path) -> Option<Time> {
     let (date, rest) = list.file_name()?.to_str()?.strip_prefix("condemned-")?.split_once('T')?;
     let (time, _) = rest.rsplit_once('-')?;
     Time::parse_rfc3339(&format!("{date}T{}", time.replace('-', ":")))
 }
 
-/// When a folder was changed last, and the lists in it.
+/// When the folder was changed last, and the lists in it.
 type Listing = ((i64, i64), Vec<PathBuf>);
 
-/// What the folder holds; None where there is no folder.
+/// Lists the folder; None if it does not exist.
 fn listing(folder: &Path) -> io::Result<Option<Listing>> {
     let changed = match fs::metadata(folder) {
         Ok(meta) => (meta.mtime(), meta.mtime_nsec()),
@@ -213,7 +213,7 @@ fn listing(folder: &Path) -> io::Result<Option<Listing>> {
     Ok(Some((changed, lists)))
 }
 
-/// The entries of a list; None where it has just been replaced.
+/// Reads the entries of a list; None if the list has just been replaced.
 fn read(list: &Path) -> Result<Option<Vec<Entry>>> {
     let shown = || printable(list.as_os_str().as_encoded_bytes());
     let file = match File::open(list) {
@@ -221,8 +221,8 @@ fn read(list: &Path) -> Result<Option<Vec<Entry>>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).or_failed(shown),
     };
-    // What is new in a list counts from when the list got its name, which is when its ctime is of: a snap-gc may have been
-    // stopped for long since it began the list, and nobody could see it meanwhile.
+    // New entries count from when the list got its name, which is its ctime: a snap-gc may have been stopped for a long time since
+    // it began the list, and no writer could see the list meanwhile.
     let meta = file.metadata().or_failed(shown)?;
     let named = Time { sec: meta.ctime(), nsec: meta.ctime_nsec() as u32 };
     let begun = begun(list);

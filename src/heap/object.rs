@@ -1,32 +1,32 @@
-//! A heap object: is it whole, and what is in it.
+//! Reading and checking heap objects.
 
 use super::path::{WHOLE_LIMIT, read_up_to};
 use crate::codec::{self, FieldId, GzipReader, Header};
 use crate::content::Content;
-use crate::digest::Digests;
-use crate::digest::{Md5, Sha256};
+use crate::digest::{Digests, Md5, Sha256};
+use crate::error::Reason;
 use std::io::{self, BufReader, Read};
 
-/// The content's bytes in each member of an object that has several.
+/// The bytes of content in each member of an object that has several.
 pub(super) const PIECE: usize = 512 << 10;
 
-/// What became of an object.
+/// The state of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// There is none.
+    /// It does not exist.
     Missing,
-    /// It is there and is not the content.
+    /// It is damaged, or has another content.
     Bad,
-    /// It is what it should be, as far as was looked.
+    /// It is what it should be, as far as it was checked.
     Good {
         /// Its size in bytes.
         stored_size: u64,
-        /// The sha256 that it names, or that was computed.
+        /// The sha256 that it names, or that was computed from its content.
         sha256: Option<Sha256>,
     },
 }
 
-/// What a content has to be.
+/// The properties that a content has to have.
 #[derive(Clone, Copy)]
 pub(super) struct Expected {
     pub md5: Md5,
@@ -35,23 +35,25 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Compares with what was read.
-    fn check(&self, digests: Digests, named: Option<Sha256>) -> Result<Sha256, String> {
+    /// Compares them with those of a content that was read.
+    fn check(&self, digests: Digests, named: Option<Sha256>) -> Result<Sha256, Reason> {
         let (md5, sha256, len) = digests.finish();
         if self.size.is_some_and(|size| size != len) {
-            return Err(format!("its content has {len} bytes, not {}", self.size.unwrap_or_default()));
+            return Err(format!("its content has {len} bytes, not {}", self.size.unwrap_or_default()).into());
         }
         if md5 != self.md5 {
-            return Err(format!("its content has the md5 {md5}"));
+            return Err(format!("its content has the md5 {md5}").into());
         }
         match self.sha256.or(named) {
-            Some(expected) if expected != sha256 => Err(format!("its content has the right md5 and the wrong sha256 {sha256}")),
+            Some(expected) if expected != sha256 => {
+                Err(format!("its content has the right md5 and the wrong sha256 {sha256}").into())
+            }
             _ => Ok(sha256),
         }
     }
 }
 
-/// The sha256 that an object's header names: in its subfield, or in the comment of the first form.
+/// Returns the sha256 that an object's header names: in its subfield, or in the comment of the first form.
 fn named_sha256(header: &Header) -> Option<Sha256> {
     #[derive(serde::Deserialize)]
     struct Comment {
@@ -63,28 +65,28 @@ fn named_sha256(header: &Header) -> Option<Sha256> {
     }
 }
 
-/// The subfield of an object's header that names the sha256 of its content. Always the same length.
+/// Returns the subfield of an object's header that names the sha256 of its content. Its length is always the same.
 pub(super) fn sha256_field(sha256: &Sha256) -> (FieldId, &[u8]) {
     (codec::SHA256, &sha256.0)
 }
 
-/// How many bytes of its start are looked at for an object's header.
+/// The bytes at the start of an object that are read for its header.
 pub(super) const HEAD: u64 = 4096;
 
 /// Both ends of an object.
 pub(super) struct Ends {
     /// Its size in bytes.
     pub stored_size: u64,
-    /// Its first bytes, [`HEAD`] at most. None where they were not asked for.
+    /// Its first bytes, at most [`HEAD`]. None if they were not read.
     pub head: Option<Vec<u8>>,
-    /// Its last bytes, if it has so many.
+    /// Its last four bytes, if it has that many.
     pub tail: Option<[u8; 4]>,
 }
 
 impl Ends {
-    /// Judges by the ends: the start has to be gzip, the end has to name the size of the content, or of the last piece of it
-    /// where the object is in pieces.
-    pub fn glance(&self, size: Option<u64>) -> Health {
+    /// Checks the ends: the start has to be gzip, and the end has to name the size of the content, or of its last piece if the
+    /// object is in pieces.
+    pub fn check(&self, size: Option<u64>) -> Health {
         let header = match &self.head {
             Some(head) => match codec::read_header(&mut &head[..]) {
                 Ok(Some(header)) => Some(header),
@@ -107,15 +109,15 @@ impl Ends {
     }
 }
 
-/// What is wrong with an object's header, if it is one of ours: damage there does not show in the content. `sha256` is that of
+/// Returns what is wrong with an object's header if we wrote it: damage there does not show in the content. `sha256` is that of
 /// the content, if it is known.
 pub(super) fn header_fault(head: &[u8], sha256: Option<Sha256>) -> Option<&'static str> {
     const FAULT: Option<&str> = Some("its gzip header is damaged");
-    /// How long the extra field is: the lengths, the sha256, both.
+    /// The lengths of our extra fields: with the lengths of a member, the sha256, or both.
     const OURS: [usize; 3] = [12, 36, 48];
     let Ok(Some(header)) = codec::read_header(&mut &head[..]) else { return FAULT };
     let named = named_sha256(&header);
-    // Other writers put a time and a name of theirs there. What is as long as ours and can't be read was ours.
+    // Other writers put a time and a name there. An extra field with the length of ours that can't be read was ours.
     let flags = match (header.extra_len(), header.comment()) {
         (_, Some(_)) => 4 | 16,
         (Some(len), None) if OURS.contains(&len) || named.is_some() || header.lengths().is_some() => 4,
@@ -136,18 +138,9 @@ pub(super) fn header_fault(head: &[u8], sha256: Option<Sha256>) -> Option<&'stat
     if plain && read && fits { None } else { FAULT }
 }
 
-/// What is stored of an object.
-pub(super) struct Fetched {
-    /// Its size in bytes, where the storage has said it.
-    pub stored_size: Option<u64>,
-    /// All of it.
-    pub reader: Box<dyn Read + Send>,
-}
-
 /// Inflates all of an object.
-pub(super) fn inspect(fetched: Fetched, expected: Expected) -> io::Result<Health> {
+pub(super) fn verify(mut rest: Box<dyn Read + Send>, expected: Expected) -> io::Result<Health> {
     let mut head = Vec::new();
-    let mut rest = fetched.reader;
     rest.by_ref().take(HEAD).read_to_end(&mut head)?;
     if header_fault(&head, expected.sha256).is_some() {
         return Ok(Health::Bad);
@@ -176,12 +169,12 @@ pub(super) fn inspect(fetched: Fetched, expected: Expected) -> io::Result<Health
     }
     drop(reader);
     match expected.check(digests, named) {
-        Ok(sha256) => Ok(Health::Good { stored_size: fetched.stored_size.unwrap_or(count), sha256: Some(sha256) }),
+        Ok(sha256) => Ok(Health::Good { stored_size: count, sha256: Some(sha256) }),
         Err(_) => Ok(Health::Bad),
     }
 }
 
-/// The disk or the service can't be read: that is no matter of what was stored there.
+/// Whether the disk or the service failed: that says nothing about the object.
 fn cant_read(e: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     e.raw_os_error().is_some() || !matches!(e.kind(), InvalidData | InvalidInput | UnexpectedEof)
@@ -200,15 +193,12 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// The content of an object.
-pub(super) fn content(fetched: Fetched, expected: Expected) -> Result<Content, String> {
-    let mut input = fetched.reader;
-    // A gzip member can't be larger than its content by more than its headers.
-    let small = fetched.stored_size.is_none_or(|n| n <= 2 * WHOLE_LIMIT);
+/// Returns the content of an object.
+pub(super) fn content(mut input: Box<dyn Read + Send>, expected: Expected) -> Result<Content, Reason> {
     let mut gzip = Vec::new();
-    if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT && small) {
-        let likely = fetched.stored_size.unwrap_or(size);
-        gzip = read_up_to(&mut input, 2 * WHOLE_LIMIT, likely).map_err(|e| crate::error::reason(&e))?;
+    if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT) {
+        // A gzip member can't be larger than its content by more than its headers.
+        gzip = read_up_to(&mut input, 2 * WHOLE_LIMIT, size)?;
         if (gzip.len() as u64) < 2 * WHOLE_LIMIT {
             if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
                 let mut digests = Digests::default();
@@ -217,27 +207,27 @@ pub(super) fn content(fetched: Fetched, expected: Expected) -> Result<Content, S
                 expected.check(digests, header.as_ref().and_then(named_sha256))?;
                 return Ok(Content::Whole(content));
             }
-            // Several members, another writer's, or damaged: read it piece by piece, which tells what is wrong.
+            // It has several members, is of another writer, or is damaged: a stream finds out what is wrong.
             let mut content = Vec::new();
-            let mut stream = Verifying::new(&gzip[..], expected).map_err(|e| explain(&e))?;
-            stream.read_to_end(&mut content).map_err(|e| explain(&e))?;
+            let mut stream = Verifying::new(&gzip[..], expected).map_err(explain)?;
+            stream.read_to_end(&mut content).map_err(explain)?;
             return Ok(Content::Whole(content));
         }
     }
     let all = io::Cursor::new(gzip).chain(input);
-    let stream = Verifying::new(BufReader::with_capacity(64 << 10, all), expected).map_err(|e| explain(&e))?;
+    let stream = Verifying::new(BufReader::with_capacity(64 << 10, all), expected).map_err(explain)?;
     Ok(Content::Stream(Box::new(stream)))
 }
 
-/// What is wrong with an object that can't be inflated.
-fn explain(e: &io::Error) -> String {
+/// Explains why an object can't be inflated.
+fn explain(e: io::Error) -> Reason {
     match e.kind() {
-        io::ErrorKind::UnexpectedEof => "it is cut off".to_string(),
-        _ => crate::error::reason(e),
+        io::ErrorKind::UnexpectedEof => "it is cut off".into(),
+        _ => e.into(),
     }
 }
 
-/// Reads a content and compares it with what it has to be when it ends; never gives more than it should have.
+/// Reads a content and checks it at its end. Never returns more bytes than it should have.
 struct Verifying<R> {
     reader: GzipReader<R>,
     named: Option<Sha256>,
@@ -256,13 +246,13 @@ impl<R: io::BufRead> Verifying<R> {
 
 impl<R: io::BufRead> Read for Verifying<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let bad = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+        let bad = |reason: Reason| io::Error::new(io::ErrorKind::InvalidData, reason);
         if out.is_empty() {
             return Ok(0);
         }
-        let n = self.reader.read(out).map_err(|e| bad(explain(&e)))?;
+        let n = self.reader.read(out).map_err(|e| bad(explain(e)))?;
         if let (Some(left), Some(size)) = (self.left.as_mut(), self.expected.size) {
-            *left = left.checked_sub(n as u64).ok_or_else(|| bad(format!("its content has more than {size} bytes")))?;
+            *left = left.checked_sub(n as u64).ok_or_else(|| bad(format!("its content has more than {size} bytes").into()))?;
         }
         match (n, self.digests.take()) {
             (0, Some(digests)) => self.expected.check(digests, self.named).map(|_| 0).map_err(bad),

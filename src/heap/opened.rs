@@ -1,130 +1,152 @@
-//! An open heap, of a folder or in another storage: looking for objects and reading them.
+//! An open heap over any storage: looking for objects, and reading and checking them.
 
-use super::local::LocalHeap;
-use super::object::{self, Ends, Expected, Fetched, Health};
-use super::path::object_path;
-use super::remote::{self, RemoteHeap};
+use super::lease::Lease;
+use super::listing::{self, Listed};
+use super::object::{self, Ends, Expected, Health};
+use super::path::{WHOLE_LIMIT, object_path};
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
-use crate::digest::Md5;
-use crate::error::{Error, OrFailed, Result};
+use crate::digest::{Md5, Sha256};
+use crate::error::{Error, OrFailed, Result, reason};
 use crate::record::Record;
-use crate::storage::{Location, LoginRefused};
-use std::io::{self};
+use crate::storage::{Location, LoginRefused, Store};
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open heap.
 pub struct Heap {
-    pub(super) root: Location,
-    pub(super) kind: Kind,
-}
-
-pub(super) enum Kind {
-    Local(LocalHeap),
-    Remote(RemoteHeap),
-}
-
-/// Does the same with either kind.
-macro_rules! either {
-    ($heap:expr, $inner:ident => $work:expr) => {
-        match &$heap.kind {
-            Kind::Local($inner) => $work,
-            Kind::Remote($inner) => $work,
-        }
-    };
+    root: Location,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) level: i32,
+    /// The agreement with `snap-gc`, for a folder of this machine. Other storages are cleaned only while nothing else uses them.
+    pub(super) lease: Option<Lease>,
+    /// The objects of another storage, listed once when the first one is looked for.
+    listed: Mutex<Option<Listed>>,
+    /// Stored size and sha256 of the objects that this process stored: until they have their names, or until the end if the
+    /// heap is listed only once.
+    pub(super) new: Mutex<HashMap<Md5, (u64, Sha256)>>,
 }
 
 impl Heap {
-    /// Opens a heap that is there, for reading.
+    /// Opens a heap for reading.
     ///
     /// # Errors
-    /// If it is not there or no folder, or the storage refuses to list a part of it: that is told once, not for each object.
+    /// If it does not exist, is not a folder, or the storage refuses to list it: then there is one error, not one for each object.
     pub fn open(root: &Location) -> Result<Heap> {
-        let kind = match root {
-            Location::Folder(folder) => Kind::Local(LocalHeap::open(folder)?),
-            Location::Remote(store) => {
-                match remote::objects(store, b"00/", |_| false).next() {
-                    // A web server can't list, and may have objects all the same.
-                    Some(Err(e)) if e.kind() != io::ErrorKind::Unsupported => Err(e).or_failed(|| format!("heap root {root}"))?,
-                    _ => {}
-                }
-                Kind::Remote(RemoteHeap::new(store.clone(), 0))
+        let heap = Heap::new(root, root.store(), 0)?;
+        if heap.lease.is_none() {
+            match listing::objects(&heap.store, b"00/", |_| false).next() {
+                // A web server can't list, and can have objects all the same.
+                Some(Err(e)) if e.kind() != ErrorKind::Unsupported => Err(e).or_failed(|| format!("heap root {root}"))?,
+                _ => {}
             }
-        };
-        Ok(Heap { root: root.clone(), kind })
+        }
+        Ok(heap)
     }
 
-    /// Opens a heap for storing, with that level of compression (0 to 12); makes the folder if there is none.
+    /// Opens a heap for storing, with a level of compression from 0 to 12. Creates the folder if it does not exist.
     ///
     /// # Errors
     /// If that fails.
     pub fn create(root: &Location, level: i32) -> Result<Heap> {
-        let kind = match root {
-            Location::Folder(folder) => Kind::Local(LocalHeap::create(folder, level)?),
-            Location::Remote(store) => Kind::Remote(RemoteHeap::new(store.clone(), level)),
-        };
-        Ok(Heap { root: root.clone(), kind })
+        root.make().or_failed(|| format!("make the heap root {root}"))?;
+        let store = root.staging_store().or_failed(|| format!("heap root {root}"))?;
+        let heap = Heap::new(root, store, level)?;
+        heap.lease.iter().try_for_each(Lease::load_condemned)?;
+        Ok(heap)
     }
 
-    /// Where it lies.
+    fn new(root: &Location, store: Arc<dyn Store>, level: i32) -> Result<Heap> {
+        let lease = root.folder().map(Lease::open).transpose()?;
+        Ok(Heap { root: root.clone(), store, level, lease, listed: Mutex::default(), new: Mutex::default() })
+    }
+
+    /// Returns the location of the heap.
     pub fn root(&self) -> &Location {
         &self.root
     }
 
-    /// The path of an object below the heap root.
+    /// Returns the path of an object below the heap root.
     pub fn object_path(md5: &Md5) -> String {
         object_path(md5)
     }
 
     pub(super) fn shown_object(&self, md5: &Md5) -> String {
-        format!("{}/{}", self.root, Heap::object_path(md5))
+        format!("{}/{}", self.root, object_path(md5))
     }
 
-    /// The size in bytes of the stored object, None where there is none. Knows what is staged.
+    /// Returns stored size and sha256 of an object that this process stored.
+    pub(super) fn new_object(&self, md5: &Md5) -> Option<(u64, Sha256)> {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).get(md5).copied()
+    }
+
+    /// Returns the size in bytes of an object, None if there is none. Objects that are not committed yet count.
     ///
     /// # Errors
     /// If the heap can't be read.
     pub fn stored_size(&self, md5: &Md5) -> Result<Option<u64>> {
-        either!(self, heap => heap.stored_size(md5))
+        if let Some((stored_size, _)) = self.new_object(md5) {
+            return Ok(Some(stored_size));
+        }
+        if self.lease.is_some() {
+            let object = self.store.stat(&key(md5)).or_failed(|| self.shown_object(md5))?;
+            return Ok(object.map(|object| object.size));
+        }
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if listed.is_none() {
+            *listed = Some(listing::list(&self.store).or_failed(|| format!("list the heap root {}", self.root))?);
+        }
+        Ok(listed.as_ref().and_then(|listed| listed.size(md5)))
     }
 
-    fn fetch(&self, md5: &Md5) -> io::Result<Option<Fetched>> {
-        either!(self, heap => heap.fetch(md5))
-    }
-
-    /// The ends of an object with a content of that size, as far as they are needed to judge it.
-    fn ends(&self, md5: &Md5, size: Option<u64>) -> Result<Option<Ends>> {
-        let ends = match &self.kind {
-            Kind::Local(heap) => heap.ends(md5),
-            Kind::Remote(heap) => heap.ends(md5, size),
-        };
-        ends.or_failed(|| self.shown_object(md5))
-    }
-
-    /// Whether the object of this md5 is what it should be, judged without reading all of it: the end of the file has to
-    /// speak of the content's size.
-    ///
-    /// # Errors
-    /// If the heap can't be read.
-    pub fn glance(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
-        Ok(self.ends(md5, size)?.map_or(Health::Missing, |ends| ends.glance(size)))
-    }
-
-    /// The same, and the sha256 that the object names is told in any case.
-    pub(super) fn glance_whole(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
-        Ok(match self.ends(md5, None)? {
-            Some(ends) => ends.glance(size),
-            None => Health::Missing,
-        })
-    }
-
-    pub(super) fn level(&self) -> i32 {
-        match &self.kind {
-            Kind::Local(heap) => heap.level(),
-            Kind::Remote(heap) => heap.level,
+    /// Opens an object, also one that an interrupted `snap-gc` has put aside. None if there is none.
+    fn fetch(&self, md5: &Md5) -> io::Result<Option<Box<dyn Read + Send>>> {
+        match self.store.open(&key(md5), 0, None, None) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let aside = self.lease.as_ref().and_then(|lease| lease.open_aside(md5));
+                Ok(aside.map(|file| Box::new(file) as Box<dyn Read + Send>))
+            }
+            opened => opened.map(Some),
         }
     }
 
-    /// What is wrong with the header of a record's object, which its content does not show: a reason in words.
+    /// Reads both ends of an object whose content has `size` bytes. In other storages the start of a small one is not read: it
+    /// is never in pieces, so its end is enough, and each part costs a request.
+    fn ends(&self, md5: &Md5, size: Option<u64>) -> Result<Option<Ends>> {
+        let Some(stored_size) = self.stored_size(md5)? else { return Ok(None) };
+        let part = |from: u64, len: u64| -> Result<Option<Vec<u8>>> {
+            let mut bytes = Vec::new();
+            match self.store.open(&key(md5), from, Some(len), None) {
+                // Deleted since it was listed.
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+                opened => opened.and_then(|mut reader| reader.read_to_end(&mut bytes)).or_failed(|| self.shown_object(md5))?,
+            };
+            Ok(Some(bytes))
+        };
+        let Some(tail) = part(stored_size.saturating_sub(4), 4)? else { return Ok(None) };
+        let head = match size.is_some_and(|size| size <= WHOLE_LIMIT) && self.lease.is_none() {
+            true => None,
+            // Not more than there is: some services take that for a broken connection.
+            false => part(0, object::HEAD.min(stored_size))?,
+        };
+        Ok(Some(Ends { stored_size, head, tail: tail.try_into().ok() }))
+    }
+
+    /// Checks the object of this md5 without reading all of it: its end has to name the size of the content.
+    ///
+    /// # Errors
+    /// If the heap can't be read.
+    pub fn check_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
+        Ok(self.ends(md5, size)?.map_or(Health::Missing, |ends| ends.check(size)))
+    }
+
+    /// Like [`Heap::check_ends`], and always reports the sha256 that the object names.
+    pub(super) fn check_both_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
+        Ok(self.ends(md5, None)?.map_or(Health::Missing, |ends| ends.check(size)))
+    }
+
+    /// Returns what is wrong with the header of a record's object, which its content does not show.
     ///
     /// # Errors
     /// If the heap can't be read.
@@ -132,108 +154,75 @@ impl Heap {
         let Some(md5) = record.fields().md5 else { return Ok(None) };
         let head = self.ends(&md5, None)?.and_then(|ends| ends.head);
         let fault = head.and_then(|head| object::header_fault(&head, record.fields().sha256));
-        Ok(fault.map(|fault| format!("heap object {}: {fault}", Heap::object_path(&md5))))
+        Ok(fault.map(|fault| format!("{}: {fault}", object_of(&md5))))
     }
 
-    /// Whether the object of this md5 is what it should be: inflates all of it.
+    /// Checks the object of this md5 by inflating all of it.
     ///
     /// # Errors
     /// If the heap can't be read.
-    pub fn inspect(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
+    pub fn verify(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
         let expected = Expected { md5: *md5, sha256: None, size };
-        let look = |fetched: Option<Fetched>| fetched.map_or(Ok(Health::Missing), |f| object::inspect(f, expected));
-        self.fetch(md5).and_then(look).or_failed(|| self.shown_object(md5))
+        let check = |reader: Option<_>| reader.map_or(Ok(Health::Missing), |reader| object::verify(reader, expected));
+        self.fetch(md5).and_then(check).or_failed(|| self.shown_object(md5))
     }
 
-    /// Puts what was stored in its place, and returns when all of it is there to last.
-    ///
-    /// # Errors
-    /// If the heap can't be written.
-    pub fn commit(&self) -> Result<()> {
-        match &self.kind {
-            Kind::Local(heap) => heap.commit(),
-            Kind::Remote(_) => Ok(()),
-        }
-    }
-
-    /// Makes everything last that anybody wrote to the heap.
-    ///
-    /// # Errors
-    /// If the system says that something could not be written.
-    pub fn sync(&self) -> Result<()> {
-        match &self.kind {
-            Kind::Local(heap) => heap.sync(),
-            Kind::Remote(_) => Ok(()),
-        }
-    }
-
-    /// Whether the object of this md5 is there and is condemned.
-    ///
-    /// # Errors
-    /// If the heap can't be read.
-    pub fn is_condemned(&self, md5: &Md5) -> Result<bool> {
-        match &self.kind {
-            Kind::Local(heap) => heap.is_condemned(md5),
-            Kind::Remote(_) => Ok(false),
-        }
-    }
-
-    /// Sees to it that `snap-gc` does not delete the object of this md5, which somebody is about to rely on. False if it is
-    /// not there (any more), and has to be stored.
+    /// Makes sure that `snap-gc` does not delete the object of this md5, which the caller is about to rely on. Returns false if
+    /// the object does not exist (any more) and has to be stored.
     ///
     /// # Errors
     /// If the heap can't be read or written.
     pub fn renew(&self, md5: &Md5) -> Result<bool> {
-        match &self.kind {
-            Kind::Local(heap) => heap.renew(md5),
-            Kind::Remote(_) => Ok(true),
-        }
+        self.lease.as_ref().map_or(Ok(true), |lease| lease.renew(md5))
     }
 
-    /// Looks at all that a run relied on once more, at its end: what was condemned meanwhile is renewed.
+    /// Looks once more at everything that a run relied on, at its end, and renews what was condemned meanwhile.
     ///
     /// # Errors
     /// If an object was deleted meanwhile, or the heap can't be read or written.
     pub fn confirm_used(&self, used: Used) -> Result<()> {
-        match &self.kind {
-            Kind::Local(heap) => heap.confirm_used(used),
-            Kind::Remote(_) => Ok(()),
-        }
+        self.lease.as_ref().map_or(Ok(()), |lease| lease.confirm_used(used))
     }
 }
 
 impl Contents for Heap {
-    /// Small ones whole and verified, large ones as a stream that is verified at its end. Both digests are checked, the sha256 that
-    /// of the record or else the object's own; inflating stops at the record's size.
+    /// Small contents are returned whole and verified, large ones as a stream that is verified at its end. Both digests are
+    /// checked: the sha256 is that of the record, or else the object's own. Inflating stops at the record's size.
     fn content(&self, record: &Record) -> Result<Content, Lack> {
         let md5 = record.fields().md5.ok_or_else(|| NO_MD5.to_string())?;
-        let fetched = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
+        let reader = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
         let expected = Expected { md5, sha256: record.fields().sha256, size: record.fields().size };
-        object::content(fetched, expected).map_err(|reason| format!("{}: {reason}", object_of(&md5)).into())
+        object::content(reader, expected).map_err(|reason| format!("{}: {reason}", object_of(&md5)).into())
     }
 
+    /// Asks for each object by itself: not every server lists.
     fn look(&self, record: &Record) -> Result<(), Lack> {
         let md5 = record.fields().md5.ok_or_else(|| NO_MD5.to_string())?;
-        let there = match &self.kind {
-            Kind::Local(heap) => heap.fetch(&md5).map(|fetched| fetched.is_some()),
-            Kind::Remote(heap) => heap.has(&md5),
-        };
-        if there.map_err(|e| lack(&md5, e))? { Ok(()) } else { Err(missing(&md5)) }
+        let is_aside = || self.lease.as_ref().is_some_and(|lease| lease.open_aside(&md5).is_some());
+        match self.store.stat(&key(&md5)).map_err(|e| lack(&md5, e))?.is_some() || is_aside() {
+            true => Ok(()),
+            false => Err(missing(&md5)),
+        }
     }
 }
 
+/// Returns the key of an object in the storage.
+pub(super) fn key(md5: &Md5) -> Vec<u8> {
+    object_path(md5).into_bytes()
+}
+
 fn object_of(md5: &Md5) -> String {
-    format!("heap object {}", Heap::object_path(md5))
+    format!("heap object {}", object_path(md5))
 }
 
 fn missing(md5: &Md5) -> Lack {
     format!("{} is missing", object_of(md5)).into()
 }
 
-/// Why an object can't be read. Where the login is refused, no other can.
+/// Why an object can't be read. If the login is refused, no other object can be read either.
 fn lack(md5: &Md5, e: io::Error) -> Lack {
     match LoginRefused::is(&e) {
         true => Lack::All(Error::io(object_of(md5), e)),
-        false => format!("{}: {}", object_of(md5), crate::error::reason(&e)).into(),
+        false => format!("{}: {}", object_of(md5), reason(&e)).into(),
     }
 }

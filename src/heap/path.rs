@@ -1,27 +1,27 @@
-//! What all of a heap shares: the path of an object, limits, and what becomes of a content.
+//! What all parts of the heap share: paths, limits, and the result of storing a content.
 
 use crate::digest::{Md5, Sha256};
 use crate::error::Error;
 use std::io::{self, Read};
 
-/// A content up to so many bytes is worked on in memory, whole; larger ones go through piece by piece.
+/// Contents of up to this many bytes are handled in memory as a whole; larger ones are streamed.
 pub const WHOLE_LIMIT: u64 = 2 << 20;
 
-/// How hard contents are compressed, where nobody says it.
+/// The level of compression by default.
 pub const LEVEL: i32 = 1;
 
-/// The path of an object below the heap root.
+/// Returns the path of an object below the heap root.
 pub fn object_path(md5: &Md5) -> String {
     let hex = md5.to_string();
     format!("{}/{hex}.gz", &hex[..2])
 }
 
-/// What is said when two contents have one md5.
+/// Returns the message for two contents with the same md5.
 pub fn collision(md5: &Md5) -> String {
     format!("another content has the same md5 {md5} and is in the heap; both can't be kept there")
 }
 
-/// The bytes of a file from its start, at most `limit`.
+/// Reads a file from its start: all of it, but at most `limit` bytes. About `expected` bytes are expected.
 pub fn read_up_to(file: &mut impl Read, limit: u64, expected: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(expected.min(limit) as usize + 1);
     file.take(limit).read_to_end(&mut bytes)?;
@@ -31,24 +31,24 @@ pub fn read_up_to(file: &mut impl Read, limit: u64, expected: u64) -> io::Result
 /// A content that is in the heap, or staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// md5 of the content.
+    /// The md5 of the content.
     pub md5: Md5,
-    /// sha256 of the content.
+    /// The sha256 of the content.
     pub sha256: Sha256,
-    /// Bytes of the content.
+    /// The size of the content in bytes.
     pub size: u64,
-    /// Bytes of the object; None where nothing was to be stored.
+    /// The size of the object in bytes; None if nothing had to be stored.
     pub stored_size: Option<u64>,
 }
 
-/// Why a content was not stored. The two are never the same thing: the source concerns one record, the heap concerns all.
+/// Why a content was not stored. An error of the source concerns one record, an error of the heap concerns all.
 #[derive(Debug)]
 pub enum StoreError {
-    /// The content could not be read.
+    /// The content can't be read.
     Source(io::Error),
-    /// The content can't be kept: another one has its md5.
+    /// The content can't be stored: another content has the same md5.
     Collision(String),
-    /// The heap could not be read or written.
+    /// The heap can't be read or written.
     Heap(Error),
 }
 

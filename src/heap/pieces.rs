@@ -1,25 +1,24 @@
-//! A large content as gzip members, compressed side by side while the next piece of it is read and hashed.
+//! A large content as gzip members, which are compressed in parallel while the next piece is read and hashed.
 
 use super::object::{self, PIECE};
-use super::path::WHOLE_LIMIT;
-use crate::codec::{self};
-use crate::digest::Digests;
-use crate::digest::{Md5, Sha256};
+use super::path::{Stored, WHOLE_LIMIT};
+use crate::codec;
+use crate::digest::{Digests, Md5, Sha256};
 use crate::parallel;
 use std::io::{self, Cursor, Read};
 
-/// What stands in the place of a digest that is not known yet.
+/// Stands in the first header until the digest is known.
 const NOT_YET: Sha256 = Sha256([0; 32]);
 
 /// The members of a content, a group at a time.
 pub struct Pieces<'a, R> {
     source: &'a mut R,
     level: i32,
-    /// What comes next, and what was read behind it.
+    /// The next group of pieces, and what was read after it.
     group: Vec<u8>,
     carry: Vec<u8>,
     digests: Digests,
-    /// The first header keeps a place for the sha256.
+    /// The first header has room for the sha256.
     keep_place: bool,
     first: bool,
     claimed: Option<Md5>,
@@ -29,7 +28,7 @@ pub struct Pieces<'a, R> {
 }
 
 impl<'a, R: Read + Send> Pieces<'a, R> {
-    /// The content is `head`, which is one byte longer than [`WHOLE_LIMIT`], and then what `source` has. With `keep_place` the
+    /// The content is `head`, which is one byte longer than [`WHOLE_LIMIT`], and then the rest of `source`. With `keep_place` the
     /// first header has room for the sha256, which is written later.
     pub fn new(head: Vec<u8>, source: &'a mut R, level: i32, keep_place: bool) -> Pieces<'a, R> {
         let mut digests = Digests::default();
@@ -53,12 +52,12 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
         }
     }
 
-    /// Reading these pieces fails at their end if the content does not have this md5.
+    /// Makes reading fail at the end if the content does not have this md5.
     pub fn claim(&mut self, md5: Md5) {
         self.claimed = Some(md5);
     }
 
-    /// The next members; none at the end.
+    /// Returns the next members; none at the end.
     ///
     /// # Errors
     /// Those of the source.
@@ -89,17 +88,18 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
         Ok(members)
     }
 
-    /// md5, sha256 and size of all that was read.
-    pub fn finish(self) -> (Md5, Sha256, u64) {
-        self.digests.finish()
+    /// Returns the digests and the size of everything that was read.
+    pub fn finish(self) -> Stored {
+        let (md5, sha256, size) = self.digests.finish();
+        Stored { md5, sha256, size, stored_size: None }
     }
 
-    /// Bytes that were read of the members.
+    /// Returns the bytes of the members that were read.
     pub fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// What the source failed with, if it did.
+    /// Returns the error of the source, if it failed.
     pub fn take_failure(&mut self) -> Option<io::Error> {
         self.failure.take()
     }

@@ -1,4 +1,4 @@
-//! The snap roots whose snapshots use a heap: `snap-write` notes them in it, so that `snap-gc` can't overlook one.
+//! The snap roots whose snapshots use a heap: `snap-write` notes them in the heap, so that `snap-gc` can't overlook one.
 
 use crate::digest;
 use crate::display::printable;
@@ -19,18 +19,18 @@ pub const FOLDER: &str = "roots";
 pub struct Noted {
     /// Its absolute path, or its URL.
     pub root: PathBuf,
-    /// The file or object that says so, for messages.
+    /// The file or object that names the root, for messages.
     pub file: String,
 }
 
-/// Notes a snap root in a heap, if it is not yet. A heap that is not there has nothing to lose.
+/// Notes a snap root in a heap, if it is not noted yet. A heap that does not exist has nothing to lose.
 ///
 /// # Errors
 /// If it can't be written.
 pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
     let path = snap_root.absolute();
     let bytes = path.as_os_str().as_bytes();
-    // Never a name that could pass for an md5: the Python tool takes any file's name for one.
+    // Never a name that looks like an md5: the Python tool takes the start of any file's name for one.
     let key = format!("{FOLDER}/snap-root-{}.path", &digest::md5_of(bytes).to_string()[..16]);
     let (store, line) = (heap.store(), [bytes, b"\n"].concat());
     let note = || match read(&*store, key.as_bytes()).is_ok_and(|old| old == line) || !heap.is_there()? {
@@ -40,7 +40,7 @@ pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
     note().or_failed(|| format!("note the snap root in the heap root {heap}")).map(drop)
 }
 
-/// The snap roots that were noted in a heap.
+/// Returns the snap roots that were noted in a heap.
 ///
 /// # Errors
 /// If they can't be read.
@@ -50,7 +50,7 @@ pub fn noted(heap: &Location) -> Result<Vec<Noted>> {
     let mut noted = Vec::new();
     for object in store.list(format!("{FOLDER}/").as_bytes()) {
         let key = match object {
-            // Where no heap is nothing is noted.
+            // There is no heap.
             Err(e) if e.kind() == ErrorKind::NotFound => break,
             object => object.or_failed(what)?.key,
         };
@@ -70,7 +70,7 @@ fn read(store: &dyn Store, key: &[u8]) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Whether two paths are of one folder, however they are spelt.
+/// Whether two paths lead to the same folder.
 pub fn is_same(a: &Path, b: &Path) -> bool {
     let id = |p: &Path| fs::metadata(p).ok().map(|m| (m.dev(), m.ino()));
     a == b || id(a).is_some_and(|a| Some(a) == id(b))

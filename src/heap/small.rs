@@ -1,4 +1,4 @@
-//! Small files that the heap keeps about itself: written beside their place, synced, then named.
+//! Small files of the heap itself: written under a temporary name, synced, then renamed.
 
 use crate::access::Access;
 use crate::display::printable;
@@ -14,10 +14,10 @@ fn shown(folder: &Path) -> String {
     format!("write {}", printable(folder.as_os_str().as_encoded_bytes()))
 }
 
-/// A new file in a folder of the heap, which is made if it is not there.
+/// Creates a file in a folder of the heap, and the folder if it does not exist.
 ///
 /// # Errors
-/// If it can't be made.
+/// If it can't be created.
 pub fn create(heap: &Path, folder: &str, name: &str) -> Result<NewFile> {
     let path = heap.join(folder);
     let made = Access::of(heap).and_then(|access| {
@@ -27,13 +27,13 @@ pub fn create(heap: &Path, folder: &str, name: &str) -> Result<NewFile> {
     made.or_failed(|| shown(&path))
 }
 
-/// When a file was changed last. Of a new one: what the clock of the storage says.
+/// Returns when a file was changed last: for a new one, the time by the clock of the storage.
 fn time_of(file: &File) -> io::Result<Time> {
     let meta = file.metadata()?;
     Ok(Time { sec: meta.mtime(), nsec: meta.mtime_nsec() as u32 })
 }
 
-/// The time, by the clock of the storage that a heap is in: clocks of machines differ, by days where one is wrong.
+/// Returns the time by the clock of the heap's storage: the clocks of two machines can differ by days.
 ///
 /// # Errors
 /// If the heap can't be written.

@@ -1,20 +1,18 @@
-//! Storing a content: read once, hashed, looked up, and only if it is new compressed and put into the heap.
+//! Storing a content: it is read once, hashed and looked up, and only if it is new, compressed and put into the heap.
 
-use super::local::{LocalHeap, Staged};
 use super::object::{self, Health};
-use super::opened::{Heap, Kind};
+use super::opened::{Heap, key};
 use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
-use super::remote::{Fresh, RemoteHeap, attributes};
-use super::temp::{self, TempFile};
-use crate::codec::{self};
+use crate::codec;
 use crate::digest::{Digests, Md5, Sha256, md5_of};
-use crate::storage::{Body, Put};
-
 use crate::error::{Error, OrFailed, Result};
+use crate::storage::{Attributes, Body, Put, Store};
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::PoisonError;
 
 /// Reads a content and computes its digests, storing nothing.
 ///
@@ -35,11 +33,18 @@ pub fn digest(source: &mut impl Read) -> io::Result<Stored> {
     Ok(Stored { md5, sha256, size, stored_size: None })
 }
 
+/// What the heap has of a content that was just read.
+enum Existing {
+    None,
+    Bad,
+    Good(u64),
+}
+
 impl Heap {
-    /// Stores what a reader has, about `expected` bytes. The object has its name only after [`Heap::commit`].
+    /// Stores the content of a reader, about `expected` bytes. The object is permanent only after [`Heap::commit`].
     ///
-    /// With `inspect`, an object that is there already is inflated and stored anew if it is bad; without, only one whose end
-    /// does not fit is. `claimed` is the md5 that somebody says the content has; whoever calls has to compare.
+    /// An object that exists already is stored again if it is damaged: with `verify` it is inflated to find that out, without
+    /// only its ends are checked. `claimed` is the md5 that the content is said to have; the caller has to compare.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -48,245 +53,168 @@ impl Heap {
         source: &mut (impl Read + Send),
         expected: u64,
         claimed: Option<Md5>,
-        inspect: bool,
+        verify: bool,
     ) -> Result<Stored, StoreError> {
-        store(self, source, expected, claimed, inspect)
-    }
-}
-
-/// See [`Heap::store`].
-fn store(
-    heap: &Heap,
-    source: &mut (impl Read + Send),
-    expected: u64,
-    claimed: Option<Md5>,
-    inspect: bool,
-) -> Result<Stored, StoreError> {
-    let head = read_up_to(source, WHOLE_LIMIT + 1, expected.min(WHOLE_LIMIT)).map_err(StoreError::Source)?;
-    if head.len() as u64 > WHOLE_LIMIT {
-        return match (&heap.kind, claimed) {
-            (Kind::Local(local), _) => local.store_large(heap, head, source, inspect),
-            (Kind::Remote(remote), Some(md5)) if remote.stored_size(&md5)?.is_none() => {
-                remote.store_straight(heap, head, source, md5)
-            }
-            (Kind::Remote(remote), _) => remote.store_large(heap, head, source, inspect),
-        };
-    }
-    let (md5, sha256) = Digests::of(&head);
-    let size = head.len() as u64;
-    let replace = match existing(heap, &md5, sha256, size, inspect)? {
-        Existing::Good(stored_size) => return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) }),
-        Existing::None => false,
-        Existing::Bad => true,
-    };
-    let gzip = codec::member(&head, heap.level(), [object::sha256_field(&sha256)], false);
-    drop(head);
-    let stored_size = match &heap.kind {
-        Kind::Local(local) => {
-            let (temp, mut file) = local.temp_file()?;
-            file.write_all(&gzip).or_failed(|| format!("write {}/temp", heap.root))?;
-            let stored_size = gzip.len() as u64;
-            local.staged(md5, Staged { temp, stored_size, sha256, replace }, &file)?;
-            stored_size
+        let head = read_up_to(source, WHOLE_LIMIT + 1, expected.min(WHOLE_LIMIT)).map_err(StoreError::Source)?;
+        if head.len() as u64 > WHOLE_LIMIT {
+            return match claimed {
+                Some(md5) if self.lease.is_none() && self.stored_size(&md5)?.is_none() => self.store_straight(head, source, md5),
+                _ => self.store_large(head, source, verify),
+            };
         }
-        Kind::Remote(remote) => {
-            let digest = md5_of(&gzip);
-            let fresh = Fresh { md5, sha256, stored_size: gzip.len() as u64, digest, replace };
-            remote.put_whole(heap, &fresh, gzip)?
-        }
-    };
-    Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
-}
-
-/// What the heap has of a content that was just read.
-fn existing(heap: &Heap, md5: &Md5, sha256: Sha256, size: u64, inspect: bool) -> Result<Existing, StoreError> {
-    let known = match &heap.kind {
-        Kind::Local(local) => local.in_flight(md5),
-        Kind::Remote(remote) => remote.added(md5),
-    };
-    if let Some((stored_size, other)) = known {
-        return same(md5, sha256, other, stored_size);
-    }
-    let mut health = if inspect { heap.inspect(md5, Some(size))? } else { heap.glance_whole(md5, Some(size))? };
-    let known =
-        matches!(health, Health::Missing) || matches!(health, Health::Good { sha256: Some(named), .. } if named == sha256);
-    if !known {
-        // Another writer's object, or one that does not fit: only its content can tell. One that has the md5 of its name is
-        // another content with this md5, of whatever size; one that has not is damaged, whatever its header names.
-        health = heap.inspect(md5, None)?;
-    }
-    let existing = match health {
-        Health::Missing => Existing::None,
-        Health::Bad => Existing::Bad,
-        Health::Good { stored_size, sha256: Some(other) } => same(md5, sha256, other, stored_size)?,
-        Health::Good { stored_size, sha256: None } => Existing::Good(stored_size),
-    };
-    match existing {
-        Existing::Good(_) if !heap.renew(md5)? => Ok(Existing::None),
-        existing => Ok(existing),
-    }
-}
-
-impl LocalHeap {
-    /// Stores a content that is too large for memory: in pieces, each a gzip member, compressed side by side while the next
-    /// ones are read and hashed. Whether it is new shows only at its end; then the temp is dropped.
-    fn store_large(
-        &self,
-        heap: &Heap,
-        head: Vec<u8>,
-        source: &mut (impl Read + Send),
-        inspect: bool,
-    ) -> Result<Stored, StoreError> {
-        let (temp, mut file) = self.temp_file()?;
-        let what = || format!("write {}/temp", heap.root);
-        let written = write_pieces(&mut file, Pieces::new(head, source, heap.level(), true), what)
-            .and_then(|(md5, sha256, size)| Ok((md5, sha256, size, existing(heap, &md5, sha256, size, inspect)?)));
-        let (md5, sha256, size, existing) = match written {
-            Ok(all) => all,
-            Err(e) => {
-                temp.remove();
-                return Err(e);
-            }
+        let (md5, sha256) = Digests::of(&head);
+        let content = Stored { md5, sha256, size: head.len() as u64, stored_size: None };
+        let replace = match self.existing(&content, verify)? {
+            Existing::Good(stored_size) => return Ok(Stored { stored_size: Some(stored_size), ..content }),
+            existing => matches!(existing, Existing::Bad),
         };
-        let replace = match existing {
-            Existing::Good(stored_size) => {
-                temp.remove();
-                return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) });
-            }
-            Existing::None => false,
-            Existing::Bad => true,
+        let gzip = codec::member(&head, self.level, [object::sha256_field(&sha256)], false);
+        drop(head);
+        let stored = Stored { stored_size: Some(gzip.len() as u64), ..content };
+        let gzip_md5 = self.lease.is_none().then(|| md5_of(&gzip));
+        self.put(stored, replace, gzip_md5, |store, key, how| store.put(key, Body::Bytes(gzip), how))
+    }
+
+    /// Stores a content that is too large for memory: in pieces, each a gzip member, compressed in parallel while the next ones
+    /// are read and hashed. Only its end shows whether it is new; if not, the draft is dropped.
+    fn store_large(&self, head: Vec<u8>, source: &mut (impl Read + Send), verify: bool) -> Result<Stored, StoreError> {
+        let what = || format!("write to {}", self.root());
+        let mut draft = self.store.draft().or_failed(what)?;
+        let content = write_pieces(&mut draft.file, Pieces::new(head, source, self.level, true), what)?;
+        let replace = match self.existing(&content, verify)? {
+            Existing::Good(stored_size) => return Ok(Stored { stored_size: Some(stored_size), ..content }),
+            existing => matches!(existing, Existing::Bad),
         };
-        let stored_size = file.metadata().or_failed(what)?.len();
-        // The digest is known only now; its place in the first header was kept.
-        file.write_all_at(&sha256.0, codec::BEHIND_LENGTHS).or_failed(what)?;
-        self.staged(md5, Staged { temp, stored_size, sha256, replace }, &file)?;
-        Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
-    }
-
-    /// Notes a finished temp. Where another thread staged the same content meanwhile, that one stays.
-    pub(super) fn staged(&self, md5: Md5, staged: Staged, file: &File) -> Result<(), StoreError> {
-        if self.sync_each {
-            file.sync_all().or_failed(|| format!("sync {}/temp", self.shown))?;
-        }
-        let mut pending = self.lock();
-        if let Some(other) = pending.staged.get(&md5) {
-            if other.sha256 != staged.sha256 {
-                return Err(StoreError::Collision(collision(&md5)));
-            }
-            drop(pending);
-            staged.temp.remove();
-            return Ok(());
-        }
-        pending.staged.insert(md5, staged);
-        Ok(())
-    }
-
-    /// A new file in a folder of this process.
-    pub(super) fn temp_file(&self) -> Result<(TempFile, File)> {
-        let what = || format!("write {}/temp", self.shown);
-        let temp = self.lock().temps.next(&self.path, self.access, what)?;
-        let file = temp::create(&temp, self.access, what)?;
-        Ok((temp, file))
-    }
-}
-
-impl RemoteHeap {
-    /// Puts a small object. Gives the size of what is there then.
-    pub fn put_whole(&self, heap: &Heap, fresh: &Fresh, gzip: Vec<u8>) -> Result<u64, StoreError> {
-        self.put(heap, fresh, Body::Bytes(gzip))
-    }
-
-    /// Puts a large object.
-    pub fn put_file(&self, heap: &Heap, fresh: &Fresh, mut gzip: File) -> Result<u64, StoreError> {
-        self.put(heap, fresh, Body::Stream(&mut gzip))
-    }
-
-    fn put(&self, heap: &Heap, fresh: &Fresh, body: Body<'_>) -> Result<u64, StoreError> {
-        let how =
-            Put { if_absent: !fresh.replace, md5: Some(fresh.digest), size: Some(fresh.stored_size), attributes: attributes() };
-        let done = self.store.put(&RemoteHeap::key(&fresh.md5), body, &how);
-        let stored_size = match done.or_failed(|| format!("store {}", heap.shown_object(&fresh.md5)))? {
-            true => fresh.stored_size,
-            false => self.settle(heap, fresh)?,
+        // The digest is known only now; the first header has room for it.
+        draft.file.write_all_at(&content.sha256.0, codec::BEHIND_LENGTHS).or_failed(what)?;
+        let stored = Stored { stored_size: Some(draft.file.metadata().or_failed(what)?.len()), ..content };
+        let gzip_md5 = match self.lease {
+            Some(_) => None,
+            None => Some(draft.file.rewind().and_then(|()| digest(&mut draft.file)).or_failed(what)?.md5),
         };
-        self.add(fresh.md5, stored_size, fresh.sha256);
-        Ok(stored_size)
+        self.put(stored, replace, gzip_md5, |store, key, how| store.put_draft(key, draft, how))
     }
 
-    /// Another writer was quicker: what is there has to be this content.
-    pub fn settle(&self, heap: &Heap, fresh: &Fresh) -> Result<u64, StoreError> {
-        match heap.inspect(&fresh.md5, None)? {
-            Health::Good { sha256: Some(other), .. } if other != fresh.sha256 => {
-                Err(StoreError::Collision(collision(&fresh.md5)))
-            }
-            Health::Good { stored_size, .. } => Ok(stored_size),
-            Health::Bad | Health::Missing => Err(StoreError::Heap(Error::advise(
-                format!("{}: another writer put something else there", heap.shown_object(&fresh.md5)),
-                "run it again; what is wrong there is stored anew",
-            ))),
-        }
-    }
-
-    /// The same, with a file without a name in `TMPDIR`.
-    fn store_large(
-        &self,
-        heap: &Heap,
-        head: Vec<u8>,
-        source: &mut (impl Read + Send),
-        inspect: bool,
-    ) -> Result<Stored, StoreError> {
-        let what = || "write a temporary file".to_string();
-        let mut file = crate::files::temporary()?;
-        let (md5, sha256, size) = write_pieces(&mut file, Pieces::new(head, source, heap.level(), true), what)?;
-        let replace = match existing(heap, &md5, sha256, size, inspect)? {
-            Existing::Good(stored_size) => return Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) }),
-            Existing::None => false,
-            Existing::Bad => true,
-        };
-        file.write_all_at(&sha256.0, codec::BEHIND_LENGTHS).or_failed(what)?;
-        file.rewind().or_failed(what)?;
-        let gzip = digest(&mut file).or_failed(what)?;
-        file.rewind().or_failed(what)?;
-        let fresh = Fresh { md5, sha256, stored_size: gzip.size, digest: gzip.md5, replace };
-        let stored_size = self.put_file(heap, &fresh, file)?;
-        Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
-    }
-
-    /// Sends a content on its way without keeping it: its md5 is known, and nothing is there of it. The object does not name
-    /// its sha256, which comes after its start. A content that turns out to be another one is not stored.
-    fn store_straight(
-        &self,
-        heap: &Heap,
-        head: Vec<u8>,
-        source: &mut (impl Read + Send),
-        claimed: Md5,
-    ) -> Result<Stored, StoreError> {
-        let mut pieces = Pieces::new(head, source, heap.level(), false);
+    /// Sends a content to another storage without keeping it: its md5 is known, and there is no such object. The object does not
+    /// name its sha256, which is known only after its start was sent. A content with another md5 is not stored.
+    fn store_straight(&self, head: Vec<u8>, source: &mut (impl Read + Send), claimed: Md5) -> Result<Stored, StoreError> {
+        let mut pieces = Pieces::new(head, source, self.level, false);
         pieces.claim(claimed);
-        let put = self.put_pieces(&claimed, &mut pieces);
+        let how = Put { if_absent: true, md5: None, size: None, attributes: attributes() };
+        let put = self.store.put(&key(&claimed), Body::Stream(&mut pieces), &how);
         if let Some(e) = pieces.take_failure() {
             return Err(StoreError::Source(e));
         }
         let sent = pieces.sent();
-        let (md5, sha256, size) = pieces.finish();
-        if md5 != claimed {
-            // Whoever calls tells it.
-            return Ok(Stored { md5, sha256, size, stored_size: None });
+        let content = pieces.finish();
+        // The caller reports another md5.
+        if content.md5 != claimed { Ok(content) } else { self.was_put(Stored { stored_size: Some(sent), ..content }, put) }
+    }
+
+    /// Puts an object.
+    fn put(
+        &self,
+        stored: Stored,
+        replace: bool,
+        gzip_md5: Option<Md5>,
+        put: impl FnOnce(&dyn Store, &[u8], &Put) -> io::Result<bool>,
+    ) -> Result<Stored, StoreError> {
+        let how = Put { if_absent: !replace, md5: gzip_md5, size: stored.stored_size, attributes: attributes() };
+        self.was_put(stored, put(&*self.store, &key(&stored.md5), &how))
+    }
+
+    /// Takes note of an object that was put, or that another writer was first with: then it has to have the same content.
+    fn was_put(&self, mut stored: Stored, put: io::Result<bool>) -> Result<Stored, StoreError> {
+        let what = || format!("store {}", self.shown_object(&stored.md5));
+        if !put.or_failed(what)? {
+            stored.stored_size = self.intact(&stored.md5, Some(stored.sha256))?;
+            if stored.stored_size.is_none() {
+                let reason = format!("{}: another writer put something else there", self.shown_object(&stored.md5));
+                return Err(Error::advise(reason, "run it again: damaged objects are stored again").into());
+            }
         }
-        let stored_size = match put.or_failed(|| format!("store {}", heap.shown_object(&md5)))? {
-            true => sent,
-            false => self.settle(heap, &Fresh { md5, sha256, stored_size: sent, digest: md5, replace: false })?,
+        let new = (stored.stored_size.unwrap_or_default(), stored.sha256);
+        match self.new.lock().unwrap_or_else(PoisonError::into_inner).entry(stored.md5) {
+            // Another thread stored the same content meanwhile.
+            Entry::Occupied(other) => same(&stored.md5, stored.sha256, other.get().1)?,
+            Entry::Vacant(place) => drop(place.insert(new)),
+        }
+        Ok(stored)
+    }
+
+    /// Returns what the heap has of a content that was just read.
+    fn existing(&self, content: &Stored, verify: bool) -> Result<Existing, StoreError> {
+        let Stored { md5, sha256, size, .. } = content;
+        if let Some((stored_size, other)) = self.new_object(md5) {
+            return same(md5, *sha256, other).map(|()| Existing::Good(stored_size));
+        }
+        let health = if verify { self.verify(md5, Some(*size))? } else { self.check_both_ends(md5, Some(*size))? };
+        let stored_size = match health {
+            Health::Missing => return Ok(Existing::None),
+            Health::Good { stored_size, sha256: Some(named) } if named == *sha256 => Some(stored_size),
+            // An object of another writer, or one that does not fit: only its content can tell. One that has the md5 of its name
+            // is another content with this md5, of any size; one that has not is damaged, whatever its header names.
+            _ => self.intact(md5, Some(*sha256))?,
         };
-        self.add(md5, stored_size, sha256);
-        Ok(Stored { md5, sha256, size, stored_size: Some(stored_size) })
+        match stored_size {
+            None => Ok(Existing::Bad),
+            Some(stored_size) if self.renew(md5)? => Ok(Existing::Good(stored_size)),
+            Some(_) => Ok(Existing::None),
+        }
+    }
+
+    /// Verifies an object, and returns its size in bytes; None if it is damaged or missing. Its content has to have the sha256,
+    /// where that is known.
+    fn intact(&self, md5: &Md5, sha256: Option<Sha256>) -> Result<Option<u64>, StoreError> {
+        match (self.verify(md5, None)?, sha256) {
+            (Health::Good { stored_size, sha256: Some(other) }, Some(ours)) => same(md5, ours, other).map(|()| Some(stored_size)),
+            (Health::Good { stored_size, .. }, _) => Ok(Some(stored_size)),
+            (Health::Bad | Health::Missing, _) => Ok(None),
+        }
+    }
+
+    /// Gives their names to the objects that were stored, and returns when all of them are permanent.
+    ///
+    /// # Errors
+    /// If the heap can't be written, or another writer put another content with the same md5 there.
+    pub fn commit(&self) -> Result<()> {
+        let batch: Vec<Md5> = self.new.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        // Other storages have no batches, and their listing does not show what is new.
+        if batch.is_empty() || self.lease.is_none() {
+            return Ok(());
+        }
+        self.sync()?;
+        let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        for md5 in batch {
+            new.remove(&md5);
+        }
+        Ok(())
+    }
+
+    /// Makes everything permanent that any process wrote to the heap, in a folder of this machine.
+    ///
+    /// # Errors
+    /// See [`Heap::commit`].
+    pub fn sync(&self) -> Result<()> {
+        let mut is_damaged = |key: &[u8]| -> io::Result<bool> {
+            let Some(md5) = super::md5_of(key) else { return Ok(false) };
+            match self.intact(&md5, self.new_object(&md5).map(|(_, sha256)| sha256)) {
+                Ok(intact) => Ok(intact.is_none()),
+                Err(StoreError::Collision(reason)) => Err(io::Error::other(reason)),
+                Err(StoreError::Heap(e)) => Err(io::Error::other(e.to_string())),
+                Err(StoreError::Source(e)) => Err(e),
+            }
+        };
+        self.store.settle(&mut is_damaged).or_failed(|| format!("write to {}", self.root()))
     }
 }
 
+/// Writes the members of a content, and returns its digests.
 fn write_pieces<R: Read + Send>(
     file: &mut File,
     mut pieces: Pieces<'_, R>,
     what: impl Fn() -> String,
-) -> Result<(Md5, Sha256, u64), StoreError> {
+) -> Result<Stored, StoreError> {
     loop {
         let members = pieces.next().map_err(StoreError::Source)?;
         if members.is_empty() {
@@ -298,18 +226,13 @@ fn write_pieces<R: Read + Send>(
     }
 }
 
-enum Existing {
-    None,
-    Bad,
-    Good(u64),
+/// Two contents with the same md5 are the same content only if they have the same sha256.
+fn same(md5: &Md5, ours: Sha256, other: Sha256) -> Result<(), StoreError> {
+    if ours == other { Ok(()) } else { Err(StoreError::Collision(collision(md5))) }
 }
 
-/// Two contents of one md5 are one content only if they have one sha256.
-fn same(md5: &Md5, ours: Sha256, theirs: Sha256, stored_size: u64) -> Result<Existing, StoreError> {
-    match ours == theirs {
-        true => Ok(Existing::Good(stored_size)),
-        false => Err(StoreError::Collision(collision(md5))),
-    }
+fn attributes() -> Attributes {
+    Attributes { content_type: Some("application/octet-stream".to_string()), ..Attributes::default() }
 }
 
 #[cfg(test)]
@@ -354,7 +277,7 @@ mod tests {
                     write(&root, &md5, &damaged);
                     assert_eq!(keep(&root, good).md5, md5);
                     let heap = Heap::open(&root).unwrap();
-                    let health = heap.inspect(&md5, Some(good.len() as u64)).unwrap();
+                    let health = heap.verify(&md5, Some(good.len() as u64)).unwrap();
                     assert!(matches!(health, Health::Good { .. }), "{root}: {} bytes", good.len());
                 }
             }

@@ -1,25 +1,25 @@
-//! Which contents a run relies on.
+//! The contents that a run relies on.
 
 use crate::digest::Md5;
 use crate::error::{OrFailed, Result};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
-/// The md5 of all contents that a run relies on, in little memory.
+/// The md5 of all contents that a run relies on, in bounded memory.
 #[derive(Default)]
 pub struct Used {
     recent: Vec<Md5>,
     spilled: Option<File>,
 }
 
-/// How many are kept in memory.
+/// The number that is kept in memory; the rest is in a temporary file.
 const RECENT: usize = 64 << 10;
 
 impl Used {
-    /// Adds one.
+    /// Adds an md5.
     ///
     /// # Errors
-    /// If there is no room in `TMPDIR`.
+    /// If `TMPDIR` can't be written.
     pub fn push(&mut self, md5: Md5) -> Result<()> {
         self.recent.push(md5);
         if self.recent.len() < RECENT {

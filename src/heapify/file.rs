@@ -143,14 +143,14 @@ impl Worker {
             Health::Missing | Health::Bad => None,
         };
         let found = if self.verify_existing {
-            good(heap.inspect(&md5, size)?)
+            good(heap.verify(&md5, size)?)
         } else {
             match (heap.stored_size(&md5)?, stored_size) {
                 (None, _) => None,
                 (Some(now), Some(then)) if now == then => Some(now),
                 // Nobody said how large it was: its end tells. Where that does not fit, or it was of another size, all of it.
-                (Some(now), None) if matches!(heap.glance(&md5, size)?, Health::Good { .. }) => Some(now),
-                (Some(_), _) => good(heap.inspect(&md5, size)?),
+                (Some(now), None) if matches!(heap.check_ends(&md5, size)?, Health::Good { .. }) => Some(now),
+                (Some(_), _) => good(heap.verify(&md5, size)?),
             }
         };
         // One that snap-gc is about to delete is made to stay, or is as good as absent.

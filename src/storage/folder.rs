@@ -3,22 +3,19 @@
 //! What is put has a temporary name beside its place until it is whole and synced. What is made has the rights that the root
 //! gives ([`Access`]); a root that is not there is made by the first put.
 
-use super::intake::Intake;
+use super::intake;
 use super::store::{Body, Gap, Listing, Object, Put, Store, check_path};
 use crate::access::Access;
 use crate::files::sync_folder;
 use crate::time::Time;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkdir::{DirEntry, WalkDir};
-
-/// Bytes that are written at once.
-const PIECE: usize = 256 << 10;
 
 /// A folder.
 pub struct Folder {
@@ -91,15 +88,7 @@ impl Folder {
     fn write(&self, path: &Path, access: Access, body: Body<'_>, how: &Put) -> io::Result<tempfile::NamedTempFile> {
         let mut temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(above(path))?;
         crate::cleanup::register(temp.path());
-        let mut intake = Intake::new(body);
-        loop {
-            let piece = intake.next(PIECE)?;
-            if piece.is_empty() {
-                break;
-            }
-            temp.write_all(&piece)?;
-        }
-        intake.check(how)?;
+        intake::copy(body, how, &mut temp)?;
         temp.as_file().set_permissions(Permissions::from_mode(access.file_mode()))?;
         temp.as_file().sync_all()?;
         Ok(temp)
@@ -153,9 +142,7 @@ impl Store for Folder {
 
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
         let path = self.path(key)?;
-        if etag.is_some() {
-            return Err(io::Error::new(ErrorKind::Unsupported, "it has no etags"));
-        }
+        refuse_etag(etag)?;
         let mut file = File::open(path).map_err(|e| if is_missing(&e) { ErrorKind::NotFound.into() } else { e })?;
         if file.metadata()?.is_dir() {
             return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
@@ -218,7 +205,12 @@ fn whole(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
     entry.file_name().as_bytes().iter().copied().chain(slash)
 }
 
-fn is_missing(e: &io::Error) -> bool {
+/// Files have no etags.
+pub(super) fn refuse_etag(etag: Option<&str>) -> io::Result<()> {
+    etag.map_or(Ok(()), |_| Err(io::Error::new(ErrorKind::Unsupported, "it has no etags")))
+}
+
+pub(super) fn is_missing(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 

@@ -3,7 +3,7 @@
 use super::store::{Body, Put};
 use crate::digest::Md5;
 use sha2::Digest;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 /// A body that is read piece by piece.
 pub struct Intake<'a> {
@@ -68,6 +68,28 @@ impl<'a> Intake<'a> {
             return Err(altered("what was to be stored is not what it was said to be"));
         }
         Ok((md5, self.count))
+    }
+}
+
+/// Writes a body to a file, and compares it with what was said of it.
+///
+/// # Errors
+/// Those of the reader and of the file; `InvalidData` if the body has another size or md5.
+pub fn copy(body: Body<'_>, how: &Put, out: &mut impl Write) -> io::Result<()> {
+    match body {
+        Body::Bytes(bytes) if how.md5.is_none() && how.size.is_none_or(|size| size == bytes.len() as u64) => {
+            out.write_all(&bytes)
+        }
+        body => {
+            let mut intake = Intake::new(body);
+            loop {
+                let piece = intake.next(256 << 10)?;
+                if piece.is_empty() {
+                    return intake.check(how).map(drop);
+                }
+                out.write_all(&piece)?;
+            }
+        }
     }
 }
 

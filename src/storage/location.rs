@@ -1,5 +1,6 @@
 //! A root: a folder of this machine, or a place in another storage.
 
+use super::staging::StagingFolder;
 use super::{Gap, Options, Store, folder};
 use crate::access::Access;
 use crate::display::printable;
@@ -67,6 +68,17 @@ impl Location {
         match self {
             Location::Folder(path) => folder::open(path, true),
             Location::Remote(store) => store.clone(),
+        }
+    }
+
+    /// Its storage, for many objects: what is put may be permanent only after [`Store::settle`]. A folder has to exist.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn staging_store(&self) -> io::Result<Arc<dyn Store>> {
+        match self {
+            Location::Folder(path) => Ok(Arc::new(StagingFolder::open(path)?)),
+            Location::Remote(store) => Ok(store.clone()),
         }
     }
 

@@ -34,7 +34,9 @@ mod runtime;
 mod s3;
 #[cfg(feature = "sftp")]
 mod sftp;
+mod staging;
 mod store;
+mod temps;
 #[cfg(feature = "web")]
 mod tls;
 #[cfg(feature = "remote")]
@@ -49,6 +51,7 @@ mod xml;
 pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
 pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
+pub use temps::Temps;
 
 use crate::error::{Error, Result};
 use std::sync::Arc;

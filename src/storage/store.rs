@@ -1,11 +1,15 @@
 //! What every storage can do.
 
+use super::temps::TempFile;
 use crate::digest::Md5;
 use crate::display::printable;
+use crate::error::named;
+use crate::files;
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 
 /// An object as its storage tells of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,6 +62,23 @@ pub struct Put {
     /// What else to keep with it.
     pub attributes: Attributes,
 }
+
+/// A file for a large object that is not put yet. It is deleted if it is not.
+pub struct Draft {
+    /// The file, for reading and writing.
+    pub file: File,
+    /// Its temporary name, if it has one.
+    pub(super) temp: Option<TempFile>,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        self.temp.iter().for_each(TempFile::remove);
+    }
+}
+
+/// Decides about a key at which another writer put an object first: true replaces that object, false keeps it.
+pub type Taken<'a> = dyn FnMut(&[u8]) -> io::Result<bool> + 'a;
 
 /// The objects of a listing. An error ends it, and the list is not whole. One that is a [`Gap`] is about one name only: the
 /// listing goes on behind it, for those who can do without that name. Who does not ask for gaps may stop at either.
@@ -168,6 +189,27 @@ pub trait Store: Send + Sync {
     /// Puts an object there, whole or not at all. False if one was there already and `if_absent` was asked for. That it was done
     /// is believed only once the object was seen under its key, or the service has confirmed its digest.
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
+
+    /// Creates a file for a large object, where [`Store::put_draft`] needs it: as a rule in TMPDIR.
+    fn draft(&self) -> io::Result<Draft> {
+        match tempfile::tempfile() {
+            Ok(file) => Ok(Draft { file, temp: None }),
+            Err(e) => Err(named(&files::temporaries(), &e)),
+        }
+    }
+
+    /// Puts a draft, from its first byte on. See [`Store::put`].
+    fn put_draft(&self, key: &[u8], mut draft: Draft, how: &Put) -> io::Result<bool> {
+        draft.file.rewind()?;
+        self.put(key, Body::Stream(&mut draft.file), how)
+    }
+
+    /// Returns when everything that was put so far is permanent. Where objects get their names only here, `taken` decides about
+    /// each one that another writer was first with.
+    fn settle(&self, taken: &mut Taken<'_>) -> io::Result<()> {
+        let _ = taken;
+        Ok(())
+    }
 
     /// Whether of several that put one key with `if_absent` at the same time exactly one is told true.
     fn puts_if_absent(&self) -> bool;

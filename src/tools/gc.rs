@@ -76,10 +76,10 @@ pub fn gc(heap: &Location, roots: &[Location], how: &How, mut output: Output, mo
     let jobs = how.jobs.among(&all);
     let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs };
     let mut gone = false;
-    let mut report = |fate: &gc::Fate| {
+    let mut report = |outcome: &gc::Outcome| {
         // Whoever reads the report may go; the work is done all the same.
         if !gone {
-            gone = output.writer().write_all((fate.json() + "\n").as_bytes()).is_err();
+            gone = output.writer().write_all((outcome.json() + "\n").as_bytes()).is_err();
         }
         Ok(())
     };

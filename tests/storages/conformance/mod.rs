@@ -8,13 +8,14 @@ mod listing;
 mod refusals;
 
 use crate::storages::emulators::{self, Emulator, Planted, Root};
-use snapshooter::internals::storage::{Body, Object, Put, Store};
+use snapshooter::internals::storage::{Body, Listing, Location, Object, Options, Put, Store};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A storage under test.
 pub struct Backend {
@@ -100,7 +101,7 @@ impl Backend {
 
     fn fresh(&self) -> (Root, Arc<dyn Store>) {
         let root = self.emulator.fresh();
-        let store = root.open();
+        let store = self.emulator.open(&root);
         (root, store)
     }
 
@@ -151,17 +152,74 @@ impl Emulator for InMemory {
 }
 
 /// A folder of this machine, with the face of an emulator.
-struct Local(PathBuf);
+struct Local {
+    path: PathBuf,
+    /// It is opened for many objects, as a heap is.
+    stages: bool,
+}
+
+/// A store that settles after each put: so what is told of a put is known at once.
+struct Settling(Arc<dyn Store>, Mutex<()>);
+
+impl Store for Settling {
+    fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+        self.0.list(prefix)
+    }
+
+    fn lists_in_order(&self) -> bool {
+        self.0.lists_in_order()
+    }
+
+    fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
+        self.0.stat(key)
+    }
+
+    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+        self.0.open(key, from, len, etag)
+    }
+
+    fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+        let _one_at_a_time = self.1.lock().expect("a lock");
+        self.0.put(key, body, how)?;
+        let mut won = true;
+        self.0.settle(&mut |taken| {
+            assert_eq!(taken, key);
+            won = false;
+            Ok(false)
+        })?;
+        Ok(won)
+    }
+
+    fn puts_if_absent(&self) -> bool {
+        self.0.puts_if_absent()
+    }
+
+    fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
+        self.0.delete(keys)
+    }
+}
 
 impl Local {
     fn folder(&self, root: &Root) -> PathBuf {
-        emulators::folder::folder_of(&self.0, root)
+        emulators::folder::folder_of(&self.path, root)
     }
 }
 
 impl Emulator for Local {
     fn name(&self) -> &'static str {
         "folder"
+    }
+
+    fn open(&self, root: &Root) -> Arc<dyn Store> {
+        if !self.stages {
+            return root.open();
+        }
+        let root = Location::parse(OsStr::new(&root.url), "root", &Options::default()).expect("a folder");
+        Arc::new(Settling(root.staging_store().expect("a folder"), Mutex::default()))
     }
 
     fn port(&self) -> u16 {
@@ -174,7 +232,7 @@ impl Emulator for Local {
 
     fn missing(&self) -> Root {
         let container = emulators::unique();
-        let url = self.0.join(&container).display().to_string();
+        let url = self.path.join(&container).display().to_string();
         Root { url, options: "{}".to_string(), container, prefix: String::new() }
     }
 
@@ -194,8 +252,12 @@ impl Emulator for Local {
 #[test]
 fn the_folder_of_this_machine_conforms() {
     let temp = tempfile::tempdir().expect("make a folder");
-    let emulator: &'static Local = Box::leak(Box::new(Local(temp.path().to_path_buf())));
-    let backend = Backend { emulator, lists_md5: false, has_folders: true, many: crate::util::measure::many(300, 12_000) };
+    let backend = |stages| {
+        let emulator: &'static Local = Box::leak(Box::new(Local { path: temp.path().to_path_buf(), stages }));
+        Backend { emulator, lists_md5: false, has_folders: true, many: crate::util::measure::many(300, 12_000) }
+    };
+    backend(true).conforms();
+    let backend = backend(false);
     backend.conforms();
     // Names of any bytes are names of files.
     let (root, store) = backend.fresh();

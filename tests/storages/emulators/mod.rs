@@ -52,6 +52,11 @@ pub trait Emulator: Send + Sync {
     /// Makes the container, bucket or folder of a root.
     fn make(&self, root: &Root);
 
+    /// The storage of a root, for the checks.
+    fn open(&self, root: &Root) -> Arc<dyn Store> {
+        root.open()
+    }
+
     /// The same root with credentials that are wrong; None where the emulator takes any. The word `wrongsecret` must not be
     /// seen in any message.
     fn denied(&self, root: &Root) -> Option<Root>;

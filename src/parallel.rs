@@ -1,7 +1,7 @@
-//! Work on many items at once with the results in the order of the items: a feeder thread, some workers, and never more than
-//! a window of items in flight, nor more than so many bytes of them.
+//! Work on many items at once, with the results in the order of the items: a feeder thread, some workers, and a limit for the
+//! items in flight and for their bytes.
 //!
-//! Where the system gives fewer threads than were asked for, those that there are do the work, at the least the caller's own.
+//! If the system provides fewer threads than requested, the available ones do the work, or else the thread of the caller.
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rayon::prelude::*;
@@ -12,22 +12,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// A result, or the panic of the worker that should have made it.
+/// A result, or the panic of the worker.
 type Slot<U> = thread::Result<U>;
-/// An item and where its result goes. `None` sends one worker home.
+/// An item and the channel for its result. `None` ends one worker.
 type Task<T, U> = Option<(T, Sender<Slot<U>>)>;
 
-/// How many bytes of records are in flight. Records of the usual size never come near it.
+/// The limit for the bytes in flight. Records of usual size never come near it.
 const BUDGET: usize = 24 << 20;
 
-/// More threads than this only wait for each other.
+/// The limit for threads: more only wait for each other.
 pub const MOST_JOBS: usize = 512;
-/// No window is larger, however many jobs there are.
+/// The limit for a window, for any number of jobs.
 const MOST_WINDOW: usize = 64 << 10;
 
 /// Something that takes memory.
 pub trait Weigh {
-    /// About how many bytes.
+    /// Returns its approximate size in bytes.
     fn weight(&self) -> usize;
 }
 
@@ -61,7 +61,7 @@ impl<A: Weigh, B: Weigh> Weigh for (A, B) {
     }
 }
 
-/// What is in flight, in bytes.
+/// The bytes in flight.
 #[derive(Default)]
 struct Load {
     bytes: Mutex<usize>,
@@ -69,7 +69,7 @@ struct Load {
 }
 
 impl Load {
-    /// Waits until an item fits in, or is the only one.
+    /// Waits until an item fits, or is the only one.
     fn enter(&self, weight: usize, stop: &AtomicBool) {
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         while *bytes > 0 && bytes.saturating_add(weight) > BUDGET && !stop.load(Ordering::Relaxed) {
@@ -87,10 +87,10 @@ impl Load {
 
 /// Applies `work` to every item on `jobs` threads; the results come in the order of the items.
 ///
-/// The input is read in a thread of its own, at most `window` items and some megabytes ahead of the results that were taken. A panic of `work`
-/// or of the input is passed on to whoever takes the results. Dropping the iterator stops everything: items that wait are
-/// given up, those in work are finished first. The input itself may be waiting for something (standard input) and is not
-/// waited for; it gets no further than its next item.
+/// A separate thread reads the input, at most `window` items and some megabytes ahead of the results that were taken. A panic of
+/// `work` or of the input is passed on to the thread that takes the results. Dropping the iterator stops everything: items that
+/// wait are dropped, and items in work are finished first. The input may be waiting for standard input and is not waited for; it
+/// ends at its next item.
 pub fn ordered_map<T, U>(
     input: impl Iterator<Item = T> + Send + 'static,
     jobs: usize,
@@ -111,15 +111,15 @@ where
         spawn(move || run(&tasks, &*work, &stop)).ok()
     };
     let workers: Vec<JoinHandle<()>> = (0..jobs).map_while(start).collect();
-    // Where there is no thread for the feeder the input has to come back.
+    // If there is no thread for the feeder, the caller needs the input.
     let input = Arc::new(Mutex::new(Some(input)));
     let feeder = (!workers.is_empty()).then(|| {
         let (tasks, stop, load, input, workers) = (tasks_in.clone(), stop.clone(), load.clone(), input.clone(), workers.len());
         spawn(move || {
             let Some(input) = take(&input) else { return };
-            // Whatever ends the feeder, the workers have to go home.
+            // However the feeder ends, the workers have to end too.
             let fed = catch_unwind(AssertUnwindSafe(|| feed(input, &tasks, &slots_in, &stop, &load)));
-            send_home(&tasks, workers);
+            end_workers(&tasks, workers);
             if let Err(panic) = fed {
                 resume_unwind(panic);
             }
@@ -142,13 +142,13 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
 /// Starts a thread.
 ///
 /// # Errors
-/// If the system gives none.
+/// If the system provides none.
 pub fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
-    let none = |e: io::Error| io::Error::new(e.kind(), format!("no thread can be had: {}", crate::error::reason(&e)));
+    let none = |e: io::Error| io::Error::new(e.kind(), format!("can't start a thread: {}", crate::error::reason(&e)));
     thread::Builder::new().spawn(work).map_err(none)
 }
 
-/// The same results, by other threads or by the one that asks for them.
+/// Results of other threads, or of the thread that asks for them.
 enum Either<A, B> {
     Threads(A),
     Own(B),
@@ -165,8 +165,8 @@ impl<T, A: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Either<A, B> 
     }
 }
 
-/// An iterator that is worked through in a thread of its own, at most so many items ahead of those that were taken. A panic of it
-/// is passed on to the one that takes the items. Dropping waits until the item in work is done.
+/// Runs an iterator in a separate thread, at most `window` items ahead of those that were taken. Its panic is passed on to the
+/// thread that takes the items. Dropping waits until the item in work is done.
 pub fn ahead<T: Send + 'static>(
     input: impl Iterator<Item = T> + Send + 'static,
     window: usize,
@@ -189,11 +189,11 @@ pub fn ahead<T: Send + 'static>(
     }
 }
 
-/// What a thread of its own sends, at most so many items ahead. A panic of it is passed on to the one that takes the items, so that what
-/// it did not send any more is never taken for the end.
+/// Returns the items that `produce` sends from a separate thread, at most `window` items ahead. Its panic is passed on to the
+/// thread that takes the items, so that an early stop never looks like the end.
 ///
 /// # Errors
-/// If the system gives no thread.
+/// If the system provides no thread.
 pub fn produced<T: Send + 'static>(window: usize, produce: impl FnOnce(&Sender<T>) + Send + 'static) -> io::Result<Ahead<T>> {
     let (sender, receiver) = bounded(window);
     let thread = spawn(move || produce(&sender))?;
@@ -226,23 +226,23 @@ impl<T> Drop for Ahead<T> {
     fn drop(&mut self) {
         self.items = None;
         if let Some(thread) = self.thread.take().filter(|_| self.waits) {
-            // A panic there was passed on already, or nobody wants to know.
+            // A panic was passed on before, or there is no one to pass it on to.
             let _ = thread.join();
         }
     }
 }
 
-/// The threads for work in memory, as many as there are processors, or as can be had. None where there are none.
+/// Returns the threads for work in memory: one for each processor, or as many as the system provides.
 fn pool() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let processors = thread::available_parallelism().map_or(2, |n| n.get());
     let fewer = std::iter::successors(Some(processors / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
-    // 0 stands for the usual number.
+    // 0 means the default number.
     let build = || std::iter::once(0).chain(fewer).find_map(|n| ThreadPoolBuilder::new().num_threads(n).build().ok());
     POOL.get_or_init(build).as_ref()
 }
 
-/// Applies `work` to all items, by their numbers, side by side; for work that needs a processor and waits for nothing.
+/// Applies `work` to all items with their numbers, in parallel. It is for work that needs a processor and waits for nothing.
 pub fn map<T: Sync, U: Send>(items: &[T], work: impl Fn(usize, &T) -> U + Send + Sync) -> Vec<U> {
     match pool() {
         Some(pool) => pool.install(|| items.par_iter().enumerate().map(|(n, item)| work(n, item)).collect()),
@@ -250,7 +250,7 @@ pub fn map<T: Sync, U: Send>(items: &[T], work: impl Fn(usize, &T) -> U + Send +
     }
 }
 
-/// Does two things side by side.
+/// Does two things in parallel.
 pub fn both<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
     match pool() {
         Some(pool) => pool.install(|| rayon::join(one, other)),
@@ -258,7 +258,7 @@ pub fn both<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce
     }
 }
 
-/// Hands out the items. The order of results is fixed by the queue of slots, which is also what bounds the items in flight.
+/// Hands out the items. The queue of slots fixes the order of the results and limits the items in flight.
 fn feed<T: Weigh, U>(
     input: impl Iterator<Item = T>,
     tasks: &Sender<Task<T, U>>,
@@ -279,15 +279,15 @@ fn feed<T: Weigh, U>(
 fn run<T, U>(tasks: &Receiver<Task<T, U>>, work: &impl Fn(T) -> U, stop: &AtomicBool) {
     while let Ok(Some((item, slot))) = tasks.recv() {
         if !stop.load(Ordering::Relaxed) {
-            // Nobody may want the result any more; that is no trouble.
+            // It fails if the result is no longer wanted.
             let _ = slot.send(catch_unwind(AssertUnwindSafe(|| work(item))));
         }
     }
 }
 
-fn send_home<T, U>(tasks: &Sender<Task<T, U>>, workers: usize) {
+fn end_workers<T, U>(tasks: &Sender<Task<T, U>>, workers: usize) {
     for _ in 0..workers {
-        // It fails where all have gone already.
+        // It fails if all workers have ended.
         let _ = tasks.send(None);
     }
 }
@@ -328,7 +328,7 @@ impl<T, U> Drop for Ordered<T, U> {
         self.stop.store(true, Ordering::Relaxed);
         self.load.leave(0);
         self.slots = None;
-        send_home(&self.tasks, self.workers.len());
+        end_workers(&self.tasks, self.workers.len());
         for worker in self.workers.drain(..) {
             // Its panics went through the slots.
             let _ = worker.join();

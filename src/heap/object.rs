@@ -147,29 +147,10 @@ pub(super) fn verify(mut rest: Box<dyn Read + Send>, expected: Expected) -> io::
     }
     let mut count = 0;
     let counted = Counted { reader: io::Cursor::new(head).chain(rest), count: &mut count };
-    let Ok(mut reader) = GzipReader::new(BufReader::with_capacity(64 << 10, counted)) else { return Ok(Health::Bad) };
-    let named = named_sha256(reader.first());
-    let mut digests = Digests::default();
-    let mut piece = vec![0; 64 << 10];
-    let mut len = 0;
-    loop {
-        match reader.read(&mut piece) {
-            Ok(0) => break,
-            Ok(n) => {
-                digests.update(&piece[..n]);
-                len += n as u64;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) if cant_read(&e) => return Err(e),
-            Err(_) => return Ok(Health::Bad),
-        }
-        if expected.size.is_some_and(|size| len > size) {
-            return Ok(Health::Bad);
-        }
-    }
-    drop(reader);
-    match expected.check(digests, named) {
-        Ok(sha256) => Ok(Health::Good { stored_size: count, sha256: Some(sha256) }),
+    let checked = Verifying::new(BufReader::with_capacity(64 << 10, counted), expected).and_then(Verifying::finish);
+    match checked {
+        Ok(sha256) => Ok(Health::Good { stored_size: count, sha256 }),
+        Err(e) if cant_read(&e) => Err(e),
         Err(_) => Ok(Health::Bad),
     }
 }
@@ -227,11 +208,14 @@ fn explain(e: io::Error) -> Reason {
     }
 }
 
-/// Reads a content and checks it at its end. Never returns more bytes than it should have.
+/// Reads a content and checks it at its end. Never returns more bytes than it should have. What is wrong with the content is an
+/// error `InvalidData`.
 struct Verifying<R> {
     reader: GzipReader<R>,
     named: Option<Sha256>,
     digests: Option<Digests>,
+    /// The sha256 of the content, at its end.
+    sha256: Option<Sha256>,
     left: Option<u64>,
     expected: Expected,
 }
@@ -240,7 +224,19 @@ impl<R: io::BufRead> Verifying<R> {
     fn new(input: R, expected: Expected) -> io::Result<Verifying<R>> {
         let reader = GzipReader::new(input)?;
         let named = named_sha256(reader.first());
-        Ok(Verifying { reader, named, digests: Some(Digests::default()), left: expected.size, expected })
+        Ok(Verifying { reader, named, digests: Some(Digests::default()), sha256: None, left: expected.size, expected })
+    }
+
+    /// Reads all of it, and returns its sha256.
+    fn finish(mut self) -> io::Result<Option<Sha256>> {
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match self.read(&mut piece) {
+                Ok(0) => return Ok(self.sha256),
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
+                Ok(_) | Err(_) => {}
+            }
+        }
     }
 }
 
@@ -250,18 +246,18 @@ impl<R: io::BufRead> Read for Verifying<R> {
         if out.is_empty() {
             return Ok(0);
         }
-        let n = self.reader.read(out).map_err(|e| bad(explain(e)))?;
+        let n = self.reader.read(out).map_err(|e| if cant_read(&e) { e } else { bad(explain(e)) })?;
         if let (Some(left), Some(size)) = (self.left.as_mut(), self.expected.size) {
             *left = left.checked_sub(n as u64).ok_or_else(|| bad(format!("its content has more than {size} bytes").into()))?;
         }
         match (n, self.digests.take()) {
-            (0, Some(digests)) => self.expected.check(digests, self.named).map(|_| 0).map_err(bad),
+            (0, Some(digests)) => self.sha256 = Some(self.expected.check(digests, self.named).map_err(bad)?),
             (_, Some(mut digests)) => {
                 digests.update(&out[..n]);
                 self.digests = Some(digests);
-                Ok(n)
             }
-            (_, None) => Ok(n),
+            (_, None) => {}
         }
+        Ok(n)
     }
 }

@@ -10,51 +10,37 @@ mod progress;
 mod roots;
 
 pub use closed::{stdin, stdout};
-pub use console::Console;
+pub use console::{Console, LogLevel};
 pub use io::{Output, records_in, without_end};
-pub use progress::Progress;
-pub use roots::{FileRoot, HeapRoot, SnapRoot};
+pub use roots::{FileRoot, HeapRoot, Roots, SnapRoot};
 
-use crate::error::Error;
+use crate::error::{Error, Refusal, Result};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::env::ArgsOs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// How a tool ended, if nothing stopped it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// Status 0: all done, or nothing found.
-    Done,
-    /// Status 1: a negative answer, such as differences found.
-    Negative,
-}
-
-/// Runs a tool: parses its arguments, the first of which is its name, works, and turns whatever happened into messages and an
-/// exit status. Records that failed (as the console counted them) make status 1, errors status 2.
-pub fn run<A: CommandFactory + FromArgMatches>(
-    arguments: ArgsOs,
-    work: impl FnOnce(A, Arc<Console>) -> anyhow::Result<Outcome>,
-) -> ExitCode {
-    let console = Arc::new(Console::new(A::command().get_name()));
+/// Runs a tool: parses its arguments, the first of which is its name, and does its work. Returns the exit status: 1 if a record
+/// failed or the answer is negative, 2 after an error.
+pub fn run<A: CommandFactory + FromArgMatches>(arguments: ArgsOs, work: fn(A, Arc<Console>) -> Result<()>) -> ExitCode {
+    let console = Arc::new(Console::new(A::command().get_name(), None));
     match start(&console, arguments) {
         Ok(args) => finish(&console, work(args, console.clone())),
         Err(status) => status,
     }
 }
 
-/// Parses the arguments, the first of which is the tool's name, and sets up what signals do. Where there is nothing to work on
-/// the exit status: help, versions, usage.
+/// Parses the arguments, the first of which is the tool's name, and sets up the handling of signals.
 ///
 /// # Errors
-/// The exit status to end with, everything said already.
+/// The exit status, if there is nothing to do: the help, the version or a usage message was printed.
 pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: ArgsOs) -> Result<A, ExitCode> {
     let args = match A::command().try_get_matches_from(arguments).and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             if let Err(closed) = closed::stdout() {
-                return Err(finish(console, Err(closed.into())));
+                return Err(finish(console, Err(closed)));
             }
             // A pager that was closed is no trouble.
             let _ = e.print();
@@ -102,17 +88,21 @@ fn allow_many_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// The exit status for what happened, after the message about it.
-pub fn finish(console: &Console, result: anyhow::Result<Outcome>) -> ExitCode {
+/// Returns the exit status of a tool, after the message about an error.
+pub fn finish(console: &Console, result: Result<()>) -> ExitCode {
+    finish_with(console, result, advice::options, 2)
+}
+
+/// As [`finish`], with the advice and the exit status for an error.
+pub fn finish_with(console: &Console, result: Result<()>, options: fn(&Refusal) -> Option<String>, status: u8) -> ExitCode {
     console.progress().finish();
     match result {
-        Ok(Outcome::Done) if console.failures() == 0 => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
-        Err(e) if matches!(e.downcast_ref(), Some(Error::ReaderGone)) => ExitCode::SUCCESS,
+        Ok(()) if console.is_negative() => ExitCode::from(1),
+        Ok(()) | Err(Error::ReaderGone) => ExitCode::SUCCESS,
         Err(e) => {
-            console.error(&advice::message(&e));
-            advice::advice(&e, advice::options).iter().for_each(|help| console.error(help));
-            ExitCode::from(2)
+            console.error(&e.to_string());
+            advice::advice(&e, options).iter().for_each(|help| console.error(help));
+            ExitCode::from(status)
         }
     }
 }

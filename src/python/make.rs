@@ -1,9 +1,9 @@
 //! `make-snapshot`: scan, heapify, write.
 
-use super::Setup;
+use super::{Make, Setup};
 use crate::base::Base;
 use crate::display::counted;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Heap};
 use crate::heapify::{self, heapify};
 use crate::monitor::Monitor;
@@ -14,25 +14,7 @@ use crate::source;
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write::{self, write};
-use anyhow::Result;
 use std::sync::Arc;
-
-/// How to make a snapshot.
-#[derive(Clone, Debug, Default)]
-pub struct Make {
-    /// The kinds to record.
-    pub kinds: Vec<Kind>,
-    /// Store contents, but save no snapshot.
-    pub no_save: bool,
-    /// Save the snapshot also when files failed.
-    pub partial: bool,
-    /// Save no records after a snapshot that has some.
-    pub allow_empty: bool,
-    /// Read, and write nothing.
-    pub dry_run: bool,
-    /// It saves the state before a restore: so labelled, and not saved if there is nothing to save.
-    pub before_restore: bool,
-}
 
 /// What was made.
 #[derive(Debug, Default)]
@@ -77,11 +59,11 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
         return Ok(Made::default());
     }
     let label = label(file_root, options.before_restore);
-    let dry_run = options.no_save || options.dry_run;
+    let dry_run = options.no_save_snapshot || options.dry_run;
     let write_options = write::Options {
         label,
         partial: options.partial,
-        allow_empty: options.allow_empty || options.no_save,
+        allow_empty: options.allow_empty || options.no_save_snapshot,
         heap: Some(setup.heap.clone()),
         dry_run,
         ..write::Options::default()

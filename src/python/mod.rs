@@ -3,24 +3,23 @@
 
 pub mod args;
 mod compare;
-mod log;
 mod main;
 mod make;
 mod markdown;
 mod restore;
 mod settings;
 
-pub use compare::{Shown, compare};
+pub use args::{Choice, Format, Make, Restore};
+pub use compare::compare;
 pub use main::main;
-pub use make::{Made, Make, make};
-pub use restore::{Plan, restore};
+pub use make::{Made, make};
+pub use restore::restore;
 
-use crate::error::Result;
+use crate::error::{OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
-use crate::storage::{Location, Options};
-use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use crate::storage::Location;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -39,17 +38,6 @@ pub struct Setup {
     pub store_jobs: usize,
     /// Files to restore at once.
     pub restore_jobs: usize,
-}
-
-/// Which snapshot: a path counts before a time, and without either it is the latest.
-#[derive(Clone, Debug, Default)]
-pub struct Choice {
-    /// A path, or a word of `snap-read`: `latest~1`.
-    pub path: Option<OsString>,
-    /// At or before this time.
-    pub latest: Option<String>,
-    /// Options of the storage, if the path is the URL of one.
-    pub options: Options,
 }
 
 impl Choice {
@@ -73,7 +61,7 @@ impl Choice {
 /// # Errors
 /// If the snap root can't be listed.
 pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) -> Result<Vec<u8>> {
-    if snap.folder().is_some_and(|f| matches!(f.metadata(), Err(e) if e.kind() == ErrorKind::NotFound)) {
+    if !snap.is_there().or_failed(|| format!("snap root {snap}"))? {
         return Ok(Vec::new());
     }
     let mut found = snapshot::list(snap)?;

@@ -1,53 +1,33 @@
 //! `restore-snapshot`: saves the state before, restores, deletes what the snapshot does not have, saves the state after.
 
-use super::make::{Make, label, make, publish};
-use super::{Choice, Setup, quoted};
+use super::make::{label, make, publish};
+use super::{Make, Restore, Setup, quoted};
 use crate::content::{Content, Contents};
 use crate::display::{counted, printable};
-use crate::error::{Error, OrFailed};
+use crate::error::{Error, OrFailed, Result};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
-use crate::restore::{self as stage, MaxDelete, Options};
+use crate::restore::{self as stage, Options};
 use crate::snapshot::{self, Place};
-use crate::storage::{Gap, Location};
+use crate::storage::Location;
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write;
-use anyhow::Result;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-
-/// What to restore and how.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// The snapshot.
-    pub choice: Choice,
-    /// Do not save the state before.
-    pub no_before: bool,
-    /// Do not save the state after.
-    pub no_after: bool,
-    /// Delete nothing.
-    pub no_delete: bool,
-    /// Delete also what was left out when the snapshot was made.
-    pub delete_excluded: bool,
-    /// Delete at most so much.
-    pub max_delete: Option<MaxDelete>,
-    /// Read files that are there instead of trusting their size and time.
-    pub checksum: bool,
-    /// Continue even if the state before can't be saved completely.
-    pub partial: bool,
-    /// Give out what would be done, and do nothing.
-    pub dry_run: bool,
-}
 
 /// Restores a snapshot. In a dry run `show` gets the rows of what would be done.
 ///
 /// # Errors
 /// If there is no such snapshot, or it is damaged; if the state before can't be saved. Nothing is then changed. And if the
 /// restore itself is stopped. What fails for single files is told to the monitor; the state after is then not saved.
-pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Result<()>, monitor: Arc<dyn Monitor>) -> Result<()> {
+pub fn restore(
+    setup: &Setup,
+    plan: &Restore,
+    show: &mut dyn FnMut(&Record) -> Result<()>,
+    monitor: Arc<dyn Monitor>,
+) -> Result<()> {
     let place = plan.choice.find(&setup.snap, &*monitor)?;
     if plan.dry_run {
         for row in look(setup, plan, &place, Arc::new(Heap::open(&setup.heap)?), monitor)? {
@@ -63,7 +43,7 @@ pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Resu
         return Ok(());
     }
     let mut before = None;
-    if !plan.no_before && is_present(&setup.file)? {
+    if !plan.no_save_snapshot_before && is_present(&setup.file)? {
         before = save_before(setup, plan, &place, ahead.links_give_way, monitor.clone())?;
     }
     let done = work(setup, plan, &place, heap, monitor.clone());
@@ -79,20 +59,10 @@ pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Resu
     done.map(drop)
 }
 
-/// Whether there is a state to save.
+/// Whether there is a state to save: an object store without objects has none.
 fn is_present(root: &Location) -> Result<bool> {
-    match root {
-        Location::Folder(folder) => Ok(folder.exists()),
-        Location::Remote(store) => match store.list(b"").next() {
-            None => Ok(false),
-            Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
-            Some(Err(e)) if Gap::of(&e).is_some() => Ok(true),
-            Some(found) => {
-                found.or_failed(|| format!("file root {root}"))?;
-                Ok(true)
-            }
-        },
-    }
+    let is_empty = matches!(root, Location::Remote(store) if store.list(b"").next().is_none());
+    Ok(!is_empty && root.is_there().or_failed(|| format!("file root {root}"))?)
 }
 
 /// What a look ahead found.
@@ -104,7 +74,7 @@ struct Ahead {
 }
 
 impl Ahead {
-    fn look(setup: &Setup, plan: &Plan, place: &Place) -> Result<Ahead> {
+    fn look(setup: &Setup, plan: &Restore, place: &Place) -> Result<Ahead> {
         let mut ahead = Ahead { anything: false, links_give_way: false };
         // What it has to say the restore itself will say, and what the heap lacks too.
         let contents = Arc::new(|_: &Record| Ok(Content::Whole(Vec::new())));
@@ -121,13 +91,13 @@ impl Ahead {
 }
 
 /// The rows of what would be done.
-fn look(setup: &Setup, plan: &Plan, place: &Place, contents: Arc<dyn Contents>, monitor: Arc<dyn Monitor>) -> Result<Records> {
+fn look(setup: &Setup, plan: &Restore, place: &Place, contents: Arc<dyn Contents>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let records = snapshot::read(place, monitor.clone())?;
     let options = Options { dry_run: true, ..options(setup, plan) };
-    Ok(stage::restore(records, &setup.file, contents, options, monitor)?)
+    stage::restore(records, &setup.file, contents, options, monitor)
 }
 
-fn options(setup: &Setup, plan: &Plan) -> Options {
+fn options(setup: &Setup, plan: &Restore) -> Options {
     Options {
         delete: !plan.no_delete,
         delete_excluded: plan.delete_excluded,
@@ -141,7 +111,7 @@ fn options(setup: &Setup, plan: &Plan) -> Options {
 }
 
 /// Saves what the restore may change: files, and links and folders where it touches them.
-fn save_before(setup: &Setup, plan: &Plan, place: &Place, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<Place>> {
+fn save_before(setup: &Setup, plan: &Restore, place: &Place, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<Place>> {
     let types = snapshot::types(place)?;
     let has = |word: &str| types.as_ref().is_none_or(|t| t.iter().any(|t| t == word));
     let mut kinds = vec![Kind::File];
@@ -152,12 +122,14 @@ fn save_before(setup: &Setup, plan: &Plan, place: &Place, links: bool, monitor: 
         kinds.push(Kind::Directory);
     }
     let options = Make { kinds, partial: plan.partial, before_restore: true, ..Make::default() };
-    let made = make(setup, &options, monitor.clone()).map_err(|e| match e.downcast_ref() {
-        Some(Error::Refused { reason, .. }) => anyhow::Error::from(Error::advise(
-            format!("nothing is restored: the state before can't be saved: {reason}"),
-            "mend the cause, or go on with --partial or --no-save-snapshot-before",
-        )),
-        _ => e.context("nothing is restored: the state before can't be saved"),
+    let made = make(setup, &options, monitor.clone()).map_err(|e| {
+        let reason = format!("nothing is restored: the state before can't be saved: {e}");
+        match e {
+            Error::Refused { .. } => {
+                Error::advise(reason, "mend the cause, or go on with --partial or --no-save-snapshot-before")
+            }
+            _ => Error::refused(reason),
+        }
     })?;
     if made.place.is_none() {
         monitor.note("the file root is empty: there is no state before to save");
@@ -172,13 +144,13 @@ enum Restored {
     InPart,
 }
 
-fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
+fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
     let started = Time::now();
     let records = snapshot::read(place, monitor.clone())?;
     let contents = Arc::new(heap);
     let records = stage::restore(records, &setup.file, contents, options(setup, plan), monitor.clone())?;
     // With extras left in place the records are not the state after: that is found by another look at the folder.
-    let saves = !plan.no_after && !plan.no_delete;
+    let saves = !plan.no_save_snapshot_after && !plan.no_delete;
     let watch = Arc::new(std::sync::Mutex::new(0));
     let failed = watch.clone();
     let records: Records = Box::new(records.inspect(move |record| {
@@ -198,7 +170,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
         let options = write::Options { label, heap: Some(setup.heap.clone()), ..write::Options::default() };
         match publish(records, setup, started, options, &monitor) {
             // Why they failed was said already.
-            Err(e) if failures() > 0 && matches!(e.downcast_ref(), Some(Error::Refused { .. })) => {}
+            Err(Error::Refused { .. }) if failures() > 0 => {}
             published => drop(published?),
         }
     }
@@ -206,7 +178,7 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
         monitor.note(&format!("{} failed: the state after is not saved", counted(failures(), "record")));
         return Ok(Restored::InPart);
     }
-    if plan.no_delete && !plan.no_after {
+    if plan.no_delete && !plan.no_save_snapshot_after {
         make(setup, &Make { kinds: vec![Kind::File], allow_empty: true, ..Make::default() }, monitor)?;
     }
     Ok(Restored::Whole)

@@ -2,7 +2,7 @@
 //! which tool it is; by its own name it takes the tool as its first argument.
 
 use super::{ALL, find};
-use crate::cli::{self, Console, Outcome, completion};
+use crate::cli::{self, Console, completion};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use std::env::args_os;
@@ -23,16 +23,15 @@ pub fn main() -> ExitCode {
     }
     match find(&tool) {
         Some(tool) => (tool.main)(arguments),
-        None if tool == "--completions" => cli::finish(&Console::new(NAME), completions().map_err(Into::into)),
-        None => cli::finish(&Console::new(NAME), Err(no_tool(tool.as_bytes()).into())),
+        None if tool == "--completions" => cli::finish(&Console::new(NAME, None), completions()),
+        None => cli::finish(&Console::new(NAME, None), Err(no_tool(tool.as_bytes()))),
     }
 }
 
 /// Writes the completions of all tools into a folder, for `make install`.
-fn completions() -> Result<Outcome> {
+fn completions() -> Result<()> {
     let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions lacks the folder to write to"))?;
-    completion::write_all(ALL.iter().map(|tool| (tool.command)()), Path::new(&folder))?;
-    Ok(Outcome::Done)
+    completion::write_all(ALL.iter().map(|tool| (tool.command)()), Path::new(&folder))
 }
 
 fn no_tool(name: &[u8]) -> Error {

@@ -1,11 +1,10 @@
 //! `snap-cat`: prints the contents of the records.
 
 use crate::cat::cat;
-use crate::cli::HeapRoot;
-use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{self, Console, HeapRoot, Output};
+use crate::error::Result;
 use crate::heap::Heap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Print the contents of the records
@@ -23,12 +22,11 @@ pub struct Args {
     pub output: Option<PathBuf>,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// Does the work of the tool.
+///
+/// # Errors
+/// What stopped it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let heap = Heap::open(&args.heap.require()?)?;
     let mut output = Output::new(args.output.as_deref())?;
@@ -37,5 +35,5 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     if failed == 0 || args.output.is_none_or(|path| path.as_os_str() == "-") {
         output.finish()?;
     }
-    Ok(Outcome::Done)
+    Ok(())
 }

@@ -75,61 +75,44 @@ pub struct End {
     pub more: Map<String, Value>,
 }
 
-/// The keys of an end record that [`End`] has fields for.
-const KEYS: [&str; 16] = [
-    "diff",
-    "errors",
-    "filtered",
-    "kept_out",
-    "left",
-    "name",
-    "names",
-    "records",
-    "restored",
-    "right",
-    "root",
-    "root_folder",
-    "rules",
-    "type",
-    "types",
-    "v",
-];
-
 impl End {
     /// Reads an end record. What is absent is zero, false or none. Where names or types that were kept out make no sense, more may
     /// have been left out than is known: it is filtered.
     pub fn of(record: &Record) -> End {
-        match serde_json::from_slice(record.text()) {
-            Ok(Value::Object(object)) => End::from_object(&object),
-            _ => End::default(),
-        }
+        serde_json::from_slice(record.text()).map(End::from_object).unwrap_or_default()
     }
 
-    fn from_object(object: &Map<String, Value>) -> End {
+    fn from_object(mut object: Map<String, Value>) -> End {
         // jq writes large numbers as doubles.
-        let number = |key: &str| object.get(key).and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|n| n as u64)));
-        let truth = |key: &str| object.get(key) == Some(&Value::Bool(true));
-        let value = |key: &str| object.get(key).filter(|v| !v.is_null()).cloned();
-        let text = |key: &str| object.get(key).and_then(Value::as_str);
-        let kept_out = value("kept_out").map(serde_json::from_value::<NameList>).transpose();
-        let types = value("types").map(serde_json::from_value::<Vec<String>>).transpose();
+        let number = |value: Option<Value>| value.and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|n| n as u64)));
+        let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_string);
+        let truth = |value: Option<Value>| value == Some(Value::Bool(true));
+        let side = |value: Option<Value>| match value {
+            Some(Value::Object(side)) => Some(End::from_object(side)),
+            _ => None,
+        };
+        object.remove("name");
+        object.remove("type");
+        let mut take = |key: &str| object.remove(key).filter(|value| !value.is_null());
+        let kept_out = take("kept_out").map(serde_json::from_value::<NameList>).transpose();
+        let types = take("types").map(serde_json::from_value::<Vec<String>>).transpose();
         let is_known = kept_out.is_ok() && types.is_ok();
-        let side = |key: &str| object.get(key).and_then(Value::as_object).map(End::from_object);
+        let sides = side(take("left")).zip(side(take("right")));
         End {
-            records: number("records"),
-            names: text("names").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
-            errors: number("errors").unwrap_or(0),
-            filtered: truth("filtered") || !is_known,
-            rules: value("rules").filter(|_| is_known),
+            records: number(take("records")),
+            names: text(take("names")).and_then(|hex| u64::from_str_radix(&hex, 16).ok()),
+            errors: number(take("errors")).unwrap_or(0),
+            filtered: truth(take("filtered")) || !is_known,
+            rules: take("rules").filter(|_| is_known),
             kept_out: kept_out.ok().flatten().unwrap_or_default().0,
             types: types.ok().flatten(),
-            root: text("root").map(str::to_string),
-            root_folder: value("root_folder"),
-            restored: truth("restored"),
-            v: number("v"),
-            diff: truth("diff"),
-            sides: side("left").zip(side("right")).map(|(left, right)| Box::new([left, right])),
-            more: object.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            root: text(take("root")),
+            root_folder: take("root_folder"),
+            restored: truth(take("restored")),
+            v: number(take("v")),
+            diff: truth(take("diff")),
+            sides: sides.map(|(left, right)| Box::new([left, right])),
+            more: object,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 /// A stream of records, with its end record (if it has one) as the last item.
 pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
@@ -38,33 +38,18 @@ impl<R: BufRead> Reader<R> {
     fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         self.line += 1;
-        loop {
-            let available = match self.input.fill_buf() {
-                Ok(b) => b,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Error::io(format!("read {}", self.from), e)),
-            };
-            if available.is_empty() {
-                return Ok((!line.is_empty()).then_some(line));
-            }
-            let (taken, done) = match available.iter().position(|b| *b == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (available.len(), false),
-            };
-            line.reserve_exact(if line.is_empty() { taken } else { 0 });
-            line.extend_from_slice(&available[..taken]);
-            self.input.consume(taken);
-            if line.len() > LINE_LIMIT {
-                return Err(self.error(None, format!("the line is longer than {LINE_LIMIT} bytes")));
-            }
-            if done {
-                line.truncate(line.len() - 1);
-                if line.last() == Some(&b'\r') {
-                    line.pop();
-                }
-                return Ok(Some(line));
-            }
+        let mut input = self.input.by_ref().take(LINE_LIMIT as u64 + 1);
+        input.read_until(b'\n', &mut line).or_failed(|| format!("read {}", self.from))?;
+        if line.is_empty() {
+            return Ok(None);
         }
+        if line.len() > LINE_LIMIT {
+            return Err(self.error(None, format!("the line is longer than {LINE_LIMIT} bytes")));
+        }
+        if line.pop_if(|b| *b == b'\n').is_some() {
+            line.pop_if(|b| *b == b'\r');
+        }
+        Ok(Some(line))
     }
 
     fn next_record(&mut self) -> Result<Option<Record>> {

@@ -64,7 +64,8 @@ impl Time {
 
     /// Reads RFC 3339, with any number of digits and any offset, and the expanded form that [`Time::text`] writes.
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
-        Time::parse_own(text.as_bytes()).or_else(|| Time::parse_expanded(text)).or_else(|| Time::parse_any(text))
+        let any = || DateTime::parse_from_rfc3339(text).ok().map(Time::from);
+        Time::parse_own(text.as_bytes()).or_else(|| Time::parse_expanded(text)).or_else(any)
     }
 
     fn parse_expanded(text: &str) -> Option<Time> {
@@ -97,10 +98,6 @@ impl Time {
         let time = date.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
         Some(Time { sec: time.and_utc().timestamp(), nsec: number(20, 29)? })
     }
-
-    fn parse_any(text: &str) -> Option<Time> {
-        DateTime::parse_from_rfc3339(text).ok().map(|t| t.with_timezone(&Utc).into())
-    }
 }
 
 /// Seconds in a day.
@@ -127,8 +124,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (days.div_euclid(146_097) * 400 + year + i64::from(month <= 2), month, day)
 }
 
-impl From<DateTime<Utc>> for Time {
-    fn from(t: DateTime<Utc>) -> Time {
+impl<Z: TimeZone> From<DateTime<Z>> for Time {
+    fn from(t: DateTime<Z>) -> Time {
         // A leap second has 1e9 or more nanoseconds in chrono.
         Time { sec: t.timestamp(), nsec: t.timestamp_subsec_nanos().min(999_999_999) }
     }
@@ -141,13 +138,10 @@ pub fn parse_human(text: &str) -> Option<Time> {
         Some(b' ') => format!("{}T{}", &text[..10], &text[11..]),
         _ => text.to_string(),
     };
-    if let Ok(t) = DateTime::parse_from_rfc3339(&with_t) {
-        return Some(t.with_timezone(&Utc).into());
-    }
-    for format in ["%Y-%m-%dT%H:%M%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y%m%dT%H%M%S%.f%#z"] {
-        if let Ok(t) = DateTime::parse_from_str(&with_t, format) {
-            return Some(t.with_timezone(&Utc).into());
-        }
+    let formats = ["%Y-%m-%dT%H:%M%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y%m%dT%H%M%S%.f%#z"];
+    let with_offset = || formats.iter().find_map(|format| DateTime::parse_from_str(&with_t, format).ok());
+    if let Some(t) = DateTime::parse_from_rfc3339(&with_t).ok().or_else(with_offset) {
+        return Some(t.into());
     }
     if let Some(utc) = with_t.strip_suffix(['Z', 'z']) {
         return parse_naive(utc).map(|t| t.and_utc().into());
@@ -157,22 +151,15 @@ pub fn parse_human(text: &str) -> Option<Time> {
     // moment of the change, which is the same an hour later.
     let local = Local.from_local_datetime(&naive).earliest();
     let local = local.or_else(|| Local.from_local_datetime(&(naive + chrono::Duration::hours(1))).earliest())?;
-    Some(local.with_timezone(&Utc).into())
+    Some(local.into())
 }
 
 fn parse_naive(text: &str) -> Option<NaiveDateTime> {
     let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y%m%dT%H%M%S%.f", "%Y%m%dT%H%M"];
-    for format in formats {
-        if let Ok(t) = NaiveDateTime::parse_from_str(text, format) {
-            return Some(t);
-        }
-    }
-    for format in ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"] {
-        if let Ok(d) = NaiveDate::parse_from_str(text, format) {
-            return d.and_hms_opt(0, 0, 0);
-        }
-    }
-    None
+    let time = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let dates = ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"];
+    let date = || dates.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
+    time.or_else(|| date()?.and_hms_opt(0, 0, 0))
 }
 
 #[cfg(test)]

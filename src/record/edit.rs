@@ -188,50 +188,35 @@ impl Edit<'_> {
     }
 }
 
-impl Json for bool {
-    fn push_to(&self, out: &mut String) {
-        out.push_str(if *self { "true" } else { "false" });
-    }
+macro_rules! as_displayed {
+    ($($type:ty: $format:literal)*) => {
+        $(impl Json for $type {
+            fn push_to(&self, out: &mut String) {
+                // Writing to a String can't fail.
+                _ = write!(out, $format, self);
+            }
+        })*
+    };
 }
 
-impl Json for u32 {
-    fn push_to(&self, out: &mut String) {
-        u64::from(*self).push_to(out);
-    }
-}
-
-impl Json for u64 {
-    fn push_to(&self, out: &mut String) {
-        // Writing to a String can't fail.
-        let _ = write!(out, "{self}");
-    }
+as_displayed! {
+    bool: "{}"
+    u32: "{}"
+    u64: "{}"
+    Md5: "\"{}\""
+    Sha256: "\"{}\""
 }
 
 /// The shortest text that reads back as the same.
 impl Json for f64 {
     fn push_to(&self, out: &mut String) {
-        match self.fract() == 0.0 && self.abs() < 1e15 {
-            true => _ = write!(out, "{self:.1}"),
-            false => out.push_str(&serde_json::to_string(self).unwrap_or_default()),
-        }
+        out.push_str(&serde_json::to_string(self).unwrap_or_default());
     }
 }
 
 impl Json for String {
     fn push_to(&self, out: &mut String) {
         json::push_string(out, self.as_bytes());
-    }
-}
-
-impl Json for Md5 {
-    fn push_to(&self, out: &mut String) {
-        _ = write!(out, "\"{self}\"");
-    }
-}
-
-impl Json for Sha256 {
-    fn push_to(&self, out: &mut String) {
-        _ = write!(out, "\"{self}\"");
     }
 }
 

@@ -94,8 +94,10 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
             "type" => kind = Some(kind_of(&string(key, raw)?)),
             "size" => fields.size = Some(whole(key, raw)?),
             "stored_size" => fields.stored_size = Some(whole(key, raw)?),
-            "md5" => fields.md5 = Some(Md5::parse(&string(key, raw)?).ok_or_else(|| not_hex(key, 32, raw))?),
-            "sha256" => fields.sha256 = Some(Sha256::parse(&string(key, raw)?).ok_or_else(|| not_hex(key, 64, raw))?),
+            "md5" => fields.md5 = Some(Md5::parse(&string(key, raw)?).ok_or_else(|| not(key, "32 lower-case hex digits", raw))?),
+            "sha256" => {
+                fields.sha256 = Some(Sha256::parse(&string(key, raw)?).ok_or_else(|| not(key, "64 lower-case hex digits", raw))?)
+            }
             "mtime" => fields.mtime = raw.parse().ok(),
             "created" => fields.created = raw.parse().ok(),
             "modified" => fields.modified = Time::parse_rfc3339(&string(key, raw)?),
@@ -108,7 +110,7 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
             "racy" => fields.racy = truth(key, raw)?,
             "sparse" => fields.sparse = truth(key, raw)?,
             "etag" => fields.etag = Some(string(key, raw)?),
-            "destination" => fields.destination = Some(json::decode(raw).ok_or_else(|| not_string(key, raw))?),
+            "destination" => fields.destination = Some(json::decode(raw).ok_or_else(|| not(key, "a string", raw))?),
             "name_bytes" => name_bytes = Some(base64(key, raw)?),
             "destination_bytes" => destination_bytes = Some(base64(key, raw)?),
             "status" => change = true,
@@ -133,15 +135,9 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
     Ok((name, kind, fields))
 }
 
-fn kind_of(text: &str) -> Kind {
-    match text {
-        "file" => Kind::File,
-        "link" => Kind::Link,
-        "directory" => Kind::Directory,
-        "error" => Kind::Error,
-        "end" => Kind::End,
-        _ => Kind::Other,
-    }
+fn kind_of(word: &str) -> Kind {
+    let kinds = [Kind::File, Kind::Link, Kind::Directory, Kind::Error, Kind::End];
+    kinds.into_iter().find(|kind| kind.word() == Some(word)).unwrap_or(Kind::Other)
 }
 
 /// The bytes that a string stands for; those of its `_bytes` key where there is one, which then has to match the string.
@@ -160,17 +156,16 @@ fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, M
 
 fn string(key: &str, raw: &str) -> Result<String, Malformed> {
     if !raw.starts_with('"') {
-        return Err(not_string(key, raw));
+        return Err(not(key, "a string", raw));
     }
     match raw.contains('\\') {
-        true => serde_json::from_str(raw).map_err(|_| not_string(key, raw)),
+        true => serde_json::from_str(raw).map_err(|_| not(key, "a string", raw)),
         false => Ok(raw[1..raw.len() - 1].to_string()),
     }
 }
 
 fn base64(key: &str, raw: &str) -> Result<Vec<u8>, Malformed> {
-    json::from_base64(&string(key, raw)?)
-        .ok_or_else(|| Malformed::new(format!("{key}: expected base64, got {}", json::excerpt(raw))))
+    json::from_base64(&string(key, raw)?).ok_or_else(|| not(key, "base64", raw))
 }
 
 /// A whole number, also in the form that jq gives to large ones (`1e+18`, `10737418240.0`).
@@ -180,7 +175,7 @@ fn whole(key: &str, raw: &str) -> Result<u64, Malformed> {
     }
     match raw.parse::<f64>() {
         Ok(n) if n >= 0.0 && n.fract() == 0.0 && n < 18_446_744_073_709_551_616.0 => Ok(n as u64),
-        _ => Err(Malformed::new(format!("{key}: expected a whole number, got {}", json::excerpt(raw)))),
+        _ => Err(not(key, "a whole number", raw)),
     }
 }
 
@@ -189,13 +184,10 @@ fn small(key: &str, raw: &str) -> Result<u32, Malformed> {
 }
 
 fn truth(key: &str, raw: &str) -> Result<bool, Malformed> {
-    raw.parse().map_err(|_| Malformed::new(format!("{key}: expected true or false, got {}", json::excerpt(raw))))
+    raw.parse().map_err(|_| not(key, "true or false", raw))
 }
 
-fn not_string(key: &str, raw: &str) -> Malformed {
-    Malformed::new(format!("{key}: expected a string, got {}", json::excerpt(raw)))
-}
-
-fn not_hex(key: &str, digits: usize, raw: &str) -> Malformed {
-    Malformed::new(format!("{key}: expected {digits} lower-case hex digits, got {}", json::excerpt(raw)))
+/// The error of a key whose value is not what was expected.
+pub fn not(key: &str, expected: &str, raw: &str) -> Malformed {
+    Malformed::new(format!("{key}: expected {expected}, got {}", json::excerpt(raw)))
 }

@@ -34,9 +34,8 @@ impl Record {
     /// [`Record::parse`] without the copy.
     pub fn parse_owned(line: Vec<u8>) -> Result<Record, Malformed> {
         let object = Object::parse(&line)?;
-        let no_string = |raw| Malformed::new(format!("name: expected a string, got {}", json::excerpt(raw)));
         let raw = object.get("name").ok_or_else(|| Malformed::new("no \"name\""))?;
-        let name = json::decode(raw).ok_or_else(|| no_string(raw))?;
+        let name = json::decode(raw).ok_or_else(|| fields::not("name", "a string", raw))?;
         let named = |malformed| Malformed { name: Some(name.clone()), ..malformed };
         let (name, kind, fields) = fields::typed(&object, &name).map_err(named)?;
         Ok(Record { name, kind, fields, text: line })

@@ -64,8 +64,7 @@ impl Time {
 
     /// Reads RFC 3339, with any number of digits and any offset, and the expanded form that [`Time::text`] writes.
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
-        let any = || DateTime::parse_from_rfc3339(text).ok().map(Time::from);
-        Time::parse_own(text.as_bytes()).or_else(|| Time::parse_expanded(text)).or_else(any)
+        Time::parse_own(text.as_bytes()).or_else(|| Time::parse_expanded(text)).or_else(|| Time::parse_any(text))
     }
 
     fn parse_expanded(text: &str) -> Option<Time> {
@@ -97,6 +96,10 @@ impl Time {
         let date = NaiveDate::from_ymd_opt(number(0, 4)? as i32, number(5, 7)?, number(8, 10)?)?;
         let time = date.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
         Some(Time { sec: time.and_utc().timestamp(), nsec: number(20, 29)? })
+    }
+
+    fn parse_any(text: &str) -> Option<Time> {
+        DateTime::parse_from_rfc3339(text).ok().map(Time::from)
     }
 }
 

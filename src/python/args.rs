@@ -99,7 +99,7 @@ pub struct Make {
     #[arg(long, overrides_with = "download_missing_files")]
     pub no_download_missing_files: bool,
     /// Record these types: f (files), l (links), d (folders); the Python tool restores snapshots of files alone
-    #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f")]
+    #[arg(short = 't', long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f")]
     pub kinds: Vec<Kind>,
     /// Save the snapshot even if files failed, without those files
     #[arg(short, long)]

@@ -10,7 +10,7 @@ pub fn advice(error: &Error, options: fn(&Refusal) -> Option<String>) -> Option<
 /// The options of the filters that lift a rule.
 pub fn options(refusal: &Refusal) -> Option<String> {
     let text = match refusal {
-        Refusal::RecordsFailed => "mend the cause and run again, or publish the rest with --partial",
+        Refusal::RecordsFailed => "fix the cause and run again, or publish the rest with --partial",
         Refusal::NoEndRecord => {
             "let filters pass it (jq 'select(.type == \"end\" or ...)'), or accept the records as they are with --unterminated"
         }

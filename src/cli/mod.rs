@@ -42,13 +42,13 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
             if let Err(closed) = closed::stdout() {
                 return Err(finish(console, Err(closed)));
             }
-            // A pager that was closed is no trouble.
+            // A pager that was closed is no error.
             let _ = e.print();
             return Err(ExitCode::SUCCESS);
         }
         Err(e) => {
             console.error(&usage_message(&e));
-            console.error(&format!("'{} --help' tells more", A::command().get_name()));
+            console.error(&format!("see '{} --help'", A::command().get_name()));
             return Err(ExitCode::from(2));
         }
     };
@@ -57,14 +57,14 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
     Ok(args)
 }
 
-/// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number. SIGXFSZ
-/// does nothing, so that a file that may grow no further is an error of writing like any other.
+/// SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 + the signal's number. SIGXFSZ is
+/// ignored, so that a file at its size limit is an ordinary write error.
 fn clean_up_on_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-    // Where that fails, SIGXFSZ kills.
+    // If that fails, SIGXFSZ kills the process.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    // Where there can be no handler, or no thread for it, the signals just kill, as if there were none: it is set up by the
-    // thread, because one that nobody listens to would make them do nothing.
+    // Without a thread there must be no handler either: the signals would then do nothing. So the thread itself sets it up, and
+    // if that fails the signals kill the process as usual.
     let (ready, is_ready) = crossbeam_channel::bounded::<()>(1);
     let started = crate::parallel::spawn(move || {
         let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
@@ -75,16 +75,16 @@ fn clean_up_on_signals() {
         }
     });
     if started.is_ok() {
-        // It fails when the thread lets go of its end, which is what is waited for.
+        // Waits until the thread drops its end. The error is expected: no message is ever sent.
         let _ = is_ready.recv();
     }
 }
 
-/// A deep tree takes an open folder a level: as many as the system lets us have.
+/// Raises the limit of open files as far as the system allows: a deep tree needs one open folder for each level.
 fn allow_many_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Where that is refused the tool works with what there is.
+    // If the system refuses, the tool works with the present limit.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 

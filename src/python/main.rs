@@ -43,7 +43,7 @@ fn prepare(args: Snapshooter, log: &Arc<Console>) -> Result<Work> {
         return Ok(Box::new(move || put(&text)));
     }
     let Some(command) = args.command else {
-        return Err(Error::advise("no command given", "'snapshooter --help' tells more"));
+        return Err(Error::advise("no command given", "see 'snapshooter --help'"));
     };
     settings::check_storage_options(&args.global, &**log)?;
     settings::parallel(&args.global)?;
@@ -117,7 +117,7 @@ fn put(text: &[u8]) -> Result<()> {
     out.write_all(text).and_then(|()| out.flush()).map_err(write_error)
 }
 
-/// The options of this command line that lift a rule. It deletes unless it is told not to.
+/// The options of this command line that lift a rule. This tool deletes by default.
 fn options(refusal: &Refusal) -> Option<String> {
     let text = match refusal {
         Refusal::OtherSnapRoot { file } => {

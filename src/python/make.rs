@@ -16,10 +16,10 @@ use crate::time::Time;
 use crate::write::{self, write};
 use std::sync::Arc;
 
-/// What was made.
+/// The result of making a snapshot.
 #[derive(Debug, Default)]
 pub struct Made {
-    /// The snapshot; None where none was to be saved.
+    /// The snapshot, or None if none was to be saved.
     pub place: Option<Place>,
     /// Records in it.
     pub records: u64,
@@ -32,7 +32,7 @@ pub struct Made {
 /// Nothing is then saved.
 pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<Made> {
     let started = Time::now();
-    // First of all: a file root that is not there is an error, and nothing is made for it.
+    // This comes first, so that nothing is created for a file root that does not exist.
     let root = source::open(&setup.file).map_err(|e| match e {
         Error::Io { source, what } => Error::io(format!("file root {what}"), source),
         e => e,
@@ -81,13 +81,13 @@ fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
     }
 }
 
-/// What a snapshot of this machine says of itself.
+/// The label of a snapshot that this machine makes.
 pub(super) fn label(file_root: String, before_restore: bool) -> Label {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Label { host: Some(host), root: Some(file_root), before_restore, ..Label::default() }
 }
 
-/// Publishes, and tells what came of it.
+/// Publishes, and reports the result.
 pub(super) fn publish(
     records: Records,
     setup: &Setup,

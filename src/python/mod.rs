@@ -32,11 +32,11 @@ pub struct Setup {
     pub heap: Location,
     /// Where snapshots are kept.
     pub snap: Location,
-    /// The list of objects to keep up.
+    /// The file with the list of objects, which is kept up to date.
     pub heap_cache_file: Option<PathBuf>,
-    /// Files to store at once.
+    /// How many files to store at once.
     pub store_jobs: usize,
-    /// Files to restore at once.
+    /// How many files to restore at once.
     pub restore_jobs: usize,
 }
 
@@ -55,8 +55,8 @@ impl Choice {
     }
 }
 
-/// The paths of a page of snapshots, newest first or oldest first, a line each, and `...` if more follow. A snap root that is
-/// not there yet has none.
+/// The paths of a page of snapshots, newest first or oldest first, one per line, and `...` if more follow. A snap root that does
+/// not exist yet has none.
 ///
 /// # Errors
 /// If the snap root can't be listed.
@@ -74,7 +74,7 @@ pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) ->
     Ok(page.chain(more).flatten().collect())
 }
 
-/// A word as a shell reads it back.
+/// Quotes a word for a shell.
 fn quoted(word: &OsStr) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(b);
     let bytes = word.as_bytes();

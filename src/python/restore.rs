@@ -17,11 +17,11 @@ use crate::write;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// Restores a snapshot. In a dry run `show` gets the rows of what would be done.
+/// Restores a snapshot. In a dry run, `show` gets a row for each thing that would be done.
 ///
 /// # Errors
-/// If there is no such snapshot, or it is damaged; if the state before can't be saved. Nothing is then changed. And if the
-/// restore itself is stopped. What fails for single files is told to the monitor; the state after is then not saved.
+/// If there is no such snapshot, it is damaged, or the state before can't be saved; nothing is changed then. Also if the restore
+/// itself is stopped. Failures of single files are reported to the monitor, and the state after is then not saved.
 pub fn restore(
     setup: &Setup,
     plan: &Restore,
@@ -65,18 +65,18 @@ fn is_present(root: &Location) -> Result<bool> {
     Ok(!is_empty && root.is_there().or_failed(|| format!("file root {root}"))?)
 }
 
-/// What a look ahead found.
+/// The result of a dry run before the restore.
 struct Ahead {
-    /// Something is to be done.
+    /// There is something to do.
     anything: bool,
-    /// A link is in the place of a file of the snapshot, or of a folder above one.
+    /// A link is where the snapshot has a file or a folder above one.
     links_give_way: bool,
 }
 
 impl Ahead {
     fn look(setup: &Setup, plan: &Restore, place: &Place) -> Result<Ahead> {
         let mut ahead = Ahead { anything: false, links_give_way: false };
-        // What it has to say the restore itself will say, and what the heap lacks too.
+        // The restore itself will report the messages, and also what the heap lacks.
         let contents = Arc::new(|_: &Record| Ok(Content::Whole(Vec::new())));
         for row in look(setup, plan, place, contents, Arc::new(Recorder::default()))? {
             let row = row?;
@@ -110,7 +110,7 @@ fn options(setup: &Setup, plan: &Restore) -> Options {
     }
 }
 
-/// Saves what the restore may change: files, and links and folders where it touches them.
+/// Saves what the restore can change: files, and also links and folders if it touches them.
 fn save_before(setup: &Setup, plan: &Restore, place: &Place, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<Place>> {
     let types = snapshot::types(place)?;
     let has = |word: &str| types.as_ref().is_none_or(|t| t.iter().any(|t| t == word));
@@ -125,9 +125,7 @@ fn save_before(setup: &Setup, plan: &Restore, place: &Place, links: bool, monito
     let made = make(setup, &options, monitor.clone()).map_err(|e| {
         let reason = format!("nothing is restored: the state before can't be saved: {e}");
         match e {
-            Error::Refused { .. } => {
-                Error::advise(reason, "mend the cause, or go on with --partial or --no-save-snapshot-before")
-            }
+            Error::Refused { .. } => Error::advise(reason, "fix the cause, or go on with --partial or --no-save-snapshot-before"),
             _ => Error::refused(reason),
         }
     })?;
@@ -140,7 +138,7 @@ fn save_before(setup: &Setup, plan: &Restore, place: &Place, links: bool, monito
 /// How a restore ended.
 enum Restored {
     Whole,
-    /// So many records failed.
+    /// Some records failed.
     InPart,
 }
 
@@ -149,7 +147,7 @@ fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<d
     let records = snapshot::read(place, monitor.clone())?;
     let contents = Arc::new(heap);
     let records = stage::restore(records, &setup.file, contents, options(setup, plan), monitor.clone())?;
-    // With extras left in place the records are not the state after: that is found by another look at the folder.
+    // If extra files stay in place, the records are not the state after. Another scan finds that state.
     let saves = !plan.no_save_snapshot_after && !plan.no_delete;
     let watch = Arc::new(std::sync::Mutex::new(0));
     let failed = watch.clone();
@@ -169,7 +167,7 @@ fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<d
         let label = label(setup.file.identity(), false);
         let options = write::Options { label, heap: Some(setup.heap.clone()), ..write::Options::default() };
         match publish(records, setup, started, options, &monitor) {
-            // Why they failed was said already.
+            // The failures were reported already.
             Err(Error::Refused { .. }) if failures() > 0 => {}
             published => drop(published?),
         }
@@ -184,7 +182,7 @@ fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<d
     Ok(Restored::Whole)
 }
 
-/// The command that brings a saved state back.
+/// The command that restores the state before.
 fn undo(setup: &Setup, before: &Place) -> String {
     let roots = [("--file-root", &setup.file), ("--heap-root", &setup.heap), ("--snap-root", &setup.snap)];
     let mut words = vec!["snapshooter".to_string()];

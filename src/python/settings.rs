@@ -13,13 +13,13 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// As many as the Python tool works on at once.
+/// The number of files that the Python tool works on at once.
 const PARALLEL: usize = 20;
 
-/// How much to say.
+/// How much the log contains.
 ///
 /// # Errors
-/// If LOGLEVEL is no level.
+/// If LOGLEVEL is not a level.
 pub fn log_level(global: &Global) -> Result<LogLevel> {
     match (global.loglevel, variable("LOGLEVEL")) {
         (Some(level), _) => Ok(level),
@@ -34,15 +34,15 @@ pub fn log_level(global: &Global) -> Result<LogLevel> {
 /// A root, absolute, as it is printed.
 ///
 /// # Errors
-/// If none is given, or what is given is no root.
+/// If none is given, or the text is not a root.
 pub fn absolute(root: Result<Location>) -> Result<Location> {
     root?.made_absolute().or_failed(|| "the current folder".to_string())
 }
 
-/// A number from an option, or else from its variable.
+/// A number from an option, or else from its environment variable.
 ///
 /// # Errors
-/// If the variable has no number, or 0.
+/// If the variable is not a number, or is 0.
 fn number(given: Option<NonZeroUsize>, name: &str) -> Result<usize> {
     let Some(text) = given.is_none().then(|| variable(name)).flatten() else {
         return Ok(given.map_or(PARALLEL, NonZeroUsize::get));
@@ -53,11 +53,11 @@ fn number(given: Option<NonZeroUsize>, name: &str) -> Result<usize> {
         .ok_or_else(|| Error::refused(format!("{name}: {}: expected a number of 1 or more", printable(text.as_bytes()))))
 }
 
-/// How many files to store and to restore at once. The other three numbers are looked at, for what can't be a number, and have
-/// no effect: one thread lists and deletes, and the heap is not listed.
+/// How many files to store and to restore at once. The other three numbers are checked but have no effect: one thread lists and
+/// deletes, and the heap is not listed.
 ///
 /// # Errors
-/// If a variable is no such number.
+/// If a variable is not a number of 1 or more.
 pub fn parallel(global: &Global) -> Result<(usize, usize)> {
     number(global.parallel_delete_in_file, "PARALLEL_DELETE_IN_FILE")?;
     number(global.parallel_listing, "PARALLEL_LISTING")?;
@@ -71,7 +71,7 @@ pub fn parallel(global: &Global) -> Result<(usize, usize)> {
 /// What making and restoring work with.
 ///
 /// # Errors
-/// If a root is missing or no root, or a number is none.
+/// If a root is missing or invalid, or a number is invalid.
 pub fn setup(global: &Global) -> Result<Setup> {
     let (store_jobs, restore_jobs) = parallel(global)?;
     let heap_cache_file = global.heap_cache_file.clone().or_else(|| variable("HEAP_CACHE_FILE").map(PathBuf::from));
@@ -85,10 +85,10 @@ pub fn setup(global: &Global) -> Result<Setup> {
     })
 }
 
-/// Checks the storage options, and tells what has no effect: folders of this machine need none.
+/// Checks the storage options, and warns of those without effect: folders of this machine have no options.
 ///
 /// # Errors
-/// If one is no JSON object.
+/// If one is not a JSON object.
 pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<()> {
     let (file, heap, snap) = (&global.roots.file, &global.roots.heap, &global.roots.snap);
     let all = [(file.options()?, file.given()), (heap.options()?, heap.given()), (snap.options()?, snap.given())];

@@ -1,4 +1,4 @@
-//! From the keys of a JSON object to the typed fields of a record, and what is wrong with them.
+//! Parses the keys of a JSON object into the typed fields of a record.
 
 use crate::digest::{Md5, Sha256};
 use crate::error::Malformed;
@@ -15,18 +15,18 @@ pub enum Kind {
     Link,
     /// A folder.
     Directory,
-    /// A file, link or folder that something failed for; `error` says what.
+    /// A file, link or folder for which something failed; `error` has the reason.
     Error,
     /// The mark that the stream is whole.
     End,
     /// A row of `snap-diff`: no `type`, but `status`, `left` and `right`.
     Change,
-    /// A type that we do not know. It travels, but is not restored.
+    /// An unknown type. Tools pass the record on, but do not restore it.
     Other,
 }
 
 impl Kind {
-    /// The word for it in `type`; None where there is none of its own.
+    /// The value of `type` for this kind, or None if it has no fixed one.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Kind::File => Some("file"),
@@ -39,14 +39,14 @@ impl Kind {
     }
 }
 
-/// The fields of a record that tools work with. Absent, null or (for times) of another storage's form is `None`.
+/// The fields of a record that tools use. `None` if the key is absent or null, or if a time has another form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields {
     /// Bytes of the content; of the target's text for a link.
     pub size: Option<u64>,
     /// md5 of the content; of the target's text for a link.
     pub md5: Option<Md5>,
-    /// sha256 of the content, where it was read.
+    /// sha256 of the content, if the content was read.
     pub sha256: Option<Sha256>,
     /// Bytes of the heap object.
     pub stored_size: Option<u64>,
@@ -81,7 +81,7 @@ pub struct Fields {
 /// The name, the kind and the typed fields of an object whose `name` is `wtf8`.
 ///
 /// # Errors
-/// The reason in words, starting with the key where it is about one.
+/// The reason in words. If it concerns a key, it starts with the key.
 pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malformed> {
     let mut fields = Fields::default();
     let mut kind = None;
@@ -121,8 +121,8 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
     let name = Name::new(identity("name", wtf8, name_bytes)?);
     match kind {
         Kind::End => {}
-        // It names what failed, which may be just what has a name that nothing else can have. Nobody opens, restores or deletes
-        // anything by the name of an error record.
+        // An error record can have a name that is refused elsewhere, because the name can be the reason of the failure. No tool
+        // opens, restores or deletes a file by the name of an error record.
         Kind::Error if !name.as_bytes().is_empty() => {}
         _ => name.check().map_err(Malformed::new)?,
     }
@@ -140,7 +140,7 @@ fn kind_of(word: &str) -> Kind {
     kinds.into_iter().find(|kind| kind.word() == Some(word)).unwrap_or(Kind::Other)
 }
 
-/// The bytes that a string stands for; those of its `_bytes` key where there is one, which then has to match the string.
+/// The bytes that a string stands for. If there is a `_bytes` key, they are its value, which has to match the string.
 fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, Malformed> {
     let own = json::unescape(wtf8);
     match (own, bytes) {
@@ -148,7 +148,7 @@ fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, M
         (Some(own), Some(bytes)) if own == bytes => Ok(bytes),
         (_, Some(bytes)) if name::is_replaced(wtf8, &bytes) => Ok(bytes),
         (_, Some(_)) => {
-            Err(Malformed::new(format!("{key}_bytes: is not {key}; whoever changes {key} has to change or delete both")))
+            Err(Malformed::new(format!("{key}_bytes: is not {key}; a program that changes {key} has to change or delete both")))
         }
         (None, None) => Err(Malformed::new(format!("{key}: holds a lone surrogate that stands for no byte"))),
     }

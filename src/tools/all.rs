@@ -1,5 +1,5 @@
-//! `snapshooter-all`: all tools in one executable, which is what `make install` installs. The name that it is called by says
-//! which tool it is; by its own name it takes the tool as its first argument.
+//! `snapshooter-all`: all tools in one executable, which is what `make install` installs. It is the tool whose name it is called
+//! by. When called by its own name, it takes the name of the tool as the first argument.
 
 use super::{ALL, find};
 use crate::cli::{self, Console, completion};
@@ -15,7 +15,7 @@ const NAME: &str = "snapshooter-all";
 /// Runs the tool that the executable is called by, or that the first argument names; returns its exit status.
 pub fn main() -> ExitCode {
     let mut arguments = args_os();
-    // The link is not followed: where it leads to is the same for all tools.
+    // The link is not followed: its target is the same for all tools.
     let mut tool = args_os().next().and_then(|path| Path::new(&path).file_name().map(ToOwned::to_owned)).unwrap_or_default();
     if tool == NAME {
         arguments.next();
@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
 
 /// Writes the completions of all tools into a folder, for `make install`.
 fn completions() -> Result<()> {
-    let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions lacks the folder to write to"))?;
+    let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions needs a folder to write to"))?;
     completion::write_all(ALL.iter().map(|tool| (tool.command)()), Path::new(&folder))
 }
 

@@ -22,16 +22,16 @@ pub struct Args {
     pub output: Option<PathBuf>,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let heap = Heap::open(&args.heap.require()?)?;
     let mut output = Output::new(args.output.as_deref())?;
     let failed = cat(input, &heap, output.writer(), &*console)?;
-    // Half a content is no target for a Makefile; on standard output it has been seen already.
+    // A Makefile must not take an incomplete file for its target. What went to standard output can't be taken back.
     if failed == 0 || args.output.is_none_or(|path| path.as_os_str() == "-") {
         output.finish()?;
     }

@@ -44,13 +44,13 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     if args.left == "-" && args.right == "-" {
-        return Err(Error::advise("standard input can be one side only", "give a snapshot or a file for the other"));
+        return Err(Error::advise("only one side can be standard input", "give a snapshot or a file for the other"));
     }
     let style = if args.stat { Style::Stat } else { args.format };
     let statuses = statuses(&args, style);
@@ -74,8 +74,8 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     Ok(())
 }
 
-/// The records of a side in order, and their types where it is known that not all were asked for. What comes on standard input
-/// may be in any order.
+/// The records of a side in order, and their types if it is known that some types were left out. Records on standard input can be
+/// in any order.
 fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
     if spec == "-" {
         let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
@@ -84,7 +84,7 @@ fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Record
     snapshot::any(&snap.choose(spec, console)?, console.clone())
 }
 
-/// Those asked for; else all but equal, which is worth a line of counts and nothing more.
+/// The statuses to show: those given, or else all but `equal`, which only the counts include.
 fn statuses(args: &Args, style: Style) -> Vec<Status> {
     let usual = |status: &Status| style == Style::Stat || *status != Status::Equal;
     Status::ALL.into_iter().filter(|s| if args.status.is_empty() { usual(s) } else { args.status.contains(s) }).collect()

@@ -76,10 +76,10 @@ pub enum GroupBy {
     None,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let root = args.snap.require()?;
     forget(&root, &args.how, Output::new(args.out.output.as_deref())?, &*console)
@@ -103,7 +103,7 @@ pub fn forget(root: &Location, how: &How, mut output: Output, monitor: &dyn Moni
         };
         output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)
     };
-    // The oldest first: whatever stops this, the newest are there.
+    // The oldest first: if an error stops this, the newest snapshots remain.
     let mut dropped = 0;
     for decision in decisions.iter().rev() {
         if !decision.keep {

@@ -46,10 +46,10 @@ pub struct How {
     pub jobs: Jobs,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let heap = args.heap.require()?;
     let one = SnapRoot { snap_root: None, snap_storage_options: args.snap_storage_options };
@@ -73,7 +73,7 @@ pub fn gc(heap: &Location, roots: &[Location], how: &How, mut output: Output, mo
     let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs };
     let mut gone = false;
     let mut report = |fate: &gc::Fate| {
-        // Whoever reads the report may go; the work is done all the same.
+        // The reader of the report may go away. The work continues without it.
         if !gone {
             gone = output.writer().write_all((fate.json() + "\n").as_bytes()).is_err();
         }

@@ -32,10 +32,10 @@ pub struct Args {
     pub out: Out,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let mut found = snapshot::list(&args.snap.require()?)?;
     if args.order == Order::Asc {

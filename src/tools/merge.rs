@@ -24,13 +24,13 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     if args.inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(Error::refused("standard input can be one of the inputs only"));
+        return Err(Error::refused("only one of the inputs can be standard input"));
     }
     let inputs = args.inputs.iter().map(|path| cli::records_in(Some(path))).collect::<Result<_>>()?;
     let records = if args.slices { slices(inputs, console)? } else { merge(inputs, console)? };

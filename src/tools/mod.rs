@@ -1,4 +1,4 @@
-//! Each tool on one screen: its options, its call of the stage, its output. An executable is a `main` that calls one of them.
+//! Each tool on one screen: its options, its call of the stage, its output. The `main` of an executable runs one of them.
 
 pub mod all;
 pub mod cat;

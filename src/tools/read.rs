@@ -23,10 +23,10 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let records = snapshot::read(&args.snap.choose(&args.snapshot, &console)?, console)?;
     let output = Output::new(args.out.output.as_deref())?;

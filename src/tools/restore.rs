@@ -1,4 +1,4 @@
-//! `snap-restore`: makes files as the records say.
+//! `snap-restore`: creates and changes files to match the records.
 
 use crate::cli::args::Jobs;
 use crate::cli::{self, Console, Output, Roots};
@@ -57,17 +57,17 @@ pub struct Args {
     pub output: Option<PathBuf>,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.roots.file.require()?;
     let heap_root = if args.dry_run { args.roots.heap.get()? } else { Some(args.roots.heap.require()?) };
     let contents: Arc<dyn Contents> = match &heap_root {
         Some(heap_root) => Arc::new(Heap::open(heap_root)?),
-        // A dry run reads no content, so there need not be a heap; then nothing is said of what it lacks.
+        // A dry run reads no content, so it works without a heap. It then does not report missing objects.
         None => Arc::new(|_: &Record| Ok(Content::Whole(Vec::new()))),
     };
     let shows = args.dry_run || args.output.is_some();

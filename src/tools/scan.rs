@@ -61,10 +61,10 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let root = match &args.root {
         Some(root) => Location::parse(root, "ROOT", &args.roots.file.options()?)?,

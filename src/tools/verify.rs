@@ -41,10 +41,10 @@ pub struct How {
     pub jobs: Jobs,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let records = cli::records_in(args.input.as_deref())?;
     console.progress().show(args.progress);

@@ -52,18 +52,18 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// Does the work of the tool.
+/// The work of the tool.
 ///
 /// # Errors
-/// What stopped it.
+/// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let started = Time::now();
-    // Nothing is published where nobody could be told of it.
+    // Nothing is published if the path can't be printed.
     let mut out = cli::stdout()?;
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.roots.snap.require()?;
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-    // The option says it, else the end record knows what was scanned, else the variable.
+    // The option takes precedence over the end record, which names what was scanned, and that over the variable.
     let file_root = args.roots.file.get()?.map(|r| r.identity());
     let explicit = args.roots.file.file_root.is_some();
     let label = Label {
@@ -89,7 +89,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     match written.place {
         Some(place) => {
             let line = [place.as_given().as_bytes(), b"\n"].concat();
-            // The snapshot is there; whoever asked may have gone.
+            // The snapshot is published. The reader of the output may be gone.
             out.write_all(&line).and_then(|()| out.flush()).map_err(stream::write_error)?;
         }
         None => console.note(&format!("{} would be published in {root}", counted(written.records, "record"))),
@@ -99,7 +99,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
             true => format!("{came} of {} came", counted(listed, "listed record")),
             false => "other records came than were listed".to_string(),
         };
-        console.note(&format!("{what}: the snapshot is marked as filtered; --complete says that this is meant"));
+        console.note(&format!("{what}: the snapshot is marked as filtered; --complete declares that this is intended"));
     }
     if written.errors > 0 {
         console.warn(&format!("{} missing in the snapshot, because of failures", counted(written.errors, "record")));

@@ -6,10 +6,10 @@ use crate::error::{Result, reason};
 use crate::monitor::Monitor;
 use crate::record::Kind;
 use crate::stream::{Records, write_error};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
-/// Writes the content of every file record, in the order of the stream. A content that is not right is a failure of its
-/// record; of a small one nothing is written then, of a large one what came before the damage was found. Says how many failed.
+/// Writes the content of every file record, in the order of the stream. Returns how many failed. A missing or damaged content is
+/// a failure of its record: nothing of a small content is written then, and of a large one what came before the damage.
 ///
 /// # Errors
 /// Those of the input and of writing.
@@ -25,15 +25,13 @@ pub fn cat(input: Records, contents: &dyn Contents, out: &mut dyn Write, monitor
                 continue;
             }
         }
-        let copied = match contents.content(&record) {
-            Ok(Content::Whole(bytes)) => out.write_all(&bytes).map(Ok).map_err(write_error)?,
-            Ok(Content::Stream(content)) => copy(content, out)?,
-            Err(Lack::Record(why)) => Err(why),
+        match contents.content(&record).and_then(|content| copy(content, out)) {
+            Ok(()) => {}
+            Err(Lack::Record(reason)) => {
+                failed += 1;
+                monitor.failure(record.name(), &reason);
+            }
             Err(Lack::All(e)) => return Err(e),
-        };
-        if let Err(why) = copied {
-            failed += 1;
-            monitor.failure(record.name(), &why);
         }
     }
     if skipped > 0 {
@@ -42,15 +40,20 @@ pub fn cat(input: Records, contents: &dyn Contents, out: &mut dyn Write, monitor
     Ok(failed)
 }
 
-/// What goes wrong in reading is the record's failure, what goes wrong in writing stops everything.
-fn copy(mut content: impl Read, out: &mut dyn Write) -> Result<Result<(), String>> {
+/// Copies a content. An error of reading is a failure of the record, an error of writing stops everything.
+fn copy(content: Content, out: &mut dyn Write) -> Result<(), Lack> {
+    let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(|e| Lack::All(write_error(e)));
+    let mut content = match content {
+        Content::Whole(bytes) => return write(&bytes),
+        Content::Stream(content) => content,
+    };
     let mut buffer = vec![0; 1 << 17];
     loop {
         match content.read(&mut buffer) {
-            Ok(0) => return Ok(Ok(())),
-            Ok(n) => out.write_all(&buffer[..n]).map_err(write_error)?,
+            Ok(0) => return Ok(()),
+            Ok(n) => write(&buffer[..n])?,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Ok(Err(reason(&e))),
+            Err(e) => return Err(Lack::Record(reason(&e))),
         }
     }
 }

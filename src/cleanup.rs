@@ -1,16 +1,16 @@
-//! Temporary folders of this process, so that a signal can take them away.
+//! Temporary files and folders of this process, which are removed on a signal.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 static REGISTERED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Notes a temporary file or folder that is to go if the process is told to end.
+/// Registers a temporary file or folder, to be removed if a signal ends the process.
 pub fn register(path: &Path) {
     REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_path_buf());
 }
 
-/// Removes what was noted. Other threads may still be writing there, so it tries more than once.
+/// Removes what was registered. It tries more than once, because other threads may still be writing there.
 pub fn run() {
     for path in REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         for _ in 0..100 {

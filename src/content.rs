@@ -1,14 +1,14 @@
-//! The content of a record on its way out of the heap.
+//! The content of a record, read from the heap.
 
 use crate::error::Error;
 use crate::record::Record;
 use std::io::Read;
 
-/// A content. It is what the record says, or an error says why not.
+/// A content that matches its record.
 pub enum Content {
-    /// A small one: inflated and verified.
+    /// A small content, inflated and verified.
     Whole(Vec<u8>),
-    /// A large one: verified at its end, where reading fails with `InvalidData` and the reason as text if it is not right.
+    /// A large content, verified at its end. If it is damaged, reading fails there with `InvalidData` and the reason as text.
     Stream(Box<dyn Read + Send>),
 }
 
@@ -18,9 +18,9 @@ pub const NO_MD5: &str = "the record has no md5; snap-heapify puts it in";
 /// Why there is no content.
 #[derive(Debug)]
 pub enum Lack {
-    /// What is wrong with this one, in words.
+    /// The reason why this content can't be read.
     Record(String),
-    /// What keeps all of them from being read: a login that is refused.
+    /// An error that affects all contents, such as a refused login.
     All(Error),
 }
 
@@ -30,18 +30,18 @@ impl From<String> for Lack {
     }
 }
 
-/// Where contents come from: a heap, or a function.
+/// A source of contents: a heap, or a function.
 pub trait Contents: Send + Sync {
     /// The content of a file's record.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The reason why there is none.
     fn content(&self, record: &Record) -> Result<Content, Lack>;
 
-    /// Looks whether there is one, and reads nothing of it. One that is there may still be damaged.
+    /// Checks whether the content exists, without reading it. It can still be damaged.
     ///
     /// # Errors
-    /// What [`Contents::content`] would say.
+    /// Those of [`Contents::content`].
     fn look(&self, record: &Record) -> Result<(), Lack> {
         self.content(record).map(drop)
     }

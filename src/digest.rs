@@ -3,51 +3,43 @@
 use sha2::Digest;
 use std::fmt;
 
-/// The md5 of a content, and so its address in the heap.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Md5(pub [u8; 16]);
+macro_rules! digest {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $bytes]);
 
-impl Md5 {
-    /// Reads 32 lower-case hex digits and nothing else.
-    pub fn parse(hex: &str) -> Option<Md5> {
-        unhex(hex).map(Md5)
-    }
+        impl $name {
+            /// Reads lower-case hex digits, two for each byte, and nothing else.
+            pub fn parse(hex: &str) -> Option<$name> {
+                unhex(hex).map($name)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(f, &self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+    };
 }
 
-impl fmt::Display for Md5 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for Md5 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// The sha256 of a content: the second digest beside its md5.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Sha256(pub [u8; 32]);
-
-impl Sha256 {
-    /// Reads 64 lower-case hex digits and nothing else.
-    pub fn parse(hex: &str) -> Option<Sha256> {
-        unhex(hex).map(Sha256)
-    }
-}
-
-impl fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, &self.0)
-    }
-}
-
-impl fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
+digest!(
+    /// The md5 of a content, and so its address in the heap.
+    Md5,
+    16
+);
+digest!(
+    /// The sha256 of a content: the second digest beside its md5.
+    Sha256,
+    32
+);
 
 /// Both digests of a content, fed piece by piece.
 #[derive(Clone, Default)]

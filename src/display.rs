@@ -1,7 +1,7 @@
-//! Names and counts as a person sees them.
+//! Names and counts as the user sees them.
 
-/// A name as a person may see it on a terminal: control characters and bytes that are not UTF-8 as `\x1b`, a backslash
-/// doubled, everything else as it is. One line, whatever the name holds.
+/// Escapes a name for a terminal: control characters and bytes that are not UTF-8 become `\u{1b}` or `\xff`, a backslash is
+/// doubled, and the rest is unchanged. The result is always one line.
 pub fn printable(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
@@ -27,7 +27,7 @@ pub fn counted(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Control characters, line and paragraph separators, and the marks that turn the direction of text.
+/// Control characters, line and paragraph separators, and the marks that change the direction of text.
 pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,16 +1,16 @@
-//! The end record of a stream, and the comparison of what came with what was listed.
+//! The end record of a stream, and the comparison of the records that arrived with those that were listed.
 //!
-//! A tool that lists (scan, read, diff) says in the end record how many records it listed and under which names. Both numbers
-//! pass through every stage, so a tool that publishes or deletes can see that something in between left records out.
+//! A tool that lists (scan, read, diff) records in the end record how many records it listed, and a checksum of their names. Both
+//! numbers pass through every stage. So a tool that publishes or deletes notices if a program in between left records out.
 
 use crate::name::{Name, NameList};
 use crate::record::{Fields, Kind, Record, key};
 use serde_json::{Map, Value, json};
 
-/// Records of a listing, counted: how many, and under which names. Error records count, the end record does not.
+/// The number of records of a listing and a checksum of their names. Error records count, the end record does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// How many records.
+    /// The number of records.
     pub records: u64,
     /// The sum, modulo 2^64, of a hash of each name.
     pub names: u64,
@@ -25,15 +25,15 @@ impl Listing {
         }
     }
 
-    /// Takes a record that was counted out again.
+    /// Removes a record that was counted.
     pub fn remove(&mut self, record: &Record) {
         self.records -= 1;
         self.names = self.names.wrapping_sub(hash(record.name().as_bytes()));
     }
 }
 
-/// FNV-1a over 64 bits, its result mixed as SplitMix64 does: sums of FNV-1a alone are the same for names that differ in their
-/// last characters in a regular way.
+/// FNV-1a over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular differences in their last
+/// characters would have the same sum.
 fn hash(name: &[u8]) -> u64 {
     let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -41,23 +41,23 @@ fn hash(name: &[u8]) -> u64 {
     h ^ (h >> 31)
 }
 
-/// What the end record of a stream says.
+/// The contents of the end record of a stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct End {
     /// How many records were listed; error records count, this one does not.
     pub records: Option<u64>,
     /// The sum of the hashes of their names, see [`Listing::names`].
     pub names: Option<u64>,
-    /// How many failed on the way.
+    /// How many records failed.
     pub errors: u64,
-    /// Something was left out. Where it is known by `rules`, they say what.
+    /// Records were left out. If all of them match `rules`, these are given.
     pub filtered: bool,
-    /// The rules of the scan, whether they left something out or not: a [`crate::scan::Rules`]. Not there if anything else left
-    /// something out.
+    /// The rules of the scan, even if they left nothing out: a [`crate::scan::Rules`]. None if records were left out for another
+    /// reason.
     pub rules: Option<Value>,
-    /// What was left out for what it is: the heap, the snapshots, other file systems.
+    /// The names of the heap, the snapshots and other file systems, which a scan always leaves out.
     pub kept_out: Vec<Name>,
-    /// The types of records that were asked for, if not all: `file`, `link`, `directory`.
+    /// The types of records that were requested, if not all: `file`, `link`, `directory`.
     pub types: Option<Vec<String>>,
     /// The file root that was scanned, for display: without secrets.
     pub root: Option<String>,
@@ -65,75 +65,58 @@ pub struct End {
     pub root_folder: Option<Value>,
     /// The state after a restore.
     pub restored: bool,
-    /// The version of a snapshot's label, where it is one that this tool does not know.
+    /// The version of a snapshot's label, if this tool does not know it.
     pub v: Option<u64>,
     /// The stream is rows of `snap-diff`, not files.
     pub diff: bool,
-    /// What the two sides of a comparison said, left and right.
+    /// The end records of the two sides of a comparison, left and right.
     pub sides: Option<Box<[End; 2]>>,
     /// Other keys, which pass through.
     pub more: Map<String, Value>,
 }
 
-/// The keys of an end record that [`End`] has fields for.
-const KEYS: [&str; 16] = [
-    "diff",
-    "errors",
-    "filtered",
-    "kept_out",
-    "left",
-    "name",
-    "names",
-    "records",
-    "restored",
-    "right",
-    "root",
-    "root_folder",
-    "rules",
-    "type",
-    "types",
-    "v",
-];
-
 impl End {
-    /// Reads an end record. What is absent is zero, false or none. Where names or types that were kept out make no sense, more may
-    /// have been left out than is known: it is filtered.
+    /// Reads an end record. Absent values are zero, false or None. If `kept_out` or `types` is malformed, unknown records may be
+    /// missing, so `filtered` is set.
     pub fn of(record: &Record) -> End {
-        match serde_json::from_slice(record.text()) {
-            Ok(Value::Object(object)) => End::from_object(&object),
-            _ => End::default(),
-        }
+        serde_json::from_slice(record.text()).map(End::from_object).unwrap_or_default()
     }
 
-    fn from_object(object: &Map<String, Value>) -> End {
+    fn from_object(mut object: Map<String, Value>) -> End {
         // jq writes large numbers as doubles.
-        let number = |key: &str| object.get(key).and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|n| n as u64)));
-        let truth = |key: &str| object.get(key) == Some(&Value::Bool(true));
-        let value = |key: &str| object.get(key).filter(|v| !v.is_null()).cloned();
-        let text = |key: &str| object.get(key).and_then(Value::as_str);
-        let kept_out = value("kept_out").map(serde_json::from_value::<NameList>).transpose();
-        let types = value("types").map(serde_json::from_value::<Vec<String>>).transpose();
+        let number = |value: Option<Value>| value.and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|n| n as u64)));
+        let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_string);
+        let truth = |value: Option<Value>| value == Some(Value::Bool(true));
+        let side = |value: Option<Value>| match value {
+            Some(Value::Object(side)) => Some(End::from_object(side)),
+            _ => None,
+        };
+        object.remove("name");
+        object.remove("type");
+        let mut take = |key: &str| object.remove(key).filter(|value| !value.is_null());
+        let kept_out = take("kept_out").map(serde_json::from_value::<NameList>).transpose();
+        let types = take("types").map(serde_json::from_value::<Vec<String>>).transpose();
         let is_known = kept_out.is_ok() && types.is_ok();
-        let side = |key: &str| object.get(key).and_then(Value::as_object).map(End::from_object);
+        let sides = side(take("left")).zip(side(take("right")));
         End {
-            records: number("records"),
-            names: text("names").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
-            errors: number("errors").unwrap_or(0),
-            filtered: truth("filtered") || !is_known,
-            rules: value("rules").filter(|_| is_known),
+            records: number(take("records")),
+            names: text(take("names")).and_then(|hex| u64::from_str_radix(&hex, 16).ok()),
+            errors: number(take("errors")).unwrap_or(0),
+            filtered: truth(take("filtered")) || !is_known,
+            rules: take("rules").filter(|_| is_known),
             kept_out: kept_out.ok().flatten().unwrap_or_default().0,
             types: types.ok().flatten(),
-            root: text("root").map(str::to_string),
-            root_folder: value("root_folder"),
-            restored: truth("restored"),
-            v: number("v"),
-            diff: truth("diff"),
-            sides: side("left").zip(side("right")).map(|(left, right)| Box::new([left, right])),
-            more: object.iter().filter(|(key, _)| !KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            root: text(take("root")),
+            root_folder: take("root_folder"),
+            restored: truth(take("restored")),
+            v: number(take("v")),
+            diff: truth(take("diff")),
+            sides: sides.map(|(left, right)| Box::new([left, right])),
+            more: object,
         }
     }
 
-    /// The end record that says this, its keys in order.
+    /// The end record with these contents, its keys in order.
     pub fn record(&self) -> Record {
         let mut object = self.object();
         object.insert("name".to_string(), json!(""));
@@ -167,18 +150,18 @@ impl End {
         object
     }
 
-    /// This end record for a stream whose records are these now.
+    /// This end record for a stream with these records.
     #[must_use]
     pub fn listing(self, listing: Listing) -> End {
         End { records: Some(listing.records), names: Some(listing.names), ..self }
     }
 
-    /// Whether these are the records that were listed. One that does not say what was listed tells of nothing.
+    /// Whether these are the records that were listed. False if the end record has no count.
     pub fn is_of(&self, came: Listing) -> bool {
         self.records == Some(came.records) && self.names.is_none_or(|names| names == came.names)
     }
 
-    /// What it says to a tool that publishes, deletes or starts a new stream: `filtered` if other records came than were listed.
+    /// The end record for a tool that publishes, deletes or starts a new stream: `filtered` if these are not the listed records.
     #[must_use]
     pub fn compared_with(self, came: Listing) -> End {
         match self.is_of(came) {
@@ -187,13 +170,13 @@ impl End {
         }
     }
 
-    /// Whether something was left out that no rule tells of.
+    /// Whether records were left out for another reason than the rules.
     pub fn is_short(&self) -> bool {
         self.filtered && self.rules.is_none()
     }
 }
 
-/// A stream whose end record says `filtered` if other records came than were listed.
+/// A stream whose end record is `filtered` if its records are not the listed ones.
 pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
     let mut came = Listing::default();
     Box::new(records.map(move |record| {
@@ -210,24 +193,24 @@ pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
 /// Counts failures, for the end record of a stage.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Error records that came in and went on.
+    /// Error records of the input that were passed on.
     pub passed: u64,
     /// Failures of the stage itself.
     pub own: u64,
 }
 
 impl Tally {
-    /// Counts a record that goes on as it came in, be it an error or not.
+    /// Counts a record that is passed on unchanged, whether it is an error record or not.
     pub fn pass(&mut self, record: &Record) {
         self.passed += u64::from(record.kind() == Kind::Error);
     }
 
-    /// The failures in all, given what the end record of the input says.
+    /// The total number of failures, given that of the end record of the input.
     pub fn errors(&self, stated: u64) -> u64 {
         self.passed.max(stated).saturating_add(self.own)
     }
 
-    /// The end record of the stage's output, given that of its input: the failures in all, everything else as it came.
+    /// The end record of the output of a stage, given that of its input: with the total number of failures, the rest unchanged.
     pub fn close(&self, end: &Record) -> Record {
         end.edit().set(key::ERRORS, self.errors(End::of(end).errors)).finish()
     }

@@ -1,24 +1,24 @@
-//! What can stop a tool. A failure of a single record is not an [`Error`] but a record of type `error` (see
-//! [`crate::record::Record::failure`]), so that a source file that can't be read and a store that can't be written never mix.
+//! The errors that stop a tool. A failure of a single record is not an [`Error`] but a record of type `error` (see
+//! [`crate::record::Record::failure`]), so that an unreadable source file and an unwritable store are never confused.
 
 use crate::display::printable;
 use std::fmt;
 use std::io;
 
-/// The result of everything that can stop a tool.
+/// The result of an operation whose failure stops the tool.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a tool has to stop. All of them mean exit status 2 except [`Error::ReaderGone`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A line of the input is not a record that can be worked with.
+    /// A line of the input is not a valid record.
     Input {
         /// Where the line came from: `standard input`, a path or a URL.
         from: String,
         /// The line, counted from 1.
         line: u64,
-        /// The name of the record, raw bytes, where one could be made out.
+        /// The name of the record in raw bytes, if it could be read.
         name: Option<Vec<u8>>,
         /// What is wrong with it.
         reason: String,
@@ -27,40 +27,40 @@ pub enum Error {
     Io {
         /// What was being done, and to what: `open heap/ab`.
         what: String,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The work can't be done as asked.
+    /// The tool refuses the work.
     Refused {
-        /// The rule that forbids it, for callers that want to know.
+        /// The rule that forbids it, for callers that give advice.
         refusal: Refusal,
         /// Why not, in one line.
         reason: String,
-        /// What to do about it, in one line, where that does not depend on the caller's command line.
+        /// What to do about it, in one line, if that does not depend on the caller's command line.
         help: Option<String>,
     },
-    /// The reader of our output went away. The tool ends in silence, as if it had written everything.
+    /// The reader of the output went away. The tool ends silently, as if it had written everything.
     ReaderGone,
 }
 
-/// The rule behind an [`Error::Refused`]. The library knows no command line: a tool adds which of its options help.
+/// The rule behind an [`Error::Refused`]. The library does not know the options of the tools; each tool adds those that help.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// No rule of this list: a root that is not there, options that make no sense, damaged data.
+    /// No rule of this list: a missing root, contradictory options, damaged data.
     #[default]
     Other,
-    /// Records failed before, so a snapshot of the others would not be whole.
+    /// Records failed before, so a snapshot would not be complete.
     RecordsFailed,
-    /// A stream without an end record may have been cut short, and is not published.
+    /// A stream without an end record may be truncated, so it is not published.
     NoEndRecord,
-    /// A stream from which records were left out is not published as whole.
+    /// Records were left out of the stream, so it is not published as complete.
     LeftOut,
     /// A snapshot without records is not published after one with some.
     NoRecords,
     /// The streams to join are not parts of one listing.
     DifferentListings,
-    /// No rule says which snapshots to keep.
+    /// No rule selects the snapshots to keep.
     NoRules,
     /// The rules keep no snapshot of a group.
     KeepsNone,
@@ -69,19 +69,19 @@ pub enum Refusal {
         /// The file in the heap that names the other root.
         file: String,
     },
-    /// Other processes may use the heap.
+    /// Other processes may be using the heap.
     HeapInUse,
-    /// A snapshot is to be found by its time, and there is no snap root to look into.
+    /// A snapshot is selected by its time, but there is no snap root.
     NoSnapRoot,
-    /// A record is of a file in the heap itself.
+    /// A record is that of a file in the heap itself.
     HeapInFileRoot,
-    /// Ignore files are not read in this storage.
+    /// This storage does not support ignore files.
     IgnoreFiles,
-    /// Extended attributes are not recorded in this storage.
+    /// This storage does not support extended attributes.
     Xattrs,
-    /// This storage has no file systems to tell apart.
+    /// This storage does not support the distinction of file systems.
     FileSystems,
-    /// Deleting: the stream has no end record and may have been cut short.
+    /// Deleting: the stream has no end record and may be truncated.
     DeletesUnterminated,
     /// Deleting: a later version wrote the end record or the label.
     DeletesLaterVersion,
@@ -89,11 +89,11 @@ pub enum Refusal {
     DeletesFailed,
     /// Deleting: records were left out by a filter.
     DeletesFiltered,
-    /// Deleting: not all listed records came.
+    /// Deleting: not all listed records arrived.
     DeletesShort,
-    /// Deleting: other records came than were listed.
+    /// Deleting: the records are not the listed ones.
     DeletesChanged,
-    /// Deleting: too many files would go.
+    /// Deleting: too many files would be deleted.
     DeletesTooMany {
         /// How many files and links would be deleted.
         deleted: u64,
@@ -101,12 +101,12 @@ pub enum Refusal {
 }
 
 impl Error {
-    /// A refusal with nothing to advise.
+    /// A refusal without advice.
     pub fn refused(reason: impl Into<String>) -> Error {
         Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: None }
     }
 
-    /// A refusal that says what to do.
+    /// A refusal with advice.
     pub fn advise(reason: impl Into<String>, help: impl Into<String>) -> Error {
         Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: Some(help.into()) }
     }
@@ -121,7 +121,7 @@ impl Error {
         Error::Io { what: what.into(), source }
     }
 
-    /// What to do about it, where there is something to say.
+    /// The advice, if there is one.
     pub fn help(&self) -> Option<&str> {
         match self {
             Error::Refused { help, .. } => help.as_deref(),
@@ -164,7 +164,7 @@ impl std::error::Error for Error {
 /// Why a text is not what it should be: not JSON, no record, not the answer of a server, no number of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// The name of the record, raw bytes, where one could be made out.
+    /// The name of the record in raw bytes, if it could be read.
     pub name: Option<Vec<u8>>,
     /// What is wrong, in one line.
     pub reason: String,
@@ -221,7 +221,7 @@ impl From<&str> for Reason {
     }
 }
 
-/// What the system said, without Rust's `(os error 2)` behind it.
+/// The text of a system error, without the `(os error 2)` that Rust appends.
 pub fn reason(error: &io::Error) -> String {
     without_number(&error.to_string())
 }
@@ -231,7 +231,7 @@ pub fn named(what: &str, e: &io::Error) -> io::Error {
     io::Error::new(e.kind(), format!("{what}: {}", reason(e)))
 }
 
-/// A text without the number that Rust puts behind what the system says.
+/// Removes the number that Rust appends to the text of a system error.
 fn without_number(text: &str) -> String {
     let Some((before, behind)) = text.split_once(" (os error ") else { return text.to_string() };
     match behind.split_once(')') {
@@ -242,10 +242,10 @@ fn without_number(text: &str) -> String {
 
 /// Names the operation that failed: `File::open(p).or_failed(|| format!("open {p}"))`.
 pub trait OrFailed<T> {
-    /// Turns the system's error into an [`Error::Io`] that says what was being done.
+    /// Converts a system error to an [`Error::Io`] with the operation that failed.
     fn or_failed(self, what: impl FnOnce() -> String) -> Result<T>;
 
-    /// Turns the system's error into the [`Reason`] of one record: `set_owner().or_reason("can't set the owner")`.
+    /// Converts a system error to the [`Reason`] of one record: `set_owner().or_reason("can't set the owner")`.
     fn or_reason(self, what: &str) -> Result<T, Reason>;
 }
 

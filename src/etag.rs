@@ -1,13 +1,13 @@
-//! Etags: what storages call the version of an object. One comparison for all of them.
+//! Etags: the versions of objects in a storage. One comparison for all storages.
 //!
-//! An etag is a token of one kind of request: a listing, a look at one object and the answer with its content may each write the
-//! same version differently (quoted or not, weak or not), and a proxy may write another one. So two etags that are the same prove
-//! the same version, and two that differ prove nothing unless both come from the same kind of request.
+//! A storage can write the same version differently in a listing, in the metadata of an object and in the response with its content
+//! (quoted or not, weak or not), and a proxy can change it. So equal etags prove the same version, but different ones prove nothing
+//! unless both come from the same kind of request.
 
 use std::fmt;
 use std::io;
 
-/// Whether two etags are the same, however weak and however quoted.
+/// Whether two etags are equal, apart from quotes and the mark of a weak one.
 pub fn same(a: &str, b: &str) -> bool {
     bare(a) == bare(b)
 }
@@ -18,24 +18,23 @@ pub fn bare(etag: &str) -> &str {
     etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"')
 }
 
-/// Whether the server says that contents with this etag are only as good as the same.
+/// Whether the etag is weak: contents with the same one can differ in their bytes.
 pub fn is_weak(etag: &str) -> bool {
     etag.trim().starts_with("W/")
 }
 
-/// What `If-Match` can say of an etag. Nothing of a weak one, which never matches there (RFC 9110, section 13.1.1); and some
-/// services leave the quotes off in their listings, but do not know the etag again without them.
+/// The value of `If-Match` for an etag, with quotes: some services omit them in listings, but require them here. None for a weak
+/// etag, which never matches there (RFC 9110, section 13.1.1).
 pub fn condition(etag: &str) -> Option<String> {
     (!is_weak(etag) && !bare(etag).is_empty()).then(|| format!("\"{}\"", bare(etag)))
 }
 
-/// The error of a version that is not there any more.
+/// The error of a version that no longer exists.
 pub fn changed(what: &str) -> io::Error {
     io::Error::other(Changed(what.to_string()))
 }
 
-/// Whether an error is that of [`changed`]. Where the version is known from another kind of request it may be a difference of
-/// writing.
+/// Whether an error is that of [`changed`]. If the version comes from another kind of request, only its spelling may differ.
 pub fn is_changed(e: &io::Error) -> bool {
     e.get_ref().is_some_and(|inner| inner.is::<Changed>())
 }

@@ -1,4 +1,4 @@
-//! Two ordered streams of records side by side: what stands under one name in one of them, or in both.
+//! Joins two ordered streams of records by name.
 
 use crate::error::{Error, Result};
 use crate::name::Name;
@@ -16,24 +16,24 @@ pub enum Side {
     Right,
 }
 
-/// What stands under the next name.
+/// The records of the next name.
 #[derive(Clone, PartialEq, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
 pub enum Pair {
     /// Only the left stream has the name.
     Left(Record),
-    /// Only the right stream has it.
+    /// Only the right stream has the name.
     Right(Record),
-    /// Both have it.
+    /// Both streams have the name.
     Both(Record, Record),
-    /// An error or end record, which has no place in the order; it comes as early as it was read.
+    /// An error or end record, which has no place in the order. It is returned as soon as it is read.
     Aside(Side, Record),
 }
 
-/// Joins two streams by name, in lock step: never more than one record of each is kept.
+/// Joins two streams by name in lock step. At most one record of each is kept in memory.
 ///
-/// Both have to be in order, without a name twice (see [`crate::sort`]). This is checked on the way, because a join of records
-/// in disorder would tell of differences that are none.
+/// Both have to be in order, without duplicate names (see [`crate::sort`]). This is checked, because a join of unordered records
+/// would report false differences.
 pub struct Join<L, R> {
     left: Head<L>,
     right: Head<R>,
@@ -53,7 +53,7 @@ impl<I: Iterator<Item = Result<Record>>> Head<I> {
         Head { items, next: None, last: None, side }
     }
 
-    /// Reads until there is a next entry. Some is a record beside the order, which comes first.
+    /// Reads until there is a next entry. Returns a record that has no place in the order, if one comes first.
     fn fill(&mut self) -> Result<Option<Record>> {
         while self.next.is_none() {
             let Some(record) = self.items.next().transpose()? else { break };
@@ -81,7 +81,7 @@ where
     L: Iterator<Item = Result<Record>>,
     R: Iterator<Item = Result<Record>>,
 {
-    /// A join of these two.
+    /// Joins these two streams.
     pub fn new(left: L, right: R) -> Join<L, R> {
         Join { left: Head::new(left, "left"), right: Head::new(right, "right"), failed: false }
     }

@@ -1,25 +1,26 @@
-//! JSON text: the keys of one object with their values as they came, strings that hold lone surrogates and base64.
+//! JSON text: the keys of one object with the text of their values, strings with lone surrogates, and base64.
 
 use crate::error::Malformed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// How deep values may be nested: less than what jq (256 in some versions) and Python (about 1000) bear, with room for the
-/// rows that hold records.
+/// How deep values can be nested: less than in jq (256 in some versions) and Python (about 1000), with room for rows that contain
+/// records.
 pub const DEPTH_LIMIT: usize = 200;
 
-/// One JSON object: its keys and the text of their values, in the order they came.
+/// One JSON object: its keys and the text of their values, in the original order.
 pub struct Object<'a> {
     entries: Vec<(Cow<'a, str>, &'a str)>,
 }
 
 impl<'a> Object<'a> {
-    /// Reads one object and nothing behind it.
+    /// Reads one object. Nothing may follow it.
     ///
     /// # Errors
     /// The reason in words: not UTF-8, not JSON, no object, a key twice.
@@ -38,10 +39,10 @@ impl<'a> Object<'a> {
         Ok(object)
     }
 
-    /// The object of a record's text, which was found good when it was read or was made by us.
+    /// The object of a record's text, which was checked when it was read, or which this program made.
     ///
     /// # Panics
-    /// If it is not: that is a mistake of the caller.
+    /// If the text is not an object, which is a mistake of the caller.
     pub(crate) fn of_record(text: &'a [u8]) -> Object<'a> {
         serde_json::from_slice(text).expect("the text of a record is one JSON object")
     }
@@ -56,8 +57,8 @@ impl<'a> Object<'a> {
         self.entries.iter().map(|(k, v)| (k.as_ref(), *v))
     }
 
-    /// The object's text with some keys set or (with `None`) taken out, the others as they came. New keys go in before the first
-    /// greater one. Of several changes of one key the last counts.
+    /// The text of the object with some keys set or (with `None`) removed, the others unchanged. A new key is inserted before the
+    /// first greater one. Of several changes of one key, the last one counts.
     pub fn edited<V: AsRef<str>>(&self, changes: &[(&str, Option<V>)]) -> String {
         let mut entries: Vec<(&str, Option<&str>)> = Vec::with_capacity(self.entries.len() + changes.len());
         entries.extend(self.entries().map(|(key, value)| (key, Some(value))));
@@ -84,7 +85,7 @@ impl<'a> Object<'a> {
         out
     }
 
-    /// Two readers of one text must not see two things, so a key may stand only once.
+    /// Refuses duplicate keys: two programs could read different values from the same text.
     fn no_key_twice(&self) -> Result<(), Malformed> {
         let mut keys: Vec<&str> = self.entries.iter().map(|(k, _)| k.as_ref()).collect();
         keys.sort_unstable();
@@ -115,7 +116,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// Whether a value, which is valid JSON, is nested too deep.
+/// Whether a value, which is valid JSON, is nested too deeply.
 fn is_deep(value: &str) -> bool {
     if value.len() <= DEPTH_LIMIT || !value.starts_with(['[', '{']) {
         return false;
@@ -135,28 +136,10 @@ fn is_deep(value: &str) -> bool {
 }
 
 /// A key, borrowed from the text where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key<'de>, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(key)))
-            }
-            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(key.to_string())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
-/// The value of a JSON string as WTF-8: UTF-8 but for lone surrogates, which are three bytes each. None if it is no string.
+/// The value of a JSON string as WTF-8: UTF-8, except for lone surrogates, which have three bytes each. None if it is not a string.
 pub fn decode(raw: &str) -> Option<Vec<u8>> {
     struct Bytes(Vec<u8>);
     impl<'de> Deserialize<'de> for Bytes {
@@ -183,8 +166,8 @@ pub fn decode(raw: &str) -> Option<Vec<u8>> {
     serde_json::from_str::<Bytes>(raw).ok().map(|b| b.0)
 }
 
-/// The bytes that a string stands for: itself, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
-/// `surrogateescape`). None if it holds another lone surrogate.
+/// The bytes that a string stands for: its own, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
+/// `surrogateescape`). None if it has another lone surrogate.
 pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
     if std::str::from_utf8(wtf8).is_ok() {
         return Some(wtf8.to_vec());
@@ -208,7 +191,7 @@ pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Appends a JSON string: bytes that are not UTF-8 as `\udcNN`, control characters escaped, the rest as it is.
+/// Appends a JSON string: bytes that are not UTF-8 as `\udcNN`, control characters escaped, the rest unchanged.
 pub fn push_string(out: &mut String, bytes: &[u8]) {
     out.push('"');
     for chunk in bytes.utf8_chunks() {
@@ -240,7 +223,7 @@ pub fn json_string(bytes: &[u8]) -> String {
     out
 }
 
-/// Appends `,"key":"base64"` where the bytes are not UTF-8, else nothing.
+/// Appends `,"key":"base64"` if the bytes are not UTF-8, otherwise nothing.
 pub fn push_bytes_key(out: &mut String, key: &str, bytes: &[u8]) {
     if std::str::from_utf8(bytes).is_err() {
         out.push_str(",\"");
@@ -268,7 +251,7 @@ pub fn excerpt(text: &str) -> String {
     crate::display::printable(shown.as_bytes()) + dots
 }
 
-/// serde_json counts lines within the one line that it is given: keep the column only.
+/// Removes the line number: serde_json always gets one line.
 fn without_line(message: &str) -> String {
     message.replace(" at line 1 column ", " at column ").replace(" at line 1, column ", " at column ")
 }

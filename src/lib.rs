@@ -2,7 +2,7 @@
 //!
 //! A *record* is one line of JSON that describes a file, a link or a folder. A *stage* is a function from an iterator of records
 //! to an iterator of records. The *heap* keeps each content once, by its md5. A *snapshot* is a file of records. A [`Location`] is
-//! a folder of this machine or a place in another storage; every stage takes either. Each command-line tool is a reader, one
+//! a folder of this machine or a place in another storage; every stage accepts both. Each command-line tool is a reader, one
 //! stage and a writer; a program can chain the same stages in one process:
 //!
 //! ```
@@ -39,8 +39,8 @@
 //! # }
 //! ```
 //!
-//! The library never prints and never exits: a stage tells a [`Monitor`] what it notices, and errors are values. What fails for
-//! one file is a record of kind [`Kind::Error`] in the stream; what stops a stage is an [`Error`].
+//! The library never prints and never exits: a stage reports to a [`Monitor`], and errors are values. A failure of one file is a
+//! record of kind [`Kind::Error`] in the stream. An [`Error`] stops the stage.
 //!
 //! # The tour
 //!
@@ -57,9 +57,9 @@
 //! `cli` (default) has the command-line tools. `azure`, `gcs`, `http`, `s3`, `sftp` and `webdav` (all default) have a storage
 //! each; local folders and `memory://` are always there.
 
-// A link to a private item helps readers of the source; in the published pages it is plain text.
+// A link to a private item helps readers of the source. In the published pages it is plain text.
 #![allow(rustdoc::private_intra_doc_links)]
-// What only the tools or only some storages use is not reached without them.
+// Without the tools or all storages, some code is unused.
 #![cfg_attr(not(all(feature = "cli", feature = "network")), allow(dead_code, unused_imports))]
 
 // The map, room by room. Records and what they are made of:
@@ -94,7 +94,7 @@ mod scan;
 mod verify;
 mod write;
 
-// What lies in storages and folders:
+// Storages and folders, and what they contain:
 mod access;
 mod cleanup;
 mod codec;

@@ -1,4 +1,4 @@
-//! `snap-merge`: several streams as one, in order: parts of a backup that were made side by side, on several machines or disks.
+//! `snap-merge`: joins several ordered streams, such as parts of a backup that were made in parallel on several machines or disks.
 
 use crate::end::Tally;
 use crate::end::{self, End};
@@ -9,13 +9,13 @@ use crate::sort::{self, Spool};
 use crate::stream::Records;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The records of all inputs in order. A name that several have is kept once where they say the same of it.
+/// The records of all inputs in order. If several inputs have the same record, it is kept once.
 ///
-/// There is an end record if every input has one. It is `filtered` if one of them is or came short, and has the types that any
-/// was asked for, the root that all name, and what any kept out.
+/// There is an end record if every input has one. It is `filtered` if one of them is, or if an input lacks listed records. It has
+/// the types that were requested of any input, the root if all have the same, and the `kept_out` of all.
 ///
 /// # Errors
-/// Those of the inputs, and a name that stands for two different things.
+/// Those of the inputs, and different records of the same name.
 pub fn merge(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let count = inputs.len();
     let (spool, ends) = collect(inputs.into_iter().map(end::compared).collect(), &*monitor)?;
@@ -23,8 +23,8 @@ pub fn merge(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records>
     Ok(closed(&spool, end))
 }
 
-/// The records of the slices of one listing in order. One of them has its end record, or several have the same; it is that of
-/// the whole, with the failures of all slices.
+/// The records of the slices of one listing in order. One of them has the end record of the listing, or several have the same one.
+/// The result has it too, with the failures of all slices.
 ///
 /// # Errors
 /// As of [`fn@merge`], and end records of several listings.
@@ -38,11 +38,11 @@ pub fn slices(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records
     Ok(closed(&spool, end))
 }
 
-/// All records in order, and the end records apart.
+/// All records in order, and the end records separately.
 fn collect(inputs: Vec<Records>, monitor: &dyn Monitor) -> Result<(Spool, Vec<End>)> {
     let ends = Arc::new(Mutex::new(Vec::new()));
     let seen = ends.clone();
-    // A record behind an end record is an error of the input it is in, which its reader finds; here ends are taken out.
+    // A record after an end record is an error that the reader of the input finds. Here the end records are taken out.
     let records = inputs.into_iter().flatten().filter(move |record| match record {
         Ok(record) if record.kind() == Kind::End => {
             seen.lock().unwrap_or_else(PoisonError::into_inner).push(End::of(record));
@@ -62,7 +62,7 @@ fn closed(spool: &Spool, end: Option<End>) -> Records {
     Box::new(spool.read().chain(end.map(|end| Ok(end.record()))))
 }
 
-/// What all the ends say together. What was listed is counted by whoever joins the records.
+/// The combined end record, without the count of the listing, which the caller adds.
 fn join(ends: &[End]) -> End {
     let mut types = Some(Vec::new());
     for end in ends {
@@ -76,7 +76,7 @@ fn join(ends: &[End]) -> End {
     let mut kept_out: Vec<_> = ends.iter().flat_map(|end| end.kept_out.clone()).collect();
     kept_out.sort();
     kept_out.dedup();
-    // Rules tell of all that was left out only where they are those of every listing that left something out.
+    // The rules explain all missing records only if every listing that left records out has the same rules.
     let mut rules: Vec<_> = ends.iter().filter_map(|end| end.rules.clone()).collect();
     rules.dedup();
     let known = rules.len() <= 1 && !ends.iter().any(End::is_short);

@@ -1,30 +1,30 @@
-//! What a stage tells while it works. The library never prints; the binary decides what a person sees.
+//! Reports of a stage while it works. The library never prints; the tool decides what the user sees.
 
 use crate::name::Name;
 use std::sync::Mutex;
 
-/// Hears what happens in a stage, from several threads.
+/// Receives the reports of a stage, from several threads.
 pub trait Monitor: Send + Sync {
     /// Something failed for one record; the work goes on.
     fn failure(&self, name: &Name, reason: &str);
-    /// Something that the user should know and that is no failure.
+    /// Something that the user should know, but not a failure.
     fn warn(&self, message: &str);
-    /// Something that a curious user may like to know: counts, skipped things.
+    /// Information for the user: counts, skipped things.
     fn note(&self, message: &str);
-    /// What was done to one file, for users who want to see every file.
+    /// What was done to one file, for users who want a line for each.
     fn detail(&self, _what: &str, _name: &Name) {}
-    /// A file is done, well or not: so many bytes it has.
+    /// A file of this many bytes is done, successfully or not.
     fn done(&self, _bytes: u64) {}
 }
 
-/// Keeps everything it hears, for tests and for callers that look at it afterwards.
+/// Keeps all reports, for tests and for callers that evaluate them afterwards.
 #[derive(Default)]
 pub struct Recorder {
     heard: Mutex<Vec<String>>,
 }
 
 impl Recorder {
-    /// Everything heard so far, a line each.
+    /// All reports so far, one line each.
     pub fn heard(&self) -> Vec<String> {
         self.heard.lock().map(|h| h.clone()).unwrap_or_default()
     }

@@ -15,14 +15,14 @@ pub struct Name {
 }
 
 impl Name {
-    /// A name of these bytes; nothing is checked, see [`Name::check`].
+    /// A name of these bytes. They are not checked, see [`Name::check`].
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Name {
         let bytes = bytes.into();
         let utf8 = std::str::from_utf8(&bytes).is_ok();
         Name { bytes, utf8 }
     }
 
-    /// The bytes as the file system has them.
+    /// The bytes, as in the file system.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -32,12 +32,12 @@ impl Name {
         self.utf8
     }
 
-    /// The name for people: one line, harmless on a terminal.
+    /// The name for messages: one line, without control characters.
     pub fn printable(&self) -> String {
         crate::display::printable(&self.bytes)
     }
 
-    /// What every tool refuses, but in error records: an empty name, NUL, and the parts `.` and `..`.
+    /// Refuses an empty name, NUL, and the parts `.` and `..`. Every tool does, except in error records.
     ///
     /// # Errors
     /// The reason, in words.
@@ -88,12 +88,12 @@ impl crate::parallel::Weigh for Name {
     }
 }
 
-/// Names in JSON: a string each, or `{"name_bytes": BASE64}` for one that is not UTF-8.
+/// Names in JSON: a string for each, or `{"name_bytes": BASE64}` if it is not UTF-8.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameList(pub Vec<Name>);
 
 impl NameList {
-    /// Whether there is none in it.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -140,7 +140,7 @@ pub fn units(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     })
 }
 
-/// Whether `wtf8` is what is left of `bytes` after a tool like jq put U+FFFD where bytes were not UTF-8.
+/// Whether `wtf8` is `bytes` after a tool like jq replaced the bytes that are not UTF-8 by U+FFFD.
 pub fn is_replaced(wtf8: &[u8], bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(wtf8) else { return false };
     let each = units(bytes).map(|u| char::from_u32(u).unwrap_or('\u{fffd}'));

@@ -20,6 +20,9 @@ type Task<T, U> = Option<(T, Sender<Slot<U>>)>;
 /// The limit for the bytes in flight. Records of usual size never come near it.
 const BUDGET: usize = 24 << 20;
 
+/// A task of this many bytes gets no further items.
+const TASK_WEIGHT: usize = 1 << 20;
+
 /// The limit for threads: more only wait for each other.
 pub const MOST_JOBS: usize = 512;
 /// The limit for a window, for any number of jobs.
@@ -58,6 +61,37 @@ impl<T: Weigh> Weigh for Vec<T> {
 impl<A: Weigh, B: Weigh> Weigh for (A, B) {
     fn weight(&self) -> usize {
         self.0.weight() + self.1.weight()
+    }
+}
+
+/// Cuts a stream into tasks of at most `size` items, which go through a worker together: they share the cost of a channel. Nothing
+/// follows an error.
+pub struct Tasks<I> {
+    items: I,
+    size: usize,
+    failed: bool,
+}
+
+impl<I> Tasks<I> {
+    /// Cuts these items.
+    pub fn new(items: I, size: usize) -> Tasks<I> {
+        Tasks { items, size, failed: false }
+    }
+}
+
+impl<T: Weigh, E, I: Iterator<Item = Result<T, E>>> Iterator for Tasks<I> {
+    type Item = Vec<Result<T, E>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut task = Vec::with_capacity(self.size);
+        let mut weight = 0;
+        while task.len() < self.size && weight < TASK_WEIGHT && !self.failed {
+            let Some(item) = self.items.next() else { break };
+            self.failed = item.is_err();
+            weight += item.weight();
+            task.push(item);
+        }
+        (!task.is_empty()).then_some(task)
     }
 }
 

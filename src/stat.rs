@@ -1,11 +1,11 @@
-//! From what the file system says of a file to its record, with the Python tool's keys and values.
+//! Makes the record of a file from its `stat`, with the keys and values of the Python tool.
 
 use crate::name::Name;
 use crate::record::{Edit, Kind, Record, Xattrs, key};
 use crate::time::Time;
 use rustix::fs::{FileType, Stat};
 
-/// What has a place in a record beyond `stat`.
+/// The parts of a record that `stat` does not have.
 #[derive(Default)]
 pub struct Extra {
     /// A link's target.
@@ -14,7 +14,7 @@ pub struct Extra {
     pub xattrs: Xattrs,
 }
 
-/// The kind of record for a file, None for what is not recorded: sockets, fifos, devices.
+/// The kind of record for a file, or None for sockets, fifos and devices, which are not recorded.
 pub fn kind(stat: &Stat) -> Option<Kind> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Some(Kind::File),
@@ -62,13 +62,13 @@ pub fn set(edit: &mut Edit<'_>, stat: &Stat) {
         .set(key::UID, stat.st_uid);
 }
 
-/// The mode bits that new files go without.
+/// The mode bits that new files do not get.
 ///
-/// Linux names them in `/proc/self/status`. Elsewhere the system tells them only by setting them, and for that instant files
-/// that other threads or their children make have no such bits taken away.
+/// On Linux they are in `/proc/self/status`. Other systems return them only when they are set; for that instant, files that other
+/// threads or their children create get all bits.
 pub fn umask() -> u32 {
-    let told = std::fs::read_to_string("/proc/self/status").ok();
-    told.as_deref().and_then(umask_of).unwrap_or_else(|| {
+    let status = std::fs::read_to_string("/proc/self/status").ok();
+    status.as_deref().and_then(umask_of).unwrap_or_else(|| {
         let mask = rustix::process::umask(rustix::fs::Mode::empty());
         rustix::process::umask(mask);
         mask.as_raw_mode()

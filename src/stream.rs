@@ -2,12 +2,12 @@
 
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 /// A stream of records, with its end record (if it has one) as the last item.
 pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
 
-/// The longest line that is read, in bytes. A record with a 4 KiB name, 64 KiB of attributes and all else has a tenth of it.
+/// The longest accepted line in bytes. A record with a name of 4 KiB and 64 KiB of attributes has less than a tenth of it.
 pub const LINE_LIMIT: usize = 4 << 20;
 
 /// Reads records from JSON Lines: one object a line, blank lines and CRLF accepted, nothing after an end record.
@@ -20,12 +20,12 @@ pub struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// A reader of `input`, which messages call `from`.
+    /// A reader of `input`. Messages name it `from`.
     pub fn new(from: impl Into<String>, input: R) -> Reader<R> {
         Reader { from: from.into(), input, line: 0, ended: false, failed: false }
     }
 
-    /// What the lines are read from.
+    /// The input.
     pub fn get_ref(&self) -> &R {
         &self.input
     }
@@ -34,37 +34,22 @@ impl<R: BufRead> Reader<R> {
         Error::Input { from: self.from.clone(), line: self.line, name, reason: reason.into() }
     }
 
-    /// The next line without its end; None at the end of the input.
+    /// The next line without its end, or None at the end of the input.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         self.line += 1;
-        loop {
-            let available = match self.input.fill_buf() {
-                Ok(b) => b,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Error::io(format!("read {}", self.from), e)),
-            };
-            if available.is_empty() {
-                return Ok((!line.is_empty()).then_some(line));
-            }
-            let (taken, done) = match available.iter().position(|b| *b == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (available.len(), false),
-            };
-            line.reserve_exact(if line.is_empty() { taken } else { 0 });
-            line.extend_from_slice(&available[..taken]);
-            self.input.consume(taken);
-            if line.len() > LINE_LIMIT {
-                return Err(self.error(None, format!("the line is longer than {LINE_LIMIT} bytes")));
-            }
-            if done {
-                line.truncate(line.len() - 1);
-                if line.last() == Some(&b'\r') {
-                    line.pop();
-                }
-                return Ok(Some(line));
-            }
+        let mut input = self.input.by_ref().take(LINE_LIMIT as u64 + 1);
+        input.read_until(b'\n', &mut line).or_failed(|| format!("read {}", self.from))?;
+        if line.is_empty() {
+            return Ok(None);
         }
+        if line.len() > LINE_LIMIT {
+            return Err(self.error(None, format!("the line is longer than {LINE_LIMIT} bytes")));
+        }
+        if line.pop_if(|b| *b == b'\n').is_some() {
+            line.pop_if(|b| *b == b'\r');
+        }
+        Ok(Some(line))
     }
 
     fn next_record(&mut self) -> Result<Option<Record>> {
@@ -96,20 +81,20 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Writes a record and the line's end.
+/// Writes a record and the end of the line.
 ///
 /// # Errors
-/// [`Error::ReaderGone`] where nobody reads any more, else what the system said.
+/// [`Error::ReaderGone`] if the reader closed the pipe, otherwise the error of the system.
 pub fn write(out: &mut dyn Write, record: &Record) -> Result<()> {
     out.write_all(record.text()).and_then(|()| out.write_all(b"\n")).map_err(write_error)
 }
 
-/// Writes out what is buffered. Same errors as [`write()`].
+/// Flushes the buffer. The errors are those of [`write()`].
 pub fn flush(out: &mut dyn Write) -> Result<()> {
     out.flush().map_err(write_error)
 }
 
-/// An error of writing the output: a reader that went away is none of ours.
+/// Converts an error of writing the output. A closed pipe is [`Error::ReaderGone`].
 pub fn write_error(e: io::Error) -> Error {
     match e.kind() {
         io::ErrorKind::BrokenPipe => Error::ReaderGone,

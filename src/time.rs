@@ -13,17 +13,17 @@ pub struct Time {
 }
 
 impl Time {
-    /// The present, by the system's clock.
+    /// The current time of the system's clock.
     pub fn now() -> Time {
         Utc::now().into()
     }
 
-    /// The number that CPython puts into `st_mtime`: `sec + 1e-9 * nsec` in double precision.
+    /// The number that CPython has in `st_mtime`: `sec + 1e-9 * nsec` in double precision.
     pub fn as_double(self) -> f64 {
         self.sec as f64 + 1e-9 * f64::from(self.nsec)
     }
 
-    /// The moment nearest to a double; about 240 ns off today, which is all that the double holds.
+    /// The moment nearest to a double. The precision of a double is about 240 ns today.
     pub fn from_double(t: f64) -> Time {
         let sec = t.floor();
         let nsec = ((t - sec) * 1e9).round() as u32;
@@ -33,7 +33,7 @@ impl Time {
         }
     }
 
-    /// This moment, so many seconds earlier.
+    /// The moment this many seconds earlier.
     pub fn minus_seconds(self, seconds: i64) -> Time {
         Time { sec: self.sec.saturating_sub(seconds), ..self }
     }
@@ -50,8 +50,8 @@ impl Time {
         Some(out)
     }
 
-    /// The text of any time that a file may have: RFC 3339, and outside of its years the expanded form of ISO 8601, with a sign
-    /// and at least six digits: `+010000-01-01T00:00:00.000000000Z`. That sorts as text within the years 0 to 9999 only.
+    /// The text of any time that a file can have: RFC 3339, and for other years the expanded form of ISO 8601, with a sign and at
+    /// least six digits: `+010000-01-01T00:00:00.000000000Z`. Text order is time order only within the years 0 to 9999.
     pub fn text(self) -> String {
         self.rfc3339().unwrap_or_else(|| {
             let (year, month, day) = civil(self.sec.div_euclid(DAY));
@@ -70,19 +70,19 @@ impl Time {
     fn parse_expanded(text: &str) -> Option<Time> {
         let digits = text.strip_prefix(['+', '-'])?.find('-').filter(|n| (6..=12).contains(n))?;
         let (year, rest) = text.split_at(1 + digits);
-        // The rest as in a year that has all days; this year's own are looked at below.
+        // Parses the rest as in a leap year. Whether the day exists in this year is checked below.
         let rest = Time::parse_own(format!("2000{rest}").as_bytes())?;
         let year: i64 = year.parse().ok()?;
         let number = |from: usize| text[1 + digits + from..][..2].parse::<i64>().ok();
         let (month, day) = (number(1)?, number(4)?);
         let days = days_before(year, month, day);
-        // At the lower end the day starts before what a file can have.
+        // At the lower limit the start of the day is out of range.
         let sec = i128::from(days) * i128::from(DAY) + i128::from(rest.sec.rem_euclid(DAY));
         let sec = i64::try_from(sec).ok()?;
         (civil(days) == (year, month, day)).then_some(Time { sec, nsec: rest.nsec })
     }
 
-    /// The form that [`Time::rfc3339`] writes; streams are full of it, and chrono takes a microsecond for each.
+    /// Reads the form that [`Time::rfc3339`] writes. Streams are full of it, and chrono takes a microsecond for each.
     fn parse_own(text: &[u8]) -> Option<Time> {
         let number = |from: usize, to: usize| {
             text[from..to].iter().try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))
@@ -99,15 +99,15 @@ impl Time {
     }
 
     fn parse_any(text: &str) -> Option<Time> {
-        DateTime::parse_from_rfc3339(text).ok().map(|t| t.with_timezone(&Utc).into())
+        DateTime::parse_from_rfc3339(text).ok().map(Time::from)
     }
 }
 
 /// Seconds in a day.
 const DAY: i64 = 86_400;
 
-/// The day before 1970-01-01 or after, by the calendar of today: years of 400 are 146,097 days, and count from March, so that a
-/// leap day is the last.
+/// Days since 1970-01-01, in the proleptic Gregorian calendar. 400 years are 146,097 days. A year starts in March here, so that the
+/// leap day is its last day.
 fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let in_era = year.rem_euclid(400);
@@ -115,7 +115,7 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     year.div_euclid(400) * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468
 }
 
-/// Year, month and day of a day before or after 1970-01-01.
+/// Year, month and day of a number of days since 1970-01-01.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let in_era = days.rem_euclid(146_097);
@@ -127,52 +127,42 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (days.div_euclid(146_097) * 400 + year + i64::from(month <= 2), month, day)
 }
 
-impl From<DateTime<Utc>> for Time {
-    fn from(t: DateTime<Utc>) -> Time {
+impl<Z: TimeZone> From<DateTime<Z>> for Time {
+    fn from(t: DateTime<Z>) -> Time {
         // A leap second has 1e9 or more nanoseconds in chrono.
         Time { sec: t.timestamp(), nsec: t.timestamp_subsec_nanos().min(999_999_999) }
     }
 }
 
-/// Reads a time that a person wrote: RFC 3339, the same without an offset (local time), with a blank for the `T`, without
-/// seconds, or a date alone (its first moment, local time). As the Python tool's `--latest` has it.
+/// Reads a time that a user wrote: RFC 3339, also without an offset (local time), with a blank instead of the `T`, without seconds,
+/// or a date alone (its first moment, local time). These are the forms of the Python tool's `--latest`.
 pub fn parse_human(text: &str) -> Option<Time> {
     let with_t = match text.as_bytes().get(10) {
         Some(b' ') => format!("{}T{}", &text[..10], &text[11..]),
         _ => text.to_string(),
     };
-    if let Ok(t) = DateTime::parse_from_rfc3339(&with_t) {
-        return Some(t.with_timezone(&Utc).into());
-    }
-    for format in ["%Y-%m-%dT%H:%M%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y%m%dT%H%M%S%.f%#z"] {
-        if let Ok(t) = DateTime::parse_from_str(&with_t, format) {
-            return Some(t.with_timezone(&Utc).into());
-        }
+    let formats = ["%Y-%m-%dT%H:%M%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y%m%dT%H%M%S%.f%#z"];
+    let with_offset = || formats.iter().find_map(|format| DateTime::parse_from_str(&with_t, format).ok());
+    if let Some(t) = DateTime::parse_from_rfc3339(&with_t).ok().or_else(with_offset) {
+        return Some(t.into());
     }
     if let Some(utc) = with_t.strip_suffix(['Z', 'z']) {
         return parse_naive(utc).map(|t| t.and_utc().into());
     }
     let naive = parse_naive(&with_t)?;
-    // Where the clocks were put back an hour comes twice: the earlier. Where they were put forward it is missing: the
-    // moment of the change, which is the same an hour later.
+    // When the clocks are set back, an hour occurs twice: the earlier one counts. When they are set forward, an hour is missing:
+    // the result is the same as for an hour later.
     let local = Local.from_local_datetime(&naive).earliest();
     let local = local.or_else(|| Local.from_local_datetime(&(naive + chrono::Duration::hours(1))).earliest())?;
-    Some(local.with_timezone(&Utc).into())
+    Some(local.into())
 }
 
 fn parse_naive(text: &str) -> Option<NaiveDateTime> {
     let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y%m%dT%H%M%S%.f", "%Y%m%dT%H%M"];
-    for format in formats {
-        if let Ok(t) = NaiveDateTime::parse_from_str(text, format) {
-            return Some(t);
-        }
-    }
-    for format in ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"] {
-        if let Ok(d) = NaiveDate::parse_from_str(text, format) {
-            return d.and_hms_opt(0, 0, 0);
-        }
-    }
-    None
+    let time = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let dates = ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"];
+    let date = || dates.iter().find_map(|format| NaiveDate::parse_from_str(text, format).ok());
+    time.or_else(|| date()?.and_hms_opt(0, 0, 0))
 }
 
 #[cfg(test)]

@@ -1,96 +1,76 @@
-//! `snap-verify`: is the content of every file record in the heap, and is it that content.
+//! `snap-verify`: checks that the heap has the content of every file record, undamaged.
 //!
-//! Each content is looked at once, whatever number of records speak of it: sixteen bytes are remembered of each.
+//! Each content is checked once, however many records refer to it; sixteen bytes of memory are kept for each.
 
 use crate::content::{Content, Contents, Lack, NO_MD5};
-use crate::digest;
-use crate::digest::Md5;
+use crate::digest::{self, Md5};
 use crate::end::Tally;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, reason};
 use crate::heap::{Health, Heap};
 use crate::monitor::Monitor;
-use crate::parallel::{self, Weigh};
+use crate::parallel::{self, Tasks, Weigh};
 use crate::record::{Fields, Kind, Record, key};
 use crate::stream::Records;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
+use std::io::{self, BufReader};
 use std::sync::Arc;
 
-/// How to look.
+/// How to verify.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Only that objects are there and have the size they should have; damage inside is not found.
+    /// Check only that objects exist and have the right size; damage inside is not found.
     pub quick: bool,
-    /// Objects read at once.
+    /// How many objects are read at once.
     pub jobs: usize,
 }
 
-/// Records that go through the workers together: a channel's cost is shared.
+/// Records that go through the workers together.
 const TASK: usize = 16;
-/// Bytes of records after which a task is closed early.
-const TASK_WEIGHT: usize = 1 << 20;
 /// Tasks in flight.
 const WINDOW: usize = 256;
 
 /// The failures among a stream's records: an error record with `name` and `md5` for each file whose content is missing or
 /// wrong. Error records of the input are passed on, and so is its end record, with its counts brought up to date.
 pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dyn Monitor>) -> Records {
-    let tasks = Tasks { input, seen: HashSet::new(), failed: false };
-    let told = monitor.clone();
-    let looked = parallel::ordered_map(tasks, options.jobs, WINDOW, move |task: Vec<Item>| {
-        task.into_iter().map(|item| look(item, &heap, options.quick, &*told)).collect::<Vec<_>>()
+    let mut seen = HashSet::new();
+    let items = input.map(move |record| record.map(|record| Item::new(record, &mut seen)));
+    let progress = monitor.clone();
+    let checked = parallel::ordered_map(Tasks::new(items, TASK), options.jobs, WINDOW, move |task: Vec<Result<Item>>| {
+        task.into_iter().map(|item| check(item?, &heap, options.quick, &*progress)).collect::<Vec<_>>()
     });
-    let mut judge = Judge { bad: HashMap::new(), tally: Tally::default(), monitor };
-    Box::new(looked.flatten().filter_map(move |seen| judge.judge(seen).transpose()))
+    let mut report = Report { bad: HashMap::new(), tally: Tally::default(), monitor };
+    Box::new(checked.flatten().filter_map(move |item| item.and_then(|item| report.add(item)).transpose()))
 }
 
-/// What a record asks of its object, in sixteen bytes.
+/// What is checked of a record's object, in sixteen bytes.
 type Key = [u8; 16];
 
-/// A record on its way to the workers.
+/// A record on its way through the workers.
 enum Item {
-    /// The first that speaks of this content.
-    First(Record, Key, Md5),
-    /// Another one: what became of the first is known before this one's turn comes.
+    /// The first file with this content, and what is wrong with the content: nothing before it was checked.
+    First(Record, Key, Option<String>),
+    /// Another file with the same content. The result for the first one is known when it is this one's turn.
     Again(Record, Key),
+    /// A record without content, or without md5.
     Other(Record),
-    Failed(Error),
+}
+
+impl Item {
+    fn new(record: Record, seen: &mut HashSet<Key>) -> Item {
+        let Some(md5) = record.fields().md5.filter(|_| record.kind() == Kind::File) else { return Item::Other(record) };
+        let key = key(&md5, record.fields());
+        if seen.insert(key) { Item::First(record, key, None) } else { Item::Again(record, key) }
+    }
 }
 
 impl Weigh for Item {
     fn weight(&self) -> usize {
-        match self {
-            Item::First(record, ..) | Item::Again(record, _) | Item::Other(record) => record.footprint(),
-            Item::Failed(_) => 0,
-        }
+        let (Item::First(record, ..) | Item::Again(record, _) | Item::Other(record)) = self;
+        record.footprint()
     }
 }
 
-struct Tasks {
-    input: Records,
-    seen: HashSet<Key>,
-    failed: bool,
-}
-
-impl Tasks {
-    fn item(&mut self, record: Result<Record>) -> Item {
-        match record {
-            Err(e) => {
-                self.failed = true;
-                Item::Failed(e)
-            }
-            Ok(record) => match record.fields().md5.filter(|_| record.kind() == Kind::File) {
-                None => Item::Other(record),
-                Some(md5) => {
-                    let key = key(&md5, record.fields());
-                    if self.seen.insert(key) { Item::First(record, key, md5) } else { Item::Again(record, key) }
-                }
-            },
-        }
-    }
-}
-
-/// Records that agree in all that is checked share one look.
+/// Records that agree in everything that is checked share one check.
 fn key(md5: &Md5, fields: &Fields) -> Key {
     let mut bytes = md5.0.to_vec();
     for number in [fields.size, fields.stored_size] {
@@ -101,114 +81,73 @@ fn key(md5: &Md5, fields: &Fields) -> Key {
     digest::md5_of(&bytes).0
 }
 
-impl Iterator for Tasks {
-    type Item = Vec<Item>;
-
-    fn next(&mut self) -> Option<Vec<Item>> {
-        let mut task = Vec::with_capacity(TASK);
-        let mut weight = 0;
-        while task.len() < TASK && weight < TASK_WEIGHT && !self.failed {
-            let Some(record) = self.input.next() else { break };
-            let item = self.item(record);
-            weight += item.weight();
-            task.push(item);
-        }
-        (!task.is_empty()).then_some(task)
+fn check(mut item: Item, heap: &Heap, quick: bool, monitor: &dyn Monitor) -> Result<Item> {
+    if let Item::First(record, _, fault) = &mut item {
+        *fault = if quick { check_size(record, heap)? } else { check_content(record, heap)? };
     }
-}
-
-/// What was seen of a record's object: the reason why it is wrong, if it is.
-enum Seen {
-    First(Record, Key, Option<String>),
-    Again(Record, Key),
-    Other(Record),
-    Failed(Error),
-}
-
-fn look(item: Item, heap: &Heap, quick: bool, monitor: &dyn Monitor) -> Seen {
-    match item {
-        Item::First(record, key, md5) => {
-            let looked = if quick { glance(&record, &md5, heap) } else { read(&record, heap) };
-            monitor.done(record.fields().size.unwrap_or(0));
-            match looked {
-                Ok(reason) => Seen::First(record, key, reason),
-                Err(e) => Seen::Failed(e),
-            }
-        }
-        Item::Again(record, key) => {
-            monitor.done(record.fields().size.unwrap_or(0));
-            Seen::Again(record, key)
-        }
-        Item::Other(record) => Seen::Other(record),
-        Item::Failed(e) => Seen::Failed(e),
+    if let Item::First(record, ..) | Item::Again(record, _) = &item {
+        monitor.done(record.fields().size.unwrap_or(0));
     }
+    Ok(item)
 }
 
-/// Looks from outside; only an object of another size than it had is read: it may have been stored anew.
-fn glance(record: &Record, md5: &Md5, heap: &Heap) -> Result<Option<String>> {
+/// Checks from outside. Only an object that has another size than before is read: it may have been stored again.
+fn check_size(record: &Record, heap: &Heap) -> Result<Option<String>> {
     let fields = record.fields();
-    let said = |reason: &str| Some(format!("heap object {} {reason}", Heap::object_path(md5)));
+    let Some(md5) = &fields.md5 else { return Ok(Some(NO_MD5.to_string())) };
+    let fault = |text: &str| Some(format!("heap object {} {text}", Heap::object_path(md5)));
     let health = match (heap.stored_size(md5)?, fields.stored_size) {
-        (None, _) => return Ok(said("is missing")),
+        (None, _) => return Ok(fault("is missing")),
         (Some(now), Some(then)) if now == then => return Ok(None),
         (Some(_), Some(_)) => heap.verify(md5, fields.size)?,
         (Some(_), None) => heap.check_ends(md5, fields.size)?,
     };
     Ok(match health {
         Health::Good { .. } => None,
-        Health::Missing => said("is missing"),
-        Health::Bad => said("has the wrong size or is damaged"),
+        Health::Missing => fault("is missing"),
+        Health::Bad => fault("has the wrong size or is damaged"),
     })
 }
 
 /// Inflates the object and compares size, md5 and sha256.
-fn read(record: &Record, heap: &Heap) -> Result<Option<String>> {
-    let mut content = match heap.content(record) {
-        Ok(Content::Whole(_)) => return heap.header_fault(record),
-        Ok(Content::Stream(content)) => content,
+fn check_content(record: &Record, heap: &Heap) -> Result<Option<String>> {
+    let read = match heap.content(record) {
+        Ok(Content::Whole(_)) => Ok(0),
+        Ok(Content::Stream(content)) => io::copy(&mut BufReader::with_capacity(128 << 10, content), &mut io::sink()),
         Err(Lack::Record(reason)) => return Ok(Some(reason)),
         Err(Lack::All(e)) => return Err(e),
     };
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => return heap.header_fault(record),
-            Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => {
-                let path = record.fields().md5.map(|md5| Heap::object_path(&md5)).unwrap_or_default();
-                return Ok(Some(format!("heap object {path}: {}", crate::error::reason(&e))));
-            }
+    match read {
+        Ok(_) => heap.header_fault(record),
+        Err(e) => {
+            let path = record.fields().md5.map(|md5| Heap::object_path(&md5)).unwrap_or_default();
+            Ok(Some(format!("heap object {path}: {}", reason(&e))))
         }
     }
 }
 
-/// Turns what was seen into the records that go on. Sees everything in the order of the stream.
-struct Judge {
+/// Turns the checked items into the records that go on. Gets all of them in the order of the stream.
+struct Report {
     bad: HashMap<Key, String>,
     tally: Tally,
     monitor: Arc<dyn Monitor>,
 }
 
-impl Judge {
-    fn judge(&mut self, seen: Seen) -> Result<Option<Record>> {
-        match seen {
-            Seen::First(record, key, Some(reason)) => {
-                let failure = self.failure(&record, &reason);
-                self.bad.insert(key, reason);
-                Ok(Some(failure))
+impl Report {
+    fn add(&mut self, item: Item) -> Result<Option<Record>> {
+        let record = match item {
+            Item::First(record, key, Some(fault)) => {
+                let failure = self.failure(&record, &fault);
+                self.bad.insert(key, fault);
+                return Ok(Some(failure));
             }
-            Seen::First(_, _, None) => Ok(None),
-            Seen::Again(record, key) => {
-                let reason = self.bad.get(&key).cloned();
-                Ok(reason.map(|reason| self.failure(&record, &reason)))
+            Item::First(_, _, None) => return Ok(None),
+            Item::Again(record, key) => {
+                let fault = self.bad.get(&key).cloned();
+                return Ok(fault.map(|fault| self.failure(&record, &fault)));
             }
-            Seen::Other(record) => self.other(record),
-            Seen::Failed(e) => Err(e),
-        }
-    }
-
-    fn other(&mut self, record: Record) -> Result<Option<Record>> {
+            Item::Other(record) => record,
+        };
         match record.kind() {
             Kind::File => Ok(Some(self.failure(&record, NO_MD5))),
             Kind::Error => {

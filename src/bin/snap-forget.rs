@@ -1,5 +1,5 @@
 //! `snap-forget`: the work is in [`snapshooter::tools::forget`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::forget::main(std::env::args_os())
+    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::forget::work)
 }

@@ -1,5 +1,5 @@
 //! `snap-heapify`: the work is in [`snapshooter::tools::heapify`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::heapify::main(std::env::args_os())
+    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::heapify::work)
 }

@@ -1,5 +1,5 @@
 //! `snap-merge`: the work is in [`snapshooter::tools::merge`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::merge::main(std::env::args_os())
+    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::merge::work)
 }

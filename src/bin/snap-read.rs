@@ -1,5 +1,5 @@
 //! `snap-read`: the work is in [`snapshooter::tools::read`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::read::main(std::env::args_os())
+    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::read::work)
 }

@@ -1,5 +1,5 @@
 //! `snap-scan`: the work is in [`snapshooter::tools::scan`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::scan::main(std::env::args_os())
+    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::scan::work)
 }

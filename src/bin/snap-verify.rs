@@ -1,5 +1,5 @@
 //! `snap-verify`: the work is in [`snapshooter::tools::verify`].
 
 fn main() -> std::process::ExitCode {
-    snapshooter::tools::verify::main(std::env::args_os())
+    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::verify::work)
 }

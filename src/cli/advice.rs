@@ -2,29 +2,15 @@
 
 use crate::error::{Error, Refusal};
 
-/// The message about an error: what was being done, outermost first, and why it failed.
-pub fn message(error: &anyhow::Error) -> String {
-    let mut words = Vec::new();
-    for cause in error.chain() {
-        words.push(cause.to_string());
-        // Its text has its own cause in it.
-        if cause.is::<Error>() {
-            break;
-        }
-    }
-    words.join(": ")
-}
-
 /// What to do about an error: what the library advises, or else the option that lifts the rule.
-pub fn advice(error: &anyhow::Error, options: fn(&Refusal) -> Option<String>) -> Option<String> {
-    let error = error.downcast_ref::<Error>()?;
+pub fn advice(error: &Error, options: fn(&Refusal) -> Option<String>) -> Option<String> {
     error.help().map(str::to_string).or_else(|| options(error.refusal()))
 }
 
 /// The options of the filters that lift a rule.
 pub fn options(refusal: &Refusal) -> Option<String> {
     let text = match refusal {
-        Refusal::RecordsFailed => "mend the cause and run again, or publish the rest with --partial",
+        Refusal::RecordsFailed => "fix the cause and run again, or publish the rest with --partial",
         Refusal::NoEndRecord => {
             "let filters pass it (jq 'select(.type == \"end\" or ...)'), or accept the records as they are with --unterminated"
         }

@@ -26,7 +26,7 @@ pub struct NoEnd {
     pub no_end: bool,
 }
 
-/// How many files are worked on at once.
+/// The number of files to work on at once.
 #[derive(Args, Clone, Debug)]
 pub struct Jobs {
     /// Work on N files at once [default: the number of processors, at least 2]
@@ -35,7 +35,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// The number to use where these roots are worked on: by default that of the storage that takes most at once.
+    /// The number of jobs for work on these roots. The default is that of the storage which takes the most at once.
     pub fn among(&self, roots: &[Option<&Location>]) -> usize {
         let usual = || {
             let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
@@ -44,7 +44,7 @@ impl Jobs {
         self.jobs.map_or_else(usual, NonZeroUsize::get).min(MOST_JOBS)
     }
 
-    /// The number to use where these roots are worked on by a tool that has no option for it.
+    /// The number of jobs for work on these roots, for a tool without an option for it.
     pub fn usual(roots: &[Option<&Location>]) -> usize {
         Jobs { jobs: None }.among(roots)
     }

@@ -1,5 +1,5 @@
-//! Whether standard input and output were open when the process began. Rust's runtime opens `/dev/null` in their place where they
-//! were not, so that no other file gets their numbers; but then all output would be lost in silence.
+//! Whether standard input and output were open when the process began. If they were not, Rust's runtime opens `/dev/null` in their
+//! place, so that no other file gets their numbers. All output would then be lost silently.
 
 use crate::error::{Error, Result};
 use std::io::{Stdin, StdoutLock};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Runs before the runtime does: afterwards a closed one can't be told from one that leads to `/dev/null`.
+/// Runs before Rust's runtime: after it, a closed stream can't be distinguished from one that leads to `/dev/null`.
 #[ctor::ctor]
 fn look() {
     let is_closed = |fd| rustix::io::fcntl_getfd(fd) == Err(rustix::io::Errno::BADF);

@@ -1,4 +1,4 @@
-//! Completion scripts: printed, put where a user's shell looks for them, or all of them put into a folder.
+//! Completion scripts: printed, installed where the user's shell looks for them, or all of them written to a folder.
 
 use crate::error::{Error, OrFailed, Result};
 use crate::files;
@@ -6,19 +6,19 @@ use clap::{Command, ValueHint};
 use clap_complete::{Generator, Shell, generate};
 use std::path::{Path, PathBuf};
 
-/// The shell that was named, or else that of `$SHELL`.
+/// The given shell, or else that of `$SHELL`.
 ///
 /// # Errors
-/// If `$SHELL` is none that there are scripts for.
+/// If there are no scripts for `$SHELL`.
 fn shell(given: Option<Shell>) -> Result<Shell> {
-    let advice = || Error::advise("$SHELL does not say which shell this is for", "name it, as in --show-completion=bash");
+    let advice = || Error::advise("$SHELL does not name a known shell", "name it, as in --show-completion=bash");
     given.or_else(Shell::from_env).ok_or_else(advice)
 }
 
-/// What `--install-completion` and `--show-completion` print, where one of them was given; the first does its work.
+/// Returns what `--install-completion` or `--show-completion` prints, if one of them was given. The first one also installs.
 ///
 /// # Errors
-/// If nobody says for which shell, or the script can't be written.
+/// If the shell is unknown, or the script can't be written.
 pub fn asked(install_for: Option<Option<Shell>>, show_for: Option<Option<Shell>>, command: Command) -> Result<Option<Vec<u8>>> {
     if let Some(given) = install_for {
         let shell = shell(given)?;
@@ -36,7 +36,7 @@ fn script(mut command: Command, shell: Shell) -> Vec<u8> {
     script
 }
 
-/// Writes the script where the user's shell looks for it. Gives the place, and what is left to do.
+/// Writes the script where the user's shell looks for it. Returns the path, and what the user still has to do.
 ///
 /// # Errors
 /// If there is no such place, or it can't be written.
@@ -71,7 +71,7 @@ fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
     Ok((path, hint))
 }
 
-/// Writes the scripts of all tools for bash, zsh and fish into a folder, which is made where it is missing: `snap-scan.bash`,
+/// Writes the scripts of all tools for bash, zsh and fish to a folder, which is created if it is missing: `snap-scan.bash`,
 /// `_snap-scan`, `snap-scan.fish`, ...
 ///
 /// # Errors

@@ -1,45 +1,87 @@
-//! Messages to people: one line each on stderr, with the tool's name in front.
+//! Messages to people: one line each on stderr, with the tool's name in front, or as a log with time and level.
 
 use super::progress::Progress;
-use crate::display::{is_hostile, printable};
+use crate::display::is_hostile;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
-/// The stderr of a tool. Counts the records that failed, for the exit status.
+/// Seconds between two log lines about progress, as in the Python tool.
+const PROGRESS_SECONDS: u64 = 10;
+
+/// How much a log contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub enum LogLevel {
+    /// Only what stopped the command
+    Critical,
+    /// What failed
+    Error,
+    /// What may be wrong, too
+    Warning,
+    /// What is done, too
+    Info,
+    /// What is done to every file, too
+    Debug,
+    /// What failed and what may be wrong, without time and level
+    None,
+}
+
+/// The stderr of a tool. Remembers whether the exit status is 1.
 pub struct Console {
-    failures: AtomicU64,
+    log: Option<LogLevel>,
+    is_negative: AtomicBool,
     progress: Progress,
+    since: Instant,
+    /// The second in which the last log line about progress was written.
+    reported: AtomicU64,
 }
 
 impl Console {
-    /// A console for the tool of that name.
-    pub fn new(tool: &str) -> Console {
-        Console { failures: AtomicU64::new(0), progress: Progress::new(tool) }
+    /// A console for the tool of that name: a log of that level, as the Python tool writes it, or else plain lines.
+    pub fn new(tool: &str, log: Option<LogLevel>) -> Console {
+        let (progress, since) = (Progress::new(tool), Instant::now());
+        Console { log, is_negative: AtomicBool::new(false), progress, since, reported: AtomicU64::new(0) }
     }
 
-    /// What shows how far the work is.
+    /// The display of progress.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// How many records failed so far.
-    pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+    /// Makes the exit status 1: a record failed, or the answer is negative, such as differences found.
+    pub fn set_negative(&self) {
+        self.is_negative.store(true, Ordering::Relaxed);
     }
 
-    /// A line about what stopped the tool, or what to do about it.
+    /// Whether a record failed or the answer is negative.
+    pub fn is_negative(&self) -> bool {
+        self.is_negative.load(Ordering::Relaxed)
+    }
+
+    /// Writes a line about the error that stopped the tool, or about what to do. It is written at every level.
     pub fn error(&self, message: &str) {
-        self.line(message);
+        self.line(LogLevel::Critical, "ERROR", message);
     }
 
-    fn line(&self, message: &str) {
-        self.progress.write(&format!("{}: {}\n", self.progress.tool(), harmless(message)));
+    fn line(&self, level: LogLevel, word: &str, message: &str) {
+        let (tool, message) = (self.progress.tool(), harmless(message));
+        let line = match self.log {
+            None if level == LogLevel::Warning => format!("{tool}: warning: {message}\n"),
+            None if level < LogLevel::Debug => format!("{tool}: {message}\n"),
+            Some(LogLevel::None) if level <= LogLevel::Warning => format!("{tool}: {message}\n"),
+            Some(log) if level <= log && log != LogLevel::None => {
+                format!("{} {word:<8} {tool} - {message}\n", chrono::Local::now().format("%H:%M:%S"))
+            }
+            None | Some(_) => return,
+        };
+        self.progress.write(&line);
     }
 }
 
-/// A message as a terminal may have it: whatever a path or an argument brought into it, one line of bearable length.
+/// Makes a message safe for a terminal, even if a path or an argument put control characters into it: one line of limited length.
 fn harmless(message: &str) -> Cow<'_, str> {
     const LIMIT: usize = 8 << 10;
     let (start, dots) = match message.len() > LIMIT {
@@ -55,19 +97,32 @@ fn harmless(message: &str) -> Cow<'_, str> {
 
 impl Monitor for Console {
     fn failure(&self, name: &Name, reason: &str) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        self.line(&format!("{}: {reason}", printable(name.as_bytes())));
+        self.set_negative();
+        self.line(LogLevel::Error, "ERROR", &format!("{}: {reason}", name.printable()));
     }
 
     fn warn(&self, message: &str) {
-        self.line(&format!("warning: {message}"));
+        self.line(LogLevel::Warning, "WARNING", message);
     }
 
     fn note(&self, message: &str) {
-        self.line(message);
+        self.line(LogLevel::Info, "INFO", message);
+    }
+
+    fn detail(&self, what: &str, name: &Name) {
+        self.line(LogLevel::Debug, "DEBUG", &format!("{what}: {}", name.printable()));
     }
 
     fn done(&self, bytes: u64) {
         self.progress.done(bytes);
+        if self.log.is_none() {
+            return;
+        }
+        let (seconds, reported) = (self.since.elapsed().as_secs(), self.reported.load(Ordering::Relaxed));
+        let due = seconds >= reported + PROGRESS_SECONDS;
+        // Only one of the threads reports it.
+        if due && self.reported.compare_exchange(reported, seconds, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.note(&format!("progress: {}", self.progress.so_far(self.since)));
+        }
     }
 }

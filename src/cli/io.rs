@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// The records of a file, or of standard input for `-` and for no file.
 ///
 /// # Errors
-/// If the file can't be opened, or standard input is a terminal: nobody types records.
+/// If the file can't be opened, or standard input is a terminal.
 pub fn records_in(file: Option<&Path>) -> Result<Records> {
     match file {
         Some(path) if path.as_os_str() != "-" => stream::open(path),
@@ -31,7 +31,7 @@ pub fn records_in(file: Option<&Path>) -> Result<Records> {
     }
 }
 
-/// Leaves the end record off, if asked to.
+/// Removes the end record, if asked to.
 pub fn without_end(records: Records, no_end: bool) -> Records {
     match no_end {
         true => Box::new(records.filter(|r| !matches!(r, Ok(r) if r.kind() == Kind::End))),
@@ -39,7 +39,7 @@ pub fn without_end(records: Records, no_end: bool) -> Records {
     }
 }
 
-/// Where records go: standard output, or a file that appears under its name only when all is written.
+/// Where records go: standard output, or a file that appears under its name only when it is complete.
 pub struct Output {
     to: To,
 }
@@ -53,7 +53,7 @@ impl Output {
     /// `-o FILE`, or standard output for `-` and for no file.
     ///
     /// # Errors
-    /// If no file can be made beside FILE.
+    /// If no temporary file can be created beside FILE.
     pub fn new(file: Option<&Path>) -> Result<Output> {
         let to = match file {
             Some(path) if path.as_os_str() != "-" => {
@@ -65,7 +65,7 @@ impl Output {
         Ok(Output { to })
     }
 
-    /// What is being written, to be told from what is the user's.
+    /// The files that are being written, so that a scan can leave them out.
     pub fn own(&self) -> Own {
         let (stat, paths) = match &self.to {
             To::Stdout(out) => (rustix::fs::fstat(out.get_ref()), vec![PathBuf::from("/dev/stdout")]),
@@ -75,7 +75,7 @@ impl Output {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
                 Own { paths, ids: vec![(stat.st_dev, stat.st_ino)] }
             }
-            // A pipe or a device is nobody's file.
+            // A pipe or a device is no file of a backup.
             _ => Own::default(),
         }
     }
@@ -85,7 +85,7 @@ impl Output {
         stream::write(self.writer(), record)
     }
 
-    /// What is below, for other things than records.
+    /// The writer itself, for output other than records.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.to {
             To::Stdout(out) => out,
@@ -96,7 +96,7 @@ impl Output {
     /// Writes all records and finishes.
     ///
     /// # Errors
-    /// The first error of the records or of writing; a file is then not made.
+    /// The first error of the records or of writing. No file appears then.
     pub fn write_all(mut self, records: impl Iterator<Item = Result<Record>>) -> Result<()> {
         for record in records {
             self.write(&record?)?;
@@ -104,7 +104,7 @@ impl Output {
         self.finish()
     }
 
-    /// Writes out what is buffered; a file is synced and gets its name.
+    /// Flushes the buffer. A file is synced and gets its name.
     pub fn finish(mut self) -> Result<()> {
         stream::flush(self.writer())?;
         if let To::File(out, path) = self.to {

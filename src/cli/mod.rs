@@ -10,59 +10,45 @@ mod progress;
 mod roots;
 
 pub use closed::{stdin, stdout};
-pub use console::Console;
+pub use console::{Console, LogLevel};
 pub use io::{Output, records_in, without_end};
-pub use progress::Progress;
-pub use roots::{FileRoot, HeapRoot, SnapRoot};
+pub use roots::{FileRoot, HeapRoot, Roots, SnapRoot};
 
-use crate::error::Error;
+use crate::error::{Error, Refusal, Result};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::env::ArgsOs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// How a tool ended, if nothing stopped it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// Status 0: all done, or nothing found.
-    Done,
-    /// Status 1: a negative answer, such as differences found.
-    Negative,
-}
-
-/// Runs a tool: parses its arguments, the first of which is its name, works, and turns whatever happened into messages and an
-/// exit status. Records that failed (as the console counted them) make status 1, errors status 2.
-pub fn run<A: CommandFactory + FromArgMatches>(
-    arguments: ArgsOs,
-    work: impl FnOnce(A, Arc<Console>) -> anyhow::Result<Outcome>,
-) -> ExitCode {
-    let console = Arc::new(Console::new(A::command().get_name()));
+/// Runs a tool: parses its arguments, the first of which is its name, and does its work. Returns the exit status: 1 if a record
+/// failed or the answer is negative, 2 after an error.
+pub fn run<A: CommandFactory + FromArgMatches>(arguments: ArgsOs, work: fn(A, Arc<Console>) -> Result<()>) -> ExitCode {
+    let console = Arc::new(Console::new(A::command().get_name(), None));
     match start(&console, arguments) {
         Ok(args) => finish(&console, work(args, console.clone())),
         Err(status) => status,
     }
 }
 
-/// Parses the arguments, the first of which is the tool's name, and sets up what signals do. Where there is nothing to work on
-/// the exit status: help, versions, usage.
+/// Parses the arguments, the first of which is the tool's name, and sets up the handling of signals.
 ///
 /// # Errors
-/// The exit status to end with, everything said already.
+/// The exit status, if there is nothing to do: the help, the version or a usage message was printed.
 pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: ArgsOs) -> Result<A, ExitCode> {
     let args = match A::command().try_get_matches_from(arguments).and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             if let Err(closed) = closed::stdout() {
-                return Err(finish(console, Err(closed.into())));
+                return Err(finish(console, Err(closed)));
             }
-            // A pager that was closed is no trouble.
+            // A pager that was closed is no error.
             let _ = e.print();
             return Err(ExitCode::SUCCESS);
         }
         Err(e) => {
             console.error(&usage_message(&e));
-            console.error(&format!("'{} --help' tells more", A::command().get_name()));
+            console.error(&format!("see '{} --help'", A::command().get_name()));
             return Err(ExitCode::from(2));
         }
     };
@@ -71,14 +57,14 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
     Ok(args)
 }
 
-/// SIGINT, SIGTERM and SIGHUP take the temporary files away and end the process with status 128 + the signal's number. SIGXFSZ
-/// does nothing, so that a file that may grow no further is an error of writing like any other.
+/// SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 + the signal's number. SIGXFSZ is
+/// ignored, so that a file at its size limit is an ordinary write error.
 fn clean_up_on_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-    // Where that fails, SIGXFSZ kills.
+    // If that fails, SIGXFSZ kills the process.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    // Where there can be no handler, or no thread for it, the signals just kill, as if there were none: it is set up by the
-    // thread, because one that nobody listens to would make them do nothing.
+    // Without a thread there must be no handler either: the signals would then do nothing. So the thread itself sets it up, and
+    // if that fails the signals kill the process as usual.
     let (ready, is_ready) = crossbeam_channel::bounded::<()>(1);
     let started = crate::parallel::spawn(move || {
         let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
@@ -89,30 +75,34 @@ fn clean_up_on_signals() {
         }
     });
     if started.is_ok() {
-        // It fails when the thread lets go of its end, which is what is waited for.
+        // Waits until the thread drops its end. The error is expected: no message is ever sent.
         let _ = is_ready.recv();
     }
 }
 
-/// A deep tree takes an open folder a level: as many as the system lets us have.
+/// Raises the limit of open files as far as the system allows: a deep tree needs one open folder for each level.
 fn allow_many_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Where that is refused the tool works with what there is.
+    // If the system refuses, the tool works with the present limit.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// The exit status for what happened, after the message about it.
-pub fn finish(console: &Console, result: anyhow::Result<Outcome>) -> ExitCode {
+/// Returns the exit status of a tool, after the message about an error.
+pub fn finish(console: &Console, result: Result<()>) -> ExitCode {
+    finish_with(console, result, advice::options, 2)
+}
+
+/// As [`finish`], with the advice and the exit status for an error.
+pub fn finish_with(console: &Console, result: Result<()>, options: fn(&Refusal) -> Option<String>, status: u8) -> ExitCode {
     console.progress().finish();
     match result {
-        Ok(Outcome::Done) if console.failures() == 0 => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
-        Err(e) if matches!(e.downcast_ref(), Some(Error::ReaderGone)) => ExitCode::SUCCESS,
+        Ok(()) if console.is_negative() => ExitCode::from(1),
+        Ok(()) | Err(Error::ReaderGone) => ExitCode::SUCCESS,
         Err(e) => {
-            console.error(&advice::message(&e));
-            advice::advice(&e, advice::options).iter().for_each(|help| console.error(help));
-            ExitCode::from(2)
+            console.error(&e.to_string());
+            advice::advice(&e, options).iter().for_each(|help| console.error(help));
+            ExitCode::from(status)
         }
     }
 }

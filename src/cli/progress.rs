@@ -1,4 +1,4 @@
-//! How far a tool is: a line on stderr that is drawn anew while it works, and one when it is done.
+//! The progress of a tool: a line on stderr that is redrawn while the tool works, and a last one at the end.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What was done, and the line that shows it, where somebody asked for one.
+/// Counts what was done. Shows it in a line if the user asked for one.
 pub struct Progress {
     tool: String,
     shown: OnceLock<Shown>,
@@ -25,17 +25,17 @@ struct Shown {
 }
 
 impl Progress {
-    /// Nothing is done yet, and nothing is shown.
+    /// Starts at zero, and shows nothing yet.
     pub fn new(tool: &str) -> Progress {
         Progress { tool: tool.to_string(), shown: OnceLock::new(), counts: Arc::default() }
     }
 
-    /// The name that stands in front of every line.
+    /// The name of the tool, which every line begins with.
     pub fn tool(&self) -> &str {
         &self.tool
     }
 
-    /// Begins to draw the line, if asked to. Where stderr is no terminal only the last one is written.
+    /// Begins to draw the line, if asked to. If stderr is not a terminal, only the last line is written.
     pub fn show(&self, asked: bool) {
         if !asked {
             return;
@@ -48,7 +48,7 @@ impl Progress {
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style.with_key("line", line));
         if self.shown.set(Shown { bar: bar.clone(), since }).is_ok() {
-            // Where there is no thread for it only the last line is shown. The bar's own ticker panics then.
+            // Without a thread for it, only the last line is shown. The ticker of the bar itself would panic.
             let _ = crate::parallel::spawn(move || {
                 while !bar.is_finished() {
                     bar.tick();
@@ -58,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// What was done since that time, in words.
+    /// Describes what was done, with the rate since that time.
     pub fn so_far(&self, since: Instant) -> String {
         self.counts.line(since)
     }
@@ -69,8 +69,7 @@ impl Progress {
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Writes a line to stderr, above the one that is drawn. Nobody may be there to read it; then there is nothing to do about
-    /// it either.
+    /// Writes a line to stderr, above the one that is drawn. An error of writing is ignored: there is no other place to report it.
     pub fn write(&self, line: &str) {
         let write = || drop(std::io::stderr().lock().write_all(line.as_bytes()));
         match self.shown.get() {
@@ -79,7 +78,7 @@ impl Progress {
         }
     }
 
-    /// Takes the line away and writes the last one, if somebody asked for it.
+    /// Removes the line and writes the last one, if the user asked for progress.
     pub fn finish(&self) {
         if let Some(shown) = self.shown.get() {
             shown.bar.finish_and_clear();

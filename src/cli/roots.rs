@@ -1,4 +1,5 @@
-//! The three roots and the options of their storages: an option each, or else an environment variable. A variable that is empty counts as not set.
+//! The three roots and the options of their storages: an option each, or else an environment variable. An empty variable counts
+//! as not set.
 
 use super::Console;
 use crate::base::Base;
@@ -10,24 +11,33 @@ use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 macro_rules! root {
-    ($name:ident, $field:ident, $flag:literal, $env:literal, $root:literal, $what:literal, $ofield:ident, $oflag:literal, $oenv:literal) => {
-        #[doc = concat!("`--", $flag, "`: ", $what)]
+    ($name:ident, $root:ident, $options:ident, $word:literal, $variable:literal, $what:literal) => {
+        #[doc = concat!("`--", $word, "-root`: the ", $word, " root, ", $what)]
         #[allow(missing_docs)] // clap shows the text of each option.
         #[derive(clap::Args, Clone, Debug)]
         pub struct $name {
-            // clap's derive does not see a doc comment that a macro puts together: `help` is told.
-            #[arg(long, global = true, value_name = "ROOT", help_heading = "Roots", help = concat!("The ", $what, ": a path or a URL [env: ", $env, "]"))]
-            pub $field: Option<OsString>,
+            // clap's derive ignores a doc comment that a macro puts together, so `help` has the text.
+            #[arg(long, global = true, value_name = "ROOT", help_heading = "Roots",
+                help = concat!("The ", $word, " root, ", $what, ": a path or a URL [env: ", $variable, "_ROOT]"))]
+            pub $root: Option<OsString>,
             #[arg(long, global = true, value_name = "JSON", help_heading = "Roots", hide_short_help = true,
-                help = concat!("Options for the storage of the ", $root, ": a JSON object with fsspec's names, or @FILE [env: ", $oenv, "]"))]
-            pub $ofield: Option<OsString>,
+                help = concat!("Options for the storage of the ", $word, " root: a JSON object with fsspec's names, or @FILE [env: ", $variable, "_STORAGE_OPTIONS]"))]
+            pub $options: Option<OsString>,
         }
 
         impl $name {
+            /// The text of the root, from the option or the variable.
+            pub fn given(&self) -> Option<OsString> {
+                self.$root.clone().or_else(|| variable(concat!($variable, "_ROOT")))
+            }
+
             /// The root, if the option or the variable gives one.
+            ///
+            /// # Errors
+            /// If what is given is no root.
             pub fn get(&self) -> Result<Option<Location>> {
-                match self.$field.clone().or_else(|| variable($env)) {
-                    Some(root) => Location::parse(&root, concat!("--", $flag), &self.options()?).map(Some),
+                match self.given() {
+                    Some(root) => Location::parse(&root, concat!("--", $word, "-root"), &self.options()?).map(Some),
                     None => Ok(None),
                 }
             }
@@ -37,8 +47,8 @@ macro_rules! root {
             /// # Errors
             /// If they are no JSON object.
             pub fn options(&self) -> Result<Options> {
-                let text = self.$ofield.clone().or_else(|| variable($oenv));
-                text.map_or_else(|| Ok(Options::default()), |text| Options::parse(&text, concat!("--", $oflag)))
+                let json = self.$options.clone().or_else(|| variable(concat!($variable, "_STORAGE_OPTIONS")));
+                json.map_or_else(|| Ok(Options::default()), |json| Options::parse(&json, concat!("--", $word, "-storage-options")))
             }
 
             /// The root.
@@ -47,51 +57,29 @@ macro_rules! root {
             /// If none is given, or what is given is no root.
             pub fn require(&self) -> Result<Location> {
                 self.get()?.ok_or_else(|| {
-                    Error::advise(concat!("no ", $root, " given"), concat!("give --", $flag, " ROOT or set ", $env))
+                    let help = concat!("give --", $word, "-root ROOT or set ", $variable, "_ROOT");
+                    Error::advise(concat!("no ", $word, " root given"), help)
                 })
-            }
-
-            /// Whether the option itself was given, not only the variable.
-            pub fn is_explicit(&self) -> bool {
-                self.$field.is_some()
             }
         }
     };
 }
 
-root!(
-    FileRoot,
-    file_root,
-    "file-root",
-    "FILE_ROOT",
-    "file root",
-    "file root, the folder backed up",
-    file_storage_options,
-    "file-storage-options",
-    "FILE_STORAGE_OPTIONS"
-);
-root!(
-    HeapRoot,
-    heap_root,
-    "heap-root",
-    "HEAP_ROOT",
-    "heap root",
-    "heap root, where contents are kept",
-    heap_storage_options,
-    "heap-storage-options",
-    "HEAP_STORAGE_OPTIONS"
-);
-root!(
-    SnapRoot,
-    snap_root,
-    "snap-root",
-    "SNAP_ROOT",
-    "snap root",
-    "snap root, where snapshots are kept",
-    snap_storage_options,
-    "snap-storage-options",
-    "SNAP_STORAGE_OPTIONS"
-);
+root!(FileRoot, file_root, file_storage_options, "file", "FILE", "the folder backed up");
+root!(HeapRoot, heap_root, heap_storage_options, "heap", "HEAP", "where contents are kept");
+root!(SnapRoot, snap_root, snap_storage_options, "snap", "SNAP", "where snapshots are kept");
+
+/// All three roots.
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Roots {
+    #[command(flatten)]
+    pub file: FileRoot,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub snap: SnapRoot,
+}
 
 impl SnapRoot {
     /// The snapshot that a word names: `latest`, `latest~N`, `@TIME`, a path or a URL.

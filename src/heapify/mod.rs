@@ -9,7 +9,7 @@ use crate::end::Tally;
 use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
-use crate::parallel::{self, Weigh};
+use crate::parallel::{self, Tasks};
 use crate::record::{Kind, Record};
 use crate::source::Source;
 use crate::storage::Location;
@@ -33,10 +33,8 @@ pub struct Options {
     pub jobs: usize,
 }
 
-/// Records that go through the workers together: a channel's cost is shared.
+/// Records that go through the workers together.
 const TASK: usize = 32;
-/// Bytes of records after which a task is closed early.
-const TASK_WEIGHT: usize = 1 << 20;
 /// Records that are held back together until their objects are on disk; as many again are worked on meanwhile.
 const BATCH: usize = 4096;
 /// Bytes of records after which a batch is closed early: three of them are held at once.
@@ -60,7 +58,7 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
         cache: options.cache.clone(),
         monitor: monitor.clone(),
     });
-    let tasks = Tasks { records: Matched::new(input, options.base), failed: false };
+    let tasks = Tasks::new(Matched::new(input, options.base), TASK);
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
         let mut failed = false;
         let work = |item: Result<(Record, Option<Record>)>| item.and_then(|(record, base)| worker.work(record, base));
@@ -82,28 +80,6 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
 }
 
 type Task = Vec<Result<(Record, Option<Record>)>>;
-
-/// Cuts the records into tasks.
-struct Tasks {
-    records: Matched,
-    failed: bool,
-}
-
-impl Iterator for Tasks {
-    type Item = Task;
-
-    fn next(&mut self) -> Option<Task> {
-        let mut task = Vec::with_capacity(TASK);
-        let mut weight = 0;
-        while task.len() < TASK && weight < TASK_WEIGHT && !self.failed {
-            let Some(item) = self.records.next() else { break };
-            self.failed = item.is_err();
-            weight += item.weight();
-            task.push(item);
-        }
-        (!task.is_empty()).then_some(task)
-    }
-}
 
 /// What became of a record.
 enum Done {

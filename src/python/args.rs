@@ -3,11 +3,14 @@
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
 use crate::cli::args::Order;
-use crate::cli::{FileRoot, HeapRoot, SnapRoot};
-use crate::diff::Status;
+use crate::cli::{LogLevel, Roots};
+use crate::diff::{Status, Style};
+use crate::error::Malformed;
 use crate::record::Kind;
 use crate::restore::MaxDelete;
+use crate::storage::Options;
 use crate::tools::{forget, gc, verify};
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -43,11 +46,7 @@ pub struct Snapshooter {
 #[derive(Args, Clone, Debug)]
 pub struct Global {
     #[command(flatten)]
-    pub file: FileRoot,
-    #[command(flatten)]
-    pub heap: HeapRoot,
-    #[command(flatten)]
-    pub snap: SnapRoot,
+    pub roots: Roots,
     /// Keep the list of objects in FILE; its contents are checked [env: HEAP_CACHE_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     pub heap_cache_file: Option<PathBuf>,
@@ -71,24 +70,6 @@ pub struct Global {
     pub loglevel: Option<LogLevel>,
 }
 
-/// How much is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-#[value(rename_all = "UPPER")]
-pub enum LogLevel {
-    /// Only what stopped the command
-    Critical,
-    /// What failed
-    Error,
-    /// What may be wrong, too
-    Warning,
-    /// What is done, too
-    Info,
-    /// What is done to every file, too
-    Debug,
-    /// What failed and what may be wrong, without time and level
-    None,
-}
-
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -103,7 +84,7 @@ pub enum Command {
 }
 
 /// Save the state of the file root: contents to the heap, a snapshot to the snap root, whose path is printed
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Make {
     /// Save the snapshot (the default)
     #[arg(long, overrides_with = "no_save_snapshot")]
@@ -118,8 +99,8 @@ pub struct Make {
     #[arg(long, overrides_with = "download_missing_files")]
     pub no_download_missing_files: bool,
     /// Record these types: f (files), l (links), d (folders); the Python tool restores snapshots of files alone
-    #[arg(short, long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f")]
-    pub types: Vec<Kind>,
+    #[arg(short = 't', long = "type", value_name = "TYPES", value_delimiter = ',', default_value = "f")]
+    pub kinds: Vec<Kind>,
     /// Save the snapshot even if files failed, without those files
     #[arg(short, long)]
     pub partial: bool,
@@ -129,17 +110,30 @@ pub struct Make {
     /// Read the files and print what would be saved; write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Save the state before a restore: the snapshot is labelled so, and it is not saved if there are no records.
+    #[arg(skip)]
+    pub before_restore: bool,
+}
+
+/// Which snapshot: a path takes precedence over a time, and without either it is the latest.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Choice {
+    /// The snapshot: a path, a URL, latest, latest~N or @TIME
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub path: Option<OsString>,
+    /// The latest snapshot at or before TIME: 2026-11-23T04:49:00, in local time unless it has an offset [default: the latest]
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub latest: Option<String>,
+    /// Options of the storage, if the path is a URL.
+    #[arg(skip)]
+    pub options: Options,
 }
 
 /// Restore the file root: restore what changed, delete what is not in the snapshot
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Restore {
-    /// The snapshot to restore: a path, a URL, latest, latest~N or @TIME
-    #[arg(long, value_name = "SNAPSHOT")]
-    pub path: Option<OsString>,
-    /// The latest snapshot at or before TIME: 2026-11-23T04:49:00, local time unless it says otherwise [default: the latest]
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    pub latest: Option<String>,
+    #[command(flatten)]
+    pub choice: Choice,
     /// Save the state before, to be able to go back (the default)
     #[arg(long, overrides_with = "no_save_snapshot_before")]
     pub save_snapshot_before: bool,
@@ -205,37 +199,34 @@ pub struct Compare {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE")]
     pub diff_state: Vec<Status>,
     /// How to show the rows
-    #[arg(short, long, value_enum, default_value_t = Format::Markdown)]
+    #[arg(short, long, value_enum, default_value_t = Format(None))]
     pub format: Format,
     /// Exit with 1 if there are differences
     #[arg(long)]
     pub exit_code: bool,
 }
 
-/// How `compare-snapshots` shows rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A Markdown table with both sides of every key, as the Python tool has it
-    Markdown,
-    /// Rows for programs, one JSON object per line
-    Jsonl,
-    /// A table for people
-    Table,
-    /// The names, each with a sign in front: - + ! =
-    Names,
-    /// Counts and sizes
-    Stat,
+/// How `compare-snapshots` shows rows: as `snap-diff` does, or as a Markdown table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format(pub Option<Style>);
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Format] {
+        use Style::{Jsonl, Names, Stat, Table};
+        &[Format(None), Format(Some(Jsonl)), Format(Some(Table)), Format(Some(Names)), Format(Some(Stat))]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = "A Markdown table with both sides of every key, as the Python tool has it";
+        self.0.map_or_else(|| Some(PossibleValue::new("markdown").help(help)), |style| style.to_possible_value())
+    }
 }
 
 /// Print the records of a snapshot, one JSON object per line
 #[derive(Args, Debug)]
 pub struct Show {
-    /// The snapshot: a path, a URL, latest, latest~N or @TIME
-    #[arg(long, value_name = "SNAPSHOT")]
-    pub path: Option<OsString>,
-    /// The latest snapshot at or before TIME [default: the latest]
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    pub latest: Option<String>,
+    #[command(flatten)]
+    pub choice: Choice,
     /// Omit the end record, which tells the next tool that nothing is missing
     #[arg(long)]
     pub no_end: bool,
@@ -244,12 +235,8 @@ pub struct Show {
 /// Check that the heap has every content of a snapshot; print what is missing or damaged, one JSON object per line
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// The snapshot: a path, a URL, latest, latest~N or @TIME
-    #[arg(long, value_name = "SNAPSHOT")]
-    pub path: Option<OsString>,
-    /// The latest snapshot at or before TIME [default: the latest]
-    #[arg(long, value_name = "TIME", value_parser = when)]
-    pub latest: Option<String>,
+    #[command(flatten)]
+    pub choice: Choice,
     #[command(flatten)]
     pub how: verify::How,
 }
@@ -277,10 +264,8 @@ pub struct Collect {
     pub dry_run: bool,
 }
 
-/// A time in any of the forms that are read.
-fn when(text: &str) -> Result<String, String> {
-    match crate::time::parse_human(text) {
-        Some(_) => Ok(text.to_string()),
-        None => Err("not a time; times look like 2026-11-23, 2026-11-23T04:49:00 or 2026-11-23T04:49:00Z".to_string()),
-    }
+/// Checks that a text is a time in one of the supported forms.
+fn when(text: &str) -> Result<String, Malformed> {
+    let error = "not a time; times look like 2026-11-23, 2026-11-23T04:49:00 or 2026-11-23T04:49:00Z";
+    crate::time::parse_human(text).map(|_| text.to_string()).ok_or_else(|| Malformed::new(error))
 }

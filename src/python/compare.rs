@@ -1,7 +1,8 @@
 //! `compare-snapshots`: two snapshots side by side.
 
-use super::{Choice, markdown};
-use crate::diff::{Diff, Options, Printer, Status, Style, diff};
+use super::args::{Choice, Format};
+use super::markdown;
+use crate::diff::{Diff, Options, Printer, Status, diff};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
@@ -9,16 +10,7 @@ use crate::storage::Location;
 use std::io::Write;
 use std::sync::Arc;
 
-/// How to show the rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Shown {
-    /// A Markdown table with both sides of every key.
-    Markdown,
-    /// As `snap-diff` shows them.
-    Diff(Style),
-}
-
-/// Compares two snapshots, and says whether they differ.
+/// Compares two snapshots. Shows the rows with these statuses, or all rows if there is none. Returns whether they differ.
 ///
 /// # Errors
 /// If one is not there or damaged, or the output can't be written.
@@ -26,16 +18,17 @@ pub fn compare(
     snap: &Location,
     sides: [Choice; 2],
     statuses: &[Status],
-    shown_as: Shown,
+    format: Format,
     out: &mut dyn Write,
     monitor: Arc<dyn Monitor>,
 ) -> Result<bool> {
+    let statuses = if statuses.is_empty() { &Status::ALL } else { statuses };
     let [left, right] = [sides[0].find(snap, &*monitor)?, sides[1].find(snap, &*monitor)?];
     monitor.note(&format!("comparing {left} (left) with {right} (right)"));
     let rows = || open([&left, &right], statuses, monitor.clone());
-    let rows = match shown_as {
-        Shown::Markdown => markdown::show(rows, out)?,
-        Shown::Diff(style) => {
+    let rows = match format.0 {
+        None => markdown::show(rows, out)?,
+        Some(style) => {
             let (mut rows, mut show) = (rows()?, Printer::new(style, true));
             for row in rows.by_ref() {
                 show.row(out, row?)?;

@@ -1,9 +1,9 @@
 //! `make-snapshot`: scan, heapify, write.
 
-use super::Setup;
+use super::{Make, Setup};
 use crate::base::Base;
 use crate::display::counted;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Heap};
 use crate::heapify::{self, heapify};
 use crate::monitor::Monitor;
@@ -14,30 +14,12 @@ use crate::source;
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write::{self, write};
-use anyhow::Result;
 use std::sync::Arc;
 
-/// How to make a snapshot.
-#[derive(Clone, Debug, Default)]
-pub struct Make {
-    /// The kinds to record.
-    pub kinds: Vec<Kind>,
-    /// Store contents, but save no snapshot.
-    pub no_save: bool,
-    /// Save the snapshot also when files failed.
-    pub partial: bool,
-    /// Save no records after a snapshot that has some.
-    pub allow_empty: bool,
-    /// Read, and write nothing.
-    pub dry_run: bool,
-    /// It saves the state before a restore: so labelled, and not saved if there is nothing to save.
-    pub before_restore: bool,
-}
-
-/// What was made.
+/// The result of making a snapshot.
 #[derive(Debug, Default)]
 pub struct Made {
-    /// The snapshot; None where none was to be saved.
+    /// The snapshot, or None if none was to be saved.
     pub place: Option<Place>,
     /// Records in it.
     pub records: u64,
@@ -50,7 +32,7 @@ pub struct Made {
 /// Nothing is then saved.
 pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<Made> {
     let started = Time::now();
-    // First of all: a file root that is not there is an error, and nothing is made for it.
+    // This comes first, so that nothing is created for a file root that does not exist.
     let root = source::open(&setup.file).map_err(|e| match e {
         Error::Io { source, what } => Error::io(format!("file root {what}"), source),
         e => e,
@@ -77,11 +59,11 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
         return Ok(Made::default());
     }
     let label = label(file_root, options.before_restore);
-    let dry_run = options.no_save || options.dry_run;
+    let dry_run = options.no_save_snapshot || options.dry_run;
     let write_options = write::Options {
         label,
         partial: options.partial,
-        allow_empty: options.allow_empty || options.no_save,
+        allow_empty: options.allow_empty || options.no_save_snapshot,
         heap: Some(setup.heap.clone()),
         dry_run,
         ..write::Options::default()
@@ -99,13 +81,13 @@ fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
     }
 }
 
-/// What a snapshot of this machine says of itself.
+/// The label of a snapshot that this machine makes.
 pub(super) fn label(file_root: String, before_restore: bool) -> Label {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Label { host: Some(host), root: Some(file_root), before_restore, ..Label::default() }
 }
 
-/// Publishes, and tells what came of it.
+/// Publishes, and reports the result.
 pub(super) fn publish(
     records: Records,
     setup: &Setup,

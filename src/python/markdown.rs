@@ -1,6 +1,6 @@
 //! The Markdown table of `compare-snapshots`: `name`, then both sides of every key that a record has, `status` among them.
 //!
-//! Columns and widths are known only when all rows were seen, so the rows are gone through twice and none is kept.
+//! The columns and their widths are known only after the last row. So the rows are read twice, and none is kept in memory.
 
 use crate::diff::{Diff, Row, Status};
 use crate::display::printable;
@@ -11,10 +11,10 @@ use crate::stream::write_error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-/// Wider cells are not waited for: their rows just run longer.
+/// The widest a column gets. Rows with wider cells are longer.
 const WIDTH_LIMIT: usize = 60;
 
-/// Writes the table of the rows that `rows` gives, the same each time. Gives back the rows, counted to their end.
+/// Writes the table of the rows. `rows` gives the same rows each time. Returns them with their final counts.
 ///
 /// # Errors
 /// Those of the rows and of writing.
@@ -31,7 +31,7 @@ pub fn show(rows: impl Fn() -> Result<Diff>, out: &mut dyn Write) -> Result<Diff
             *widest = (*widest).max(width(&cell));
         }
     }
-    // What has one side has the other.
+    // A key of one side has a column for both sides.
     let sides = widths.keys().filter_map(|c| c.strip_suffix("_left").or(c.strip_suffix("_right")));
     let keys: BTreeSet<String> = sides.map(str::to_string).collect();
     for key in keys {
@@ -91,7 +91,7 @@ fn cell(value: &str) -> String {
     }
 }
 
-/// One line without a bar that would be taken for the end of the cell.
+/// Escapes text for one line of a cell, with its bars: a bar would end the cell.
 fn escaped(bytes: &[u8]) -> String {
     printable(bytes).replace('|', "\\|")
 }

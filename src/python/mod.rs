@@ -3,24 +3,23 @@
 
 pub mod args;
 mod compare;
-mod log;
 mod main;
 mod make;
 mod markdown;
 mod restore;
 mod settings;
 
-pub use compare::{Shown, compare};
+pub use args::{Choice, Format, Make, Restore};
+pub use compare::compare;
 pub use main::main;
-pub use make::{Made, Make, make};
-pub use restore::{Plan, restore};
+pub use make::{Made, make};
+pub use restore::restore;
 
-use crate::error::Result;
+use crate::error::{OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
-use crate::storage::{Location, Options};
-use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use crate::storage::Location;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -33,23 +32,12 @@ pub struct Setup {
     pub heap: Location,
     /// Where snapshots are kept.
     pub snap: Location,
-    /// The list of objects to keep up.
+    /// The file with the list of objects, which is kept up to date.
     pub heap_cache_file: Option<PathBuf>,
-    /// Files to store at once.
+    /// How many files to store at once.
     pub store_jobs: usize,
-    /// Files to restore at once.
+    /// How many files to restore at once.
     pub restore_jobs: usize,
-}
-
-/// Which snapshot: a path counts before a time, and without either it is the latest.
-#[derive(Clone, Debug, Default)]
-pub struct Choice {
-    /// A path, or a word of `snap-read`: `latest~1`.
-    pub path: Option<OsString>,
-    /// At or before this time.
-    pub latest: Option<String>,
-    /// Options of the storage, if the path is the URL of one.
-    pub options: Options,
 }
 
 impl Choice {
@@ -67,13 +55,13 @@ impl Choice {
     }
 }
 
-/// The paths of a page of snapshots, newest first or oldest first, a line each, and `...` if more follow. A snap root that is
-/// not there yet has none.
+/// The paths of a page of snapshots, newest first or oldest first, one per line, and `...` if more follow. A snap root that does
+/// not exist yet has none.
 ///
 /// # Errors
 /// If the snap root can't be listed.
 pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) -> Result<Vec<u8>> {
-    if snap.folder().is_some_and(|f| matches!(f.metadata(), Err(e) if e.kind() == ErrorKind::NotFound)) {
+    if !snap.is_there().or_failed(|| format!("snap root {snap}"))? {
         return Ok(Vec::new());
     }
     let mut found = snapshot::list(snap)?;
@@ -86,7 +74,7 @@ pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) ->
     Ok(page.chain(more).flatten().collect())
 }
 
-/// A word as a shell reads it back.
+/// Quotes a word for a shell.
 fn quoted(word: &OsStr) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(b);
     let bytes = word.as_bytes();

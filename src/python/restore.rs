@@ -1,53 +1,33 @@
 //! `restore-snapshot`: saves the state before, restores, deletes what the snapshot does not have, saves the state after.
 
-use super::make::{Make, label, make, publish};
-use super::{Choice, Setup, quoted};
+use super::make::{label, make, publish};
+use super::{Make, Restore, Setup, quoted};
 use crate::content::{Content, Contents};
 use crate::display::{counted, printable};
-use crate::error::{Error, OrFailed};
+use crate::error::{Error, OrFailed, Result};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
 use crate::record::{Kind, Record};
-use crate::restore::{self as stage, MaxDelete, Options};
+use crate::restore::{self as stage, Options};
 use crate::snapshot::{self, Place};
-use crate::storage::{Gap, Location};
+use crate::storage::Location;
 use crate::stream::Records;
 use crate::time::Time;
 use crate::write;
-use anyhow::Result;
-use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// What to restore and how.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// The snapshot.
-    pub choice: Choice,
-    /// Do not save the state before.
-    pub no_before: bool,
-    /// Do not save the state after.
-    pub no_after: bool,
-    /// Delete nothing.
-    pub no_delete: bool,
-    /// Delete also what was left out when the snapshot was made.
-    pub delete_excluded: bool,
-    /// Delete at most so much.
-    pub max_delete: Option<MaxDelete>,
-    /// Read files that are there instead of trusting their size and time.
-    pub checksum: bool,
-    /// Continue even if the state before can't be saved completely.
-    pub partial: bool,
-    /// Give out what would be done, and do nothing.
-    pub dry_run: bool,
-}
-
-/// Restores a snapshot. In a dry run `show` gets the rows of what would be done.
+/// Restores a snapshot. In a dry run, `show` gets a row for each thing that would be done.
 ///
 /// # Errors
-/// If there is no such snapshot, or it is damaged; if the state before can't be saved. Nothing is then changed. And if the
-/// restore itself is stopped. What fails for single files is told to the monitor; the state after is then not saved.
-pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Result<()>, monitor: Arc<dyn Monitor>) -> Result<()> {
+/// If there is no such snapshot, it is damaged, or the state before can't be saved; nothing is changed then. Also if the restore
+/// itself is stopped. Failures of single files are reported to the monitor, and the state after is then not saved.
+pub fn restore(
+    setup: &Setup,
+    plan: &Restore,
+    show: &mut dyn FnMut(&Record) -> Result<()>,
+    monitor: Arc<dyn Monitor>,
+) -> Result<()> {
     let place = plan.choice.find(&setup.snap, &*monitor)?;
     if plan.dry_run {
         for row in look(setup, plan, &place, Arc::new(Heap::open(&setup.heap)?), monitor)? {
@@ -63,7 +43,7 @@ pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Resu
         return Ok(());
     }
     let mut before = None;
-    if !plan.no_before && is_present(&setup.file)? {
+    if !plan.no_save_snapshot_before && is_present(&setup.file)? {
         before = save_before(setup, plan, &place, ahead.links_give_way, monitor.clone())?;
     }
     let done = work(setup, plan, &place, heap, monitor.clone());
@@ -79,34 +59,24 @@ pub fn restore(setup: &Setup, plan: &Plan, show: &mut dyn FnMut(&Record) -> Resu
     done.map(drop)
 }
 
-/// Whether there is a state to save.
+/// Whether there is a state to save: an object store without objects has none.
 fn is_present(root: &Location) -> Result<bool> {
-    match root {
-        Location::Folder(folder) => Ok(folder.exists()),
-        Location::Remote(store) => match store.list(b"").next() {
-            None => Ok(false),
-            Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
-            Some(Err(e)) if Gap::of(&e).is_some() => Ok(true),
-            Some(found) => {
-                found.or_failed(|| format!("file root {root}"))?;
-                Ok(true)
-            }
-        },
-    }
+    let is_empty = matches!(root, Location::Remote(store) if store.list(b"").next().is_none());
+    Ok(!is_empty && root.is_there().or_failed(|| format!("file root {root}"))?)
 }
 
-/// What a look ahead found.
+/// The result of a dry run before the restore.
 struct Ahead {
-    /// Something is to be done.
+    /// There is something to do.
     anything: bool,
-    /// A link is in the place of a file of the snapshot, or of a folder above one.
+    /// A link is where the snapshot has a file or a folder above one.
     links_give_way: bool,
 }
 
 impl Ahead {
-    fn look(setup: &Setup, plan: &Plan, place: &Place) -> Result<Ahead> {
+    fn look(setup: &Setup, plan: &Restore, place: &Place) -> Result<Ahead> {
         let mut ahead = Ahead { anything: false, links_give_way: false };
-        // What it has to say the restore itself will say, and what the heap lacks too.
+        // The restore itself will report the messages, and also what the heap lacks.
         let contents = Arc::new(|_: &Record| Ok(Content::Whole(Vec::new())));
         for row in look(setup, plan, place, contents, Arc::new(Recorder::default()))? {
             let row = row?;
@@ -121,13 +91,13 @@ impl Ahead {
 }
 
 /// The rows of what would be done.
-fn look(setup: &Setup, plan: &Plan, place: &Place, contents: Arc<dyn Contents>, monitor: Arc<dyn Monitor>) -> Result<Records> {
+fn look(setup: &Setup, plan: &Restore, place: &Place, contents: Arc<dyn Contents>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let records = snapshot::read(place, monitor.clone())?;
     let options = Options { dry_run: true, ..options(setup, plan) };
-    Ok(stage::restore(records, &setup.file, contents, options, monitor)?)
+    stage::restore(records, &setup.file, contents, options, monitor)
 }
 
-fn options(setup: &Setup, plan: &Plan) -> Options {
+fn options(setup: &Setup, plan: &Restore) -> Options {
     Options {
         delete: !plan.no_delete,
         delete_excluded: plan.delete_excluded,
@@ -140,8 +110,8 @@ fn options(setup: &Setup, plan: &Plan) -> Options {
     }
 }
 
-/// Saves what the restore may change: files, and links and folders where it touches them.
-fn save_before(setup: &Setup, plan: &Plan, place: &Place, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<Place>> {
+/// Saves what the restore can change: files, and also links and folders if it touches them.
+fn save_before(setup: &Setup, plan: &Restore, place: &Place, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<Place>> {
     let types = snapshot::types(place)?;
     let has = |word: &str| types.as_ref().is_none_or(|t| t.iter().any(|t| t == word));
     let mut kinds = vec![Kind::File];
@@ -152,12 +122,12 @@ fn save_before(setup: &Setup, plan: &Plan, place: &Place, links: bool, monitor: 
         kinds.push(Kind::Directory);
     }
     let options = Make { kinds, partial: plan.partial, before_restore: true, ..Make::default() };
-    let made = make(setup, &options, monitor.clone()).map_err(|e| match e.downcast_ref() {
-        Some(Error::Refused { reason, .. }) => anyhow::Error::from(Error::advise(
-            format!("nothing is restored: the state before can't be saved: {reason}"),
-            "mend the cause, or go on with --partial or --no-save-snapshot-before",
-        )),
-        _ => e.context("nothing is restored: the state before can't be saved"),
+    let made = make(setup, &options, monitor.clone()).map_err(|e| {
+        let reason = format!("nothing is restored: the state before can't be saved: {e}");
+        match e {
+            Error::Refused { .. } => Error::advise(reason, "fix the cause, or go on with --partial or --no-save-snapshot-before"),
+            _ => Error::refused(reason),
+        }
     })?;
     if made.place.is_none() {
         monitor.note("the file root is empty: there is no state before to save");
@@ -168,17 +138,17 @@ fn save_before(setup: &Setup, plan: &Plan, place: &Place, links: bool, monitor: 
 /// How a restore ended.
 enum Restored {
     Whole,
-    /// So many records failed.
+    /// Some records failed.
     InPart,
 }
 
-fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
+fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<dyn Monitor>) -> Result<Restored> {
     let started = Time::now();
     let records = snapshot::read(place, monitor.clone())?;
     let contents = Arc::new(heap);
     let records = stage::restore(records, &setup.file, contents, options(setup, plan), monitor.clone())?;
-    // With extras left in place the records are not the state after: that is found by another look at the folder.
-    let saves = !plan.no_after && !plan.no_delete;
+    // If extra files stay in place, the records are not the state after. Another scan finds that state.
+    let saves = !plan.no_save_snapshot_after && !plan.no_delete;
     let watch = Arc::new(std::sync::Mutex::new(0));
     let failed = watch.clone();
     let records: Records = Box::new(records.inspect(move |record| {
@@ -197,8 +167,8 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
         let label = label(setup.file.identity(), false);
         let options = write::Options { label, heap: Some(setup.heap.clone()), ..write::Options::default() };
         match publish(records, setup, started, options, &monitor) {
-            // Why they failed was said already.
-            Err(e) if failures() > 0 && matches!(e.downcast_ref(), Some(Error::Refused { .. })) => {}
+            // The failures were reported already.
+            Err(Error::Refused { .. }) if failures() > 0 => {}
             published => drop(published?),
         }
     }
@@ -206,13 +176,13 @@ fn work(setup: &Setup, plan: &Plan, place: &Place, heap: Heap, monitor: Arc<dyn 
         monitor.note(&format!("{} failed: the state after is not saved", counted(failures(), "record")));
         return Ok(Restored::InPart);
     }
-    if plan.no_delete && !plan.no_after {
+    if plan.no_delete && !plan.no_save_snapshot_after {
         make(setup, &Make { kinds: vec![Kind::File], allow_empty: true, ..Make::default() }, monitor)?;
     }
     Ok(Restored::Whole)
 }
 
-/// The command that brings a saved state back.
+/// The command that restores the state before.
 fn undo(setup: &Setup, before: &Place) -> String {
     let roots = [("--file-root", &setup.file), ("--heap-root", &setup.heap), ("--snap-root", &setup.snap)];
     let mut words = vec!["snapshooter".to_string()];

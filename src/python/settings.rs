@@ -1,10 +1,8 @@
 //! From the options and the environment of `snapshooter` to what its commands work with.
 
-use super::args::{Format, Global, LogLevel, Make, Restore};
-use super::compare::Shown;
-use super::restore::Plan;
-use super::{Choice, Setup, make};
-use crate::diff::{Status, Style};
+use super::Setup;
+use super::args::Global;
+use crate::cli::LogLevel;
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
 use crate::monitor::Monitor;
@@ -15,13 +13,13 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// As many as the Python tool works on at once.
+/// The number of files that the Python tool works on at once.
 const PARALLEL: usize = 20;
 
-/// How much to say.
+/// How much the log contains.
 ///
 /// # Errors
-/// If LOGLEVEL is no level.
+/// If LOGLEVEL is not a level.
 pub fn log_level(global: &Global) -> Result<LogLevel> {
     match (global.loglevel, variable("LOGLEVEL")) {
         (Some(level), _) => Ok(level),
@@ -36,15 +34,15 @@ pub fn log_level(global: &Global) -> Result<LogLevel> {
 /// A root, absolute, as it is printed.
 ///
 /// # Errors
-/// If none is given, or what is given is no root.
+/// If none is given, or the text is not a root.
 pub fn absolute(root: Result<Location>) -> Result<Location> {
     root?.made_absolute().or_failed(|| "the current folder".to_string())
 }
 
-/// A number from an option, or else from its variable.
+/// A number from an option, or else from its environment variable.
 ///
 /// # Errors
-/// If the variable has no number, or 0.
+/// If the variable is not a number, or is 0.
 fn number(given: Option<NonZeroUsize>, name: &str) -> Result<usize> {
     let Some(text) = given.is_none().then(|| variable(name)).flatten() else {
         return Ok(given.map_or(PARALLEL, NonZeroUsize::get));
@@ -55,11 +53,11 @@ fn number(given: Option<NonZeroUsize>, name: &str) -> Result<usize> {
         .ok_or_else(|| Error::refused(format!("{name}: {}: expected a number of 1 or more", printable(text.as_bytes()))))
 }
 
-/// How many files to store and to restore at once. The other three numbers are looked at, for what can't be a number, and have
-/// no effect: one thread lists and deletes, and the heap is not listed.
+/// How many files to store and to restore at once. The other three numbers are checked but have no effect: one thread lists and
+/// deletes, and the heap is not listed.
 ///
 /// # Errors
-/// If a variable is no such number.
+/// If a variable is not a number of 1 or more.
 pub fn parallel(global: &Global) -> Result<(usize, usize)> {
     number(global.parallel_delete_in_file, "PARALLEL_DELETE_IN_FILE")?;
     number(global.parallel_listing, "PARALLEL_LISTING")?;
@@ -73,72 +71,29 @@ pub fn parallel(global: &Global) -> Result<(usize, usize)> {
 /// What making and restoring work with.
 ///
 /// # Errors
-/// If a root is missing or no root, or a number is none.
+/// If a root is missing or invalid, or a number is invalid.
 pub fn setup(global: &Global) -> Result<Setup> {
     let (store_jobs, restore_jobs) = parallel(global)?;
-    let (store_jobs, restore_jobs) = (store_jobs.min(MOST_JOBS), restore_jobs.min(MOST_JOBS));
     let heap_cache_file = global.heap_cache_file.clone().or_else(|| variable("HEAP_CACHE_FILE").map(PathBuf::from));
-    let [file, heap, snap] = [global.file.require(), global.heap.require(), global.snap.require()].map(absolute);
-    let (file, heap, snap) = (file?, heap?, snap?);
-    Ok(Setup { file, heap, snap, heap_cache_file, store_jobs, restore_jobs })
+    Ok(Setup {
+        file: absolute(global.roots.file.require())?,
+        heap: absolute(global.roots.heap.require())?,
+        snap: absolute(global.roots.snap.require())?,
+        heap_cache_file,
+        store_jobs: store_jobs.min(MOST_JOBS),
+        restore_jobs: restore_jobs.min(MOST_JOBS),
+    })
 }
 
-/// What the options of `make-snapshot` ask for.
-pub fn making(args: &Make) -> make::Make {
-    make::Make {
-        kinds: args.types.clone(),
-        no_save: args.no_save_snapshot,
-        partial: args.partial,
-        allow_empty: args.allow_empty,
-        dry_run: args.dry_run,
-        before_restore: false,
-    }
-}
-
-/// What the options of `restore-snapshot` ask for.
-pub fn planned(args: Restore, options: Options) -> Plan {
-    Plan {
-        choice: Choice { path: args.path, latest: args.latest, options },
-        no_before: args.no_save_snapshot_before,
-        no_after: args.no_save_snapshot_after,
-        no_delete: args.no_delete,
-        delete_excluded: args.delete_excluded,
-        max_delete: args.max_delete,
-        checksum: args.checksum,
-        partial: args.partial,
-        dry_run: args.dry_run,
-    }
-}
-
-/// The rows that are asked for: all, unless some are named.
-pub fn statuses(asked: &[Status]) -> Vec<Status> {
-    if asked.is_empty() { Status::ALL.to_vec() } else { asked.to_vec() }
-}
-
-/// How rows are to be shown.
-pub fn shown(format: Format) -> Shown {
-    match format {
-        Format::Markdown => Shown::Markdown,
-        Format::Jsonl => Shown::Diff(Style::Jsonl),
-        Format::Table => Shown::Diff(Style::Table),
-        Format::Names => Shown::Diff(Style::Names),
-        Format::Stat => Shown::Diff(Style::Stat),
-    }
-}
-
-/// Checks the storage options, and tells what has no effect: folders of this machine need none.
+/// Checks the storage options, and warns of those without effect: folders of this machine have no options.
 ///
 /// # Errors
-/// If one is no JSON object.
+/// If one is not a JSON object.
 pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<()> {
-    let all = [
-        (global.file.options()?, &global.file.file_root, "FILE_ROOT"),
-        (global.heap.options()?, &global.heap.heap_root, "HEAP_ROOT"),
-        (global.snap.options()?, &global.snap.snap_root, "SNAP_ROOT"),
-    ];
-    for (options, given, name) in all {
-        let root = given.clone().or_else(|| variable(name)).unwrap_or_default();
-        if matches!(Location::parse(&root, name, &Options::default()), Ok(Location::Folder(_))) {
+    let (file, heap, snap) = (&global.roots.file, &global.roots.heap, &global.roots.snap);
+    let all = [(file.options()?, file.given()), (heap.options()?, heap.given()), (snap.options()?, snap.given())];
+    for (options, root) in all {
+        if matches!(Location::parse(&root.unwrap_or_default(), "root", &Options::default()), Ok(Location::Folder(_))) {
             options.without_effect().iter().for_each(|message| monitor.warn(message));
         }
     }

@@ -1,5 +1,5 @@
-//! Editing a record: some keys get a value or go, all others keep their text and their place. Typed fields follow in the same
-//! step, so that nothing is quoted by hand and nothing that was just written is read again.
+//! Editing a record: some keys get a value or are removed, all others keep their text and their place. The typed fields change in
+//! the same step, so that no caller quotes JSON by hand and no new text is parsed again.
 
 use super::{Fields, Kind, Record};
 use crate::digest::{Md5, Sha256};
@@ -12,11 +12,11 @@ use std::ops::Range;
 /// A key that tools write, with the type of its value.
 pub struct Key<T> {
     name: &'static str,
-    /// Puts the value into the typed fields; nothing for a key that has none.
+    /// Puts the value into the typed fields. Does nothing for a key without one.
     note: fn(&mut Fields, Option<T>),
 }
 
-/// The keys that tools write. What they mean is said at [`Fields`] and in the description of the format.
+/// The keys that tools write. [`Fields`] and the description of the format explain them.
 pub mod key {
     use super::{Base64, Key, Md5, Sha256, Time, Xattrs};
 
@@ -68,15 +68,15 @@ pub mod key {
     pub const XATTRS: Key<Xattrs> = Key { name: "xattrs", note: |_, _| () };
 }
 
-/// Bytes that stand in base64, beside a text that can't hold them.
+/// Bytes in base64, for a text that is not UTF-8.
 pub struct Base64(pub Vec<u8>);
 
 /// Names and values of extended attributes.
 pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// A value that has a form in JSON.
+/// A value that can be written as JSON.
 pub trait Json {
-    /// Appends it.
+    /// Appends the JSON of the value.
     fn push_to(&self, out: &mut String);
 }
 
@@ -85,23 +85,23 @@ pub struct Edit<'a> {
     name: Name,
     kind: Kind,
     fields: Fields,
-    /// The text that it had; none for a new record.
+    /// The text before the edit, or None for a new record.
     text: Option<&'a [u8]>,
-    /// The JSON of all new values, one behind the other.
+    /// The JSON of all new values, one after the other.
     json: String,
-    /// The keys that change, each with the place of its new value; None for one that goes.
+    /// The keys that change, each with the place of its new value in `json`, or None if the key is removed.
     changes: Vec<(&'static str, Option<Range<usize>>)>,
 }
 
 impl Record {
-    /// This record, to be edited. Keys that are not touched keep their text. New keys go in before the first greater one, so that
-    /// sorted keys stay sorted.
+    /// Starts an edit of this record. Other keys keep their text. A new key is inserted before the first greater one, so that sorted
+    /// keys stay sorted.
     pub fn edit(&self) -> Edit<'_> {
         let (name, kind, fields) = (self.name.clone(), self.kind, self.fields.clone());
         Edit { name, kind, fields, text: Some(&self.text), json: String::new(), changes: Vec::with_capacity(4) }
     }
 
-    /// A new record. Its keys come in order.
+    /// Starts a new record. Its keys are in order.
     pub fn build(name: Name, kind: Kind) -> Edit<'static> {
         let json = String::with_capacity(320 + name.as_bytes().len());
         Edit { name, kind, fields: Fields::default(), text: None, json, changes: Vec::with_capacity(24) }
@@ -109,7 +109,7 @@ impl Record {
 }
 
 impl Edit<'_> {
-    /// Gives a key a value, or takes it out.
+    /// Sets or removes a key.
     pub fn set<T: Json>(&mut self, key: Key<T>, value: impl Into<Option<T>>) -> &mut Self {
         let value = value.into();
         match &value {
@@ -120,12 +120,12 @@ impl Edit<'_> {
         self
     }
 
-    /// Gives a key a value if there is one, and else leaves the key as it is.
+    /// Sets a key if there is a value, and leaves it unchanged otherwise.
     pub fn set_known<T: Json>(&mut self, key: Key<T>, value: Option<T>) -> &mut Self {
         if value.is_some() { self.set(key, value) } else { self }
     }
 
-    /// Sets the target of a link, and beside it the size and the md5 that a link's record has for it.
+    /// Sets the target of a link, and also its size and md5.
     pub fn set_destination(&mut self, target: Vec<u8>) -> &mut Self {
         self.put("destination", |json| json::push_string(json, &target));
         let bytes = std::str::from_utf8(&target).is_err().then(|| Base64(target.clone()));
@@ -134,7 +134,7 @@ impl Edit<'_> {
         self
     }
 
-    /// Gives a key that has no typed field a value that is JSON already.
+    /// Sets a key without a typed field to a value that is JSON already.
     pub fn set_json(&mut self, key: &'static str, json: &str) -> &mut Self {
         self.put(key, |out| out.push_str(json));
         self
@@ -146,7 +146,7 @@ impl Edit<'_> {
         self.changes.push((key, Some(start..self.json.len())));
     }
 
-    /// The record with all that was changed; of several values of one key the last counts.
+    /// Returns the record with all changes. Of several values of one key, the last one counts.
     pub fn finish(&mut self) -> Record {
         let text = match self.text {
             Some(text) => {
@@ -160,7 +160,7 @@ impl Edit<'_> {
         Record { name, kind: self.kind, fields, text: text.into_bytes() }
     }
 
-    /// The text of a record that had none, its keys in order.
+    /// The text of a new record, its keys in order.
     fn new_text(&mut self) -> String {
         let start = self.json.len();
         json::push_string(&mut self.json, self.name.as_bytes());
@@ -171,7 +171,7 @@ impl Edit<'_> {
         if let Some(word) = self.kind.word() {
             self.put("type", |json| json::push_string(json, word.as_bytes()));
         }
-        // Nearly all come in order, so that this does next to nothing.
+        // Nearly all are in order already, so this is fast.
         self.changes.sort_by_key(|(key, _)| *key);
         let mut text = String::with_capacity(self.json.len() + 16 * self.changes.len());
         let mut changes = self.changes.iter().peekable();
@@ -188,50 +188,35 @@ impl Edit<'_> {
     }
 }
 
-impl Json for bool {
-    fn push_to(&self, out: &mut String) {
-        out.push_str(if *self { "true" } else { "false" });
-    }
+macro_rules! as_displayed {
+    ($($type:ty: $format:literal)*) => {
+        $(impl Json for $type {
+            fn push_to(&self, out: &mut String) {
+                // Writing to a String can't fail.
+                _ = write!(out, $format, self);
+            }
+        })*
+    };
 }
 
-impl Json for u32 {
-    fn push_to(&self, out: &mut String) {
-        u64::from(*self).push_to(out);
-    }
+as_displayed! {
+    bool: "{}"
+    u32: "{}"
+    u64: "{}"
+    Md5: "\"{}\""
+    Sha256: "\"{}\""
 }
 
-impl Json for u64 {
-    fn push_to(&self, out: &mut String) {
-        // Writing to a String can't fail.
-        let _ = write!(out, "{self}");
-    }
-}
-
-/// The shortest text that reads back as the same.
+/// The shortest text that is read back as the same number.
 impl Json for f64 {
     fn push_to(&self, out: &mut String) {
-        match self.fract() == 0.0 && self.abs() < 1e15 {
-            true => _ = write!(out, "{self:.1}"),
-            false => out.push_str(&serde_json::to_string(self).unwrap_or_default()),
-        }
+        out.push_str(&serde_json::to_string(self).unwrap_or_default());
     }
 }
 
 impl Json for String {
     fn push_to(&self, out: &mut String) {
         json::push_string(out, self.as_bytes());
-    }
-}
-
-impl Json for Md5 {
-    fn push_to(&self, out: &mut String) {
-        _ = write!(out, "\"{self}\"");
-    }
-}
-
-impl Json for Sha256 {
-    fn push_to(&self, out: &mut String) {
-        _ = write!(out, "\"{self}\"");
     }
 }
 

@@ -1,4 +1,4 @@
-//! From the keys of a JSON object to the typed fields of a record, and what is wrong with them.
+//! Parses the keys of a JSON object into the typed fields of a record.
 
 use crate::digest::{Md5, Sha256};
 use crate::error::Malformed;
@@ -15,18 +15,18 @@ pub enum Kind {
     Link,
     /// A folder.
     Directory,
-    /// A file, link or folder that something failed for; `error` says what.
+    /// A file, link or folder for which something failed; `error` has the reason.
     Error,
     /// The mark that the stream is whole.
     End,
     /// A row of `snap-diff`: no `type`, but `status`, `left` and `right`.
     Change,
-    /// A type that we do not know. It travels, but is not restored.
+    /// An unknown type. Tools pass the record on, but do not restore it.
     Other,
 }
 
 impl Kind {
-    /// The word for it in `type`; None where there is none of its own.
+    /// The value of `type` for this kind, or None if it has no fixed one.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Kind::File => Some("file"),
@@ -39,14 +39,14 @@ impl Kind {
     }
 }
 
-/// The fields of a record that tools work with. Absent, null or (for times) of another storage's form is `None`.
+/// The fields of a record that tools use. `None` if the key is absent or null, or if a time has another form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields {
     /// Bytes of the content; of the target's text for a link.
     pub size: Option<u64>,
     /// md5 of the content; of the target's text for a link.
     pub md5: Option<Md5>,
-    /// sha256 of the content, where it was read.
+    /// sha256 of the content, if the content was read.
     pub sha256: Option<Sha256>,
     /// Bytes of the heap object.
     pub stored_size: Option<u64>,
@@ -81,7 +81,7 @@ pub struct Fields {
 /// The name, the kind and the typed fields of an object whose `name` is `wtf8`.
 ///
 /// # Errors
-/// The reason in words, starting with the key where it is about one.
+/// The reason in words. If it concerns a key, it starts with the key.
 pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malformed> {
     let mut fields = Fields::default();
     let mut kind = None;
@@ -94,8 +94,10 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
             "type" => kind = Some(kind_of(&string(key, raw)?)),
             "size" => fields.size = Some(whole(key, raw)?),
             "stored_size" => fields.stored_size = Some(whole(key, raw)?),
-            "md5" => fields.md5 = Some(Md5::parse(&string(key, raw)?).ok_or_else(|| not_hex(key, 32, raw))?),
-            "sha256" => fields.sha256 = Some(Sha256::parse(&string(key, raw)?).ok_or_else(|| not_hex(key, 64, raw))?),
+            "md5" => fields.md5 = Some(Md5::parse(&string(key, raw)?).ok_or_else(|| not(key, "32 lower-case hex digits", raw))?),
+            "sha256" => {
+                fields.sha256 = Some(Sha256::parse(&string(key, raw)?).ok_or_else(|| not(key, "64 lower-case hex digits", raw))?)
+            }
             "mtime" => fields.mtime = raw.parse().ok(),
             "created" => fields.created = raw.parse().ok(),
             "modified" => fields.modified = Time::parse_rfc3339(&string(key, raw)?),
@@ -108,7 +110,7 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
             "racy" => fields.racy = truth(key, raw)?,
             "sparse" => fields.sparse = truth(key, raw)?,
             "etag" => fields.etag = Some(string(key, raw)?),
-            "destination" => fields.destination = Some(json::decode(raw).ok_or_else(|| not_string(key, raw))?),
+            "destination" => fields.destination = Some(json::decode(raw).ok_or_else(|| not(key, "a string", raw))?),
             "name_bytes" => name_bytes = Some(base64(key, raw)?),
             "destination_bytes" => destination_bytes = Some(base64(key, raw)?),
             "status" => change = true,
@@ -119,8 +121,8 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
     let name = Name::new(identity("name", wtf8, name_bytes)?);
     match kind {
         Kind::End => {}
-        // It names what failed, which may be just what has a name that nothing else can have. Nobody opens, restores or deletes
-        // anything by the name of an error record.
+        // An error record can have a name that is refused elsewhere, because the name can be the reason of the failure. No tool
+        // opens, restores or deletes a file by the name of an error record.
         Kind::Error if !name.as_bytes().is_empty() => {}
         _ => name.check().map_err(Malformed::new)?,
     }
@@ -133,18 +135,12 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
     Ok((name, kind, fields))
 }
 
-fn kind_of(text: &str) -> Kind {
-    match text {
-        "file" => Kind::File,
-        "link" => Kind::Link,
-        "directory" => Kind::Directory,
-        "error" => Kind::Error,
-        "end" => Kind::End,
-        _ => Kind::Other,
-    }
+fn kind_of(word: &str) -> Kind {
+    let kinds = [Kind::File, Kind::Link, Kind::Directory, Kind::Error, Kind::End];
+    kinds.into_iter().find(|kind| kind.word() == Some(word)).unwrap_or(Kind::Other)
 }
 
-/// The bytes that a string stands for; those of its `_bytes` key where there is one, which then has to match the string.
+/// The bytes that a string stands for. If there is a `_bytes` key, they are its value, which has to match the string.
 fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, Malformed> {
     let own = json::unescape(wtf8);
     match (own, bytes) {
@@ -152,7 +148,7 @@ fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, M
         (Some(own), Some(bytes)) if own == bytes => Ok(bytes),
         (_, Some(bytes)) if name::is_replaced(wtf8, &bytes) => Ok(bytes),
         (_, Some(_)) => {
-            Err(Malformed::new(format!("{key}_bytes: is not {key}; whoever changes {key} has to change or delete both")))
+            Err(Malformed::new(format!("{key}_bytes: is not {key}; a program that changes {key} has to change or delete both")))
         }
         (None, None) => Err(Malformed::new(format!("{key}: holds a lone surrogate that stands for no byte"))),
     }
@@ -160,17 +156,16 @@ fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, M
 
 fn string(key: &str, raw: &str) -> Result<String, Malformed> {
     if !raw.starts_with('"') {
-        return Err(not_string(key, raw));
+        return Err(not(key, "a string", raw));
     }
     match raw.contains('\\') {
-        true => serde_json::from_str(raw).map_err(|_| not_string(key, raw)),
+        true => serde_json::from_str(raw).map_err(|_| not(key, "a string", raw)),
         false => Ok(raw[1..raw.len() - 1].to_string()),
     }
 }
 
 fn base64(key: &str, raw: &str) -> Result<Vec<u8>, Malformed> {
-    json::from_base64(&string(key, raw)?)
-        .ok_or_else(|| Malformed::new(format!("{key}: expected base64, got {}", json::excerpt(raw))))
+    json::from_base64(&string(key, raw)?).ok_or_else(|| not(key, "base64", raw))
 }
 
 /// A whole number, also in the form that jq gives to large ones (`1e+18`, `10737418240.0`).
@@ -180,7 +175,7 @@ fn whole(key: &str, raw: &str) -> Result<u64, Malformed> {
     }
     match raw.parse::<f64>() {
         Ok(n) if n >= 0.0 && n.fract() == 0.0 && n < 18_446_744_073_709_551_616.0 => Ok(n as u64),
-        _ => Err(Malformed::new(format!("{key}: expected a whole number, got {}", json::excerpt(raw)))),
+        _ => Err(not(key, "a whole number", raw)),
     }
 }
 
@@ -189,13 +184,10 @@ fn small(key: &str, raw: &str) -> Result<u32, Malformed> {
 }
 
 fn truth(key: &str, raw: &str) -> Result<bool, Malformed> {
-    raw.parse().map_err(|_| Malformed::new(format!("{key}: expected true or false, got {}", json::excerpt(raw))))
+    raw.parse().map_err(|_| not(key, "true or false", raw))
 }
 
-fn not_string(key: &str, raw: &str) -> Malformed {
-    Malformed::new(format!("{key}: expected a string, got {}", json::excerpt(raw)))
-}
-
-fn not_hex(key: &str, digits: usize, raw: &str) -> Malformed {
-    Malformed::new(format!("{key}: expected {digits} lower-case hex digits, got {}", json::excerpt(raw)))
+/// The error of a key whose value is not what was expected.
+pub fn not(key: &str, expected: &str, raw: &str) -> Malformed {
+    Malformed::new(format!("{key}: expected {expected}, got {}", json::excerpt(raw)))
 }

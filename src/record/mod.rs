@@ -1,4 +1,4 @@
-//! A record: one line of a stream. The fields that tools work with are typed, the rest stays as it came.
+//! A record: one line of a stream. The fields that tools use are typed; everything else stays unchanged.
 
 mod edit;
 mod fields;
@@ -25,8 +25,8 @@ impl Record {
     /// Reads a line (without its end).
     ///
     /// # Errors
-    /// The reason in words, and the name where one could be made out: not UTF-8, not one JSON object, a key twice, no name,
-    /// a name that no tool takes, a field of the wrong type.
+    /// The reason in words, and the name if there is one: not UTF-8, not one JSON object, a duplicate key, no name, a name that no
+    /// tool accepts, or a field of the wrong type.
     pub fn parse(line: &[u8]) -> Result<Record, Malformed> {
         Record::parse_owned(line.to_vec())
     }
@@ -34,20 +34,19 @@ impl Record {
     /// [`Record::parse`] without the copy.
     pub fn parse_owned(line: Vec<u8>) -> Result<Record, Malformed> {
         let object = Object::parse(&line)?;
-        let no_string = |raw| Malformed::new(format!("name: expected a string, got {}", json::excerpt(raw)));
         let raw = object.get("name").ok_or_else(|| Malformed::new("no \"name\""))?;
-        let name = json::decode(raw).ok_or_else(|| no_string(raw))?;
+        let name = json::decode(raw).ok_or_else(|| fields::not("name", "a string", raw))?;
         let named = |malformed| Malformed { name: Some(name.clone()), ..malformed };
         let (name, kind, fields) = fields::typed(&object, &name).map_err(named)?;
         Ok(Record { name, kind, fields, text: line })
     }
 
-    /// A record from its parts, for those who make both from one source.
+    /// A record from its parts, which the caller keeps consistent.
     pub(crate) fn from_parts(name: Name, kind: Kind, fields: Fields, text: Vec<u8>) -> Record {
         Record { name, kind, fields, text }
     }
 
-    /// What failed for a name: a record of type `error`, to stand in place of the record.
+    /// The error record of a name, which takes the place of its record.
     pub fn failure(name: &Name, reason: &str) -> Record {
         Record::build(name.clone(), Kind::Error).set(key::ERROR, reason.to_string()).finish()
     }
@@ -72,12 +71,12 @@ impl Record {
         &self.text
     }
 
-    /// The JSON text of a key's value, as it came.
+    /// The JSON text of a key's value, unchanged.
     pub fn raw(&self, key: &str) -> Option<String> {
         Object::parse(&self.text).ok()?.get(key).map(str::to_string)
     }
 
-    /// The value of a string key; None where it is absent or no string.
+    /// The value of a string key, or None if it is absent or not a string.
     pub fn string(&self, key: &str) -> Option<String> {
         serde_json::from_str(&self.raw(key)?).ok()
     }
@@ -87,12 +86,12 @@ impl Record {
         std::mem::size_of::<Record>() + self.text.capacity() + self.name.as_bytes().len()
     }
 
-    /// Whether this is a file, link, folder or something else that has a place in a tree: no error, end or diff row.
+    /// Whether this is a file, link, folder or another entry of a tree, and not an error, an end record or a row of a diff.
     pub fn is_entry(&self) -> bool {
         matches!(self.kind, Kind::File | Kind::Link | Kind::Directory | Kind::Other)
     }
 
-    /// The exact time of the last change: `modified` where it agrees with `mtime` to the double's precision, else `mtime`.
+    /// The exact time of the last change: `modified` if it agrees with `mtime` within the precision of a double, else `mtime`.
     pub fn modified(&self) -> Option<Time> {
         match (self.fields.modified, self.fields.mtime) {
             (Some(exact), Some(double)) if exact.as_double() != double => Some(Time::from_double(double)),
@@ -102,7 +101,7 @@ impl Record {
         }
     }
 
-    /// Whether a file's time is that of this record, as exactly as the record knows it. True where the record has none.
+    /// Whether a time is that of this record, with the precision of the record. True if the record has no time.
     pub fn has_time(&self, time: Time) -> bool {
         match (self.fields.modified, self.fields.mtime) {
             (Some(exact), Some(double)) if exact.as_double() == double => exact == time,

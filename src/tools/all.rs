@@ -1,8 +1,8 @@
-//! `snapshooter-all`: all tools in one executable, which is what `make install` installs. The name that it is called by says
-//! which tool it is; by its own name it takes the tool as its first argument.
+//! `snapshooter-all`: all tools in one executable, which is what `make install` installs. It is the tool whose name it is called
+//! by. When called by its own name, it takes the name of the tool as the first argument.
 
 use super::{ALL, find};
-use crate::cli::{self, Console, Outcome, completion};
+use crate::cli::{self, Console, completion};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use std::env::args_os;
@@ -15,7 +15,7 @@ const NAME: &str = "snapshooter-all";
 /// Runs the tool that the executable is called by, or that the first argument names; returns its exit status.
 pub fn main() -> ExitCode {
     let mut arguments = args_os();
-    // The link is not followed: where it leads to is the same for all tools.
+    // The link is not followed: its target is the same for all tools.
     let mut tool = args_os().next().and_then(|path| Path::new(&path).file_name().map(ToOwned::to_owned)).unwrap_or_default();
     if tool == NAME {
         arguments.next();
@@ -23,16 +23,15 @@ pub fn main() -> ExitCode {
     }
     match find(&tool) {
         Some(tool) => (tool.main)(arguments),
-        None if tool == "--completions" => cli::finish(&Console::new(NAME), completions().map_err(Into::into)),
-        None => cli::finish(&Console::new(NAME), Err(no_tool(tool.as_bytes()).into())),
+        None if tool == "--completions" => cli::finish(&Console::new(NAME, None), completions()),
+        None => cli::finish(&Console::new(NAME, None), Err(no_tool(tool.as_bytes()))),
     }
 }
 
 /// Writes the completions of all tools into a folder, for `make install`.
-fn completions() -> Result<Outcome> {
-    let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions lacks the folder to write to"))?;
-    completion::write_all(ALL.iter().map(|tool| (tool.command)()), Path::new(&folder))?;
-    Ok(Outcome::Done)
+fn completions() -> Result<()> {
+    let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions needs a folder to write to"))?;
+    completion::write_all(ALL.iter().map(|tool| (tool.command)()), Path::new(&folder))
 }
 
 fn no_tool(name: &[u8]) -> Error {

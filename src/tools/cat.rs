@@ -1,11 +1,10 @@
 //! `snap-cat`: prints the contents of the records.
 
 use crate::cat::cat;
-use crate::cli::HeapRoot;
-use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{self, Console, HeapRoot, Output};
+use crate::error::Result;
 use crate::heap::Heap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Print the contents of the records
@@ -23,19 +22,18 @@ pub struct Args {
     pub output: Option<PathBuf>,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let heap = Heap::open(&args.heap.require()?)?;
     let mut output = Output::new(args.output.as_deref())?;
     let failed = cat(input, &heap, output.writer(), &*console)?;
-    // Half a content is no target for a Makefile; on standard output it has been seen already.
+    // A Makefile must not take an incomplete file for its target. What went to standard output can't be taken back.
     if failed == 0 || args.output.is_none_or(|path| path.as_os_str() == "-") {
         output.finish()?;
     }
-    Ok(Outcome::Done)
+    Ok(())
 }

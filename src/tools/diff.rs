@@ -1,7 +1,7 @@
 //! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{Console, Outcome, Output, SnapRoot, records_in, run};
+use crate::cli::{Console, Output, SnapRoot, records_in};
 use crate::diff::{Options, Printer, Status, Style, diff};
 use crate::display::counted;
 use crate::end::End;
@@ -9,10 +9,8 @@ use crate::error::{Error, Result};
 use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
 use crate::stream::Records;
-use anyhow::bail;
 use std::ffi::OsStr;
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Compare two snapshots or streams: older left, newer right
@@ -46,14 +44,13 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     if args.left == "-" && args.right == "-" {
-        bail!(Error::advise("standard input can be one side only", "give a snapshot or a file for the other"));
+        return Err(Error::advise("only one side can be standard input", "give a snapshot or a file for the other"));
     }
     let style = if args.stat { Style::Stat } else { args.format };
     let statuses = statuses(&args, style);
@@ -62,7 +59,7 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let options = Options { metadata: args.metadata, statuses: statuses.clone(), types: [left_types, right_types] };
 
     let mut out = Output::new(args.out.output.as_deref())?;
-    let mut rows = diff(left, right, options, console);
+    let mut rows = diff(left, right, options, console.clone());
     let mut show = Printer::new(style, !args.no_end.no_end);
     for row in rows.by_ref() {
         show.row(out.writer(), row?)?;
@@ -70,14 +67,15 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     show.finish(out.writer(), &rows, &statuses)?;
     out.finish()?;
     match (rows.errors(), rows.found()) {
-        (0, false) => Ok(Outcome::Done),
-        (0, true) => Ok(Outcome::Negative),
-        (n, _) => bail!(Error::refused(format!("{} failed, so the comparison is not whole", counted(n, "record")))),
+        (0, false) => {}
+        (0, true) => console.set_negative(),
+        (n, _) => return Err(Error::refused(format!("{} failed, so the comparison is not whole", counted(n, "record")))),
     }
+    Ok(())
 }
 
-/// The records of a side in order, and their types where it is known that not all were asked for. What comes on standard input
-/// may be in any order.
+/// The records of a side in order, and their types if it is known that some types were left out. Records on standard input can be
+/// in any order.
 fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
     if spec == "-" {
         let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
@@ -86,7 +84,7 @@ fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Record
     snapshot::any(&snap.choose(spec, console)?, console.clone())
 }
 
-/// Those asked for; else all but equal, which is worth a line of counts and nothing more.
+/// The statuses to show: those given, or else all but `equal`, which only the counts include.
 fn statuses(args: &Args, style: Style) -> Vec<Status> {
     let usual = |status: &Status| style == Style::Stat || *status != Status::Equal;
     Status::ALL.into_iter().filter(|s| if args.status.is_empty() { usual(s) } else { args.status.contains(s) }).collect()

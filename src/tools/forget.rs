@@ -1,8 +1,7 @@
 //! `snap-forget`: chooses the snapshots to drop, and drops them.
 
-use crate::cli::SnapRoot;
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{Console, Output, SnapRoot};
 use crate::display::counted;
 use crate::error::Result;
 use crate::forget::{self, Decision, Grouping, Policy};
@@ -10,7 +9,6 @@ use crate::monitor::Monitor;
 use crate::storage::Location;
 use crate::stream::write_error;
 use std::os::unix::ffi::OsStringExt;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Select snapshots to drop by age, and drop them
@@ -78,15 +76,13 @@ pub enum GroupBy {
     None,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let root = args.snap.require()?;
-    forget(&root, &args.how, Output::new(args.out.output.as_deref())?, &*console)?;
-    Ok(Outcome::Done)
+    forget(&root, &args.how, Output::new(args.out.output.as_deref())?, &*console)
 }
 
 /// Drops snapshots, and prints a line for each.
@@ -107,7 +103,7 @@ pub fn forget(root: &Location, how: &How, mut output: Output, monitor: &dyn Moni
         };
         output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)
     };
-    // The oldest first: whatever stops this, the newest are there.
+    // The oldest first: if an error stops this, the newest snapshots remain.
     let mut dropped = 0;
     for decision in decisions.iter().rev() {
         if !decision.keep {

@@ -1,15 +1,13 @@
 //! `snap-gc`: drops the objects that no snapshot refers to.
 
-use crate::cli::HeapRoot;
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, Outcome, Output, SnapRoot};
+use crate::cli::{Console, HeapRoot, Output, SnapRoot};
 use crate::display::counted;
 use crate::error::Result;
 use crate::gc::{self, Options, Sum};
 use crate::monitor::Monitor;
 use crate::storage::Location;
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Delete objects that no snapshot refers to
@@ -48,12 +46,11 @@ pub struct How {
     pub jobs: Jobs,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let heap = args.heap.require()?;
     let one = SnapRoot { snap_root: None, snap_storage_options: args.snap_storage_options };
     let roots = match args.snap_root.is_empty() {
@@ -63,8 +60,7 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
             args.snap_root.iter().map(|r| Location::parse(r, "--snap-root", &options)).collect::<Result<_>>()?
         }
     };
-    gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)?;
-    Ok(Outcome::Done)
+    gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)
 }
 
 /// Drops objects, and prints a line for each.
@@ -77,7 +73,7 @@ pub fn gc(heap: &Location, roots: &[Location], how: &How, mut output: Output, mo
     let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs };
     let mut gone = false;
     let mut report = |outcome: &gc::Outcome| {
-        // Whoever reads the report may go; the work is done all the same.
+        // The reader of the report may go away. The work continues without it.
         if !gone {
             gone = output.writer().write_all((outcome.json() + "\n").as_bytes()).is_err();
         }

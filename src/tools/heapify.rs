@@ -1,16 +1,13 @@
 //! `snap-heapify`: stores contents and puts md5 into the records.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, Outcome, Output};
-use crate::cli::{FileRoot, HeapRoot, SnapRoot};
-use crate::error::Error;
+use crate::cli::{self, Console, Output, Roots};
+use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options};
 use crate::source;
-use anyhow::bail;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Store contents that the heap lacks, and add their md5 to the records
@@ -22,11 +19,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub input: Option<PathBuf>,
     #[command(flatten)]
-    pub file: FileRoot,
-    #[command(flatten)]
-    pub heap: HeapRoot,
-    #[command(flatten)]
-    pub snap: SnapRoot,
+    pub roots: Roots,
     /// Use the md5 from this snapshot for files that did not change [default: the latest of the snap root]
     #[arg(short, long, value_name = "SNAPSHOT", conflicts_with = "no_base")]
     pub base: Option<OsString>,
@@ -57,18 +50,17 @@ pub struct Args {
     pub out: Out,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
-    let file_root = args.file.require()?;
+    let file_root = args.roots.file.require()?;
     let source = source::open(&file_root)?;
-    let heap_root = if args.no_store { None } else { Some(args.heap.require()?) };
+    let heap_root = if args.no_store { None } else { Some(args.roots.heap.require()?) };
     if let Some(root) = heap_root.as_ref().filter(|root| root.ends_with_process()) {
-        bail!(Error::advise(
+        return Err(Error::advise(
             format!("{root} is gone when this process ends, and the records would refer to what was in it"),
             "give a heap root that lasts, or --no-store to compute md5 only",
         ));
@@ -78,12 +70,11 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
     let base = match args.no_base {
         true => None,
-        false => args.snap.base(args.base.as_deref(), Some(&file_root), &console)?,
+        false => args.roots.snap.base(args.base.as_deref(), Some(&file_root), &console)?,
     };
     let (verify_existing, verify_md5) = (args.verify_existing, args.verify_md5);
     let options = Options { heap, base, verify_existing, verify_md5, cache, jobs };
     console.progress().show(args.progress);
     let output = Output::new(args.out.output.as_deref())?;
-    output.write_all(heapify::heapify(input, source, options, console))?;
-    Ok(Outcome::Done)
+    output.write_all(heapify::heapify(input, source, options, console))
 }

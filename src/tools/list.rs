@@ -1,13 +1,12 @@
 //! `snap-list`: lists the snapshots.
 
-use crate::cli::SnapRoot;
 use crate::cli::args::{Order, Out};
-use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{Console, Output, SnapRoot};
+use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot;
 use crate::stream::write_error;
 use std::os::unix::ffi::OsStringExt;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// List the snapshots, newest first
@@ -33,12 +32,11 @@ pub struct Args {
     pub out: Out,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let mut found = snapshot::list(&args.snap.require()?)?;
     if args.order == Order::Asc {
         found.reverse();
@@ -57,6 +55,5 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
         };
         output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)?;
     }
-    output.finish()?;
-    Ok(Outcome::Done)
+    output.finish()
 }

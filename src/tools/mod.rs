@@ -1,4 +1,4 @@
-//! Each tool on one screen: its options, its call of the stage, its output. An executable is a `main` that calls one of them.
+//! Each tool on one screen: its options, its call of the stage, its output. The `main` of an executable runs one of them.
 
 pub mod all;
 pub mod cat;
@@ -14,6 +14,8 @@ pub mod reuse;
 pub mod scan;
 pub mod verify;
 pub mod write;
+
+pub use crate::cli::run;
 
 use crate::python;
 use clap::{Command, CommandFactory};
@@ -33,19 +35,19 @@ pub struct Tool {
 
 /// Every tool.
 pub const ALL: [Tool; 14] = [
-    Tool { name: "snap-scan", command: scan::Args::command, main: scan::main },
-    Tool { name: "snap-heapify", command: heapify::Args::command, main: heapify::main },
-    Tool { name: "snap-reuse", command: reuse::Args::command, main: reuse::main },
-    Tool { name: "snap-merge", command: merge::Args::command, main: merge::main },
-    Tool { name: "snap-write", command: write::Args::command, main: write::main },
-    Tool { name: "snap-list", command: list::Args::command, main: list::main },
-    Tool { name: "snap-read", command: read::Args::command, main: read::main },
-    Tool { name: "snap-diff", command: diff::Args::command, main: diff::main },
-    Tool { name: "snap-restore", command: restore::Args::command, main: restore::main },
-    Tool { name: "snap-cat", command: cat::Args::command, main: cat::main },
-    Tool { name: "snap-verify", command: verify::Args::command, main: verify::main },
-    Tool { name: "snap-forget", command: forget::Args::command, main: forget::main },
-    Tool { name: "snap-gc", command: gc::Args::command, main: gc::main },
+    Tool { name: "snap-scan", command: scan::Args::command, main: |arguments| run(arguments, scan::work) },
+    Tool { name: "snap-heapify", command: heapify::Args::command, main: |arguments| run(arguments, heapify::work) },
+    Tool { name: "snap-reuse", command: reuse::Args::command, main: |arguments| run(arguments, reuse::work) },
+    Tool { name: "snap-merge", command: merge::Args::command, main: |arguments| run(arguments, merge::work) },
+    Tool { name: "snap-write", command: write::Args::command, main: |arguments| run(arguments, write::work) },
+    Tool { name: "snap-list", command: list::Args::command, main: |arguments| run(arguments, list::work) },
+    Tool { name: "snap-read", command: read::Args::command, main: |arguments| run(arguments, read::work) },
+    Tool { name: "snap-diff", command: diff::Args::command, main: |arguments| run(arguments, diff::work) },
+    Tool { name: "snap-restore", command: restore::Args::command, main: |arguments| run(arguments, restore::work) },
+    Tool { name: "snap-cat", command: cat::Args::command, main: |arguments| run(arguments, cat::work) },
+    Tool { name: "snap-verify", command: verify::Args::command, main: |arguments| run(arguments, verify::work) },
+    Tool { name: "snap-forget", command: forget::Args::command, main: |arguments| run(arguments, forget::work) },
+    Tool { name: "snap-gc", command: gc::Args::command, main: |arguments| run(arguments, gc::work) },
     Tool { name: "snapshooter", command: python::args::Snapshooter::command, main: python::main },
 ];
 

@@ -1,11 +1,10 @@
 //! `snap-read`: prints the records of a snapshot.
 
-use crate::cli::SnapRoot;
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{self, Console, Output, SnapRoot};
+use crate::error::Result;
 use crate::snapshot;
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Print the records of a snapshot
@@ -24,14 +23,12 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let records = snapshot::read(&args.snap.choose(&args.snapshot, &console)?, console)?;
     let output = Output::new(args.out.output.as_deref())?;
-    output.write_all(cli::without_end(records, args.no_end.no_end))?;
-    Ok(Outcome::Done)
+    output.write_all(cli::without_end(records, args.no_end.no_end))
 }

@@ -1,9 +1,9 @@
-//! `snap-restore`: makes files as the records say.
+//! `snap-restore`: creates and changes files to match the records.
 
 use crate::cli::args::Jobs;
-use crate::cli::{self, Console, Outcome, Output};
-use crate::cli::{FileRoot, HeapRoot, SnapRoot};
+use crate::cli::{self, Console, Output, Roots};
 use crate::content::{Content, Contents};
+use crate::error::Result;
 use crate::heap::Heap;
 use crate::join::Side;
 use crate::record::Record;
@@ -11,7 +11,6 @@ use crate::restore::MaxDelete;
 use crate::restore::{Options, restore};
 use crate::storage::Location;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Create and change files to match the records
@@ -23,11 +22,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub input: Option<PathBuf>,
     #[command(flatten)]
-    pub file: FileRoot,
-    #[command(flatten)]
-    pub heap: HeapRoot,
-    #[command(flatten)]
-    pub snap: SnapRoot,
+    pub roots: Roots,
     /// Delete files, links and folders that have no record
     #[arg(long)]
     pub delete: bool,
@@ -62,18 +57,17 @@ pub struct Args {
     pub output: Option<PathBuf>,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
-    let root = args.file.require()?;
-    let heap_root = if args.dry_run { args.heap.get()? } else { Some(args.heap.require()?) };
+    let root = args.roots.file.require()?;
+    let heap_root = if args.dry_run { args.roots.heap.get()? } else { Some(args.roots.heap.require()?) };
     let contents: Arc<dyn Contents> = match &heap_root {
         Some(heap_root) => Arc::new(Heap::open(heap_root)?),
-        // A dry run reads no content, so there need not be a heap; then nothing is said of what it lacks.
+        // A dry run reads no content, so it works without a heap. It then does not report missing objects.
         None => Arc::new(|_: &Record| Ok(Content::Whole(Vec::new()))),
     };
     let shows = args.dry_run || args.output.is_some();
@@ -90,7 +84,7 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
         side: args.side,
         jobs: args.jobs.among(&[Some(&root), heap_root.as_ref()]),
         report: args.output.is_some(),
-        keep: [heap_root.clone(), args.snap.get()?].into_iter().flatten().chain(own).collect(),
+        keep: [heap_root.clone(), args.roots.snap.get()?].into_iter().flatten().chain(own).collect(),
     };
     console.progress().show(args.progress);
     let mut records = restore(input, &root, contents, options, console)?;
@@ -98,5 +92,5 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
         Some(output) => output.write_all(records)?,
         None => records.try_for_each(|record| record.map(drop))?,
     }
-    Ok(Outcome::Done)
+    Ok(())
 }

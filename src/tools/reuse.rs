@@ -2,13 +2,10 @@
 
 use crate::base;
 use crate::cli::args::Out;
-use crate::cli::{self, Console, Outcome, Output};
-use crate::cli::{FileRoot, SnapRoot};
-use crate::error::Error;
-use anyhow::bail;
+use crate::cli::{self, Console, FileRoot, Output, SnapRoot};
+use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Add the md5 of unchanged files to the records
@@ -30,18 +27,16 @@ pub struct Args {
     pub out: Out,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.file.get()?;
     if args.base.is_none() && args.snap.get()?.is_none() {
-        bail!(Error::advise("no snapshot to take md5 over from", "give --base SNAPSHOT, or --snap-root ROOT or SNAP_ROOT"));
+        return Err(Error::advise("no snapshot to take md5 over from", "give --base SNAPSHOT, or --snap-root ROOT or SNAP_ROOT"));
     }
     let base = args.snap.base(args.base.as_deref(), file_root.as_ref(), &console)?;
-    Output::new(args.out.output.as_deref())?.write_all(base::reuse(input, base))?;
-    Ok(Outcome::Done)
+    Output::new(args.out.output.as_deref())?.write_all(base::reuse(input, base))
 }

@@ -1,17 +1,14 @@
 //! `snap-scan`: lists a folder as records.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{self, Console, Outcome, Output};
-use crate::cli::{FileRoot, HeapRoot, SnapRoot};
+use crate::cli::{self, Console, Output, Roots};
 use crate::error::{Error, OrFailed, Result};
 use crate::record::Kind;
 use crate::scan::{self, Filter, Options};
 use crate::storage::Location;
-use anyhow::bail;
 use std::ffi::OsString;
 use std::io::{BufReader, IsTerminal};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// List a folder as records, one per line, in order of name
@@ -23,11 +20,7 @@ pub struct Args {
     #[arg(value_name = "ROOT", conflicts_with = "file_root")]
     pub root: Option<OsString>,
     #[command(flatten)]
-    pub file: FileRoot,
-    #[command(flatten)]
-    pub heap: HeapRoot,
-    #[command(flatten)]
-    pub snap: SnapRoot,
+    pub roots: Roots,
     /// List these types only, separated by commas: f (files), l (links), d (folders)
     #[arg(
         help_heading = "Selection",
@@ -68,15 +61,14 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let root = match &args.root {
-        Some(root) => Location::parse(root, "ROOT", &args.file.options()?)?,
-        None => args.file.require()?,
+        Some(root) => Location::parse(root, "ROOT", &args.roots.file.options()?)?,
+        None => args.roots.file.require()?,
     };
     let mut options = options(&args)?;
     let output = Output::new(args.out.output.as_deref())?;
@@ -86,7 +78,7 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
         Some(path) if path.as_os_str() == "-" => {
             let stdin = cli::stdin()?;
             if stdin.is_terminal() {
-                bail!(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
+                return Err(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
             }
             scan::scan_names(&root, BufReader::new(stdin), "standard input", args.null, options, console)?
         }
@@ -96,14 +88,13 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
             scan::scan_names(&root, BufReader::new(file), &shown, args.null, options, console)?
         }
     };
-    output.write_all(cli::without_end(records, args.no_end.no_end))?;
-    Ok(Outcome::Done)
+    output.write_all(cli::without_end(records, args.no_end.no_end))
 }
 
 fn options(args: &Args) -> Result<Options> {
     let mut filter = Filter::new(&args.exclude, &args.exclude_from, &args.include)?;
     filter.ignore_files.clone_from(&args.ignore_file);
-    let roots = [(args.heap.get()?, "heap root"), (args.snap.get()?, "snap root")];
+    let roots = [(args.roots.heap.get()?, "heap root"), (args.roots.snap.get()?, "snap root")];
     Ok(Options {
         kinds: args.types.clone(),
         filter,

@@ -1,8 +1,7 @@
 //! `snap-verify`: checks that the heap has the content of every record.
 
-use crate::cli::HeapRoot;
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, Outcome, Output};
+use crate::cli::{self, Console, HeapRoot, Output};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::monitor::Monitor;
@@ -10,7 +9,6 @@ use crate::storage::Location;
 use crate::stream::Records;
 use crate::verify as stage;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Check that the heap has the content of every record
@@ -43,16 +41,14 @@ pub struct How {
     pub jobs: Jobs,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let records = cli::records_in(args.input.as_deref())?;
     console.progress().show(args.progress);
-    verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?;
-    Ok(Outcome::Done)
+    verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)
 }
 
 /// Checks contents, and prints a record for each that is missing or damaged.

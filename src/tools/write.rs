@@ -1,8 +1,8 @@
 //! `snap-write`: publishes a stream as a snapshot.
 
-use crate::cli::{self, Console, Outcome};
-use crate::cli::{FileRoot, HeapRoot, SnapRoot};
+use crate::cli::{self, Console, Roots};
 use crate::display::counted;
+use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
 use crate::stream;
@@ -11,7 +11,6 @@ use crate::write::{self, Options};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Publish a stream of records as a complete snapshot, or publish nothing
@@ -23,11 +22,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub input: Option<PathBuf>,
     #[command(flatten)]
-    pub file: FileRoot,
-    #[command(flatten)]
-    pub heap: HeapRoot,
-    #[command(flatten)]
-    pub snap: SnapRoot,
+    pub roots: Roots,
     /// Add a tag to the snapshot, for snap-forget and jq; repeatable
     #[arg(short, long, value_name = "TAG")]
     pub tag: Vec<String>,
@@ -57,21 +52,20 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// Runs the tool with these arguments, the first of which is its name; returns its exit status.
-pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
-    cli::run(arguments, work)
-}
-
-fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
+/// The work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let started = Time::now();
-    // Nothing is published where nobody could be told of it.
+    // Nothing is published if the path can't be printed.
     let mut out = cli::stdout()?;
     let input = cli::records_in(args.input.as_deref())?;
-    let root = args.snap.require()?;
+    let root = args.roots.snap.require()?;
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-    // The option says it, else the end record knows what was scanned, else the variable.
-    let file_root = args.file.get()?.map(|r| r.identity());
-    let explicit = args.file.is_explicit();
+    // The option takes precedence over the end record, which names what was scanned, and that over the variable.
+    let file_root = args.roots.file.get()?.map(|r| r.identity());
+    let explicit = args.roots.file.file_root.is_some();
     let label = Label {
         host: Some(args.host.unwrap_or_else(host)),
         root: file_root.clone().filter(|_| explicit),
@@ -79,7 +73,7 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
         before_restore: args.before_restore,
         ..Label::default()
     };
-    let heap = args.heap.get()?;
+    let heap = args.roots.heap.get()?;
     let options = Options {
         label,
         root: file_root,
@@ -95,7 +89,7 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
     match written.place {
         Some(place) => {
             let line = [place.as_given().as_bytes(), b"\n"].concat();
-            // The snapshot is there; whoever asked may have gone.
+            // The snapshot is published. The reader of the output may be gone.
             out.write_all(&line).and_then(|()| out.flush()).map_err(stream::write_error)?;
         }
         None => console.note(&format!("{} would be published in {root}", counted(written.records, "record"))),
@@ -105,10 +99,10 @@ fn work(args: Args, console: Arc<Console>) -> anyhow::Result<Outcome> {
             true => format!("{came} of {} came", counted(listed, "listed record")),
             false => "other records came than were listed".to_string(),
         };
-        console.note(&format!("{what}: the snapshot is marked as filtered; --complete says that this is meant"));
+        console.note(&format!("{what}: the snapshot is marked as filtered; --complete declares that this is intended"));
     }
     if written.errors > 0 {
         console.warn(&format!("{} missing in the snapshot, because of failures", counted(written.errors, "record")));
     }
-    Ok(Outcome::Done)
+    Ok(())
 }

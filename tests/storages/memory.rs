@@ -6,7 +6,7 @@ use snapshooter::internals::diff::Status;
 use snapshooter::internals::monitor::Recorder;
 use snapshooter::internals::record::Kind;
 use snapshooter::internals::storage::{Location, Options};
-use snapshooter::python::{self, Choice, Make, Plan, Setup, Shown};
+use snapshooter::python::{self, Choice, Format, Make, Restore, Setup};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -39,19 +39,19 @@ fn round(from: &Setup, back: &Location) -> (Vec<String>, Vec<String>) {
     let mut rows = Vec::new();
     let sides = [1, 0].map(|n| Choice { path: Some(format!("latest~{n}").into()), ..Choice::default() });
     let statuses = [Status::OnlyLeft, Status::OnlyRight, Status::Different];
-    let shown = Shown::Diff(snapshooter::internals::diff::Style::Names);
+    let shown = Format(Some(snapshooter::internals::diff::Style::Names));
     let found = python::compare(&from.snap, sides, &statuses, shown, &mut rows, monitor.clone()).expect("a comparison");
     assert!(!found, "{}", String::from_utf8_lossy(&rows));
     let to = Setup { file: back.clone(), ..from.clone() };
     let restored = Arc::new(Recorder::default());
-    python::restore(&to, &Plan::default(), &mut |_| Ok(()), restored.clone()).expect("a restore");
+    python::restore(&to, &Restore::default(), &mut |_| Ok(()), restored.clone()).expect("a restore");
     // Nothing is left to do.
     let mut left = 0;
     let count = &mut |_: &_| {
         left += 1;
         Ok(())
     };
-    python::restore(&to, &Plan { dry_run: true, ..Plan::default() }, count, restored.clone()).expect("a look");
+    python::restore(&to, &Restore { dry_run: true, ..Restore::default() }, count, restored.clone()).expect("a look");
     assert_eq!(left, 0, "{:?}", restored.heard());
     (monitor.heard(), restored.heard())
 }
@@ -97,12 +97,12 @@ fn what_the_records_do_not_have_is_deleted_and_a_missing_root_is_an_error() {
     put(&first, "changed");
     let to = Setup { file: map.clone(), ..from };
     let heard = Arc::new(Recorder::default());
-    python::restore(&to, &Plan::default(), &mut |_| Ok(()), heard.clone()).expect("a restore");
+    python::restore(&to, &Restore::default(), &mut |_| Ok(()), heard.clone()).expect("a restore");
     assert!(store.stat(b"extra/x").expect("a look").is_none(), "{:?}", heard.heard());
     // The state before was saved, so the restore can be undone.
     let undo = heard.heard().into_iter().find(|line| line.starts_with("to undo: ")).expect("a word on undoing");
     let before = undo.rsplit(' ').next().expect("a path").to_string();
-    let plan = Plan { choice: Choice { path: Some(before.into()), ..Choice::default() }, ..Plan::default() };
+    let plan = Restore { choice: Choice { path: Some(before.into()), ..Choice::default() }, ..Restore::default() };
     python::restore(&to, &plan, &mut |_| Ok(()), heard.clone()).expect("undoing");
     assert!(store.stat(b"extra/x").expect("a look").is_some());
 }

@@ -7,7 +7,7 @@ use crate::util::recording::{Call, Recording};
 use snapshooter::internals::monitor::Recorder;
 use snapshooter::internals::record::Kind;
 use snapshooter::internals::storage::{Location, Store};
-use snapshooter::python::{self, Choice, Make, Plan, Setup, Shown};
+use snapshooter::python::{self, Choice, Format, Make, Restore, Setup};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -142,13 +142,13 @@ fn triple(world: &World, places: [Place; 3], number: usize) {
         snapshooter::internals::diff::Status::OnlyLeft,
         snapshooter::internals::diff::Status::OnlyRight,
     ];
-    let names = Shown::Diff(snapshooter::internals::diff::Style::Names);
+    let names = Format(Some(snapshooter::internals::diff::Style::Names));
     let differ = python::compare(&snap, sides, &statuses, names, &mut Vec::new(), Arc::new(Recorder::default()));
     assert!(!differ.unwrap_or_else(|e| panic!("{what}: {e}")), "{what}");
     let back = file.root(world, &format!("back{number}"));
     let to = Setup { file: back.open().0, ..setup };
     let heard = Arc::new(Recorder::default());
-    let restored = python::restore(&to, &Plan::default(), &mut |_| Ok(()), heard.clone());
+    let restored = python::restore(&to, &Restore::default(), &mut |_| Ok(()), heard.clone());
     restored.unwrap_or_else(|e| panic!("{what}: {e:?} {:#?}", heard.heard()));
     assert!(back.tree() == wanted, "{what}: {:#?}", heard.heard());
 }

@@ -55,18 +55,19 @@ impl Location {
         }
     }
 
-    /// Its storage. Listings of a folder pass over symbolic links in it.
+    /// The storage of the root. Listings of a folder pass over the symbolic links in it.
     pub fn store(&self) -> Arc<dyn Store> {
-        match self {
-            Location::Folder(path) => folder::open(path, false),
-            Location::Remote(store) => store.clone(),
-        }
+        self.store_with(false)
     }
 
-    /// Its storage, and listings of a folder go on where symbolic links lead to, for those who must not overlook anything.
+    /// The storage of the root. Listings of a folder follow symbolic links, for callers that must not overlook anything.
     pub fn store_beyond_links(&self) -> Arc<dyn Store> {
+        self.store_with(true)
+    }
+
+    fn store_with(&self, beyond_links: bool) -> Arc<dyn Store> {
         match self {
-            Location::Folder(path) => folder::open(path, true),
+            Location::Folder(path) => folder::open(path, beyond_links),
             Location::Remote(store) => store.clone(),
         }
     }
@@ -87,10 +88,7 @@ impl Location {
     /// # Errors
     /// What the system says.
     pub fn make(&self) -> io::Result<()> {
-        match self {
-            Location::Folder(path) => Access::make_root(path).map(drop),
-            Location::Remote(_) => Ok(()),
-        }
+        self.folder().map_or(Ok(()), |path| Access::make_root(path).map(drop))
     }
 
     /// Whether there is such a root. In a storage without folders there is one wherever there may be one.

@@ -1,7 +1,7 @@
 //! `memory://NAME`: a map in this process, gone when it ends. For tests, and for what works in one process.
 
+use super::intake::Intake;
 use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
-use crate::digest;
 use crate::digest::Md5;
 use crate::etag;
 use crate::json;
@@ -111,18 +111,9 @@ impl Store for Memory {
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
         let path = self.path(key)?;
-        let content = match body {
-            Body::Bytes(bytes) => bytes,
-            Body::Stream(reader) => {
-                let mut bytes = Vec::new();
-                reader.read_to_end(&mut bytes)?;
-                bytes
-            }
-        };
-        let md5 = digest::md5_of(&content);
-        if how.md5.is_some_and(|told| told != md5) || how.size.is_some_and(|told| told != content.len() as u64) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "what arrived is not what was sent"));
-        }
+        let mut intake = Intake::new(body);
+        let content = intake.next(usize::MAX)?;
+        let (md5, _) = intake.check(how)?;
         let mut held = self.lock();
         if how.if_absent && held.0.contains_key(&path) {
             return Ok(false);

@@ -82,11 +82,8 @@ impl Options {
     /// # Errors
     /// If it is of another type.
     pub fn text(&self, key: &str) -> Result<Option<String>> {
-        match self.map.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone()).filter(|t| !t.is_empty())),
-            Some(_) => Err(self.wrong(key, "a text")),
-        }
+        let text = self.get(key, Value::as_str, "a text")?;
+        Ok(text.filter(|text| !text.is_empty()).map(str::to_string))
     }
 
     /// True or false.
@@ -94,11 +91,7 @@ impl Options {
     /// # Errors
     /// If it is of another type.
     pub fn flag(&self, key: &str) -> Result<Option<bool>> {
-        match self.map.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(_) => Err(self.wrong(key, "true or false")),
-        }
+        self.get(key, Value::as_bool, "true or false")
     }
 
     /// A whole number that is not negative.
@@ -106,13 +99,14 @@ impl Options {
     /// # Errors
     /// If it is of another type.
     pub fn number(&self, key: &str) -> Result<Option<u64>> {
-        match self.map.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value.as_u64().map(Some).ok_or_else(|| self.wrong(key, "a whole number")),
-        }
+        self.get(key, Value::as_u64, "a whole number")
     }
 
-    /// Whatever JSON is there.
+    fn get<'a, T>(&'a self, key: &str, typed: fn(&'a Value) -> Option<T>, expected: &str) -> Result<Option<T>> {
+        self.value(key).map(|value| typed(value).ok_or_else(|| self.wrong(key, expected))).transpose()
+    }
+
+    /// The JSON value of a key; None if it is absent or null.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|v| !v.is_null())
     }

@@ -1,6 +1,6 @@
 //! The connection: one process `ssh`, which runs SFTP on the other machine.
 
-use super::names::Names;
+use super::names::with_utf8_names;
 use crate::display::printable;
 use crate::error::Result;
 use crate::storage::place::Place;
@@ -147,7 +147,7 @@ impl Session {
             return Err(io::Error::other("ssh: no pipes"));
         };
         let (said, listening) = Said::listen(errors);
-        let begun = tokio::time::timeout(LONGEST, Sftp::new(to, Names::new(from), SftpOptions::default())).await;
+        let begun = tokio::time::timeout(LONGEST, Sftp::new(to, with_utf8_names(from), SftpOptions::default())).await;
         let failed = match begun {
             Ok(Ok(sftp)) => return Ok(Session { sftp, _ssh: ssh, said }),
             Ok(Err(failed)) => failed,

@@ -109,10 +109,6 @@ impl Store for Folder {
         self.path.join(OsStr::from_bytes(key)).as_os_str().as_bytes().to_vec()
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.list_in(prefix, |_| true)
-    }
-
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
         let start = match self.start(prefix) {
             Ok(Some(start)) => start,
@@ -125,10 +121,6 @@ impl Store for Folder {
     }
 
     fn makes_roots(&self) -> bool {
-        true
-    }
-
-    fn lists_in_order(&self) -> bool {
         true
     }
 

@@ -81,7 +81,7 @@ impl Store for Http {
         &self.url
     }
 
-    fn list<'a>(&'a self, _: &[u8]) -> Listing<'a> {
+    fn list_in<'a>(&'a self, _: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {
         let reason = "a web server has no listing; give names with --files-from";
         Box::new(std::iter::once(Err(io::Error::new(io::ErrorKind::Unsupported, reason))))
     }

@@ -72,7 +72,7 @@ impl Store for Memory {
         &self.url
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+    fn list_in<'a>(&'a self, prefix: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {
         let prefix = [&self.prefix, prefix].concat();
         let mut next = Some(Bound::Included(prefix.clone()));
         let pages = std::iter::from_fn(move || {
@@ -84,10 +84,6 @@ impl Store for Memory {
             Some(page)
         });
         Box::new(pages.flatten().map(Ok))
-    }
-
-    fn lists_in_order(&self) -> bool {
-        true
     }
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {

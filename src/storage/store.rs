@@ -156,28 +156,32 @@ pub trait Store: Send + Sync {
         [self.url().as_bytes(), b"/", key].concat()
     }
 
-    /// All objects whose key starts with `prefix`, which is empty or ends with `/`. In whatever order, unless
-    /// [`Store::lists_in_order`]. Folder markers and folders are none. Made page by page as it is read; nothing more is asked
-    /// of the service after it is dropped. A root that is a missing container, bucket or folder is an error `NotFound`, one that
-    /// is a file `NotADirectory`; a prefix without objects is none.
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a>;
-
-    /// The same, and a storage that has folders opens only those below the prefix that `enters` says yes to; it is given their
-    /// keys with a `/` at the end. The others are passed over without a word. What a storage without folders lists is not less.
-    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
-        let _ = enters;
-        self.list(prefix)
+    /// Lists all objects whose key starts with `prefix`, which is empty or ends with `/`. The order is undefined, unless
+    /// [`Store::lists_in_order`]. Folders, and objects that only mark a folder, are not listed. The listing asks the service page
+    /// by page as it is read, and no more after it is dropped.
+    ///
+    /// Items are errors if the root is a missing container, bucket or folder (`NotFound`) or a file (`NotADirectory`). A prefix
+    /// without objects is an empty listing.
+    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+        self.list_in(prefix, |_| true)
     }
 
-    /// Whether a root that is not there is made by the first put. Until then it has nothing.
+    /// Does what [`Store::list`] does, but a storage that has folders opens only those below the prefix for which `enters`
+    /// returns true; `enters` is given their keys with a `/` at the end. The other folders are passed over without a [`Gap`]. A
+    /// storage without folders lists everything.
+    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a>;
+
+    /// Whether the first put makes a root that is not there. Until then the root is empty.
     fn makes_roots(&self) -> bool {
         false
     }
 
-    /// Whether listings come in the order of the bytes of their keys.
-    fn lists_in_order(&self) -> bool;
+    /// Whether listings are in the order of the bytes of their keys.
+    fn lists_in_order(&self) -> bool {
+        true
+    }
 
-    /// What is there under that key; None where nothing is.
+    /// Returns what the storage says of an object; None if there is none under that key.
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
 
     /// The content from byte `from` on, at most `len` bytes. With `etag`, only if the object still has it. What arrives too

@@ -285,19 +285,11 @@ impl Store for Sftp {
         &self.url
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.list_in(prefix, |_| true)
-    }
-
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
         tree::list(prefix, enters, move |folder| self.folder(folder), &self.url)
     }
 
     fn makes_roots(&self) -> bool {
-        true
-    }
-
-    fn lists_in_order(&self) -> bool {
         true
     }
 

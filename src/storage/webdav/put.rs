@@ -10,7 +10,6 @@ use crate::storage::{tree, web};
 use bytes::Bytes;
 use reqwest::header::HeaderValue;
 use reqwest::{Request, Response, StatusCode};
-use sha2::Digest;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::PoisonError;
@@ -50,8 +49,7 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     let (md5, size) = intake.check(how)?;
     let done = upload(dav, &temp, &content, size, how).and_then(|()| {
         compare(dav, &temp, md5, size)?;
-        let how = Publish { path: &path, if_absent: how.if_absent, is_there, md5, size };
-        publish(dav, &temp, &how)
+        publish(dav, &temp, &path, how.if_absent, is_there, md5, size)
     });
     if !matches!(done, Ok(true)) {
         // Its name tells everybody that it is left over.
@@ -206,46 +204,32 @@ fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
     if !dav.is_plain {
         return is_there(dav, path, size, "that it took the upload");
     }
-    let (mut content, mut digest) = (read::content(dav, path, 0, None, None, None)?, md5::Md5::default());
-    let mut buffer = vec![0; PIECE];
-    loop {
-        match content.read(&mut buffer)? {
-            0 => break,
-            n => digest.update(&buffer[..n]),
-        }
-    }
-    match Md5(digest.finalize().into()) == md5 {
-        true => Ok(()),
-        false => Err(dav.failed(io::ErrorKind::InvalidData, "what arrived is not what was sent")),
+    let mut content = read::content(dav, path, 0, None, None, None)?;
+    let mut intake = Intake::new(Body::Stream(&mut *content));
+    while !intake.next(PIECE)?.is_empty() {}
+    match intake.check(&Put { md5: Some(md5), ..Put::default() }) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(dav.failed(e.kind(), "what arrived is not what was sent")),
     }
 }
 
-/// Looks whether an object of this size is there, as the server says it is.
-fn is_there(dav: &WebDav, path: &str, size: u64, said: &str) -> io::Result<()> {
-    match dav.found_object(path)? {
-        None => Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {said}, but nothing is there"))),
-        Some(there) if there.size != Some(size) => {
-            Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {said}, but another size is there")))
-        }
-        Some(_) => Ok(()),
-    }
+/// Checks that an object of this size is there, as the server claims.
+fn is_there(dav: &WebDav, path: &str, size: u64, claim: &str) -> io::Result<()> {
+    let there = match dav.found_object(path)? {
+        Some(there) if there.size == Some(size) => return Ok(()),
+        Some(_) => "another size",
+        None => "nothing",
+    };
+    Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {claim}, but {there} is there")))
 }
 
-struct Publish<'a> {
-    path: &'a str,
-    if_absent: bool,
-    is_there: bool,
-    md5: Md5,
-    size: u64,
-}
-
-/// Moves an upload to its place. Onto another object only where there is one under just that name: some servers take what stands
-/// behind `?`, `#` or `;` in a name for something else, and would move it onto another one.
-fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
-    let target = dav.request("MOVE", how.path)?;
+/// Moves an upload to its place. It replaces an object only if one with exactly that name `is_there`: some servers cut a name at
+/// `?`, `#` or `;`, and would replace another object.
+fn publish(dav: &WebDav, temp: &str, path: &str, if_absent: bool, is_there_now: bool, md5: Md5, size: u64) -> io::Result<bool> {
+    let target = dav.request("MOVE", path)?;
     let target = HeaderValue::from_str(target.url().as_str())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a name that no header can have"))?;
-    let mut overwrite = how.is_there;
+    let mut overwrite = is_there_now;
     loop {
         let mut request = dav.request("MOVE", temp)?;
         request.headers_mut().insert("destination", target.clone());
@@ -256,14 +240,14 @@ fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
                 dav.made(answer)?;
                 break;
             }
-            412 if how.if_absent => return Ok(false),
-            // Somebody else has put it there meanwhile.
-            412 if !overwrite && dav.found_object(how.path)?.is_some() => overwrite = true,
-            // The answer to a MOVE that was done may be lost, and then there is nothing to be moved again.
-            404 if dav.found_object(temp)?.is_none() => return compare(dav, how.path, how.md5, how.size).map(|()| true),
+            412 if if_absent => return Ok(false),
+            // Another writer has put it there in the meantime.
+            412 if !overwrite && dav.found_object(path)?.is_some() => overwrite = true,
+            // The answer to a successful MOVE was lost perhaps: then the next one finds nothing to move.
+            404 if dav.found_object(temp)?.is_none() => return compare(dav, path, md5, size).map(|()| true),
             _ => return Err(dav.refused(&answer)),
         }
     }
-    // Some servers say that they did it and have not, or have put it under another name.
-    is_there(dav, how.path, how.size, "that it has put it there").map(|()| true)
+    // Some servers claim success and did nothing, or used another name.
+    is_there(dav, path, size, "that it has put it there").map(|()| true)
 }

@@ -15,12 +15,10 @@ pub fn open(dav: &WebDav, path: String, from: u64, len: Option<u64>, etag: Optio
     let Some(etag) = etag else {
         // Servers show a folder as a page for people.
         let found = found(dav, &path)?;
-        return match found.etag.as_deref().filter(|_| knows_etags) {
-            Some(etag) => match content(dav, &path, from, len, Some(etag), found.size) {
-                Err(e) if etag::is_changed(&e) => content(dav, &path, from, len, None, found.size),
-                opened => opened,
-            },
-            None => content(dav, &path, from, len, None, found.size),
+        let known = found.etag.as_deref().filter(|_| knows_etags);
+        return match content(dav, &path, from, len, known, found.size) {
+            Err(e) if known.is_some() && etag::is_changed(&e) => content(dav, &path, from, len, None, found.size),
+            opened => opened,
         };
     };
     if knows_etags {

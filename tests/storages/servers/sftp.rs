@@ -124,7 +124,7 @@ fn a_login_that_is_refused_is_told_once_after_one_try() {
     for (lie, reason) in [
         ("login", "there: ssh: me@there: Permission denied (publickey)."),
         ("none", "there: ssh: subsystem request failed on channel 0"),
-        ("junk", "there: ssh: the other side sends something else than SFTP"),
+        ("junk", "there: ssh: the server sends something other than SFTP"),
     ] {
         for command in ["snap-scan", "printf 'a\\nb\\nc\\n' | snap-scan --files-from -"] {
             let sftp = Sftp::that(lie).root("FILE_ROOT", "files");

@@ -149,15 +149,9 @@ fn covered(types: &[Option<Vec<String>>; 2]) -> Option<Vec<String>> {
 /// Leaves out entries of other types.
 fn only(records: Records, types: Option<Vec<String>>) -> Records {
     let Some(types) = types else { return records };
-    let stays = move |record: &Record| {
-        let word = match record.kind() {
-            Kind::File => "file",
-            Kind::Link => "link",
-            Kind::Directory => "directory",
-            Kind::Other => return false,
-            Kind::Error | Kind::End | Kind::Change => return true,
-        };
-        types.iter().any(|t| t == word)
+    let stays = move |record: &Record| match record.kind() {
+        Kind::Error | Kind::End | Kind::Change => true,
+        kind => kind.word().is_some_and(|word| types.iter().any(|t| t == word)),
     };
     Box::new(records.filter(move |r| r.as_ref().map_or(true, &stays)))
 }
@@ -198,8 +192,8 @@ impl Diff {
             let row = match pair {
                 Pair::Aside(side, record) => self.beside(side, record),
                 Pair::Both(left, right) => Some(self.compare(left, right)?),
-                Pair::Left(left) => self.alone(Side::Left, left)?,
-                Pair::Right(right) => self.alone(Side::Right, right)?,
+                Pair::Left(left) => self.lacks(Side::Right, &left)?.then(|| Row::Change(Status::OnlyLeft, Some(left), None)),
+                Pair::Right(right) => self.lacks(Side::Left, &right)?.then(|| Row::Change(Status::OnlyRight, None, Some(right))),
             };
             match row {
                 Some(Row::Change(status, left, right)) => {
@@ -228,21 +222,11 @@ impl Diff {
         Some(Row::Failure(record))
     }
 
-    /// A name on one side only. Where it failed on the other, or a folder above it did, nobody knows whether it is there: its
-    /// error record stands for it.
-    fn alone(&mut self, side: Side, record: Record) -> Result<Option<Row>> {
-        is_entry(&record)?;
-        let other = match side {
-            Side::Left => Side::Right,
-            Side::Right => Side::Left,
-        };
-        if self.sides[other as usize].has_failed(record.name()) {
-            return Ok(None);
-        }
-        Ok(Some(match side {
-            Side::Left => Row::Change(Status::OnlyLeft, Some(record), None),
-            Side::Right => Row::Change(Status::OnlyRight, None, Some(record)),
-        }))
+    /// Whether an entry is missing on a side where no record has its name. If the name or a folder above it failed there, this is
+    /// not known, and the error record stands for it.
+    fn lacks(&mut self, side: Side, record: &Record) -> Result<bool> {
+        is_entry(record)?;
+        Ok(!self.sides[side as usize].has_failed(record.name()))
     }
 
     fn compare(&mut self, left: Record, right: Record) -> Result<Row> {

@@ -117,16 +117,10 @@ pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
         return Err(super::invalid("not gzip, or garbage behind it"));
     }
     let flags = header.bytes[3];
-    let mut take = |bytes: &mut Vec<u8>, n: usize| -> io::Result<Range<usize>> {
-        let at = bytes.len();
-        bytes.resize(at + n, 0);
-        input.read_exact(&mut bytes[at..])?;
-        Ok(at..at + n)
-    };
     if flags & 4 != 0 {
-        let len = take(&mut header.bytes, 2)?;
+        let len = take(input, &mut header.bytes, 2)?;
         let len = u16::from_le_bytes([header.bytes[len.start], header.bytes[len.start + 1]]);
-        let extra = take(&mut header.bytes, len.into())?;
+        let extra = take(input, &mut header.bytes, len.into())?;
         header.fields = subfields(&header.bytes, extra.clone()).unwrap_or_default();
         header.extra = Some(extra);
     }
@@ -143,11 +137,17 @@ pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
         }
     }
     if flags & 2 != 0 {
-        let at = header.bytes.len();
-        header.bytes.resize(at + 2, 0);
-        input.read_exact(&mut header.bytes[at..])?;
+        take(input, &mut header.bytes, 2)?;
     }
     Ok(Some(header))
+}
+
+/// Reads the next `n` bytes of a header, and returns where they are in it.
+fn take(input: &mut impl BufRead, header: &mut Vec<u8>, n: usize) -> io::Result<Range<usize>> {
+    let at = header.len();
+    header.resize(at + n, 0);
+    input.read_exact(&mut header[at..])?;
+    Ok(at..at + n)
 }
 
 /// The subfields of an extra field; None where their lengths do not add up to its own.

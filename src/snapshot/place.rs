@@ -48,8 +48,7 @@ impl Place {
     /// # Errors
     /// If it is not there or can't be read.
     pub fn open(&self) -> Result<Input> {
-        let reader = self.store.open(&self.key, 0, None, None).or_failed(|| format!("snapshot {self}"))?;
-        Ok(BufReader::with_capacity(64 << 10, reader))
+        self.open_at(0, None)
     }
 
     /// Its size in bytes.
@@ -77,9 +76,12 @@ impl Place {
     /// # Errors
     /// If it is not there or can't be read.
     pub fn open_part(&self, from: u64, len: u64) -> Result<Input> {
-        let reader = self.store.open(&self.key, from, Some(len), None).or_failed(|| format!("snapshot {self}"))?;
-        let limited: Box<dyn Read + Send> = Box::new(reader.take(len));
-        Ok(BufReader::with_capacity(64 << 10, limited))
+        self.open_at(from, Some(len))
+    }
+
+    fn open_at(&self, from: u64, len: Option<u64>) -> Result<Input> {
+        let reader = self.store.open(&self.key, from, len, None).or_failed(|| format!("snapshot {self}"))?;
+        Ok(BufReader::with_capacity(64 << 10, reader))
     }
 
     /// Deletes it for good. One that is gone already is no trouble.

@@ -28,7 +28,22 @@ pub(super) fn explain(path: &str, e: std::io::Error) -> Error {
     }
 }
 
-/// The label of a snapshot; None where it has none, as those of the Python tool.
+/// Does the same for an error of the reader of a snapshot's records.
+fn explained(path: &str, e: Error) -> Error {
+    match e {
+        Error::Io { source, .. } => explain(path, source),
+        e => e,
+    }
+}
+
+/// Starts to read a gzip file, and returns the label in its first header.
+pub(super) fn begin(path: &str, input: Input) -> Result<(GzipReader<Input>, Option<Label>)> {
+    let gzip = GzipReader::new(input).map_err(|e| explain(path, e))?;
+    let label = label_of(gzip.first(), path)?;
+    Ok((gzip, label))
+}
+
+/// Returns the label of a snapshot; None if it has none, as those of the Python tool.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip.
@@ -38,7 +53,7 @@ pub fn label(place: &Place) -> Result<Option<Label>> {
     label_of(&header, &place.to_string())
 }
 
-pub(super) fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
+fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
     Label::of(first).map_err(|reason| damaged(path, reason))
 }
 
@@ -54,7 +69,16 @@ pub(super) fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
     last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 
-/// What the last member of one of our snapshots says, without reading the others.
+/// Returns the totals of a snapshot of which this many records were read. They have to be as many as the totals say.
+fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> {
+    let totals = totals(path, last)?;
+    if totals.records != records {
+        return Err(damaged(path, &format!("it has {}, not {}", counted(records, "record"), totals.records)));
+    }
+    Ok(totals)
+}
+
+/// Returns what the last member of one of our snapshots says, without reading the others.
 ///
 /// # Errors
 /// If it is not there or the file can't be read.
@@ -99,12 +123,8 @@ pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records>
     let shown = place.to_string();
     let input = place.open_part(part.start, part.end - part.start)?;
     let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
-    let records = Reader::new(&shown, gzip).map(move |record| match record {
-        Ok(record) => Ok(with_bytes(record)),
-        Err(Error::Io { source, .. }) => Err(explain(&shown, source)),
-        Err(e) => Err(e),
-    });
-    Ok(Box::new(records))
+    let records = Reader::new(&shown, gzip);
+    Ok(Box::new(records.map(move |record| record.map(with_bytes).map_err(|e| explained(&shown, e)))))
 }
 
 /// The records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` where their names need it,
@@ -152,8 +172,7 @@ fn open(place: &Place) -> Result<Opened> {
     if !named_gzip && start.trim_ascii_start().first() == Some(&b'{') {
         return Ok(Opened::Plain(Box::new(Reader::new(shown, input))));
     }
-    let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
+    let (gzip, label) = begin(&shown, input)?;
     let reader = Reader::new(&shown, gzip);
     Ok(Opened::Gzip(Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false })))
 }
@@ -166,27 +185,13 @@ fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records
         return Ok((reading, types));
     }
     let spool = Spool::collect(reading, sort::BUDGET, &*monitor)?;
-    match spool.end() {
-        Some(end) => Ok((spool.read(), End::of(end).types)),
-        // The Python tool records files only.
-        None => {
-            let types = Some(vec!["file".to_string()]);
-            Ok((ended(spool.read(), End { types: types.clone(), ..End::default() }), types))
-        }
+    if let Some(end) = spool.end() {
+        return Ok((spool.read(), End::of(end).types));
     }
-}
-
-/// The records with an end record behind them, which says which there were.
-fn ended(records: Records, end: End) -> Records {
-    let (mut records, mut listing) = (Some(records), Listing::default());
-    Box::new(std::iter::from_fn(move || {
-        let next = records.as_mut()?.next();
-        match &next {
-            Some(Ok(record)) => listing.add(record),
-            Some(Err(_)) | None => records = None,
-        }
-        Some(next.unwrap_or_else(|| Ok(end.clone().listing(listing).record())))
-    }))
+    // The Python tool records files only.
+    let types = Some(vec!["file".to_string()]);
+    let end = End { types: types.clone(), ..End::default() }.listing(spool.counts().listing);
+    Ok((Box::new(spool.read().chain(std::iter::once(Ok(end.record())))), types))
 }
 
 /// The md5 of everything in a snapshot, or in what stands where snapshots do: error records, end records and the rows of
@@ -196,8 +201,7 @@ fn ended(records: Records, end: End) -> Records {
 /// If the file is damaged or can't be read, or a line is no record.
 pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     let shown = place.to_string();
-    let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
+    let (gzip, label) = begin(&shown, place.open()?)?;
     if label.as_ref().is_some_and(Label::is_later) {
         return Err(Error::refused(format!(
             "snapshot {shown} was written by a later version, and may refer to more than this one knows"
@@ -206,10 +210,7 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     let mut reader = Reader::new(&shown, gzip);
     let mut count = 0;
     for record in reader.by_ref() {
-        let record = record.map_err(|e| match e {
-            Error::Io { source, .. } => explain(&shown, source),
-            e => e,
-        })?;
+        let record = record.map_err(|e| explained(&shown, e))?;
         count += 1;
         record.fields().md5.into_iter().for_each(&mut *take);
         for side in ["left", "right"].iter().filter(|_| record.kind() == Kind::Change) {
@@ -219,10 +220,7 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
         }
     }
     if label.is_some() {
-        let totals = totals(&shown, reader.get_ref().last())?;
-        if totals.records != count {
-            return Err(damaged(&shown, &format!("it has {}, not {}", counted(count, "record"), totals.records)));
-        }
+        totals_of(&shown, reader.get_ref().last(), count)?;
     }
     Ok(())
 }
@@ -238,11 +236,7 @@ struct Reading {
 impl Reading {
     /// The end record of one of our snapshots, once all records were read and are as many as they should be.
     fn end(&self, label: &Label) -> Result<Record> {
-        let totals = totals(&self.shown, self.reader.get_ref().last())?;
-        if totals.records != self.listing.records {
-            let reason = format!("it has {}, not {}", counted(self.listing.records, "record"), totals.records);
-            return Err(damaged(&self.shown, &reason));
-        }
+        let totals = totals_of(&self.shown, self.reader.get_ref().last(), self.listing.records)?;
         let end = End {
             errors: totals.errors,
             filtered: label.filtered,
@@ -280,8 +274,7 @@ impl Iterator for Reading {
                 let text = record.text().escape_ascii().to_string();
                 Some(Err(damaged(&self.shown, &format!("{text:?} is no record of a file"))))
             }
-            Some(Err(Error::Io { source, .. })) => Some(Err(explain(&self.shown, source))),
-            Some(Err(e)) => Some(Err(e)),
+            Some(Err(e)) => Some(Err(explained(&self.shown, e))),
             None => self.label.as_ref().map(|label| self.end(label)),
         };
         self.done = true;

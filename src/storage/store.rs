@@ -5,6 +5,7 @@ use crate::digest::Md5;
 use crate::display::printable;
 use crate::error::named;
 use crate::files;
+use crate::name;
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -234,7 +235,7 @@ pub trait Store: Send + Sync {
 /// # Errors
 /// `InvalidInput`, with the reason.
 pub fn check_key(key: &[u8]) -> io::Result<&str> {
-    check_bytes(key)?;
+    name::check(key).or_else(refused)?;
     std::str::from_utf8(key).or_else(|_| refused("the storage takes no names that are not UTF-8"))
 }
 
@@ -243,22 +244,9 @@ pub fn check_key(key: &[u8]) -> io::Result<&str> {
 /// # Errors
 /// `InvalidInput`, with the reason.
 pub fn check_path(key: &[u8]) -> io::Result<()> {
-    check_bytes(key)?;
+    name::check(key).or_else(refused)?;
     match key.split(|b| *b == b'/').any(<[u8]>::is_empty) {
         true => refused("the name has an empty part, which no folder can have"),
-        false => Ok(()),
-    }
-}
-
-fn check_bytes(key: &[u8]) -> io::Result<()> {
-    if key.is_empty() {
-        return refused("an empty name");
-    }
-    if key.contains(&0) {
-        return refused("the name has a NUL");
-    }
-    match key.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {
-        true => refused("the name has a part . or .."),
         false => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Contents onto a WebDAV server: under another name first, then compared, then moved.
+//! Uploads to a WebDAV server: under a temporary name first, then compared, then moved.
 
 use super::{WebDav, read};
 use crate::digest::Md5;
@@ -16,21 +16,21 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Bytes of a piece of a stream; four of them wait at most.
+/// The bytes of a piece of a stream; at most four of them wait to be sent.
 const PIECE: usize = 256 << 10;
 
-/// What is not longer is held in memory, and so can be sent again.
+/// Shorter contents are held in memory; longer ones in a temporary file. Both can be sent again.
 const SMALL: usize = 4 << 20;
 
-/// Does what [`crate::storage::Store::put`] promises, as far as [`WebDav`] says.
+/// Does what [`crate::storage::Store::put`] promises, within the limits of [`WebDav`].
 pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
-    // Some servers leave control characters out, others make pictures of them.
+    // Some servers leave out control characters, others replace them by symbols.
     if key.contains(char::is_control) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "WebDAV servers take no names with control characters"));
     }
     let path = dav.path(key);
     let is_there = match dav.found(&path)? {
-        // A MOVE onto it would delete all that is in it.
+        // A MOVE would replace the folder and all that is in it.
         Some(there) if there.is_folder == Some(true) => {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name"));
         }
@@ -39,7 +39,7 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     };
     let mut intake = Intake::new(body);
     let first = intake.next(SMALL)?;
-    // Folders are deleted by others; then what we know of them is wrong, once.
+    // If another client has deleted a known folder, the upload fails once, and the folder is made then.
     make_folder(dav, tree::folder_of(&path))?;
     let temp = tree::temp_beside(&path);
     let content = match first.len() < SMALL {
@@ -52,7 +52,7 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
         publish(dav, &temp, &path, how.if_absent, is_there, md5, size)
     });
     if !matches!(done, Ok(true)) {
-        // Its name tells everybody that it is left over.
+        // If this fails, the name still shows that the file is a leftover.
         drop(dav.remove(&temp));
     }
     done
@@ -71,13 +71,13 @@ fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
         status = dav.ask(dav.request("MKCOL", &path)?)?;
     }
     match status.status().as_u16() {
-        // 405: it is there.
+        // 405: there is a folder already.
         200 | 201 | 204 | 405 => {
             dav.made(status)?;
             known().insert(folder.to_string());
             Ok(())
         }
-        // Servers whose root is above ours refuse to make what is there.
+        // If the server's root is below this folder, it refuses to make the folder, which exists.
         _ if dav.found(&path)?.is_some_and(|found| found.is_folder == Some(true)) => {
             known().insert(folder.to_string());
             Ok(())
@@ -92,7 +92,7 @@ enum Upload {
     File(File),
 }
 
-/// A large content in a temporary file: servers want its length first, and a connection that breaks would take all of it along.
+/// Writes a large content to a temporary file: servers want its length first, and after a broken connection it is sent again.
 fn spooled(first: &[u8], intake: &mut Intake<'_>) -> io::Result<File> {
     let what = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", crate::files::temporaries()));
     let mut file = tempfile::tempfile().map_err(what)?;
@@ -143,7 +143,7 @@ fn forget(dav: &WebDav) {
     dav.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// Sends a file, again and again as far as that may help.
+/// Sends a file, and sends it again as long as that may help.
 fn stream(dav: &WebDav, request: &Request, mut file: &File) -> io::Result<Response> {
     let mut tries = dav.policy.begin();
     loop {
@@ -178,17 +178,17 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
             }
             match tokio::time::timeout(stall, pieces.send(Ok(piece.into()))).await {
                 Ok(Ok(())) => {}
-                // The server has answered before it had all; what it says counts.
+                // The server has answered before it had everything; its answer counts.
                 Ok(Err(_)) => break,
                 Err(_) => {
                     request.abort();
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the server takes nothing more"));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the server accepts no more data"));
                 }
             }
         }
         drop(pieces);
         let abort = request.abort_handle();
-        // It may pass what it has got on to somewhere else first.
+        // The server may send the upload to another server first.
         match tokio::time::timeout(finish, request).await {
             Ok(answer) => answer.map_err(io::Error::other)?,
             Err(_) => {
@@ -199,10 +199,10 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
     })?
 }
 
-/// Looks at an upload: its size, and over `webdav://` also its content.
+/// Compares an upload: its size, or over `webdav://` its content.
 fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
     if !dav.is_plain {
-        return is_there(dav, path, size, "that it took the upload");
+        return is_there(dav, path, size, "to have the upload");
     }
     let mut content = read::content(dav, path, 0, None, None, None)?;
     let mut intake = Intake::new(Body::Stream(&mut *content));
@@ -220,7 +220,7 @@ fn is_there(dav: &WebDav, path: &str, size: u64, claim: &str) -> io::Result<()> 
         Some(_) => "another size",
         None => "nothing",
     };
-    Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {claim}, but {there} is there")))
+    Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server claims {claim}, but {there} is there")))
 }
 
 /// Moves an upload to its place. It replaces an object only if one with exactly that name `is_there`: some servers cut a name at
@@ -249,5 +249,5 @@ fn publish(dav: &WebDav, temp: &str, path: &str, if_absent: bool, is_there_now: 
         }
     }
     // Some servers claim success and did nothing, or used another name.
-    is_there(dav, path, size, "that it has put it there").map(|()| true)
+    is_there(dav, path, size, "to have put it there").map(|()| true)
 }

@@ -167,7 +167,7 @@ fn refuse_after_records(snap: &Location, root: Option<&str>, monitor: Arc<dyn Mo
 /// that fails is no failure.
 fn warn_of_newer(root: &Location, monitor: &dyn Monitor) {
     if let Some(newest) = snapshot::list(root).unwrap_or_default().first() {
-        snapshot::tell_future(newest, &mut |message| monitor.warn(message));
+        snapshot::warn_of_future(newest, &mut |message| monitor.warn(message));
     }
 }
 

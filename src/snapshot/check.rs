@@ -1,4 +1,4 @@
-//! Whether a snapshot is whole, without a look at its records.
+//! The check that a snapshot is whole, without reading its records.
 
 use super::index::Index;
 use super::label::Label;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::record::Record;
 use std::io::BufRead;
 
-/// Inflates all of a snapshot and looks at its end and its index, without looking at the records. Gives its label.
+/// Inflates a whole snapshot and checks its end and its index, but not the records. Returns its label.
 ///
 /// # Errors
 /// If it is damaged or can't be read.

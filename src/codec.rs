@@ -1,4 +1,4 @@
-//! Contents and their digests, and gzip: members made and read whole by libdeflate, whatever else is gzip by flate2.
+//! Gzip: members of ours are written and read as a whole by libdeflate; all other gzip is read by flate2.
 
 mod header;
 
@@ -8,17 +8,17 @@ use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::cell::RefCell;
 use std::io::{self, BufRead, Cursor, Read};
 
-/// The length of a gzip member's trailer.
+/// The length of a gzip member's trailer in bytes.
 const TRAILER: usize = 8;
 
-/// Makes one gzip member of a content, with these subfields in its extra field.
+/// Compresses a content to one gzip member, with these subfields in its extra field.
 ///
-/// The header has no time, no name and no comment, so that equal contents make equal members and every reader takes them. With
-/// `sized`, the first subfield has the member's and the content's length: readers can take the member whole and skip from one
-/// to the next.
+/// The header has no time, no name and no comment, so that equal contents give equal members, and all readers accept them. With
+/// `sized`, the first subfield has the lengths of the member and of its content, so that readers can read the member at once, or skip
+/// it.
 ///
 /// # Panics
-/// If the subfields take more than [`FIELDS_LIMIT`] bytes: that is a mistake of the caller.
+/// If the subfields are longer than [`FIELDS_LIMIT`] bytes, which is an error of the caller.
 pub fn member<'a>(content: &[u8], level: i32, fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, sized: bool) -> Vec<u8> {
     let mut out = header::start(fields, sized.then_some(content.len() as u32));
     match content {
@@ -38,13 +38,13 @@ fn deflate(content: &[u8], level: i32, out: &mut Vec<u8>) {
     let start = out.len();
     with_compressor(if is_dense(content) { 0 } else { level }, |c| {
         out.resize(start + c.deflate_compress_bound(content.len()) + TRAILER, 0);
-        // The bound was asked for, so there is room.
+        // The buffer has the size of the bound, so this can't fail.
         let n = c.deflate_compress(content, &mut out[start..]).expect("deflate within its own bound");
         out.truncate(start + n);
     });
 }
 
-/// Whether a content is compressed already, judged by a sample: squeezing it would cost time and save nothing.
+/// Whether a sample of a content can't be compressed: then the content is stored, because compressing would only cost time.
 fn is_dense(content: &[u8]) -> bool {
     const SAMPLE: usize = 16 << 10;
     if content.len() < 4 * SAMPLE {
@@ -58,7 +58,7 @@ fn is_dense(content: &[u8]) -> bool {
     })
 }
 
-/// A compressor has large tables: one a thread and level.
+/// Calls `work` with a compressor. There is one for each thread and level, because its tables are large.
 fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor) -> T) -> T {
     thread_local! {
         static KEPT: RefCell<Vec<(i32, Compressor)>> = const { RefCell::new(Vec::new()) };
@@ -72,13 +72,12 @@ fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor) -> T) -> T 
     })
 }
 
-/// Inflates a file that is one gzip member, whole, if its content has `size` bytes. None if it is anything else, which a
-/// [`GzipReader`] then has to look at.
+/// Inflates a file that is one gzip member whose content has `size` bytes. None if it is anything else; a [`GzipReader`] may read it.
 pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     thread_local! {
         static KEPT: RefCell<Decompressor> = RefCell::new(Decompressor::new());
     }
-    /// Text, an extra field, a name, a comment: a header with more is for the other reader.
+    /// The flags for text, an extra field, a name and a comment. A header with other flags is left to the other reader.
     const USUAL: u8 = 1 | 4 | 8 | 16;
     let header = read_header(&mut &*gzip).ok()??;
     let (lengths, header) = (header.lengths(), header.bytes);
@@ -88,15 +87,15 @@ pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     let end = gzip.len().checked_sub(TRAILER).filter(|end| *end >= header.len() && header[3] & !USUAL == 0)?;
     let mut content = vec![0; size];
     let trailer = &gzip[end..];
-    // The trailer right behind the deflated data is compared with the content, but what is behind that is not looked at: so
-    // its eight bytes have to stand at the end of the file, and nowhere before it.
+    // libdeflate compares the trailer after the deflated data with the content, but ignores what follows. So the eight bytes of the
+    // trailer have to be at the end of the file, and nowhere before.
     let n = KEPT.with_borrow_mut(|d| d.gzip_decompress(gzip, &mut content)).ok()?;
     let is_trailer = trailer[..4] == libdeflater::crc32(&content).to_le_bytes() && trailer[4..] == (size as u32).to_le_bytes();
     let first = || memchr::memmem::find(&gzip[header.len()..], trailer);
     (n == size && is_trailer && first() == Some(end - header.len())).then_some(content)
 }
 
-/// The same, for a member that happens to hold its trailer's bytes twice, as that of nothing at all does.
+/// Inflates a member that [`inflate_whole`] can't, because it has the bytes of its trailer twice by chance, as an empty one does.
 fn inflate_slowly(member: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut decoder = flate2::bufread::GzDecoder::new(member);
     let mut content = Vec::with_capacity(size);
@@ -108,29 +107,29 @@ fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// Reads a gzip file of any number of members. Garbage behind the last member is an error, and so is a cut anywhere.
+/// Reads a gzip file of any number of members. Garbage after the last member is an error, and so is a file that is cut off.
 pub struct GzipReader<R> {
     state: State<R>,
     content: Vec<u8>,
     at: usize,
     first: Header,
     last: Option<Header>,
-    /// Where the member starts whose content is given out, and where the next one does.
+    /// The offset of the member whose content is being read, and that of the next one.
     starts: (u64, u64),
 }
 
-/// Members of ours are read whole; from the first member without our extra field on, flate2 reads the rest.
+/// Members of ours are read at once. From the first member without our extra field on, flate2 reads the rest.
 enum State<R> {
     Members(R),
     Stream(Box<flate2::bufread::MultiGzDecoder<io::Chain<Cursor<Vec<u8>>, R>>>),
     Done,
 }
 
-/// The largest member that is taken whole, in bytes. Ours have at most a sixteenth of it.
+/// The largest member that is read at once, in bytes. Ours have at most a sixteenth of it.
 const MEMBER_LIMIT: u32 = 16 << 20;
 
 impl<R: BufRead> GzipReader<R> {
-    /// Starts to read; the first member's header is read at once.
+    /// Starts to read, and reads the header of the first member.
     ///
     /// # Errors
     /// If the input is empty, not gzip or can't be read.
@@ -148,17 +147,17 @@ impl<R: BufRead> GzipReader<R> {
         &self.first
     }
 
-    /// The header of the last member, once all is read; None where that is none of ours.
+    /// The header of the last member, after everything was read; None if it is none of ours.
     pub fn last(&self) -> Option<&Header> {
         self.last.as_ref()
     }
 
-    /// Where the member starts whose content [`BufRead::fill_buf`] gave; None where that is none of ours.
+    /// The offset of the member whose content [`BufRead::fill_buf`] returned; None if it is none of ours.
     pub fn member_start(&self) -> Option<u64> {
         self.last.is_some().then_some(self.starts.0)
     }
 
-    /// Takes in the member whose header was read.
+    /// Reads the member that has this header.
     fn enter(&mut self, header: Header) -> io::Result<()> {
         self.content.clear();
         self.at = 0;

@@ -1,4 +1,4 @@
-//! Comparing two streams of records: what is only on the left, only on the right, different, or equal.
+//! Comparing two streams of records: names only on the left, only on the right, different, or equal.
 
 mod show;
 
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// What became of a name from left to right, in the words of the Python tool.
+/// The result of comparing the two sides of a name, in the words of the Python tool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum), value(rename_all = "snake_case"))]
 pub enum Status {
@@ -31,7 +31,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// All of them, in the order in which people are shown them.
+    /// All statuses, in the order for display.
     pub const ALL: [Status; 4] = [Status::OnlyLeft, Status::OnlyRight, Status::Different, Status::Equal];
 }
 
@@ -46,15 +46,15 @@ impl fmt::Display for Status {
     }
 }
 
-/// How to compare, and what to put out.
+/// How to compare, and which rows to return.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Compare mode, owner and times too.
     pub metadata: bool,
-    /// Put out rows of these statuses only. Counted are all.
+    /// Return only rows of these statuses. All rows are counted.
     pub statuses: Vec<Status>,
-    /// The types of records that the left and the right side hold, where it is known that not all were asked for. Only types
-    /// that both cover are compared: a snapshot of files alone does not say that folders are gone.
+    /// The types of records that the left and the right side cover, if they are known not to cover all. Only types that both sides
+    /// cover are compared: a snapshot of files only does not mean that the folders are gone.
     pub types: [Option<Vec<String>>; 2],
 }
 
@@ -62,9 +62,9 @@ pub struct Options {
 #[derive(Clone, PartialEq, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
 pub enum Row {
-    /// What became of a name; one side at least is there.
+    /// The status of a name, and the records of both sides, of which at least one is there.
     Change(Status, Option<Record>, Option<Record>),
-    /// An error record of a side, or one for what could not be compared.
+    /// An error record of a side, or one for records that could not be compared.
     Failure(Record),
     /// The end record; there is one if both sides had one.
     End(Record),
@@ -91,30 +91,30 @@ fn change(status: Status, left: Option<&Record>, right: Option<&Record>) -> Reco
     Record::from_parts(name, Kind::Change, Fields::default(), text)
 }
 
-/// How many rows of a status there are, and the bytes of their files on either side.
+/// The number of rows of a status, and the sizes of their files on both sides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
-    /// Bytes of the files on the left.
+    /// The bytes of the files on the left.
     pub left: u64,
-    /// Bytes of the files on the right.
+    /// The bytes of the files on the right.
     pub right: u64,
 }
 
-/// The comparison, row by row. What it counted can be asked for at any time, and is all at its end.
+/// The rows of a comparison. Its counts are available at any time, and complete after the last row.
 pub struct Diff {
     pairs: Join<Records, Records>,
     options: Options,
     monitor: Arc<dyn Monitor>,
     sides: [Seen; 2],
-    own: u64,
-    put_out: Listing,
+    failures: u64,
+    returned: Listing,
     counts: [Count; 4],
     closed: bool,
 }
 
-/// What was seen of a side beside its entries.
+/// The error records and the end record of a side.
 #[derive(Default)]
 struct Seen {
     errors: u64,
@@ -122,7 +122,7 @@ struct Seen {
     failed: BTreeSet<Name>,
 }
 
-/// How many failed names are kept to look rows up in. More come only of streams with errors out of place or in masses.
+/// The number of failed names that are remembered. Only streams with very many errors, or with errors out of order, have more.
 const FAILED_LIMIT: usize = 4096;
 
 /// Compares two streams that are in order (see [`crate::sort`]).
@@ -134,10 +134,19 @@ pub fn diff(left: Records, right: Records, options: Options, monitor: Arc<dyn Mo
     let side = |records| only(end::compared(records), covered.clone());
     let pairs = Join::new(side(left), side(right));
     let sides = [Seen::default(), Seen::default()];
-    Diff { pairs, options, monitor, sides, own: 0, put_out: Listing::default(), counts: [Count::default(); 4], closed: false }
+    Diff {
+        pairs,
+        options,
+        monitor,
+        sides,
+        failures: 0,
+        returned: Listing::default(),
+        counts: [Count::default(); 4],
+        closed: false,
+    }
 }
 
-/// The types that both sides cover; None if that is all.
+/// Returns the types that both sides cover; None if they cover all.
 fn covered(types: &[Option<Vec<String>>; 2]) -> Option<Vec<String>> {
     match types {
         [Some(left), Some(right)] => Some(left.iter().filter(|t| right.contains(t)).cloned().collect()),
@@ -146,24 +155,18 @@ fn covered(types: &[Option<Vec<String>>; 2]) -> Option<Vec<String>> {
     }
 }
 
-/// Leaves out entries of other types.
+/// Removes entries of other types from a stream.
 fn only(records: Records, types: Option<Vec<String>>) -> Records {
     let Some(types) = types else { return records };
-    let stays = move |record: &Record| {
-        let word = match record.kind() {
-            Kind::File => "file",
-            Kind::Link => "link",
-            Kind::Directory => "directory",
-            Kind::Other => return false,
-            Kind::Error | Kind::End | Kind::Change => return true,
-        };
-        types.iter().any(|t| t == word)
+    let stays = move |record: &Record| match record.kind() {
+        Kind::Error | Kind::End | Kind::Change => true,
+        kind => kind.word().is_some_and(|word| types.iter().any(|t| t == word)),
     };
     Box::new(records.filter(move |r| r.as_ref().map_or(true, &stays)))
 }
 
 impl Diff {
-    /// How many rows of that status there were so far, put out or not.
+    /// The counts of a status so far, including rows that are not returned.
     pub fn count(&self, status: Status) -> Count {
         self.counts[status as usize]
     }
@@ -173,10 +176,10 @@ impl Diff {
         Status::ALL.iter().any(|s| *s != Status::Equal && self.count(*s).rows > 0)
     }
 
-    /// How many records failed so far: on the sides, by what their end records say, and here.
+    /// The number of failed records so far: on both sides, also as their end records say, and in this comparison.
     pub fn errors(&self) -> u64 {
         let stated = |seen: &Seen| seen.end.as_ref().map_or(0, |end| end.errors).max(seen.errors);
-        self.sides.iter().map(stated).fold(self.own, u64::saturating_add)
+        self.sides.iter().map(stated).fold(self.failures, u64::saturating_add)
     }
 
     /// The rows as records.
@@ -184,11 +187,11 @@ impl Diff {
         Box::new(self.map(|row| row.map(Row::into_record)))
     }
 
-    /// Counts a row that is put out.
+    /// Counts a row that is returned.
     fn list(&mut self, row: &Row) {
         match row {
-            Row::Change(_, left, right) => left.as_ref().or(right.as_ref()).into_iter().for_each(|r| self.put_out.add(r)),
-            Row::Failure(record) => self.put_out.add(record),
+            Row::Change(_, left, right) => left.as_ref().or(right.as_ref()).into_iter().for_each(|r| self.returned.add(r)),
+            Row::Failure(record) => self.returned.add(record),
             Row::End(_) => {}
         }
     }
@@ -198,8 +201,8 @@ impl Diff {
             let row = match pair {
                 Pair::Aside(side, record) => self.beside(side, record),
                 Pair::Both(left, right) => Some(self.compare(left, right)?),
-                Pair::Left(left) => self.alone(Side::Left, left)?,
-                Pair::Right(right) => self.alone(Side::Right, right)?,
+                Pair::Left(left) => self.lacks(Side::Right, &left)?.then(|| Row::Change(Status::OnlyLeft, Some(left), None)),
+                Pair::Right(right) => self.lacks(Side::Left, &right)?.then(|| Row::Change(Status::OnlyRight, None, Some(right))),
             };
             match row {
                 Some(Row::Change(status, left, right)) => {
@@ -228,21 +231,11 @@ impl Diff {
         Some(Row::Failure(record))
     }
 
-    /// A name on one side only. Where it failed on the other, or a folder above it did, nobody knows whether it is there: its
-    /// error record stands for it.
-    fn alone(&mut self, side: Side, record: Record) -> Result<Option<Row>> {
-        is_entry(&record)?;
-        let other = match side {
-            Side::Left => Side::Right,
-            Side::Right => Side::Left,
-        };
-        if self.sides[other as usize].has_failed(record.name()) {
-            return Ok(None);
-        }
-        Ok(Some(match side {
-            Side::Left => Row::Change(Status::OnlyLeft, Some(record), None),
-            Side::Right => Row::Change(Status::OnlyRight, None, Some(record)),
-        }))
+    /// Whether an entry is missing on a side where no record has its name. If the name or a folder above it failed there, this is
+    /// not known, and the error record stands for it.
+    fn lacks(&mut self, side: Side, record: &Record) -> Result<bool> {
+        is_entry(record)?;
+        Ok(!self.sides[side as usize].has_failed(record.name()))
     }
 
     fn compare(&mut self, left: Record, right: Record) -> Result<Row> {
@@ -252,7 +245,7 @@ impl Diff {
         if files && (left.fields().md5.is_none() || right.fields().md5.is_none()) {
             let reason = "has no md5; run snap-heapify first";
             self.monitor.failure(left.name(), reason);
-            self.own += 1;
+            self.failures += 1;
             return Ok(Row::Failure(Record::failure(left.name(), reason)));
         }
         let same = same_content(&left, &right) && (!self.options.metadata || same_metadata(&left, &right));
@@ -273,11 +266,11 @@ impl Diff {
         if std::mem::replace(&mut self.closed, true) {
             return None;
         }
-        let said = |seen: &Seen| {
+        let end_of = |seen: &Seen| {
             let end = seen.end.clone()?;
             Some(End { records: None, names: None, errors: end.errors.max(seen.errors), sides: None, ..end })
         };
-        let (left, right) = said(&self.sides[0]).zip(said(&self.sides[1]))?;
+        let (left, right) = end_of(&self.sides[0]).zip(end_of(&self.sides[1]))?;
         let end = End {
             errors: self.errors(),
             filtered: left.filtered || right.filtered,
@@ -286,7 +279,7 @@ impl Diff {
             sides: Some(Box::new([left, right])),
             ..End::default()
         };
-        let end = end.listing(self.put_out);
+        let end = end.listing(self.returned);
         Some(Row::End(end.record()))
     }
 }
@@ -299,17 +292,17 @@ impl Iterator for Diff {
         if let Ok(Some(row)) = &next {
             self.list(row);
         }
-        // Whoever asks again after an error must not be told that the stream is whole.
+        // After an error, no end record may say that the stream is whole.
         self.closed |= next.is_err();
         next.transpose()
     }
 }
 
 impl Seen {
-    /// Whether the name or a folder above it failed. Names are asked for in order, and those that are behind are forgotten.
+    /// Whether the name or a folder above it failed. It must be called with names in order, and forgets those that are before.
     fn has_failed(&mut self, name: &Name) -> bool {
         while let Some(first) = self.failed.first() {
-            // All names in a folder stand before the folder's own name with the character behind `/` added.
+            // `0` follows `/`, so all names in a folder sort before the folder's name with a `0` added.
             if Name::new([first.as_bytes(), b"0"].concat()) > *name {
                 break;
             }
@@ -344,12 +337,12 @@ fn same_metadata(left: &Record, right: &Record) -> bool {
     same_if_known(l.mode, r.mode) && same_if_known(l.uid, r.uid) && same_if_known(l.gid, r.gid) && same_time(left, right)
 }
 
-/// Storages know different things: what one side does not say is no difference.
+/// Whether two values are equal, or one is missing: storages have different metadata, and a missing value is no difference.
 fn same_if_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
     left.is_none() || right.is_none() || left == right
 }
 
-/// Times are compared as exactly as both sides know them: the Python tool has no more than a double.
+/// Whether the times are equal, compared as exactly as both sides have them: those of the Python tool are doubles.
 fn same_time(left: &Record, right: &Record) -> bool {
     let (Some(l), Some(r)) = (left.modified(), right.modified()) else { return true };
     match left.fields().modified == Some(l) && right.fields().modified == Some(r) {

@@ -191,10 +191,10 @@ pub fn temporary_folder() -> Result<TempDir> {
     tempfile::tempdir().or_failed(temporaries)
 }
 
-/// Where temporary files lie, for messages.
+/// Names what failed in messages about temporary files: the file and its folder.
 pub fn temporaries() -> String {
     let folder = std::env::temp_dir();
-    format!("make a temporary file in {} (TMPDIR says where)", printable(folder.as_os_str().as_encoded_bytes()))
+    format!("temporary file in {} (TMPDIR says where)", printable(folder.as_os_str().as_encoded_bytes()))
 }
 
 /// Writes a small file for the user in one go.

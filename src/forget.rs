@@ -19,7 +19,7 @@ use chrono::{DateTime, Local, TimeZone};
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 
-/// What makes snapshots a group that the rules are applied to by itself.
+/// The properties that snapshots of a group share. The rules are applied to each group separately.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grouping {
     /// The file root.
@@ -30,12 +30,12 @@ pub struct Grouping {
     pub tags: bool,
 }
 
-/// A group: its root, host and tags, as far as they make groups, and whether it is the copies from before restores. These never
-/// take the place of an ordinary snapshot of the same day.
+/// The key of a group: whether its snapshots are safety copies from before a restore, and their root, host and tags, as far as the
+/// user groups by them. Safety copies never replace an ordinary snapshot of the same period.
 type Group = (bool, Option<String>, Option<String>, Vec<String>);
 
-/// What is to become of every snapshot of a snap root, newest first; `jobs` are read at once. A damaged one is not in it: it is a failure that the
-/// monitor hears of, it is kept, and no other is dropped for its sake.
+/// Decides for every snapshot of a snap root, newest first, whether to keep it; `jobs` snapshots are read at once. A damaged
+/// snapshot is reported to the monitor as a failure. It gets no decision, is kept, and does not count for the rules.
 ///
 /// # Errors
 /// If the snap root can't be listed, the policy has no rule, or a group would lose all its snapshots.
@@ -72,7 +72,7 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, jobs: usize, monitor
     Ok(all)
 }
 
-/// The wall clock's time of a moment, here.
+/// Returns the local time of a moment.
 fn local(time: crate::time::Time) -> DateTime<chrono::FixedOffset> {
     let utc = DateTime::from_timestamp(time.sec, time.nsec).unwrap_or_default();
     Local.from_utc_datetime(&utc.naive_utc()).fixed_offset()
@@ -85,7 +85,7 @@ fn group(label: &Label, by: Grouping) -> Group {
     (label.before_restore, label.root.clone().filter(|_| by.root), label.host.clone().filter(|_| by.host), tags)
 }
 
-/// A decision as a JSON object: `action` (`keep` or `drop`), the `reasons`, and what `snap-list --json` says of the snapshot.
+/// Returns a decision as a JSON object: `action` (`keep` or `drop`), the `reasons`, and the keys of `snap-list --json`.
 ///
 /// # Errors
 /// If the snapshot can't be read.

@@ -42,16 +42,7 @@ impl Name {
     /// # Errors
     /// The reason, in words.
     pub fn check(&self) -> Result<(), &'static str> {
-        if self.bytes.is_empty() {
-            return Err("the name is empty");
-        }
-        if self.bytes.contains(&0) {
-            return Err("the name holds a NUL byte");
-        }
-        if self.bytes.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {
-            return Err("the name has a part \".\" or \"..\"");
-        }
-        Ok(())
+        check(&self.bytes)
     }
 
     /// Whether `self` is a folder above `other`: `a` of `a/b`, not of `a-b`.
@@ -125,6 +116,23 @@ impl<'de> Deserialize<'de> for NameList {
         });
         names.collect::<Result<_, _>>().map(NameList)
     }
+}
+
+/// Does what [`Name::check`] does, for the bytes of a name.
+///
+/// # Errors
+/// The reason, in words.
+pub fn check(name: &[u8]) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("the name is empty");
+    }
+    if name.contains(&0) {
+        return Err("the name holds a NUL byte");
+    }
+    if name.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {
+        return Err("the name has a part \".\" or \"..\"");
+    }
+    Ok(())
 }
 
 /// Compares by code point, bytes that are not UTF-8 as U+DC80..U+DCFF.

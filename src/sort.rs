@@ -1,8 +1,9 @@
-//! Puts a stream in order in bounded memory: sorted runs in one unnamed temporary file, merged. Input that is in order
-//! already is one single run, so that it is only spooled. The whole input is read and checked before the first record comes out.
+//! Sorts a stream in bounded memory: sorted runs are written to an unnamed temporary file, and merged. Input that is already in
+//! order is a single run, which is not merged. The whole input is read and checked before the first record is returned.
 
 use crate::end::Listing;
 use crate::error::{Error, OrFailed, Result};
+use crate::files::{temporaries, temporary};
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Kind, Record};
@@ -17,17 +18,18 @@ use std::sync::Arc;
 /// How many bytes of records ([`Record::footprint`]) are held in memory.
 pub const BUDGET: usize = 16 << 20;
 
-/// The records in order of their names. Error records are sorted along; the end record, if there is one, stays the last.
+/// Returns the records in the order of their names. Error records are sorted with the others; the end record, if there is one,
+/// stays the last.
 ///
-/// The same name twice is kept once, with a warning, where both say the same: same type and md5, two folders, or the same text.
+/// Of two records of one name, one is kept, with a warning, if both say the same: same type and md5, two folders, or the same text.
 ///
 /// # Errors
-/// Those of the input; a name that stands for two different things; no place for the temporary file.
+/// Those of the input; a name that stands for two different things; a temporary file that can't be written.
 pub fn ordered(input: Records, monitor: Arc<dyn Monitor>) -> Result<Records> {
     Ok(Spool::collect(input, BUDGET, &*monitor)?.read())
 }
 
-/// A whole stream, in order, in memory or in a temporary file. It can be read more than once.
+/// A whole stream in order, held in memory or in a temporary file. It can be read more than once.
 #[derive(Clone)]
 pub struct Spool {
     held: Held,
@@ -35,7 +37,7 @@ pub struct Spool {
     counts: Counts,
 }
 
-/// What came in; entries and changes duplicates and all.
+/// The numbers of records that were read. Entries and changes include duplicates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Files, links, folders and others.
@@ -44,7 +46,7 @@ pub struct Counts {
     pub changes: u64,
     /// Error records.
     pub errors: u64,
-    /// All of them, a name that came twice counted once.
+    /// All records, duplicates counted once.
     pub listing: Listing,
 }
 
@@ -55,7 +57,7 @@ enum Held {
 }
 
 impl Spool {
-    /// Reads all of a stream, holding about `budget` bytes of it in memory. Same errors as [`ordered`].
+    /// Reads a whole stream, and holds about `budget` bytes of it in memory. Same errors as [`ordered`].
     pub fn collect(input: Records, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
         let mut sorter = Sorter {
             budget,
@@ -66,6 +68,7 @@ impl Spool {
             file: None,
             runs: Vec::new(),
             last: None,
+            unique: Unique::new(monitor),
             listing: Listing::default(),
         };
         let (mut end, mut counts) = (None, Counts::default());
@@ -94,7 +97,7 @@ impl Spool {
         self.end.as_ref()
     }
 
-    /// How many records came in.
+    /// The numbers of records that were read.
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -126,9 +129,11 @@ struct Sorter<'a> {
     size: usize,
     in_order: bool,
     file: Option<BufWriter<File>>,
-    runs: Vec<(Run, Unique<'a>)>,
+    runs: Vec<Run>,
     /// The last name of the last run.
     last: Option<Name>,
+    /// Of the last run.
+    unique: Unique<'a>,
     listing: Listing,
 }
 
@@ -141,7 +146,7 @@ impl Sorter<'_> {
         if self.size > self.budget { self.spill() } else { Ok(()) }
     }
 
-    /// Sorts what is in memory. Of equal names the earlier stays the earlier.
+    /// Sorts the records in memory. Records of equal names keep their order.
     fn sort(&mut self) {
         if !self.in_order {
             self.records.sort_by(|a, b| a.name().cmp(b.name()));
@@ -149,63 +154,57 @@ impl Sorter<'_> {
         (self.in_order, self.size) = (true, 0);
     }
 
-    /// Writes what is in memory to the file: onto the last run where that keeps it in order, else as a new run.
+    /// Writes the records in memory to the file: to the end of the last run if that keeps it in order, else as a new run.
     fn spill(&mut self) -> Result<()> {
         self.sort();
         let Some(first) = self.records.first() else { return Ok(()) };
-        let start = self.runs.last().map_or(0, |(run, _)| run.end);
+        let start = self.runs.last().map_or(0, |run| run.end);
         if self.last.as_ref().is_none_or(|last| last > first.name()) {
-            self.runs.push((Run { start, end: start }, Unique::new(self.monitor)));
+            self.runs.push(Run { start, end: start });
+            self.unique = Unique::new(self.monitor);
         }
         self.last = self.records.last().map(|r| r.name().clone());
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(BufWriter::with_capacity(1 << 16, temporary()?)),
         };
-        if let Some((run, unique)) = self.runs.last_mut() {
+        if let Some(run) = self.runs.last_mut() {
             for record in self.records.drain(..) {
-                match unique.accept(&record)? {
-                    true => run.end += append(file, &record)?,
-                    false => self.listing.remove(&record),
+                if self.unique.keeps(&record, &mut self.listing)? {
+                    run.end += append(file, &record)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// What is held, and what it is a list of.
+    /// Returns the sorted records and their listing.
     fn finish(mut self) -> Result<(Held, Listing)> {
         if self.runs.is_empty() {
             self.sort();
-            let (mut unique, mut failed) = (Unique::new(self.monitor), Ok(()));
-            self.records.retain(|record| match unique.accept(record) {
-                Ok(true) => true,
-                Ok(false) => {
-                    self.listing.remove(record);
-                    false
-                }
-                Err(e) => {
-                    failed = Err(e);
+            let mut outcome = Ok(());
+            self.records.retain(|record| {
+                self.unique.keeps(record, &mut self.listing).unwrap_or_else(|e| {
+                    outcome = Err(e);
                     true
-                }
+                })
             });
-            return failed.map(|()| (Held::Memory(Arc::new(self.records)), self.listing));
+            return outcome.map(|()| (Held::Memory(Arc::new(self.records)), self.listing));
         }
         self.spill()?;
         let Some(file) = self.file.take() else { return Ok((Held::Memory(Arc::default()), self.listing)) };
-        let file = Arc::new(file.into_inner().map_err(|e| e.into_error()).or_failed(writing)?);
-        let runs: Vec<Run> = self.runs.iter().map(|(run, _)| *run).collect();
-        match runs[..] {
+        let file = Arc::new(file.into_inner().or_failed(temporaries)?);
+        match self.runs[..] {
             [run] => Ok((Held::File(file, run), self.listing)),
-            _ => self.merged(&file, &runs),
+            _ => self.merged(&file),
         }
     }
 
-    /// Several runs as one, in a new file.
-    fn merged(&self, file: &Arc<File>, runs: &[Run]) -> Result<(Held, Listing)> {
-        let buffer = (self.budget / runs.len()).clamp(1 << 12, 1 << 18);
-        let mut heads = BinaryHeap::with_capacity(runs.len());
-        for (number, run) in runs.iter().enumerate() {
+    /// Merges several runs into one, in a new file.
+    fn merged(&self, file: &Arc<File>) -> Result<(Held, Listing)> {
+        let buffer = (self.budget / self.runs.len()).clamp(1 << 12, 1 << 18);
+        let mut heads = BinaryHeap::with_capacity(self.runs.len());
+        for (number, run) in self.runs.iter().enumerate() {
             let mut rest = RunReader::new(file.clone(), *run, buffer);
             if let Some(record) = rest.next().transpose()? {
                 heads.push(Head { record, number, rest });
@@ -214,21 +213,20 @@ impl Sorter<'_> {
         let mut out = BufWriter::with_capacity(1 << 16, temporary()?);
         let (mut unique, mut end, mut listing) = (Unique::new(self.monitor), 0, self.listing);
         while let Some(mut head) = heads.pop() {
-            match unique.accept(&head.record)? {
-                true => end += append(&mut out, &head.record)?,
-                false => listing.remove(&head.record),
+            if unique.keeps(&head.record, &mut listing)? {
+                end += append(&mut out, &head.record)?;
             }
             if let Some(record) = head.rest.next().transpose()? {
                 head.record = record;
                 heads.push(head);
             }
         }
-        let out = out.into_inner().map_err(|e| e.into_error()).or_failed(writing)?;
+        let out = out.into_inner().or_failed(temporaries)?;
         Ok((Held::File(Arc::new(out), Run { start: 0, end }), listing))
     }
 }
 
-/// A run's next record. The greatest of a heap is the first by name, of equal names the one from the earlier run.
+/// The next record of a run. The greatest in a heap is the first by name; of equal names, the one from the earlier run.
 struct Head {
     record: Record,
     number: usize,
@@ -255,10 +253,10 @@ impl PartialEq for Head {
 
 impl Eq for Head {}
 
-/// Looks at records in order and finds names that come twice.
+/// Finds names that come twice in sorted records.
 struct Unique<'a> {
     monitor: &'a dyn Monitor,
-    /// The last record that was no error record.
+    /// The last record that is not an error record.
     entry: Option<Record>,
 }
 
@@ -267,52 +265,40 @@ impl<'a> Unique<'a> {
         Unique { monitor, entry: None }
     }
 
-    /// Whether to keep the record.
-    fn accept(&mut self, record: &Record) -> Result<bool> {
+    /// Whether to keep a record. One that is not kept is removed from the listing.
+    fn keeps(&mut self, record: &Record, listing: &mut Listing) -> Result<bool> {
         if record.kind() == Kind::Error {
             return Ok(true);
         }
-        if let Some(last) = self.entry.as_ref().filter(|last| last.name() == record.name()) {
-            if !same(last, record) {
-                let name = record.name().printable();
-                return Err(Error::refused(format!("{name}: this name stands for two different things in the input")));
-            }
-            self.monitor
-                .warn(&format!("{}: this name came twice with the same content, once is kept", record.name().printable()));
-            return Ok(false);
+        let Some(last) = self.entry.as_ref().filter(|last| last.name() == record.name()) else {
+            self.entry = Some(record.clone());
+            return Ok(true);
+        };
+        let name = record.name().printable();
+        if !same(last, record) {
+            return Err(Error::refused(format!("{name}: this name stands for two different things in the input")));
         }
-        self.entry = Some(record.clone());
-        Ok(true)
+        self.monitor.warn(&format!("{name}: this name came twice with the same content, once is kept"));
+        listing.remove(record);
+        Ok(false)
     }
 }
 
 fn same(a: &Record, b: &Record) -> bool {
-    let said = |r: &Record| r.fields().md5;
-    a.text() == b.text() || a.kind() == b.kind() && (a.kind() == Kind::Directory || said(a).is_some() && said(a) == said(b))
+    let md5 = |r: &Record| r.fields().md5;
+    a.text() == b.text() || a.kind() == b.kind() && (a.kind() == Kind::Directory || md5(a).is_some() && md5(a) == md5(b))
 }
 
-fn temporary() -> Result<File> {
-    crate::files::temporary()
-}
-
-fn writing() -> String {
-    let folder = std::env::temp_dir();
-    format!(
-        "keep records in a temporary file in {} (TMPDIR says where)",
-        crate::display::printable(folder.as_os_str().as_encoded_bytes())
-    )
-}
-
-/// Writes a record behind its length, and says how many bytes that were.
+/// Writes a record behind its length. Returns the number of bytes written.
 fn append(file: &mut impl Write, record: &Record) -> Result<u64> {
     let text = record.text();
     let length = u32::try_from(text.len())
         .map_err(|_| Error::refused(format!("{}: the record is too long", record.name().printable())))?;
-    file.write_all(&length.to_le_bytes()).and_then(|()| file.write_all(text)).or_failed(writing)?;
+    file.write_all(&length.to_le_bytes()).and_then(|()| file.write_all(text)).or_failed(temporaries)?;
     Ok(u64::from(length) + 4)
 }
 
-/// Reads a run by positions, so that many can share one file.
+/// Reads a run by positions, so that many readers can share one file.
 struct RunReader {
     input: std::io::BufReader<At>,
 }
@@ -353,7 +339,7 @@ impl Iterator for RunReader {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Result<Record>> {
-        self.next_record().or_failed(|| format!("{}, and read it again", writing())).transpose()
+        self.next_record().or_failed(temporaries).transpose()
     }
 }
 

@@ -14,53 +14,53 @@ use crate::stream::Records;
 use crate::time::Time;
 use std::sync::Arc;
 
-/// What to publish and under which conditions.
+/// The label of the snapshot, and the conditions to publish it.
 #[derive(Default)]
 pub struct Options {
-    /// What the snapshot says of itself. What the end record knows of `types`, `filtered`, rules, kept out names, the root folder
-    /// and (where it is none) `root` is added.
+    /// The label. The end record adds `types`, `filtered`, the rules, the names kept out, the root folder, and `root` if the label has
+    /// none.
     pub label: Label,
-    /// The root to name where neither the label nor the end record knows it.
+    /// The root to record if neither the label nor the end record has one.
     pub root: Option<String>,
-    /// Publish also when records failed.
+    /// Publish even if records failed.
     pub partial: bool,
     /// Accept a stream without an end record.
     pub unterminated: bool,
-    /// Publish only what is whole: nothing left out but by known rules.
+    /// Publish only a whole stream, from which only known rules left something out.
     pub whole: bool,
-    /// What is missing is meant to be missing: the snapshot is not marked as filtered for it.
+    /// Missing records are intended: they do not mark the snapshot as filtered.
     pub complete: bool,
-    /// Publish no records after a snapshot of the same root that has some.
+    /// Publish an empty snapshot even if the one before it, of the same root, has records.
     pub allow_empty: bool,
-    /// Do all but publish.
+    /// Check everything, and publish nothing.
     pub dry_run: bool,
-    /// The heap that the records refer to, where it is known: it notes the snap root, and objects that `snap-gc` deleted or is
-    /// about to delete are found.
+    /// The heap that the records refer to, if it is known. It notes the snap root, and records of objects that `snap-gc` has deleted
+    /// or is about to delete are found.
     pub heap: Option<Location>,
 }
 
-/// What was published.
+/// The published snapshot.
 #[derive(Debug)]
 pub struct Written {
-    /// Where it is; None after a dry run.
+    /// The place of the snapshot; None after a dry run.
     pub place: Option<Place>,
-    /// Records in it.
+    /// The number of records.
     pub records: u64,
-    /// Records that failed and are missing in it.
+    /// The number of records that failed and are missing.
     pub errors: u64,
-    /// How many records were listed and how many came, where other records came than were listed and nobody said that this is
-    /// meant. The snapshot is marked as filtered.
+    /// The number of listed records and the number of those that came, if these are different records and that is not intended. The
+    /// snapshot is marked as filtered then.
     pub short: Option<(u64, u64)>,
 }
 
 /// Publishes a stream as a snapshot of the time `started`.
 ///
 /// # Errors
-/// If the stream is not whole, has failures, or has files without md5, unless that was asked for; if a record is no file; if
-/// the stream is empty and the snapshot before is not; if the snap root can't be written. Nothing is then published.
+/// If the stream is not whole, has failures, or is empty after a snapshot with records, unless the options allow it; if a file has no
+/// md5, or a record is a row of `snap-diff`; if the snap root can't be written. Nothing is published then.
 pub fn write(input: Records, root: &Location, started: Time, options: Options, monitor: Arc<dyn Monitor>) -> Result<Written> {
     let checked = input.map(|record| record.and_then(check));
-    // Nothing is written before all of the input was seen.
+    // The whole input is read before anything is written.
     let spool = Spool::collect(Box::new(checked), sort::BUDGET, &*monitor)?;
     let (end, short) = ended(&spool, &options)?;
     let errors = spool.counts().errors.max(end.errors);
@@ -102,11 +102,11 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     Ok(Written { place: Some(place), records, errors, short })
 }
 
-/// The end record of the stream, compared with what came; and how many were listed and came, where these are others.
+/// Returns the end record, compared with the records that came, and the numbers of [`Written::short`].
 fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> {
     let Some(record) = spool.end() else {
         return match options.unterminated {
-            // What does not say that it is whole may not be.
+            // Without an end record, the stream may not be whole.
             true => Ok((End { filtered: !options.complete, ..End::default() }, None)),
             false => Err(Error::rule(
                 Refusal::NoEndRecord,
@@ -149,8 +149,8 @@ fn labelled(end: &End, options: &Options) -> Label {
     }
 }
 
-/// Refuses to publish nothing where the latest snapshot of the same root, that is no safety copy, has records: an empty folder is
-/// what a disk looks like that is not mounted.
+/// Refuses to publish an empty snapshot if the latest snapshot of the same root (safety copies aside) has records: a disk that is not
+/// mounted looks like an empty folder.
 fn refuse_after_records(snap: &Location, root: Option<&str>, monitor: Arc<dyn Monitor>) -> Result<()> {
     let Some(before) = snapshot::base(snap, root.unwrap_or_default(), &mut |message| monitor.warn(message))? else {
         return Ok(());
@@ -163,15 +163,15 @@ fn refuse_after_records(snap: &Location, root: Option<&str>, monitor: Arc<dyn Mo
     }
 }
 
-/// What was just published is not the latest where another is dated in the future. It is published all the same, so a listing
-/// that fails is no failure.
+/// Warns if a snapshot is dated in the future, because the new snapshot is not the latest then. The snapshot is published in any
+/// case, so it is no error if the snap root can't be listed.
 fn warn_of_newer(root: &Location, monitor: &dyn Monitor) {
     if let Some(newest) = snapshot::list(root).unwrap_or_default().first() {
-        snapshot::tell_future(newest, &mut |message| monitor.warn(message));
+        snapshot::warn_of_future(newest, &mut |message| monitor.warn(message));
     }
 }
 
-/// A snapshot must not be there longer than the contents that it refers to.
+/// Checks that the heap exists as long as the snapshots that refer to it.
 ///
 /// # Errors
 /// If the heap is gone when this process ends, and the snap root is not.
@@ -185,7 +185,7 @@ pub fn outlasts(heap: &Location, snap: &Location) -> Result<()> {
     }
 }
 
-/// Only what can be restored has a place in a snapshot.
+/// Refuses a record that could not be restored.
 fn check(record: Record) -> Result<Record> {
     let name = || record.name().printable();
     match record.kind() {

@@ -1,4 +1,4 @@
-//! How a gzip member starts, and what of ours is in there: subfields of its extra field, which every reader passes over.
+//! The header of a gzip member, and our subfields of its extra field, which other readers skip.
 
 use std::io::{self, BufRead, Read};
 use std::ops::Range;
@@ -14,33 +14,33 @@ pub const LABEL: FieldId = *b"SL";
 pub const TOTALS: FieldId = *b"ST";
 /// The index of members, or a piece of it, in a member without content; see [`crate::snapshot::Index`].
 pub const INDEX: FieldId = *b"SI";
-/// The length of the whole last member of a snapshot, little-endian u32: the last of its subfields, so that it stands
+/// The length of the whole last member of a snapshot, little-endian u32. It is the last subfield, so that it ends
 /// [`BEHIND_LAST`] bytes before the end of the file.
 pub const LAST: FieldId = *b"SZ";
 /// The sha256 of a heap object's content, in its first member: 32 bytes.
 pub const SHA256: FieldId = *b"SH";
 
-/// The most that all subfields of a member take, with four bytes for each in front.
+/// The largest length of all subfields of a member in bytes, including four bytes in front of each.
 pub const FIELDS_LIMIT: usize = u16::MAX as usize;
 
 /// The length of a gzip member's header without extra field, name and comment.
 pub(super) const PLAIN: usize = 10;
 
-/// Where the value of the second subfield is in a member whose first holds the lengths.
+/// The offset of the second subfield's value in a member whose first subfield has the lengths.
 pub const BEHIND_LENGTHS: u64 = (PLAIN + 2 + 4 + 8 + 4) as u64;
 
-/// No content, as a stored block. The shorter way ends in a zero, and so does not tell its end from the trailer.
+/// An empty content, as a stored block. The shorter form ends in a zero, so that its end can't be told from the trailer.
 pub(super) const NOTHING: [u8; 5] = [1, 0, 0, 0xff, 0xff];
 
-/// How many bytes follow the header of a member without content: those, and the trailer.
+/// The number of bytes after the header of a member without content: the block and the trailer.
 pub const BEHIND_LAST: usize = NOTHING.len() + super::TRAILER;
 
-/// How a gzip member starts.
+/// The header of a gzip member.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Header {
-    /// The header as it came.
+    /// The bytes of the header.
     pub bytes: Vec<u8>,
-    /// The comment, without the NUL that ends it: where the first form had what is in subfields now.
+    /// The comment, without the NUL at its end. The first form of snapshots had there what is in subfields now.
     comment: Option<Range<usize>>,
     /// The whole extra field.
     extra: Option<Range<usize>>,
@@ -48,13 +48,13 @@ pub struct Header {
 }
 
 impl Header {
-    /// The value of a subfield; the first where there are several. None where the extra field is no list of subfields.
+    /// The value of a subfield, the first if there are several. None if there is none, or the extra field is malformed.
     pub fn field(&self, id: FieldId) -> Option<&[u8]> {
         let (_, at) = self.fields.iter().find(|(known, _)| *known == id)?;
         Some(&self.bytes[at.clone()])
     }
 
-    /// How many bytes the extra field has, if there is one.
+    /// The length of the extra field in bytes, if there is one.
     pub fn extra_len(&self) -> Option<usize> {
         self.extra.as_ref().map(Range::len)
     }
@@ -64,15 +64,15 @@ impl Header {
         self.comment.clone().map(|at| &self.bytes[at])
     }
 
-    /// The length of the whole member and of its content, where it says so.
+    /// The lengths of the whole member and of its content in bytes; None if the header does not have them.
     pub fn lengths(&self) -> Option<(u32, u32)> {
         let [m0, m1, m2, m3, c0, c1, c2, c3] = *self.field(LENGTHS)? else { return None };
         Some((u32::from_le_bytes([m0, m1, m2, m3]), u32::from_le_bytes([c0, c1, c2, c3])))
     }
 }
 
-/// The header of a member with these subfields. The first is that of the lengths if `sized`: the member's is set later, with
-/// [`set_length`].
+/// Returns the header of a member with these subfields. If `sized` has the length of the content, the first subfield has the lengths;
+/// the length of the member is set later, with [`set_length`].
 pub(super) fn start<'a>(fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, sized: Option<u32>) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 0, 0];
     let mut push = |id: FieldId, value: &[u8]| {
@@ -96,7 +96,7 @@ pub(super) fn start<'a>(fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, s
     out
 }
 
-/// Writes down the length of a member that was started as one with lengths.
+/// Sets the length of a member that was started with `sized`.
 pub(super) fn set_length(member: &mut [u8]) {
     let len = (member.len() as u32).to_le_bytes();
     member[PLAIN + 6..PLAIN + 10].copy_from_slice(&len);
@@ -105,7 +105,7 @@ pub(super) fn set_length(member: &mut [u8]) {
 /// Reads a member's header; None at the end of the input.
 ///
 /// # Errors
-/// `InvalidData` where it is not gzip, `UnexpectedEof` where it is cut off.
+/// `InvalidData` if it is not gzip, `UnexpectedEof` if it is cut off.
 pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
     const TEXT_LIMIT: usize = 1 << 20;
     if input.fill_buf()?.is_empty() {
@@ -117,16 +117,10 @@ pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
         return Err(super::invalid("not gzip, or garbage behind it"));
     }
     let flags = header.bytes[3];
-    let mut take = |bytes: &mut Vec<u8>, n: usize| -> io::Result<Range<usize>> {
-        let at = bytes.len();
-        bytes.resize(at + n, 0);
-        input.read_exact(&mut bytes[at..])?;
-        Ok(at..at + n)
-    };
     if flags & 4 != 0 {
-        let len = take(&mut header.bytes, 2)?;
+        let len = take(input, &mut header.bytes, 2)?;
         let len = u16::from_le_bytes([header.bytes[len.start], header.bytes[len.start + 1]]);
-        let extra = take(&mut header.bytes, len.into())?;
+        let extra = take(input, &mut header.bytes, len.into())?;
         header.fields = subfields(&header.bytes, extra.clone()).unwrap_or_default();
         header.extra = Some(extra);
     }
@@ -143,14 +137,20 @@ pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
         }
     }
     if flags & 2 != 0 {
-        let at = header.bytes.len();
-        header.bytes.resize(at + 2, 0);
-        input.read_exact(&mut header.bytes[at..])?;
+        take(input, &mut header.bytes, 2)?;
     }
     Ok(Some(header))
 }
 
-/// The subfields of an extra field; None where their lengths do not add up to its own.
+/// Reads the next `n` bytes of a header, and returns where they are in it.
+fn take(input: &mut impl BufRead, header: &mut Vec<u8>, n: usize) -> io::Result<Range<usize>> {
+    let at = header.len();
+    header.resize(at + n, 0);
+    input.read_exact(&mut header[at..])?;
+    Ok(at..at + n)
+}
+
+/// Reads the subfields of an extra field; None if their lengths do not add up to its own.
 fn subfields(bytes: &[u8], extra: Range<usize>) -> Option<Vec<(FieldId, Range<usize>)>> {
     let mut fields = Vec::new();
     let mut at = extra.start;

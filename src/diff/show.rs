@@ -1,4 +1,4 @@
-//! Rows of a comparison as people see them: a table, names with signs, or counts.
+//! The output of a comparison: records, a table, names with signs, or counts.
 
 use super::{Count, Diff, Row, Status};
 use crate::display::printable;
@@ -9,7 +9,7 @@ use crate::time::Time;
 use chrono::{DateTime, Datelike, Local};
 use std::io::Write;
 
-/// How rows are shown.
+/// The format of the output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Style {
@@ -23,7 +23,7 @@ pub enum Style {
     Stat,
 }
 
-/// Shows rows one by one, so that memory does not grow with their number.
+/// Prints rows one by one, so that memory does not grow with their number.
 pub struct Printer {
     style: Style,
     end: bool,
@@ -31,12 +31,12 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Shows rows in that style; as records with the end record only if `end`.
+    /// Prints rows in that style. In the style `Jsonl`, the end record is printed only if `end`.
     pub fn new(style: Style, end: bool) -> Printer {
         Printer { style, end, head: true }
     }
 
-    /// Shows a row.
+    /// Prints a row.
     ///
     /// # Errors
     /// As [`stream::write`].
@@ -54,7 +54,7 @@ impl Printer {
         }
     }
 
-    /// Shows what can be said at the end only: counts of these statuses.
+    /// Prints the counts of these statuses, in the style `Stat`.
     ///
     /// # Errors
     /// As [`stream::write`].
@@ -82,7 +82,7 @@ fn names(row: Row) -> Option<String> {
     Some(format!("{sign} {name}\n"))
 }
 
-/// Widths are fixed, and the name, which has none, comes last: so the table needs no look at rows to come.
+/// The columns have fixed widths, except the last one for the name. So a row is printed without knowing the next ones.
 fn table(row: Row, head: bool) -> Option<String> {
     let line = match row {
         Row::End(_) => return None,
@@ -111,7 +111,7 @@ fn columns(status: &str, kind: &str, size: &str, time: &str, name: &str) -> Stri
     format!("{status:<10}  {kind:<9}  {size:>21}  {time:<19}  {name}\n")
 }
 
-/// What both sides say, once where it is the same: `file→link`.
+/// Returns a value of both sides, such as `file→link`, or once if it is the same.
 fn both(left: Option<&Record>, right: Option<&Record>, what: impl Fn(&Record) -> String) -> String {
     match (left.map(&what), right.map(&what)) {
         (Some(l), Some(r)) if l != r => format!("{}→{}", l, r),
@@ -139,7 +139,7 @@ fn size(record: &Record) -> String {
 }
 
 fn local_time(time: Time) -> Option<String> {
-    // A year less than there are, so that no time zone leads out of them.
+    // chrono has a few more years, so that no time zone leads out of its range.
     let utc = DateTime::from_timestamp(time.sec, time.nsec).filter(|t| t.year().abs() < 262_000)?;
     Some(utc.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
 }
@@ -153,7 +153,7 @@ fn stat(status: Status, count: Count) -> String {
     format!("{status:<10}  {:>10}  {bytes}\n", count.rows)
 }
 
-/// A number of bytes in units that people read: `999 B`, `1.2 KiB`.
+/// Returns a size for display: `999 B`, `1.2 KiB`.
 fn readable(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter();

@@ -1,32 +1,32 @@
-//! The rules of `snap-forget`, and what they say of a group of snapshots.
+//! The rules of `snap-forget`, and their application to a group of snapshots.
 
 use crate::error::Malformed;
 use crate::snapshot::{Found, Label};
 use crate::time::Time;
 use chrono::{DateTime, Datelike, Duration, FixedOffset, NaiveDate, NaiveTime, Timelike};
 
-/// What to keep. A count of zero keeps nothing, `u64::MAX` everything.
+/// The rules that say which snapshots to keep. A count of zero keeps nothing, `u64::MAX` everything.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// The last snapshots, whenever they were made.
+    /// Keeps this number of the latest snapshots.
     pub last: u64,
-    /// The latest of each of the last hours that have one.
+    /// Keeps the latest snapshot of each hour, for this number of hours that have one.
     pub hourly: u64,
-    /// The same for days,
+    /// Does the same for days.
     pub daily: u64,
-    /// for weeks from Monday to Sunday,
+    /// Does the same for weeks, from Monday to Sunday.
     pub weekly: u64,
-    /// for months,
+    /// Does the same for months.
     pub monthly: u64,
-    /// and for years.
+    /// Does the same for years.
     pub yearly: u64,
-    /// Those younger than the latest of the group by less than this.
+    /// Keeps the snapshots in this span before the latest of the group.
     pub within: Option<Within>,
-    /// Those that have all tags of one of these lists.
+    /// Keeps the snapshots that have all tags of one of these lists.
     pub tags: Vec<Vec<String>>,
 }
 
-/// A span of time as a calendar has it.
+/// A span of time in units of the calendar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Within {
     /// Years, counted in months.
@@ -37,23 +37,23 @@ pub struct Within {
     pub hours: u32,
 }
 
-/// What is to become of a snapshot.
+/// Whether to keep a snapshot, and why.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// The snapshot.
     pub found: Found,
-    /// What it says of itself.
+    /// The label of the snapshot.
     pub label: Label,
-    /// It stays.
+    /// The snapshot is kept.
     pub keep: bool,
     /// The rules that keep it.
     pub reasons: Vec<String>,
 }
 
-/// A number, or `unlimited`.
+/// Reads a number, or `unlimited`.
 ///
 /// # Errors
-/// If it is neither.
+/// If the text is neither.
 pub fn parse_count(text: &str) -> Result<u64, Malformed> {
     match text {
         "unlimited" => Ok(u64::MAX),
@@ -61,10 +61,10 @@ pub fn parse_count(text: &str) -> Result<u64, Malformed> {
     }
 }
 
-/// A span such as `1y2m3d4h`, any of the parts left out.
+/// Reads a span such as `1y2m3d4h`; any of its parts can be left out.
 ///
 /// # Errors
-/// If it is none.
+/// If the text is no span.
 pub fn parse_within(text: &str) -> Result<Within, Malformed> {
     let bad = || Malformed::new("expected a span such as 1y2m3d4h");
     let mut within = Within::default();
@@ -85,7 +85,7 @@ pub fn parse_within(text: &str) -> Result<Within, Malformed> {
 }
 
 impl Within {
-    /// The moment so long before another. A day that a month does not have is one of the next month, as in Go.
+    /// Returns the moment this span before another. A day that a month does not have becomes a day of the next month, as in Go.
     fn before(&self, time: DateTime<FixedOffset>) -> Option<DateTime<FixedOffset>> {
         let months = i64::from(time.year()) * 12 + i64::from(time.month0()) - i64::from(self.months);
         let first = NaiveDate::from_ymd_opt(i32::try_from(months.div_euclid(12)).ok()?, months.rem_euclid(12) as u32 + 1, 1)?;
@@ -126,7 +126,7 @@ impl Policy {
         ]
     }
 
-    /// What is to become of the snapshots of one group. `local` tells the wall clock's time of a moment.
+    /// Decides about the snapshots of one group. `local` returns the local time of a moment.
     pub fn apply(&self, mut snapshots: Vec<(Found, Label)>, local: impl Fn(Time) -> DateTime<FixedOffset>) -> Vec<Decision> {
         snapshots.sort_by(|a, b| b.0.time.cmp(&a.0.time).then_with(|| a.0.place.as_given().cmp(&b.0.place.as_given())));
         let mut rules = self.rules();

@@ -1,22 +1,20 @@
-//! Whether a snapshot is whole, without a look at its records.
+//! The check that a snapshot is whole, without reading its records.
 
 use super::index::Index;
 use super::label::Label;
 use super::place::Place;
-use super::read::{explain, label_of, totals};
-use crate::codec::GzipReader;
+use super::read::{begin, explain, totals};
 use crate::error::Result;
 use crate::record::Record;
 use std::io::BufRead;
 
-/// Inflates all of a snapshot and looks at its end and its index, without looking at the records. Gives its label.
+/// Inflates a whole snapshot and checks its end and its index, but not the records. Returns its label.
 ///
 /// # Errors
 /// If it is damaged or can't be read.
 pub fn check(place: &Place) -> Result<Option<Label>> {
     let shown = place.to_string();
-    let mut gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
+    let (mut gzip, label) = begin(&shown, place.open()?)?;
     let mut starts = Vec::new();
     loop {
         let content = gzip.fill_buf().map_err(|e| explain(&shown, e))?;

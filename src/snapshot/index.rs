@@ -1,9 +1,9 @@
-//! The index of a snapshot's members: the first name of each and where it starts, so that one name or one folder is found
-//! without inflating the rest.
+//! The index of a snapshot's members: the offset of each and its first name. With it, one name or one folder is found without
+//! inflating the rest.
 //!
-//! It stands in the header of the last member. Where it is too long for that, it goes by levels: members without content before
-//! the last one carry its pieces, and the last one has the first name and the place of each piece. Only reading by name uses
-//! it; whoever reads a snapshot whole does not, so damage in it hides no record from them.
+//! It is in the header of the last member. If it is too long for that, it has levels: members without content before the last one
+//! contain its pieces, and the last one has the offset and the first name of each piece. Only reading by name uses the index.
+//! Reading a whole snapshot does not, so a damaged index hides no record.
 
 use super::place::Place;
 use super::read;
@@ -14,19 +14,19 @@ use crate::record::Record;
 use crate::stream::Records;
 use std::ops::{Bound, Range, RangeBounds};
 
-/// The most bytes of a piece. A header has room for 65,535, but busybox takes 16,384, and there is more in it.
+/// The longest piece, in bytes. A header can have 65,535, but busybox accepts 16,384, and a header contains more than the piece.
 const PIECE: usize = 12_000;
-/// Longer names are cut here, at a character.
+/// Longer names are cut to this number of bytes, or at the start of the character there.
 const NAME_LIMIT: usize = 1024;
 /// The bit of an entry's length that says that the name was cut.
 const CUT: u16 = 0x8000;
-/// More levels than there can be: a level has at least 11 times as many entries as the one above it.
+/// No index needs more levels: a level has at least 11 times as many entries as the one above it.
 const LEVELS: u8 = 8;
 
 /// A member, or a piece of the level below.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
-    /// Where it starts in the file.
+    /// The offset of its start in the file.
     offset: u64,
     /// The name of its first record, or the start of that.
     name: Name,
@@ -40,12 +40,12 @@ impl Entry {
         Entry { offset, name: Name::new(&name.as_bytes()[..len]), cut: len < name.as_bytes().len() }
     }
 
-    /// Whether the first name is surely not behind this one.
+    /// Whether the first name is certainly not after this name.
     fn is_at_or_before(&self, name: &Name) -> bool {
         self.name <= *name && !(self.cut && name.as_bytes().starts_with(self.name.as_bytes()))
     }
 
-    /// Whether the first name may be this one.
+    /// Whether the first name can be this name.
     fn is_of(&self, name: &Name) -> bool {
         if self.cut { name.as_bytes().starts_with(self.name.as_bytes()) } else { self.name == *name }
     }
@@ -58,7 +58,7 @@ impl Entry {
     }
 }
 
-/// Where a name is cut: what is left sorts as the same part of the whole name does.
+/// Returns the length to which a name is cut, so that it sorts like the same part of the whole name.
 fn cut(name: &[u8]) -> usize {
     let mut end = 0;
     if name.len() <= NAME_LIMIT {
@@ -76,7 +76,7 @@ fn cut(name: &[u8]) -> usize {
     end
 }
 
-/// Entries of one level that stand in one header.
+/// The entries of one level in one header.
 #[derive(Clone, Debug, PartialEq)]
 struct Piece {
     /// 1: the entries are of members with records; above, of pieces of the level below.
@@ -89,7 +89,7 @@ impl Piece {
         [&[level][..], &libdeflater::crc32(entries).to_le_bytes(), entries].concat()
     }
 
-    /// Reads a piece that stands in a member which starts at `end`; None where it is damaged.
+    /// Reads a piece from a member that starts at `end`; None if it is damaged.
     fn parse(value: &[u8], end: u64) -> Option<Piece> {
         let (level, rest) = value.split_first()?;
         let (crc, mut rest) = rest.split_first_chunk::<4>()?;
@@ -114,29 +114,29 @@ impl Piece {
     }
 }
 
-/// Gathers the index of a snapshot that is being written.
+/// Builds the index of a snapshot that is being written.
 #[derive(Default)]
 pub(super) struct Builder {
     entries: Vec<Entry>,
     last: Option<Name>,
-    /// Records that are not in order can't be found by name.
+    /// The records are not in order, so they can't be found by name.
     disordered: bool,
 }
 
 impl Builder {
-    /// Takes note of a record that is written.
+    /// Notes a record that is written.
     pub fn see(&mut self, name: &Name) {
         self.disordered |= self.last.as_ref().is_some_and(|last| last >= name);
         self.last = Some(name.clone());
     }
 
-    /// Takes note of a member: where it starts, and with which record.
+    /// Notes the offset of a member and its first record.
     pub fn begin(&mut self, offset: u64, first: &Name) {
         self.entries.push(Entry::new(offset, first));
     }
 
-    /// The value for the last member's header; None where there is no order. What is too long for it goes to `put` piece by
-    /// piece, which gives the offset that each was written at.
+    /// Returns the value for the last member's header; None if the records are not in order. If the index is too long for one
+    /// header, its pieces are given to `put`, which writes a piece and returns its offset.
     pub fn finish(self, put: &mut dyn FnMut(&[u8]) -> Result<u64>) -> Result<Option<Vec<u8>>> {
         if self.disordered {
             return Ok(None);
@@ -170,7 +170,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads the index of a snapshot: its last bytes. None where it has none, as those of the Python tool and of the first form.
+    /// Reads the index of a snapshot from its last bytes. None if it has none, as those of the Python tool and of the first form.
     ///
     /// # Errors
     /// If it is damaged or the file can't be read.
@@ -182,8 +182,8 @@ impl Index {
         Ok(Some(Index { place: place.clone(), size, top }))
     }
 
-    /// The part of the file with all records whose names are in a range: whole members, which a
-    /// [`GzipReader`](crate::codec::GzipReader) reads. Other records may be in it, too.
+    /// Returns the part of the file with all records whose names are in a range: whole members, which a
+    /// [`GzipReader`](crate::codec::GzipReader) can read. The part can have other records, too.
     ///
     /// # Errors
     /// If a piece of the index is damaged or can't be read.
@@ -200,18 +200,18 @@ impl Index {
         Ok(self.first(names)?.map_or(0, |entry| entry.offset).min(end)..end)
     }
 
-    /// The records whose names are in a range, in order. What else is in the snapshot is not looked at.
+    /// Returns the records whose names are in a range, in order. The other parts of the snapshot are not read.
     ///
     /// # Errors
-    /// If it is damaged or can't be read; damage further on is an error among the records.
+    /// If the index is damaged or can't be read; damage that is found later is an error among the records.
     pub fn records(&self, names: &impl RangeBounds<Name>) -> Result<Records> {
         let part = self.part(names)?;
         if part.is_empty() {
             return Ok(Box::new(std::iter::empty()));
         }
         let mut records = read::part(&self.place, part)?.peekable();
-        let said = self.first(names)?;
-        let fits = |first: &Record| said.as_ref().is_none_or(|said| said.is_of(first.name()));
+        let entry = self.first(names)?;
+        let fits = |first: &Record| entry.as_ref().is_none_or(|entry| entry.is_of(first.name()));
         if records.peek().is_some_and(|first| first.as_ref().is_ok_and(|first| !fits(first))) {
             return Err(damaged(&self.place));
         }
@@ -221,7 +221,7 @@ impl Index {
         Ok(Box::new(some.filter(move |record| record.as_ref().map_or(true, |record| names.contains(record.name())))))
     }
 
-    /// The entries of all members with records.
+    /// Returns the entries of all members with records.
     fn members(&self) -> Result<Vec<Entry>> {
         let mut level = vec![self.top.clone()];
         while level.first().is_some_and(|piece| piece.level > 1) {
@@ -231,20 +231,20 @@ impl Index {
         Ok(level.into_iter().flat_map(|piece| piece.entries).collect())
     }
 
-    /// Compares with what was found in the file: where each member with records starts, and with which name.
+    /// Compares the index with the members in the file: the offset of each member with records, and its first name.
     ///
     /// # Errors
     /// If they differ, or a piece is damaged.
     pub(super) fn compare(&self, found: &[(u64, Name)]) -> Result<()> {
-        let said = self.members()?;
-        let same = |(said, (offset, name)): (&Entry, &(u64, Name))| said.offset == *offset && said.is_of(name);
-        match said.len() == found.len() && said.iter().zip(found).all(same) {
+        let entries = self.members()?;
+        let same = |(entry, (offset, name)): (&Entry, &(u64, Name))| entry.offset == *offset && entry.is_of(name);
+        match entries.len() == found.len() && entries.iter().zip(found).all(same) {
             true => Ok(()),
             false => Err(damaged(&self.place)),
         }
     }
 
-    /// The first member that may have a name of the range.
+    /// Returns the first member that can have a name of the range; None if that is the first of all.
     fn first(&self, names: &impl RangeBounds<Name>) -> Result<Option<Entry>> {
         match names.start_bound() {
             Bound::Included(name) | Bound::Excluded(name) => {
@@ -254,8 +254,8 @@ impl Index {
         }
     }
 
-    /// The last member that is "before", which holds for the first ones only, and where the next one starts, if that is in the
-    /// same piece.
+    /// Returns the last member for which `before` is true, and the offset of the next one if that is in the same piece. `before` has
+    /// to be true for the first members and false for all others.
     fn last(&self, before: &dyn Fn(&Entry) -> bool) -> Result<Option<(Entry, Option<u64>)>> {
         let mut piece = self.top.clone();
         loop {
@@ -268,7 +268,7 @@ impl Index {
         }
     }
 
-    /// The piece that an entry of a level above 1 stands for.
+    /// Reads the piece that an entry of a level above 1 points to.
     fn below(&self, entry: &Entry, level: u8) -> Result<Piece> {
         let (_, header) = self.member(entry.offset)?;
         let piece = header.field(INDEX).and_then(|value| Piece::parse(value, entry.offset));
@@ -276,7 +276,7 @@ impl Index {
         piece.filter(|piece| piece.level + 1 == level && first(piece)).ok_or_else(|| damaged(&self.place))
     }
 
-    /// The length and the header of the member at an offset.
+    /// Returns the length and the header of the member at an offset.
     fn member(&self, offset: u64) -> Result<(u64, Header)> {
         let longest = ((12 + codec::FIELDS_LIMIT) as u64).min(self.size.saturating_sub(offset));
         let header = codec::read_header(&mut self.place.open_part(offset, longest)?);

@@ -1,4 +1,4 @@
-//! What a snapshot says of itself beside its records: JSON in subfields of gzip headers, which other readers pass over.
+//! The label and the totals of a snapshot: JSON in subfields of gzip headers, which other readers skip.
 
 use crate::codec::{Header, LABEL, TOTALS};
 use crate::display::counted;
@@ -7,65 +7,65 @@ use crate::name::NameList;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The version of the label that we write.
+/// The version of the labels that this program writes.
 pub const VERSION: u32 = 1;
 
-/// The most bytes that a label may have. An extra field has 65,535, and there is more in it.
+/// The longest label, in bytes. The extra field can have 65,535, and contains more than the label.
 pub const LABEL_LIMIT: usize = 60_000;
 
-/// What the first member says of the snapshot.
+/// The label of a snapshot, which is in its first member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Label {
     /// It saves the state before a restore: "latest" passes it over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub before_restore: bool,
-    /// The user said that what is missing is meant to be: the snapshot is not `filtered` for it.
+    /// The user said that missing records are intended: they do not make the snapshot `filtered`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub complete: bool,
-    /// Something was left out that is in the file root: by rules, a list of names, or a filter between the tools.
+    /// Something in the file root was left out: by rules, a list of names, or a filter between the tools.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub filtered: bool,
     /// The machine it was made on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// Names that were left out for what they are: the heap, the snap root, mount points. A restore does not delete them.
+    /// The names that the scan always leaves out: the heap, the snap root, mount points. A restore does not delete them.
     #[serde(skip_serializing_if = "NameList::is_empty")]
     pub kept_out: NameList,
     /// The file root, absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
-    /// Facts of the root folder itself, which has no record: mode, owner, times.
+    /// The mode, owner and times of the root folder itself, which has no record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_folder: Option<Value>,
-    /// The exclude, include and ignore rules that it was made with. A restore does not delete what they match.
+    /// The exclude, include and ignore rules of the scan. A restore does not delete the files that they match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<Value>,
-    /// Labels that the user gave.
+    /// The tags that the user gave.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// The types of records that were asked for, if not all.
+    /// The types of records that the user asked for, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
-    /// The version of the format: [`VERSION`], or that of a later program.
+    /// The version of the format: [`VERSION`], or the one of a later program.
     pub v: u32,
-    /// What we do not know. It is kept.
+    /// Unknown keys, which are kept.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
 
-/// What the last member says, which is empty: what the whole snapshot has to hold.
+/// The totals of a snapshot, which are in its last member. That member is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Records in it.
+    /// The number of records.
     pub records: u64,
-    /// Records that failed and are missing in it.
+    /// The number of records that failed and are missing.
     pub errors: u64,
 }
 
 impl Label {
-    /// Reads a label; None where it is none. Of one of a later version, what is of another form than we know is left among
-    /// the unknown keys.
+    /// Reads a label; None if the text is none. In a label of a later version, known keys with values of an unknown form are kept
+    /// as unknown keys.
     pub fn parse(json: &[u8]) -> Option<Label> {
         let label = serde_json::from_slice::<Label>(json).ok().or_else(|| Label::of_later(json));
         label.filter(|l| l.v >= 1)
@@ -85,11 +85,11 @@ impl Label {
         Some(Label { v, ..label })
     }
 
-    /// The label of a snapshot that starts with this header; None where it has none. The first form had it in a comment, which
-    /// may also be of another program.
+    /// Returns the label of a snapshot that starts with this header; None if it has none. The first form had the label in a comment,
+    /// which can also come from another program.
     ///
     /// # Errors
-    /// The reason in words where there is one that can't be read.
+    /// The reason in words, if there is a label that can't be read.
     pub(super) fn of(first: &Header) -> Result<Option<Label>, &'static str> {
         match first.field(LABEL) {
             Some(json) => Label::parse(json).map(Some).ok_or("its label can't be read"),
@@ -97,15 +97,15 @@ impl Label {
         }
     }
 
-    /// Whether a later program wrote it, which may mean things that we do not know.
+    /// Whether a later program wrote it, so that this program may not understand all of it.
     pub fn is_later(&self) -> bool {
         self.v > VERSION
     }
 
-    /// The label as it is written down.
+    /// Returns the label as JSON in ASCII.
     ///
     /// # Errors
-    /// If it is too long, with the names of the long parts.
+    /// If it is too long; the message names the long parts.
     pub(super) fn text(&self) -> Result<String> {
         let text = ascii(self);
         if text.len() <= LABEL_LIMIT {
@@ -125,18 +125,18 @@ impl Label {
 }
 
 impl Totals {
-    /// What the header of a last member says, in its subfield or (in the first form) its comment.
+    /// Reads the totals in the header of a last member: in its subfield or (in the first form) its comment.
     pub(super) fn of(last: &Header) -> Option<Totals> {
         serde_json::from_slice(last.field(TOTALS).or(last.comment())?).ok()
     }
 }
 
-/// JSON with all keys in order, by way of a map.
+/// Returns a value as JSON with all keys in order.
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_value(value).unwrap_or_default().to_string()
 }
 
-/// The same in ASCII.
+/// Returns a value as JSON in ASCII with all keys in order.
 pub(super) fn ascii(value: &impl Serialize) -> String {
     let json = json(value);
     let mut out = String::with_capacity(json.len());

@@ -1,4 +1,4 @@
-//! Which snapshots there are.
+//! Listing the snapshots of a snap root, and finding one by its path or URL.
 
 use super::{Found, Place, path_for, time_of};
 use crate::display::printable;
@@ -11,17 +11,17 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// All snapshots below a snap root, newest first. Files of any other name are none.
+/// Returns all snapshots below a snap root, newest first. Files with other names are ignored.
 ///
 /// # Errors
-/// If the root is not there or a folder of it can't be listed.
+/// If the root is not there, or one of its folders can't be listed.
 pub fn list(root: &Location) -> Result<Vec<Found>> {
     let store = root.store();
     let mut found = Vec::new();
     for object in store.list_in(b"", has_snapshots) {
         let key = match object {
             Ok(object) => object.key,
-            // What else lies there is nobody's snapshot.
+            // It is not a snapshot.
             Err(e) if Gap::of(&e).is_some_and(|gap| !gap.is_folder && time(&gap.key).is_none()) => continue,
             Err(e) => return Err(unlisted(root, e)),
         };
@@ -34,13 +34,13 @@ pub fn list(root: &Location) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// The time that the file name in a key says.
+/// Returns the time in the file name of a key.
 fn time(key: &[u8]) -> Option<Time> {
     time_of(OsStr::from_bytes(key.rsplit(|b| *b == b'/').next()?))
 }
 
-/// Whether snapshots lie in a folder, which is given with a `/` at its end: `YYYY/` and `YYYY/MM/`. Others are not opened, whatever
-/// they are and whoever may open them.
+/// Whether a folder, given with a `/` at its end, can have snapshots: `YYYY/` and `YYYY/MM/`. Other folders are not opened, so they
+/// need no permissions.
 fn has_snapshots(folder: &[u8]) -> bool {
     let digits = |part: &[u8], n| part.len() == n && part.iter().all(u8::is_ascii_digit);
     match &folder.split(|b| *b == b'/').collect::<Vec<_>>()[..] {
@@ -50,7 +50,7 @@ fn has_snapshots(folder: &[u8]) -> bool {
     }
 }
 
-/// What is said where a snap root can't be listed, or a folder of it.
+/// Returns the error if a snap root, or one of its folders, can't be listed.
 pub(crate) fn unlisted(root: &Location, e: io::Error) -> Error {
     match e.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Error::io(format!("snap root {root}"), e),
@@ -58,7 +58,7 @@ pub(crate) fn unlisted(root: &Location, e: io::Error) -> Error {
     }
 }
 
-/// The snapshot of that path or URL, as it stands or below the snap root.
+/// Returns the snapshot of that path or URL, which can be relative to the snap root.
 pub(super) fn named(root: Option<&Location>, spec: &OsStr, options: &Options) -> Result<Place> {
     let none = || {
         Error::advise(
@@ -70,12 +70,12 @@ pub(super) fn named(root: Option<&Location>, spec: &OsStr, options: &Options) ->
     let as_it_stands = if literal.exists() { literal } else { as_path(spec)?.unwrap_or(literal) };
     match root {
         Some(root) if root.folder().is_none() => {
-            // First of all, what snap-list prints, also without the scheme, as the Python tool prints it.
+            // First what snap-list prints, also without the scheme, as the Python tool prints it.
             let (store, bytes) = (root.store(), spec.as_bytes());
             let below = |url: &str| bytes.strip_prefix(url.as_bytes())?.strip_prefix(b"/").map(<[u8]>::to_vec);
             let plain = store.url().split_once("://").map_or(store.url(), |(_, rest)| rest);
             for key in [below(store.url()), below(plain), Some(bytes.to_vec())].into_iter().flatten() {
-                // What is no key at all is none.
+                // A text that can't be a key is no snapshot.
                 if check_key(&key).is_ok() && store.stat(&key).or_failed(|| format!("snap root {root}"))?.is_some() {
                     return Ok(Place::new(store, key));
                 }

@@ -1,4 +1,4 @@
-//! Snapshots: how they are named, chosen, read and published.
+//! Snapshots: their names, and how they are chosen, read and published.
 
 mod check;
 mod index;
@@ -34,36 +34,37 @@ const NAME_FORMAT: &str = "%Y-%m-%d_%H-%M-%S_%6fZ";
 /// A snapshot in a snap root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where it is.
+    /// The file or object.
     pub place: Place,
-    /// When it was made, to the microsecond.
+    /// The time of the snapshot, to the microsecond.
     pub time: Time,
 }
 
-/// The path below the snap root of a snapshot of that time: `YYYY/MM/YYYY-MM-DD_HH-MM-SS_ffffffZ.jsonl.gz`, UTC.
+/// Returns the path of a snapshot of that time below the snap root: `YYYY/MM/YYYY-MM-DD_HH-MM-SS_ffffffZ.jsonl.gz`, UTC. None if
+/// the time is out of range.
 pub fn path_for(time: Time) -> Option<PathBuf> {
     let utc = DateTime::<Utc>::from_timestamp(time.sec, time.nsec)?;
     Some(PathBuf::from(format!("{}/{}{SUFFIX}", utc.format("%Y/%m"), utc.format(NAME_FORMAT))))
 }
 
-/// The time that a snapshot's file name says; None where it is no such name, to the letter.
+/// Returns the time in the file name of a snapshot; None unless the name has exactly that form.
 pub fn time_of(file_name: &OsStr) -> Option<Time> {
     let stem = file_name.to_str()?.strip_suffix(SUFFIX)?;
     let format = "%Y-%m-%d_%H-%M-%S_%fZ";
     let time = NaiveDateTime::parse_from_str(stem, format).ok()?.and_utc();
-    // chrono reads fewer digits too, and takes them for nanoseconds: only what we would write counts.
+    // chrono also accepts fewer digits, and reads them as nanoseconds. Only names that we would write are valid.
     let micros = stem.get(20..26)?.parse::<u32>().ok()?;
     let time = Time { sec: time.timestamp(), nsec: micros * 1000 };
     (path_for(time)?.file_name()? == file_name).then_some(time)
 }
 
-/// The snapshot that a person means: `latest`, `latest~N`, `@TIME` (the latest at or before), or a path or URL, as it stands or
-/// below the snap root. Safety copies from before a restore are passed over, unless a path names one.
+/// Returns the snapshot that the user chose: `latest`, `latest~N`, `@TIME` (the latest at or before that time), or a path or URL,
+/// also relative to the snap root. Safety copies from before a restore are passed over, unless a path names one.
 ///
-/// A snapshot of the future that counts as the latest, or among the latest, is told to `warn`.
+/// `warn` is called if a snapshot that is dated in the future counts as one of the latest.
 ///
 /// # Errors
-/// If there is none, or a word is misspelt.
+/// If there is no such snapshot, or the choice is misspelt.
 pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options, warn: &mut dyn FnMut(&str)) -> Result<Place> {
     let shown = printable(spec.as_bytes());
     let text = spec.to_str().unwrap_or_default();
@@ -83,30 +84,30 @@ pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options, warn: &m
         return list::named(root, spec, options);
     };
     let root = root.ok_or_else(|| Error::rule(Refusal::NoSnapRoot, format!("{shown}: no snap root given")))?;
-    let mut told = until.is_some();
+    let mut has_warned = until.is_some();
     list(root)?
         .into_iter()
         .filter(|f| until.is_none_or(|t| f.time <= t))
         .filter(|f| !is_safety_copy(&f.place))
         .inspect(|f| {
-            // Older ones of the future, if there are any, say nothing new.
-            told = told || tell_future(f, warn);
+            // One warning is enough.
+            has_warned = has_warned || warn_of_future(f, warn);
         })
         .nth(skip)
         .map(|f| f.place)
         .ok_or_else(|| Error::refused(format!("no snapshot {shown} in {root}")))
 }
 
-/// Clocks that are this much apart are right enough.
+/// The difference between two clocks, in seconds, up to which both count as right.
 const SKEW: i64 = 300;
 
-/// Whether a time is in the future, by more than clocks may differ: a clock was wrong, or is.
+/// Whether a time is further in the future than clocks may differ: a clock was or is wrong.
 pub(crate) fn is_future(time: Time) -> bool {
     time > Time::now().minus_seconds(-SKEW)
 }
 
-/// Says that a snapshot is dated in the future, if it is.
-pub(crate) fn tell_future(found: &Found, warn: &mut dyn FnMut(&str)) -> bool {
+/// Calls `warn` if a snapshot is dated in the future, and returns whether it is.
+pub(crate) fn warn_of_future(found: &Found, warn: &mut dyn FnMut(&str)) -> bool {
     let future = is_future(found.time);
     if future {
         warn(&format!(
@@ -117,9 +118,9 @@ pub(crate) fn tell_future(found: &Found, warn: &mut dyn FnMut(&str)) -> bool {
     future
 }
 
-/// What `snap-list --json` says of a snapshot: one JSON object, keys in order: those of its label, `path`, `time`, the file's
-/// `stored_size`, and how many `records` it has and how many `errors` are missing in it. Snapshots of the Python tool have
-/// no label and no counts.
+/// Returns what `snap-list --json` prints for a snapshot: one JSON object with its keys in order: those of the label, `path`,
+/// `time`, `stored_size` (the size of the file in bytes), `records` (their number) and `errors` (the number of records that failed
+/// and are missing). Snapshots of the Python tool have no label and no counts.
 ///
 /// # Errors
 /// If the file can't be read, is not gzip, or its end is missing.
@@ -141,13 +142,13 @@ pub fn describe(found: &Found) -> Result<String> {
     Ok(label.edited(&more))
 }
 
-/// One whose label can't be read is damaged, which whoever reads it will say.
+/// Whether a snapshot is a safety copy from before a restore. False if its label can't be read: reading it reports the damage.
 fn is_safety_copy(place: &Place) -> bool {
     label(place).ok().flatten().is_some_and(|l| l.before_restore)
 }
 
-/// The snapshot to take md5 over from: the latest of the same file root, else the latest that does not say of which root it
-/// is. Damaged ones are passed over, each with a word to `warn`. None where there is none, or no snap root yet.
+/// Returns the snapshot from which md5s can be taken over: the latest of the same file root, else the latest that does not name its
+/// root. Damaged snapshots are passed over, with a call of `warn` for each. None if there is no such snapshot, or no snap root yet.
 ///
 /// # Errors
 /// If the snap root can't be listed.
@@ -175,14 +176,14 @@ pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Res
         match check(&found.place) {
             Err(e) => warn(&format!("passed over as a base: {e}")),
             Ok(Some(Label { root: Some(_), .. })) => {
-                tell_future(&found, warn);
+                warn_of_future(&found, warn);
                 return Ok(Some(found));
             }
             Ok(_) => unlabelled = Some(found),
         }
     }
     if let Some(found) = &unlabelled {
-        tell_future(found, warn);
+        warn_of_future(found, warn);
     }
     Ok(unlabelled)
 }

@@ -1,4 +1,4 @@
-//! Where a snapshot lies: an object of a storage, which may be a folder of this machine.
+//! The place of a snapshot: an object of a storage, which can be a folder of this machine.
 
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
@@ -17,7 +17,7 @@ pub struct Place {
     key: Vec<u8>,
 }
 
-/// What a snapshot is read from, piece by piece.
+/// The reader of a snapshot's bytes.
 pub type Input = BufReader<Box<dyn Read + Send>>;
 
 impl Place {
@@ -26,14 +26,14 @@ impl Place {
         Place { store, key }
     }
 
-    /// A file of this machine, also a pipe. What is no name of a file can't be opened.
+    /// A file of this machine, or a pipe. If the path is not that of a file, opening fails.
     pub fn file(path: &Path) -> Place {
         let path = path.as_os_str().as_bytes();
         let (folder, name) = path.split_at(path.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1));
         Place::new(Location::Folder(PathBuf::from(OsStr::from_bytes(folder))).store(), name.to_vec())
     }
 
-    /// The path, or the URL without secrets: what people and scripts are given, and may give back.
+    /// The path, or the URL without secrets, as the tools print it and accept it.
     pub fn as_given(&self) -> OsString {
         OsString::from_vec(self.store.name_of(&self.key))
     }
@@ -48,8 +48,7 @@ impl Place {
     /// # Errors
     /// If it is not there or can't be read.
     pub fn open(&self) -> Result<Input> {
-        let reader = self.store.open(&self.key, 0, None, None).or_failed(|| format!("snapshot {self}"))?;
-        Ok(BufReader::with_capacity(64 << 10, reader))
+        self.open_at(0, None)
     }
 
     /// Its size in bytes.
@@ -72,17 +71,20 @@ impl Place {
         Ok(part)
     }
 
-    /// Opens so much of it, from an offset on, which has to be there: not every storage gives what there is of more.
+    /// Opens `len` bytes from an offset on. The file must have that many: not every storage returns a part of them.
     ///
     /// # Errors
     /// If it is not there or can't be read.
     pub fn open_part(&self, from: u64, len: u64) -> Result<Input> {
-        let reader = self.store.open(&self.key, from, Some(len), None).or_failed(|| format!("snapshot {self}"))?;
-        let limited: Box<dyn Read + Send> = Box::new(reader.take(len));
-        Ok(BufReader::with_capacity(64 << 10, limited))
+        self.open_at(from, Some(len))
     }
 
-    /// Deletes it for good. One that is gone already is no trouble.
+    fn open_at(&self, from: u64, len: Option<u64>) -> Result<Input> {
+        let reader = self.store.open(&self.key, from, len, None).or_failed(|| format!("snapshot {self}"))?;
+        Ok(BufReader::with_capacity(64 << 10, reader))
+    }
+
+    /// Deletes it permanently. It is no error if it is gone already.
     ///
     /// # Errors
     /// If it can't be deleted.

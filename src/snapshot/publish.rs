@@ -1,4 +1,4 @@
-//! Publishing a snapshot: one file, in one step, or nothing.
+//! Publishing a snapshot: a whole file in one step, or nothing.
 
 use super::index::Builder;
 use super::label::{Label, Totals, ascii};
@@ -17,33 +17,33 @@ use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStringExt;
 use tempfile::SpooledTempFile;
 
-/// Bytes of text in a gzip member: enough to compress well, few enough to keep several in memory.
+/// The bytes of text in a gzip member: enough to compress well, few enough to hold several in memory.
 const MEMBER: usize = 1 << 20;
-/// Members that are compressed at once.
+/// The number of members that are compressed at once.
 const GROUP: usize = 4;
-/// Bytes that are kept in memory until the snapshot is whole; more go to a file without a name in TMPDIR.
+/// The bytes of a snapshot that are held in memory until it is whole; more go to a file without a name in TMPDIR.
 const KEPT: usize = 4 << 20;
-/// A snapshot is text that is read far more often than written.
+/// The level of compression. A snapshot is text, and is read far more often than written.
 const LEVEL: i32 = 6;
 
-/// A snapshot that is being written. Dropped before [`Publisher::finish`], it leaves nothing.
+/// A snapshot that is being written. If it is dropped before [`Publisher::finish`], nothing is left.
 pub struct Publisher {
     root: Location,
     time: Time,
-    /// What is written, to be put when it is whole, and its md5.
+    /// The bytes written so far, to be put when the snapshot is whole, and their md5.
     out: SpooledTempFile,
     md5: md5::Md5,
-    /// Until it is written.
+    /// None after it was written.
     label: Option<String>,
     member: usize,
     texts: Vec<Text>,
     index: Builder,
-    /// Bytes written.
+    /// The number of bytes written.
     written: u64,
     totals: Totals,
 }
 
-/// What goes into a member: records, and the name of the first.
+/// The content of a member: records, and the name of the first.
 #[derive(Default)]
 struct Text {
     first: Option<Name>,
@@ -72,8 +72,7 @@ impl Publisher {
         })
     }
 
-    /// How many bytes of text a gzip member has: a megabyte if this is not called. More compress better; fewer are found
-    /// quicker.
+    /// Sets the bytes of text in a gzip member, which are 1 MiB by default. More compress better; in fewer, a record is found faster.
     #[must_use]
     #[cfg(any(test, feature = "internals"))]
     pub fn with_members_of(self, bytes: usize) -> Publisher {
@@ -102,7 +101,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Compresses and writes what has gathered.
+    /// Compresses and writes the texts that have gathered.
     fn flush(&mut self) -> Result<()> {
         let label = self.label.take();
         let label = label.as_ref().map(|text| (codec::LABEL, text.as_bytes()));
@@ -118,7 +117,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Writes a member, and gives its offset.
+    /// Writes a member, and returns its offset.
     fn write(&mut self, member: &[u8]) -> Result<u64> {
         self.md5.update(member);
         self.out.write_all(member).or_failed(temporaries)?;
@@ -138,15 +137,15 @@ impl Publisher {
             let fields = [(codec::TOTALS, totals.as_bytes())].into_iter().chain(index).chain([(codec::LAST, &len[..])]);
             codec::member(b"", LEVEL, fields, true)
         };
-        // Its own length is in it.
+        // It contains its own length.
         let len = last(0).len() as u32;
         self.write(&last(len)).map(|_| ())
     }
 
-    /// Publishes: puts it where nothing is yet, in one step, to last. Where the name is taken the next free microsecond is.
+    /// Publishes the snapshot durably, in one step, under a name that is free: if it is taken, the next free microsecond is used.
     ///
     /// # Errors
-    /// If that fails; the snapshot is then not there.
+    /// If that fails; there is no snapshot then.
     pub fn finish(mut self, errors: u64) -> Result<Place> {
         self.flush()?;
         self.totals.errors = errors;
@@ -171,7 +170,7 @@ fn out_of_range() -> Error {
     Error::refused("the clock is out of range")
 }
 
-/// The next time that a snapshot may have.
+/// Returns the next time that a snapshot can have.
 fn next(time: Time) -> Time {
     Time { sec: time.sec + i64::from(time.nsec >= 999_999_000), nsec: (time.nsec + 1000) % 1_000_000_000 }
 }

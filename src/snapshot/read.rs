@@ -19,7 +19,7 @@ pub(super) fn damaged(path: &str, reason: &str) -> Error {
     Error::refused(format!("snapshot {path} is damaged: {reason}"))
 }
 
-/// The damage that an error of reading tells of. A disk that can't be read is another matter.
+/// Returns the error for a failure to read a snapshot: the snapshot is damaged, unless the system reported the failure.
 pub(super) fn explain(path: &str, e: std::io::Error) -> Error {
     match e.kind() {
         _ if e.raw_os_error().is_some() => Error::io(path, e),
@@ -28,7 +28,22 @@ pub(super) fn explain(path: &str, e: std::io::Error) -> Error {
     }
 }
 
-/// The label of a snapshot; None where it has none, as those of the Python tool.
+/// Does what [`explain`] does, for an error of the reader of records.
+fn explained(path: &str, e: Error) -> Error {
+    match e {
+        Error::Io { source, .. } => explain(path, source),
+        e => e,
+    }
+}
+
+/// Starts to read a gzip file, and returns the label in its first header.
+pub(super) fn begin(path: &str, input: Input) -> Result<(GzipReader<Input>, Option<Label>)> {
+    let gzip = GzipReader::new(input).map_err(|e| explain(path, e))?;
+    let label = label_of(gzip.first(), path)?;
+    Ok((gzip, label))
+}
+
+/// Returns the label of a snapshot; None if it has none, as those of the Python tool.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip.
@@ -38,11 +53,12 @@ pub fn label(place: &Place) -> Result<Option<Label>> {
     label_of(&header, &place.to_string())
 }
 
-pub(super) fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
+fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
     Label::of(first).map_err(|reason| damaged(path, reason))
 }
 
-/// The types of records that a snapshot covers, None for all. Those of the Python tool, which have no label, cover files only.
+/// Returns the types of records that a snapshot covers; None for all. Snapshots of the Python tool have no label and cover files
+/// only.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip.
@@ -54,7 +70,16 @@ pub(super) fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
     last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 
-/// What the last member of one of our snapshots says, without reading the others.
+/// Returns the totals of a snapshot of which this many records were read. They have to be as many as the totals say.
+fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> {
+    let totals = totals(path, last)?;
+    if totals.records != records {
+        return Err(damaged(path, &format!("it has {}, not {}", counted(records, "record"), totals.records)));
+    }
+    Ok(totals)
+}
+
+/// Returns what the last member of one of our snapshots says, without reading the others.
 ///
 /// # Errors
 /// If it is not there or the file can't be read.
@@ -62,9 +87,9 @@ pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
     totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
 }
 
-/// The header of the last member, if it is one of ours and has no content, and where it starts.
+/// Returns the offset and the header of the last member, if it is one of ours without content.
 pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
-    // Most are in it.
+    // Most last members are not longer.
     const TAIL: u64 = 4 << 10;
     let size = place.size()?;
     let from = size.saturating_sub(TAIL);
@@ -79,7 +104,7 @@ pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
     Ok(header.filter(|header| header.lengths() == Some((len as u32, 0))).map(|header| (at, header)))
 }
 
-/// How long the last member says it is, in the last of its subfields.
+/// Returns the length of the last member, from the last of its subfields.
 fn last_length(tail: &[u8]) -> Option<u64> {
     let at = tail.len().checked_sub(codec::BEHIND_LAST + 8)?;
     let [a, b, 4, 0, ref len @ ..] = tail[at..at + 8] else { return None };
@@ -87,28 +112,25 @@ fn last_length(tail: &[u8]) -> Option<u64> {
     ([a, b] == codec::LAST && len as usize <= 12 + codec::FIELDS_LIMIT + codec::BEHIND_LAST).then_some(len.into())
 }
 
-/// The first form does not say it, but has nothing of anybody else's in that header. How far before the end it starts.
+/// Returns the last member of a snapshot of the first form, which does not say its length: the last bytes that are a header of that
+/// length. The number is the distance of its start from the end of the file.
 fn last_of_first_form(tail: &[u8]) -> Option<(usize, Header)> {
     let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
     let mut headers = starts.filter_map(|at| Some((tail.len() - at, codec::read_header(&mut &tail[at..]).ok()??)));
     headers.find(|(len, header)| header.lengths() == Some((*len as u32, 0)))
 }
 
-/// The records in a part of a snapshot that is whole members.
+/// Returns the records in a part of a snapshot that consists of whole members.
 pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records> {
     let shown = place.to_string();
     let input = place.open_part(part.start, part.end - part.start)?;
     let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
-    let records = Reader::new(&shown, gzip).map(move |record| match record {
-        Ok(record) => Ok(with_bytes(record)),
-        Err(Error::Io { source, .. }) => Err(explain(&shown, source)),
-        Err(e) => Err(e),
-    });
-    Ok(Box::new(records))
+    let records = Reader::new(&shown, gzip);
+    Ok(Box::new(records.map(move |record| record.map(with_bytes).map_err(|e| explained(&shown, e)))))
 }
 
-/// The records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` where their names need it,
-/// and are sorted where they are not.
+/// Returns the records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` if their names need it,
+/// and are sorted if they are not.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
@@ -122,8 +144,8 @@ pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     }
 }
 
-/// The records of what a file holds, in order, and their types where it is known that not all were asked for: of a snapshot, or
-/// of a stream, plain or compressed. A plain stream without an end record has none here either.
+/// Returns the records of a file in order, and their types if the file is known to cover only some types. The file is a snapshot or
+/// a stream, plain or compressed. A plain stream without an end record gets none.
 ///
 /// # Errors
 /// If the file can't be read or is neither. Damage further on, or a name twice, is an error among the records.
@@ -137,7 +159,7 @@ pub fn any(place: &Place, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<
     }
 }
 
-/// What a file is, by its first bytes.
+/// The kind of a file, by its first bytes.
 enum Opened {
     Plain(Records),
     Gzip(Box<Reading>),
@@ -147,46 +169,31 @@ fn open(place: &Place) -> Result<Opened> {
     let shown = place.to_string();
     let mut input = place.open()?;
     let start = input.fill_buf().or_failed(|| format!("snapshot {shown}"))?;
-    // What stands where snapshots do and is plain is a damaged one.
+    // A plain file with the name of a snapshot is a damaged snapshot.
     let named_gzip = place.file_name().as_bytes().ends_with(b".gz");
     if !named_gzip && start.trim_ascii_start().first() == Some(&b'{') {
         return Ok(Opened::Plain(Box::new(Reader::new(shown, input))));
     }
-    let gzip = GzipReader::new(input).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
+    let (gzip, label) = begin(&shown, input)?;
     let reader = Reader::new(&shown, gzip);
     Ok(Opened::Gzip(Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false })))
 }
 
-/// The records of a gzip file, and their types. What is not ours is sorted, and is a snapshot of the Python tool if it has no
-/// end record.
+/// Returns the records of a gzip file, and their types. A file without our label is sorted, and is a snapshot of the Python tool if
+/// it has no end record.
 fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
     if let Some(label) = &reading.label {
         let types = label.types.clone();
         return Ok((reading, types));
     }
     let spool = Spool::collect(reading, sort::BUDGET, &*monitor)?;
-    match spool.end() {
-        Some(end) => Ok((spool.read(), End::of(end).types)),
-        // The Python tool records files only.
-        None => {
-            let types = Some(vec!["file".to_string()]);
-            Ok((ended(spool.read(), End { types: types.clone(), ..End::default() }), types))
-        }
+    if let Some(end) = spool.end() {
+        return Ok((spool.read(), End::of(end).types));
     }
-}
-
-/// The records with an end record behind them, which says which there were.
-fn ended(records: Records, end: End) -> Records {
-    let (mut records, mut listing) = (Some(records), Listing::default());
-    Box::new(std::iter::from_fn(move || {
-        let next = records.as_mut()?.next();
-        match &next {
-            Some(Ok(record)) => listing.add(record),
-            Some(Err(_)) | None => records = None,
-        }
-        Some(next.unwrap_or_else(|| Ok(end.clone().listing(listing).record())))
-    }))
+    // The Python tool records files only.
+    let types = Some(vec!["file".to_string()]);
+    let end = End { types: types.clone(), ..End::default() }.listing(spool.counts().listing);
+    Ok((Box::new(spool.read().chain(std::iter::once(Ok(end.record())))), types))
 }
 
 /// The md5 of everything in a snapshot, or in what stands where snapshots do: error records, end records and the rows of
@@ -196,8 +203,7 @@ fn ended(records: Records, end: End) -> Records {
 /// If the file is damaged or can't be read, or a line is no record.
 pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     let shown = place.to_string();
-    let gzip = GzipReader::new(place.open()?).map_err(|e| explain(&shown, e))?;
-    let label = label_of(gzip.first(), &shown)?;
+    let (gzip, label) = begin(&shown, place.open()?)?;
     if label.as_ref().is_some_and(Label::is_later) {
         return Err(Error::refused(format!(
             "snapshot {shown} was written by a later version, and may refer to more than this one knows"
@@ -206,10 +212,7 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     let mut reader = Reader::new(&shown, gzip);
     let mut count = 0;
     for record in reader.by_ref() {
-        let record = record.map_err(|e| match e {
-            Error::Io { source, .. } => explain(&shown, source),
-            e => e,
-        })?;
+        let record = record.map_err(|e| explained(&shown, e))?;
         count += 1;
         record.fields().md5.into_iter().for_each(&mut *take);
         for side in ["left", "right"].iter().filter(|_| record.kind() == Kind::Change) {
@@ -219,10 +222,7 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
         }
     }
     if label.is_some() {
-        let totals = totals(&shown, reader.get_ref().last())?;
-        if totals.records != count {
-            return Err(damaged(&shown, &format!("it has {}, not {}", counted(count, "record"), totals.records)));
-        }
+        totals_of(&shown, reader.get_ref().last(), count)?;
     }
     Ok(())
 }
@@ -236,13 +236,9 @@ struct Reading {
 }
 
 impl Reading {
-    /// The end record of one of our snapshots, once all records were read and are as many as they should be.
+    /// Returns the end record of one of our snapshots, after all records were read and their number was compared.
     fn end(&self, label: &Label) -> Result<Record> {
-        let totals = totals(&self.shown, self.reader.get_ref().last())?;
-        if totals.records != self.listing.records {
-            let reason = format!("it has {}, not {}", counted(self.listing.records, "record"), totals.records);
-            return Err(damaged(&self.shown, &reason));
-        }
+        let totals = totals_of(&self.shown, self.reader.get_ref().last(), self.listing.records)?;
         let end = End {
             errors: totals.errors,
             filtered: label.filtered,
@@ -251,14 +247,15 @@ impl Reading {
             types: label.types.clone(),
             root: label.root.clone(),
             root_folder: label.root_folder.clone(),
-            // Whoever deletes has to know that the snapshot may mean more than was read of it.
+            // A tool that deletes has to know that the snapshot may say more than this version understands.
             v: label.is_later().then(|| label.v.into()),
             ..End::default()
         };
         Ok(end.listing(self.listing).record())
     }
 
-    /// Whether a record of this kind may be here. A stream in a file that is none of our snapshots has errors and an end, too.
+    /// Whether a record of this kind can be here. A compressed stream, which is none of our snapshots, can also have error records
+    /// and an end record.
     fn may_be(&self, record: &Record) -> bool {
         record.is_entry() || (self.label.is_none() && matches!(record.kind(), Kind::Error | Kind::End))
     }
@@ -280,8 +277,7 @@ impl Iterator for Reading {
                 let text = record.text().escape_ascii().to_string();
                 Some(Err(damaged(&self.shown, &format!("{text:?} is no record of a file"))))
             }
-            Some(Err(Error::Io { source, .. })) => Some(Err(explain(&self.shown, source))),
-            Some(Err(e)) => Some(Err(e)),
+            Some(Err(e)) => Some(Err(explained(&self.shown, e))),
             None => self.label.as_ref().map(|label| self.end(label)),
         };
         self.done = true;
@@ -289,7 +285,7 @@ impl Iterator for Reading {
     }
 }
 
-/// Adds `name_bytes` and `destination_bytes` where they are needed and missing, as in what the Python tool wrote.
+/// Adds `name_bytes` and `destination_bytes` if they are needed and missing, as in the records of the Python tool.
 fn with_bytes(record: Record) -> Record {
     let name = (!record.name().is_utf8() && record.raw("name_bytes").is_none()).then(|| record.name().as_bytes());
     let target = record.fields().destination.as_deref().filter(|t| std::str::from_utf8(t).is_err());

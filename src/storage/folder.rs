@@ -1,11 +1,12 @@
-//! A folder of this machine: its objects are the files below it, under names of any bytes.
+//! A folder of this machine as a storage: its objects are the files below it, whose names can be any bytes.
 //!
-//! What is put has a temporary name beside its place until it is whole and synced. What is made has the rights that the root
-//! gives ([`Access`]); a root that is not there is made by the first put.
+//! A new file has a temporary name in the same folder until it is whole and synced. New files and folders have the rights that the
+//! root gives ([`Access`]). The first put makes a root that is not there.
 
 use super::intake;
 use super::store::{Body, Gap, Listing, Object, Put, Store, check_path};
 use crate::access::Access;
+use crate::error;
 use crate::files::sync_folder;
 use crate::time::Time;
 use std::ffi::OsStr;
@@ -24,8 +25,8 @@ pub struct Folder {
     beyond_links: bool,
 }
 
-/// The storage of a folder, which does not need to be there. Listings pass over symbolic links below it, or, with
-/// `beyond_links`, list what they lead to; one that leads nowhere is a [`Gap`] then. Keys lead through links in any case.
+/// Returns the storage of a folder, which does not need to exist. Listings pass over symbolic links below it. With `beyond_links`,
+/// they follow them, and a broken link is a [`Gap`]. Keys lead through links in any case.
 pub fn open(path: &Path, beyond_links: bool) -> Arc<dyn Store> {
     Arc::new(Folder { path: path.to_path_buf(), url: path.to_string_lossy().into_owned(), beyond_links })
 }
@@ -40,7 +41,7 @@ impl Folder {
         path.strip_prefix(&self.path).unwrap_or(path).as_os_str().as_bytes().to_vec()
     }
 
-    /// The folder that a listing starts in; None where nothing is below the prefix.
+    /// Returns the folder that a listing starts in; None if there is nothing below the prefix.
     fn start(&self, prefix: &[u8]) -> io::Result<Option<PathBuf>> {
         if !fs::metadata(&self.path)?.is_dir() {
             return Err(io::Error::new(ErrorKind::NotADirectory, "it is a file, not a folder"));
@@ -49,7 +50,7 @@ impl Folder {
         if below.is_empty() {
             return Ok(Some(self.path.clone()));
         }
-        // Nothing is below a name that nothing can have.
+        // No folder can have such a name, so there is nothing below it.
         let Ok(path) = self.path(below) else { return Ok(None) };
         match fs::metadata(&path) {
             Ok(meta) => Ok(meta.is_dir().then_some(path)),
@@ -58,33 +59,31 @@ impl Folder {
         }
     }
 
-    /// What a listing says of an entry; nothing of folders.
+    /// Returns the item of a listing for an entry; None for a folder.
     fn item(&self, entry: walkdir::Result<DirEntry>) -> Option<io::Result<Object>> {
         let gap = |path: &Path, is_folder, reason: String| Some(Err(Gap { key: self.key(path), is_folder, reason }.into()));
+        let reason =
+            |e: &walkdir::Error| e.io_error().map_or("a link that leads back to a folder above it".into(), error::reason);
         let entry = match entry {
             Ok(entry) => entry,
-            Err(e) => {
-                // What a link that leads nowhere stands for is not known: it may be a folder.
-                let reason =
-                    e.io_error().map_or_else(|| "a link that leads back to a folder above it".into(), crate::error::reason);
-                return gap(e.path().unwrap_or(&self.path), true, reason);
-            }
+            // The target of a broken link is unknown: it may be a folder.
+            Err(e) => return gap(e.path().unwrap_or(&self.path), true, reason(&e)),
         };
         match entry.file_type() {
             kind if kind.is_dir() || kind.is_symlink() => None,
-            kind if !kind.is_file() => gap(entry.path(), false, "it is no file".into()),
+            kind if !kind.is_file() => gap(entry.path(), false, "it is not a regular file".into()),
             _ => match entry.metadata() {
                 Ok(meta) => Some(Ok(object(self.key(entry.path()), &meta))),
-                // Gone since its folder was read. Those who need it find that out.
+                // It was deleted after its folder was read. A caller that opens it gets the error.
                 Err(e) if e.io_error().is_some_and(is_missing) => {
                     Some(Ok(Object { key: self.key(entry.path()), ..Object::default() }))
                 }
-                Err(e) => gap(entry.path(), false, io::Error::from(e).to_string()),
+                Err(e) => gap(entry.path(), false, reason(&e)),
             },
         }
     }
 
-    /// Writes a file that is going to have that path.
+    /// Writes a temporary file that will get that path.
     fn write(&self, path: &Path, access: Access, body: Body<'_>, how: &Put) -> io::Result<tempfile::NamedTempFile> {
         let mut temp = tempfile::Builder::new().prefix(".snap-").suffix(".tmp").tempfile_in(above(path))?;
         crate::cleanup::register(temp.path());
@@ -94,7 +93,7 @@ impl Folder {
         Ok(temp)
     }
 
-    /// Makes a new name last, and the names of the folders that lead to it.
+    /// Syncs the folders that a new name is in, up to the root.
     fn sync_above(&self, path: &Path) -> io::Result<()> {
         path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.path)).try_for_each(sync)
     }
@@ -109,26 +108,18 @@ impl Store for Folder {
         self.path.join(OsStr::from_bytes(key)).as_os_str().as_bytes().to_vec()
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.list_in(prefix, |_| true)
-    }
-
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
         let start = match self.start(prefix) {
             Ok(Some(start)) => start,
             Ok(None) => return Box::new(std::iter::empty()),
             Err(e) => return Box::new(std::iter::once(Err(e))),
         };
-        let walk = WalkDir::new(start).min_depth(1).follow_links(self.beyond_links).sort_by(|a, b| whole(a).cmp(whole(b)));
+        let walk = WalkDir::new(start).min_depth(1).follow_links(self.beyond_links).sort_by(|a, b| sort_key(a).cmp(sort_key(b)));
         let enters = move |entry: &DirEntry| !entry.file_type().is_dir() || enters(&[&self.key(entry.path())[..], b"/"].concat());
         Box::new(walk.into_iter().filter_entry(enters).filter_map(|entry| self.item(entry)))
     }
 
     fn makes_roots(&self) -> bool {
-        true
-    }
-
-    fn lists_in_order(&self) -> bool {
         true
     }
 
@@ -147,7 +138,7 @@ impl Store for Folder {
         if file.metadata()?.is_dir() {
             return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
         }
-        // A pipe is read from where it is.
+        // A pipe can't seek.
         if from > 0 {
             file.seek(SeekFrom::Start(from))?;
         }
@@ -171,7 +162,7 @@ impl Store for Folder {
         };
         let synced = self.sync_above(&path);
         if synced.is_err() && how.if_absent {
-            // Those who hear that it failed must not find it.
+            // A caller that is told of a failure must not find the file later.
             let _ = fs::remove_file(&path);
         }
         synced.map(|()| true)
@@ -199,8 +190,8 @@ fn object(key: Vec<u8>, meta: &Metadata) -> Object {
     Object { key, size: meta.len(), modified: Some(modified), ..Object::default() }
 }
 
-/// The name of an entry as whole names are ordered by it: all below a folder goes on with a `/`.
-fn whole(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
+/// Returns the key that sorts siblings by whole names: the names of all files in a folder go on with a `/`.
+fn sort_key(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
     let slash = entry.file_type().is_dir().then_some(b'/');
     entry.file_name().as_bytes().iter().copied().chain(slash)
 }
@@ -214,7 +205,7 @@ pub(super) fn is_missing(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// The folder that a path lies in.
+/// Returns the folder that a path is in.
 fn above(path: &Path) -> &Path {
     path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -250,12 +241,12 @@ mod tests {
             symlink(target, at("root").join(name)).unwrap();
         }
         let root = open(&at("root"), false);
-        let plain = ["d-x", "d/e/f", "d0", "pipe: it is no file"];
+        let plain = ["d-x", "d/e/f", "d0", "pipe: it is not a regular file"];
         assert_eq!(texts(root.list(b"")), plain);
         let beyond = open(&at("root"), true);
         let loops = "d/up: a link that leads back to a folder above it/";
         let nowhere = "nowhere: No such file or directory/";
-        let all = ["d-x", "d/e/f", loops, "d0", nowhere, "pipe: it is no file", "to-file", "to-folder/o"];
+        let all = ["d-x", "d/e/f", loops, "d0", nowhere, "pipe: it is not a regular file", "to-file", "to-folder/o"];
         assert_eq!(texts(beyond.list(b"")), all);
         assert_eq!(texts(beyond.list_in(b"", |key| key == b"to-folder/")).last().unwrap(), "to-folder/o");
         assert_eq!((texts(root.list(b"d/e/")), texts(root.list(b"to-folder/")).len()), (vec!["d/e/f".to_string()], 1));

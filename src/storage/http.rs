@@ -1,4 +1,4 @@
-//! `http://` and `https://`: contents of a web server, read only. Without a listing names have to come from somewhere else.
+//! `http://` and `https://`: the files of a web server, read-only. There is no listing, so the user has to give the names.
 
 use super::Options;
 use super::retry::Policy;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// The options that it has.
+/// The names of the options.
 const KNOWN: [&str; 3] = ["auth", "headers", "token"];
 
 /// A folder of a web server.
@@ -24,11 +24,11 @@ struct Http {
     policy: Policy,
 }
 
-/// Opens `scheme://rest`, where `rest` may be percent-encoded or not. Options: `headers` (an object of texts, sent with each
-/// request), `auth` (user and password), `token` (of a bearer).
+/// Opens `scheme://rest`, where `rest` can be percent-encoded or not. Options: `headers` (an object of texts that are sent with each
+/// request), `auth` (user and password), `token` (a bearer token).
 ///
 /// # Errors
-/// If the URL has no host, or a query; if the options are not for it.
+/// If the URL has no host, or a query; if an option is unknown or malformed.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     options.check(&KNOWN, scheme)?;
     let place = Place::parse(scheme, rest)?;
@@ -74,14 +74,14 @@ fn read_only<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "http:// can only be read"))
 }
 
-/// Never lists and never writes. The md5 of an object is that of a `Content-MD5` header, its time that of `Last-Modified`.
-/// A server that does not send `Content-Length`, and no `Transfer-Encoding` either, can't tell of a content that was cut off.
+/// It never lists and never writes. The md5 of an object comes from the header `Content-MD5`, its time from `Last-Modified`. If a
+/// server sends neither `Content-Length` nor `Transfer-Encoding`, a content that was cut off is not noticed.
 impl Store for Http {
     fn url(&self) -> &str {
         &self.url
     }
 
-    fn list<'a>(&'a self, _: &[u8]) -> Listing<'a> {
+    fn list_in<'a>(&'a self, _: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {
         let reason = "a web server has no listing; give names with --files-from";
         Box::new(std::iter::once(Err(io::Error::new(io::ErrorKind::Unsupported, reason))))
     }
@@ -106,7 +106,7 @@ impl Store for Http {
         let headers = answer.headers();
         let size = match header(headers, "content-length").and_then(|len| len.parse().ok()) {
             Some(size) => size,
-            // Made as it is sent: nobody knows before.
+            // The server makes the content while it sends it, so the size is known only at the end.
             None => io::copy(&mut self.open(key, 0, None, None)?, &mut io::sink())?,
         };
         let content_type = header(headers, "content-type").map(|t| ("content_type", Value::from(t).to_string()));

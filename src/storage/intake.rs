@@ -1,11 +1,11 @@
-//! What is to be put, on its way: counted, digested, and compared with what was said of it.
+//! The body of a put while it is read: it is counted, digested, and compared with the size and md5 that the caller gave.
 
 use super::store::{Body, Put};
 use crate::digest::Md5;
 use sha2::Digest;
 use std::io::{self, Read, Write};
 
-/// A body that is read piece by piece.
+/// A body that is read in pieces.
 pub struct Intake<'a> {
     from: From<'a>,
     md5: md5::Md5,
@@ -18,7 +18,7 @@ enum From<'a> {
 }
 
 impl<'a> Intake<'a> {
-    /// Nothing of it is read yet.
+    /// Starts to read a body.
     pub fn new(body: Body<'a>) -> Intake<'a> {
         let from = match body {
             Body::Bytes(bytes) => From::Bytes(bytes.into_iter()),
@@ -27,13 +27,13 @@ impl<'a> Intake<'a> {
         Intake { from, md5: md5::Md5::default(), count: 0 }
     }
 
-    /// The next bytes: exactly `most`, fewer only at the end, none behind it.
+    /// Returns the next bytes: exactly `most`, fewer only at the end, then none.
     ///
     /// # Errors
-    /// That of the reader.
+    /// Those of the reader.
     pub fn next(&mut self, most: usize) -> io::Result<Vec<u8>> {
         let piece = match &mut self.from {
-            // All that is left, as in nearly all cases, is handed on without a copy.
+            // In nearly all cases this is everything, and no copy is made.
             From::Bytes(bytes) if bytes.len() <= most => std::mem::take(bytes).collect(),
             From::Bytes(bytes) => bytes.by_ref().take(most).collect(),
             From::Stream(reader) => {
@@ -47,25 +47,25 @@ impl<'a> Intake<'a> {
         Ok(piece)
     }
 
-    /// Whether what was read so far is not longer than all of it was said to be.
+    /// Checks that no more was read so far than the size that the caller gave.
     ///
     /// # Errors
-    /// `InvalidData` if it is.
+    /// `InvalidData` if more was read.
     pub fn check_so_far(&self, how: &Put) -> io::Result<()> {
         match how.size {
-            Some(size) if self.count > size => Err(altered("what was to be stored is longer than it was said to be")),
+            Some(size) if self.count > size => Err(altered("the content to store is longer than its given size")),
             _ => Ok(()),
         }
     }
 
-    /// The md5 and the size of what was read, if that is what was said of it.
+    /// Returns the md5 and the size of the bytes read, after a comparison with those that the caller gave.
     ///
     /// # Errors
-    /// `InvalidData` if it is not.
+    /// `InvalidData` if they differ.
     pub fn check(&self, how: &Put) -> io::Result<(Md5, u64)> {
         let md5 = Md5(self.md5.clone().finalize().into());
-        if how.size.is_some_and(|size| size != self.count) || how.md5.is_some_and(|told| told != md5) {
-            return Err(altered("what was to be stored is not what it was said to be"));
+        if how.size.is_some_and(|size| size != self.count) || how.md5.is_some_and(|given| given != md5) {
+            return Err(altered("the content to store differs from its given size or md5"));
         }
         Ok((md5, self.count))
     }
@@ -93,7 +93,7 @@ pub fn copy(body: Body<'_>, how: &Put, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// The error of a content that is not what it should be.
+/// Returns the error for a content that differs from what it should be.
 pub fn altered(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }

@@ -23,11 +23,11 @@ pub enum Location {
 
 impl Location {
     /// Reads a path, also as `file:PATH`, `file://PATH`, `local:PATH` or `local://PATH`, or the URL of another storage. `~` and
-    /// `~/` at the start of a path are the folder HOME. What begins like a URL is one or is refused; a folder of such a name is
-    /// `./NAME`. `option` names the root in messages.
+    /// `~/` at the start of a path mean the folder HOME. A text that begins like a URL, but is none, is refused; a folder of such a
+    /// name can be written `./NAME`. `option` names the root in messages.
     ///
     /// # Errors
-    /// If it is empty, or a URL that no storage can be opened for; if the options are not for it.
+    /// If the text is empty, or a URL that no storage accepts; if the storage does not accept the options.
     pub fn parse(root: &OsStr, option: &str, options: &Options) -> Result<Location> {
         let bytes = root.as_bytes();
         let named = |reason: String| Error::refused(format!("{option}: {reason}"));
@@ -55,18 +55,19 @@ impl Location {
         }
     }
 
-    /// Its storage. Listings of a folder pass over symbolic links in it.
+    /// The storage of the root. Listings of a folder pass over the symbolic links in it.
     pub fn store(&self) -> Arc<dyn Store> {
-        match self {
-            Location::Folder(path) => folder::open(path, false),
-            Location::Remote(store) => store.clone(),
-        }
+        self.store_with(false)
     }
 
-    /// Its storage, and listings of a folder go on where symbolic links lead to, for those who must not overlook anything.
+    /// The storage of the root. Listings of a folder follow symbolic links, for callers that must not overlook anything.
     pub fn store_beyond_links(&self) -> Arc<dyn Store> {
+        self.store_with(true)
+    }
+
+    fn store_with(&self, beyond_links: bool) -> Arc<dyn Store> {
         match self {
-            Location::Folder(path) => folder::open(path, true),
+            Location::Folder(path) => folder::open(path, beyond_links),
             Location::Remote(store) => store.clone(),
         }
     }
@@ -82,21 +83,18 @@ impl Location {
         }
     }
 
-    /// Makes a folder that is not there. Other storages make roots when something is put there.
+    /// Makes the root if it is a folder that does not exist. Other storages make their root with the first put.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the folder can't be made.
     pub fn make(&self) -> io::Result<()> {
-        match self {
-            Location::Folder(path) => Access::make_root(path).map(drop),
-            Location::Remote(_) => Ok(()),
-        }
+        self.folder().map_or(Ok(()), |path| Access::make_root(path).map(drop))
     }
 
-    /// Whether there is such a root. In a storage without folders there is one wherever there may be one.
+    /// Whether the root exists. In a storage without folders, every root exists whose bucket or container does.
     ///
     /// # Errors
-    /// If the storage can't be asked, or a file is there.
+    /// If the storage can't be asked, or the root is a file.
     pub fn is_there(&self) -> io::Result<bool> {
         match self.store().list_in(b"", |_| false).next() {
             Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
@@ -105,7 +103,7 @@ impl Location {
         }
     }
 
-    /// The folder; None where it is in another storage.
+    /// The path of the folder; None if the root is in another storage.
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Location::Folder(path) => Some(path),
@@ -113,31 +111,29 @@ impl Location {
         }
     }
 
-    /// The same root with an absolute path, which does not change when the process changes its folder.
+    /// Returns the root with an absolute path, which stays the same if the process changes its current folder.
     ///
     /// # Errors
     /// If the current folder is not known.
-    pub fn made_absolute(self) -> std::io::Result<Location> {
+    pub fn made_absolute(self) -> io::Result<Location> {
         match self {
             Location::Folder(path) => std::path::absolute(path).map(Location::Folder),
             remote => Ok(remote),
         }
     }
 
-    /// How many files this storage likes to work on at once; None where that is up to the machine.
+    /// The number of files to work on at once that suits the storage; None if that depends on the machine.
     pub fn jobs(&self) -> Option<usize> {
-        match self {
-            Location::Folder(_) => None,
-            Location::Remote(store) => Some(store.jobs()),
-        }
+        let Location::Remote(store) = self else { return None };
+        Some(store.jobs())
     }
 
-    /// Whether all in it is gone when this process ends.
+    /// Whether the root and its contents are gone when this process ends.
     pub fn ends_with_process(&self) -> bool {
         matches!(self, Location::Remote(store) if store.url().starts_with("memory://"))
     }
 
-    /// How it is recorded what was backed up: the absolute path, which does not need to exist, or the URL.
+    /// The absolute path, which does not need to exist, or the URL, as snapshots record it.
     pub fn absolute(&self) -> PathBuf {
         match self {
             Location::Folder(path) => {
@@ -147,12 +143,12 @@ impl Location {
         }
     }
 
-    /// What [`Location::absolute`] says, as text: the identity of a root in end records and labels.
+    /// [`Location::absolute`] as text: the identity of a root in end records and labels.
     pub fn identity(&self) -> String {
         self.absolute().to_string_lossy().into_owned()
     }
 
-    /// Whether an end record or a label that names this root speaks of this one: it is spelt so, or it is the same folder.
+    /// Whether `root`, from an end record or a label, means this root: it has the same spelling, or it is the same folder.
     pub fn is_called(&self, root: &str) -> bool {
         use std::os::unix::fs::MetadataExt;
         let inode = |path: &Path| path.metadata().ok().map(|m| (m.dev(), m.ino()));
@@ -160,7 +156,7 @@ impl Location {
         self.identity() == root || self.folder().is_some_and(is_same)
     }
 
-    /// The name of another root below this one, empty if it is the same; None where it lies elsewhere. Neither has to be there.
+    /// Returns the name of another root below this one, empty if they are the same; None if it is elsewhere. Neither needs to exist.
     pub fn name_of(&self, other: &Location) -> Option<Vec<u8>> {
         match (self, other) {
             (Location::Folder(root), Location::Folder(other)) => {
@@ -176,7 +172,7 @@ impl Location {
         }
     }
 
-    /// The path as it was given, or the URL without secrets.
+    /// The path as the user gave it, or the URL without secrets.
     pub fn as_given(&self) -> &OsStr {
         match self {
             Location::Folder(path) => path.as_os_str(),
@@ -197,7 +193,7 @@ impl fmt::Debug for Location {
     }
 }
 
-/// The path of something that need not be there: the part that is there without links, and the rest as it stands.
+/// Resolves the symbolic links of a path that does not need to exist: those in the part that exists.
 pub fn resolved(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     path.ancestors().find_map(|above| {
@@ -207,11 +203,11 @@ pub fn resolved(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The path that a root or a snapshot stands for on this machine: `file:`, `file://`, `local:` and `local://` in front are
-/// left off, `~` and `~/` are HOME. None for what begins like the URL of another storage: with `://` before any other `/`.
+/// Returns the path on this machine that a root or a snapshot means: `file:`, `file://`, `local:` and `local://` at the start are
+/// removed, `~` and `~/` mean HOME. None if the text begins like the URL of another storage: with `://` before any other `/`.
 ///
 /// # Errors
-/// If it is below `~` and HOME is not set, or below the home folder of another user, which is not looked up.
+/// If the path is below `~` and HOME is not set, or below the home folder of another user, which is not looked up.
 pub fn as_path(text: &OsStr) -> Result<Option<PathBuf>> {
     let bytes = text.as_bytes();
     let prefixes = [&b"file://"[..], b"local://", b"file:", b"local:"];
@@ -239,13 +235,13 @@ pub fn as_path(text: &OsStr) -> Result<Option<PathBuf>> {
     Ok(Some(if below.is_empty() { home.into() } else { PathBuf::from(home).join(OsStr::from_bytes(below)) }))
 }
 
-/// Whether `://` stands before any other `/`.
+/// Whether `://` comes before any other `/`.
 fn is_like_url(text: &[u8]) -> bool {
     let slash = text.iter().position(|b| *b == b'/').unwrap_or(text.len());
     text[..slash].ends_with(b":") && text[slash..].starts_with(b"//")
 }
 
-/// The scheme and what is behind `://`, where there is one: a letter, then letters, digits, `+`, `-`, `.`.
+/// Splits a URL at `://` into the scheme and the rest; None if there is no scheme: a letter, then letters, digits, `+`, `-`, `.`.
 fn scheme_of(root: &[u8]) -> Option<(&str, &[u8])> {
     let at = root.windows(3).position(|w| w == b"://")?;
     let scheme = std::str::from_utf8(&root[..at]).ok()?;

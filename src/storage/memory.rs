@@ -1,7 +1,7 @@
-//! `memory://NAME`: a map in this process, gone when it ends. For tests, and for what works in one process.
+//! `memory://NAME`: a map in this process, for tests and for programs that need no more. It is gone when the process ends.
 
+use super::intake::Intake;
 use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
-use crate::digest;
 use crate::digest::Md5;
 use crate::etag;
 use crate::json;
@@ -11,7 +11,7 @@ use std::io::{self, Cursor, Read};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// How many objects are asked for at once while listing.
+/// How many objects a listing reads at once.
 const PAGE: usize = 1000;
 
 #[derive(Clone)]
@@ -24,7 +24,7 @@ struct Held {
 }
 
 type Map = BTreeMap<Vec<u8>, Held>;
-/// The objects, and how many were put.
+/// The objects, and how many were put so far.
 type Shared = Arc<Mutex<(Map, u64)>>;
 
 /// Objects in memory.
@@ -34,8 +34,8 @@ pub struct Memory {
     prefix: Vec<u8>,
 }
 
-/// The store of that name: everybody in this process who asks for it gets the same. Behind the first `/` of the name stands a
-/// prefix of all keys.
+/// Returns the store of that name. There is one of each name in a process. The part of the name after its first `/` is a prefix of
+/// all keys.
 pub fn open(name: &str) -> Arc<dyn Store> {
     static ALL: OnceLock<Mutex<HashMap<String, Shared>>> = OnceLock::new();
     let name = name.trim_end_matches('/');
@@ -72,7 +72,7 @@ impl Store for Memory {
         &self.url
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+    fn list_in<'a>(&'a self, prefix: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {
         let prefix = [&self.prefix, prefix].concat();
         let mut next = Some(Bound::Included(prefix.clone()));
         let pages = std::iter::from_fn(move || {
@@ -84,10 +84,6 @@ impl Store for Memory {
             Some(page)
         });
         Box::new(pages.flatten().map(Ok))
-    }
-
-    fn lists_in_order(&self) -> bool {
-        true
     }
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
@@ -111,18 +107,9 @@ impl Store for Memory {
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
         let path = self.path(key)?;
-        let content = match body {
-            Body::Bytes(bytes) => bytes,
-            Body::Stream(reader) => {
-                let mut bytes = Vec::new();
-                reader.read_to_end(&mut bytes)?;
-                bytes
-            }
-        };
-        let md5 = digest::md5_of(&content);
-        if how.md5.is_some_and(|told| told != md5) || how.size.is_some_and(|told| told != content.len() as u64) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "what arrived is not what was sent"));
-        }
+        let mut intake = Intake::new(body);
+        let content = intake.next(usize::MAX)?;
+        let (md5, _) = intake.check(how)?;
         let mut held = self.lock();
         if how.if_absent && held.0.contains_key(&path) {
             return Ok(false);

@@ -1,6 +1,6 @@
-//! Where roots lie: paths and URLs. A scheme chooses the storage.
+//! The storages of roots, which are paths and URLs. The scheme of a URL chooses the storage.
 
-// What storages share is more than a build with only some of them needs.
+// A build with only some storages does not need all that they share.
 #![cfg_attr(not(feature = "network"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "web")]
@@ -59,7 +59,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
-/// How many requests this process has made of other storages, those that were made again included.
+/// The number of requests that this process has sent to storages, including those that it sent again.
 pub fn requests() -> u64 {
     REQUESTS.load(Ordering::Relaxed)
 }
@@ -71,17 +71,17 @@ fn count_request() {
 
 /// A kind of storage.
 struct Storage {
-    /// The feature of the build that it needs.
+    /// The feature that a build needs for it.
     feature: &'static str,
-    /// Of its URLs.
+    /// The schemes of its URLs.
     schemes: &'static [&'static str],
-    /// None if this build was made without it.
+    /// None if this build was made without the feature.
     open: Option<Opener>,
-    /// Whether it has folders of its own. Else they are known by what is in them only.
+    /// Whether folders exist by themselves. Otherwise a folder exists only by the objects in it.
     has_folders: bool,
 }
 
-/// Opens what stands behind a scheme and `://`. Nothing is asked of the service yet.
+/// Opens a root, given the scheme of its URL and the rest after `://`. It sends no request yet.
 type Opener = fn(&str, &str, &Options) -> Result<Arc<dyn Store>>;
 
 /// A row of the table.
@@ -119,10 +119,10 @@ fn storage(scheme: &str) -> Option<&'static Storage> {
     STORAGES.iter().find(|storage| storage.schemes.contains(&scheme))
 }
 
-/// Opens the root that a URL speaks of: `scheme://rest`. Nothing is asked of the service yet.
+/// Opens the root of the URL `scheme://rest`. It sends no request yet.
 ///
 /// # Errors
-/// If there is no storage for that scheme, the URL lacks something, or the options are not for it.
+/// If no storage has that scheme, the URL lacks something, or the storage does not accept the options.
 fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     match storage(scheme) {
         Some(Storage { open: Some(open), .. }) => open(scheme, rest, options),
@@ -136,13 +136,13 @@ fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     }
 }
 
-/// What roots may be, for messages.
+/// Returns the kinds of roots, for messages.
 fn storages() -> String {
     let schemes: Vec<_> = STORAGES.iter().flat_map(|storage| storage.schemes).copied().collect();
     format!("storages are a path and URLs with file, {}; a folder of that name is ./NAME", schemes.join(", "))
 }
 
-/// Whether the root of this URL is a folder only by what is in it: anything below a container or bucket.
+/// Whether the root of this URL exists only by the objects in it: any root below a container or bucket.
 pub fn has_no_folders(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     storage(scheme).is_some_and(|storage| !storage.has_folders) && rest.contains('/')

@@ -1,4 +1,4 @@
-//! Storage options: a JSON object of fsspec's names. Values are never shown, because they may be secret.
+//! Storage options: a JSON object with the names of fsspec's options. Values are never shown, because they may be secret.
 
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
@@ -8,7 +8,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Keys that mean nothing here and that people have in their options for the Python tool.
+/// Keys without effect here that are common in options for the Python tool.
 const HARMLESS: [&str; 9] = [
     "asynchronous",
     "auto_mkdir",
@@ -21,7 +21,7 @@ const HARMLESS: [&str; 9] = [
     "use_listings_cache",
 ];
 
-/// The options of one root.
+/// The storage options of one root.
 #[derive(Clone, Default)]
 pub struct Options {
     map: Map<String, Value>,
@@ -36,10 +36,10 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// Reads a JSON object, or with `@FILE` that of a file. `from` is the option that it comes from, for messages.
+    /// Reads a JSON object, or with `@FILE` the object in a file. `from` names the command-line option in messages.
     ///
     /// # Errors
-    /// If it is none, or the file can't be read.
+    /// If the text is not a JSON object, or the file can't be read.
     pub fn parse(text: &OsStr, from: &str) -> Result<Options> {
         let text = match text.as_bytes().strip_prefix(b"@") {
             Some(path) => {
@@ -57,16 +57,16 @@ impl Options {
         }
     }
 
-    /// What is to be said of the keys for a folder of this machine, which needs none.
+    /// Returns warnings about the keys for a folder of this machine, which has no options.
     pub fn without_effect(&self) -> Vec<String> {
         let keys = self.map.keys().filter(|k| !HARMLESS.contains(&k.as_str()));
         keys.map(|k| format!("{}: {}: has no effect for a folder of this machine", self.from, printable(k.as_bytes()))).collect()
     }
 
-    /// Refuses keys that the storage does not know, naming the one that was meant perhaps.
+    /// Refuses keys that the storage does not know, and suggests a similar one.
     ///
     /// # Errors
-    /// For the first of them.
+    /// For the first unknown key.
     pub fn check(&self, known: &[&str], scheme: &str) -> Result<()> {
         let unknown = |key: &&String| !known.contains(&key.as_str()) && !HARMLESS.contains(&key.as_str());
         let Some(key) = self.map.keys().find(unknown) else { return Ok(()) };
@@ -77,58 +77,52 @@ impl Options {
         Err(Error::advise(reason + &near.unwrap_or_default(), help))
     }
 
-    /// A text; null and empty ones count as not given.
+    /// The text of a key; None if it is absent, null or empty.
     ///
     /// # Errors
-    /// If it is of another type.
+    /// If the value is of another type.
     pub fn text(&self, key: &str) -> Result<Option<String>> {
-        match self.map.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone()).filter(|t| !t.is_empty())),
-            Some(_) => Err(self.wrong(key, "a text")),
-        }
+        let text = self.get(key, Value::as_str, "a text")?;
+        Ok(text.filter(|text| !text.is_empty()).map(str::to_string))
     }
 
-    /// True or false.
+    /// The truth value of a key; None if it is absent or null.
     ///
     /// # Errors
-    /// If it is of another type.
+    /// If the value is of another type.
     pub fn flag(&self, key: &str) -> Result<Option<bool>> {
-        match self.map.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(_) => Err(self.wrong(key, "true or false")),
-        }
+        self.get(key, Value::as_bool, "true or false")
     }
 
-    /// A whole number that is not negative.
+    /// The whole, not negative number of a key; None if it is absent or null.
     ///
     /// # Errors
-    /// If it is of another type.
+    /// If the value is of another type.
     pub fn number(&self, key: &str) -> Result<Option<u64>> {
-        match self.map.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => value.as_u64().map(Some).ok_or_else(|| self.wrong(key, "a whole number")),
-        }
+        self.get(key, Value::as_u64, "a whole number")
     }
 
-    /// Whatever JSON is there.
+    fn get<'a, T>(&'a self, key: &str, typed: fn(&'a Value) -> Option<T>, expected: &str) -> Result<Option<T>> {
+        self.value(key).map(|value| typed(value).ok_or_else(|| self.wrong(key, expected))).transpose()
+    }
+
+    /// The JSON value of a key; None if it is absent or null.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|v| !v.is_null())
     }
 
-    /// An error about the value of a key, which is not shown.
+    /// Returns an error about the value of a key; the value is not shown.
     pub fn wrong(&self, key: &str, expected: &str) -> Error {
         Error::refused(format!("{}: {key}: expected {expected}", self.from))
     }
 }
 
-/// An environment variable. One that is empty counts as not set.
+/// Returns an environment variable; None if it is not set or empty.
 pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|v| !v.is_empty())
 }
 
-/// The same as text; what is not UTF-8 counts as not set.
+/// Returns an environment variable as text; None if it is not set, empty or not UTF-8.
 pub fn text_variable(name: &str) -> Option<String> {
     variable(name)?.into_string().ok()
 }

@@ -1,56 +1,36 @@
-//! A reader that survives its connection: when that breaks, the rest is asked for from where it was.
+//! A reader that survives a broken connection: it asks for the rest of the content over a new one.
 
 use super::retry::{Policy, Tries};
 use std::io::{self, ErrorKind, Read};
 
-/// A content that is read, and asked for again when that fails.
+/// A reader that opens its content again where reading failed.
 pub struct Resumed<F> {
     open: F,
     reader: Option<Box<dyn Read + Send>>,
     at: u64,
     end: Option<u64>,
     policy: Policy,
-    /// The tries since enough has arrived, and the bytes since the last of them.
+    /// The tries since [`ENOUGH`] bytes arrived, and the bytes that arrived since the last try.
     tries: Option<Tries>,
     since: u64,
 }
 
-/// So many bytes of one connection are worth as many tries again. With fewer it would go on for hours where each connection
-/// breaks after a few.
+/// After this many bytes over one connection, the tries are counted from zero again. With a smaller number, a reader whose
+/// connections all break after a few bytes would go on for hours.
 const ENOUGH: u64 = 256 << 10;
 
-/// Reads a content through `reader`, which stands at byte `at` of it. Where that fails, or ends before byte `end` (None where
-/// that is not known), `open` is called with the offset reached and gives a reader for the rest of the same content (so it has
-/// to ask for the same version, by `If-Match`).
+/// Reads a content through `reader`, which starts at byte `at` of the content. If the reader fails, or ends before byte `end`
+/// (None if the end is not known), `open` is called with the offset reached. It returns a reader for the rest of the same
+/// version of the content (it asks for the version by `If-Match`, for example).
 ///
-/// An error of `open` is final, because whoever opens has tried again already. So are errors of a reader that another try
-/// can't change: `NotFound`, `PermissionDenied`, `InvalidData`, `InvalidInput`, `Unsupported`. All others are tried as often as
-/// `policy` says without much arriving in between, and then given out.
+/// An error of `open` is final, because `open` tries again by itself. An error of a reader is final if another try can't change
+/// it: `NotFound`, `PermissionDenied`, `InvalidData`, `InvalidInput`, `Unsupported`. After any other error, the content is opened
+/// again, as often as `policy` allows while less than 256 KiB arrive in between; then the error is returned.
 pub fn resumed<F>(reader: Box<dyn Read + Send>, at: u64, end: Option<u64>, policy: Policy, open: F) -> Resumed<F>
 where
     F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>,
 {
     Resumed { open, reader: Some(reader), at, end, policy, tries: None, since: 0 }
-}
-
-impl<F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>> Resumed<F> {
-    fn read_once(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            None => self.reader.insert((self.open)(self.at).map_err(Failure::Final)?),
-        };
-        match reader.read(into) {
-            Ok(0) if self.end.is_some_and(|end| self.at < end) => Err(Failure::Passing(short(self.at, self.end))),
-            Ok(n) => Ok(n),
-            Err(e) if is_final(e.kind()) => Err(Failure::Final(e)),
-            Err(e) => Err(Failure::Passing(e)),
-        }
-    }
-}
-
-enum Failure {
-    Passing(io::Error),
-    Final(io::Error),
 }
 
 impl<F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>> Read for Resumed<F> {
@@ -61,35 +41,39 @@ impl<F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>> Read for Resumed<F> {
             return Ok(0);
         }
         loop {
-            match self.read_once(&mut into[..most]) {
-                Ok(n) => {
+            let reader = match &mut self.reader {
+                Some(reader) => reader,
+                None => self.reader.insert((self.open)(self.at)?),
+            };
+            let failure = match (reader.read(&mut into[..most]), self.end) {
+                (Ok(0), Some(end)) => too_short(self.at, end),
+                (Ok(n), _) => {
                     self.at += n as u64;
                     self.since += n as u64;
                     return Ok(n);
                 }
-                Err(Failure::Final(e)) => return Err(e),
-                Err(Failure::Passing(e)) if e.kind() == ErrorKind::Interrupted => return Err(e),
-                Err(Failure::Passing(e)) => {
-                    self.reader = None;
-                    if self.since >= ENOUGH {
-                        self.tries = None;
-                    }
-                    self.since = 0;
-                    let tries = self.tries.get_or_insert_with(|| self.policy.begin());
-                    std::thread::sleep(tries.again(None).ok_or(e)?);
-                }
+                (Err(e), _) if is_final(e.kind()) => return Err(e),
+                (Err(e), _) => e,
+            };
+            self.reader = None;
+            if self.since >= ENOUGH {
+                self.tries = None;
             }
+            self.since = 0;
+            let tries = self.tries.get_or_insert_with(|| self.policy.begin());
+            std::thread::sleep(tries.again(None).ok_or(failure)?);
         }
     }
 }
 
+/// Whether another try can't change the error, or is up to the caller (`Interrupted`).
 fn is_final(kind: ErrorKind) -> bool {
-    use ErrorKind::{InvalidData, InvalidInput, NotFound, PermissionDenied, Unsupported};
-    matches!(kind, NotFound | PermissionDenied | InvalidData | InvalidInput | Unsupported)
+    use ErrorKind::{Interrupted, InvalidData, InvalidInput, NotFound, PermissionDenied, Unsupported};
+    matches!(kind, NotFound | PermissionDenied | InvalidData | InvalidInput | Unsupported | Interrupted)
 }
 
-fn short(at: u64, end: Option<u64>) -> io::Error {
-    io::Error::new(ErrorKind::UnexpectedEof, format!("the content ends after {at} of {} bytes", end.unwrap_or(at)))
+fn too_short(at: u64, end: u64) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, format!("the content ends after {at} of {end} bytes"))
 }
 
 #[cfg(test)]

@@ -1,26 +1,26 @@
-//! What is worth another try, and how long to wait before it. Shared by all storages that speak HTTP.
+//! Which failed requests are sent again, and after what wait. All storages over a network share it.
 
 use crate::time::Time;
 use chrono::DateTime;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// How often, and how long, one call is tried again.
+/// How often, and for how long, one call is tried again.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Tries in all, the first included.
+    /// The number of tries, including the first.
     pub tries: u32,
-    /// The longest wait before the second try; it doubles with each further one.
+    /// The longest wait before the second try. It doubles with each further try.
     pub first: Duration,
-    /// What the doubling ends at.
+    /// The longest wait, however many tries there were.
     pub longest: Duration,
-    /// The longest wait that a service may ask for.
+    /// The longest wait that a service can ask for.
     pub longest_asked: Duration,
-    /// No further try begins when so much time has gone since the first one began.
+    /// The time after the start of the first try in which further tries can start.
     pub in_all: Duration,
-    /// Without any progress for so long a connection counts as broken.
+    /// A connection without progress for this time counts as broken.
     pub stall: Duration,
-    /// So long a service may take to answer once it has all of an upload. S3's manual speaks of minutes to put parts together.
+    /// The time in which a service has to answer after it has received a whole upload. S3 may need minutes to join the parts.
     pub finish: Duration,
 }
 
@@ -46,15 +46,15 @@ pub struct Tries {
 }
 
 impl Policy {
-    /// Begins a call; its first try needs no leave.
+    /// Starts to count the tries of a call, with the first.
     pub fn begin(&self) -> Tries {
         Tries { policy: self.clone(), made: 1, began: Instant::now() }
     }
 }
 
 impl Tries {
-    /// How long to wait before another try; None if it was tried often or long enough. `asked` is what the service asked for
-    /// with `Retry-After`.
+    /// Returns how long to wait before another try; None if there are no more. `asked` is the wait that the service asked for with
+    /// `Retry-After`.
     pub fn again(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let policy = &self.policy;
         if self.made >= policy.tries {
@@ -62,24 +62,24 @@ impl Tries {
         }
         let longest = policy.first.saturating_mul(1 << (self.made - 1).min(16)).min(policy.longest);
         self.made += 1;
-        // Anything from nothing to the longest: many that failed at once do not come back at once.
+        // A random part of the longest wait, so that clients that failed at the same time do not come back at the same time.
         let wait = longest.mul_f64(fraction());
         let wait = wait.max(asked.unwrap_or_default().min(policy.longest_asked));
         (self.began.elapsed() + wait < policy.in_all).then_some(wait)
     }
 
-    /// How many tries were made.
+    /// The number of tries so far.
     pub fn made(&self) -> u32 {
         self.made
     }
 }
 
-/// Whether a request that was answered with this status may fare better later.
+/// Whether a request that failed with this status may succeed later.
 pub fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// How long a `Retry-After` header asks to wait: seconds, or until an HTTP date, which may be past.
+/// Returns how long a `Retry-After` header asks to wait: seconds, or until an HTTP date, which can be in the past.
 pub fn retry_after(header: &str, now: Time) -> Option<Duration> {
     let header = header.trim();
     if let Ok(seconds) = header.parse() {
@@ -89,7 +89,7 @@ pub fn retry_after(header: &str, now: Time) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(until.saturating_sub(now.sec)).unwrap_or(0)))
 }
 
-/// From 0 to 1. The standard library has no random numbers, but the keys of its hash maps are some.
+/// Returns a random number from 0 to 1. The standard library has none, but the keys of its hash maps are random.
 fn fraction() -> f64 {
     RandomState::new().hash_one(0u8) as f64 / u64::MAX as f64
 }

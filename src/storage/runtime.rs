@@ -1,4 +1,4 @@
-//! The one runtime that all network storages share. Everything outside of `storage` blocks.
+//! The one runtime that all network storages share. All code outside of `storage` is blocking.
 
 use std::io;
 use std::sync::OnceLock;
@@ -6,16 +6,16 @@ use tokio::runtime::{Builder, Runtime};
 
 const WORKERS: usize = 2;
 
-/// Waits for a future. Not to be called from within one.
+/// Waits for a future. It must not be called from within a future.
 ///
 /// # Errors
-/// If the threads for it can't be started.
+/// If the threads of the runtime can't be started.
 pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = match RUNTIME.get() {
         Some(runtime) => runtime,
         None => {
-            // The runtime panics where it can't have its threads.
+            // The runtime panics if it can't start its threads. So as many are started and ended first.
             let (done, is_done) = crossbeam_channel::bounded::<()>(0);
             let wait = |_| {
                 let is_done = is_done.clone();

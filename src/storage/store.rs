@@ -1,65 +1,66 @@
-//! What every storage can do.
+//! The interface of all storages.
 
 use super::temps::TempFile;
 use crate::digest::Md5;
 use crate::display::printable;
 use crate::error::named;
 use crate::files;
+use crate::name;
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-/// An object as its storage tells of it.
+/// An object, as its storage describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object {
-    /// Its name below the root, parts separated by `/`. Bytes, as the names of records are; in services always UTF-8.
+    /// The name below the root, with `/` between its parts. Any bytes, as in the names of records; in services always UTF-8.
     pub key: Vec<u8>,
-    /// Bytes of its content.
+    /// The size of the content in bytes.
     pub size: u64,
-    /// When it was written last, as exactly as the storage says.
+    /// The time of the last write, as exactly as the storage has it.
     pub modified: Option<Time>,
-    /// The service's token of equality, as it came, quotes and all. Another content has another one.
+    /// The service's token for this version of the object, with its quotes. Another content has another etag.
     pub etag: Option<String>,
-    /// The md5 that the storage claims for the content. Services believe what clients told them.
+    /// The md5 that the storage claims for the content. Services may have it from a client, unchecked.
     pub md5: Option<Md5>,
-    /// More that records of this storage carry: keys and their JSON, in no order.
+    /// Further keys of the object's record, and their JSON values, in no order.
     pub more: Vec<(&'static str, String)>,
 }
 
-/// What of an object, beside its content, is to be as it was.
+/// The attributes that are stored with an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// `text/plain` and the like.
+    /// `text/plain`, for example.
     pub content_type: Option<String>,
-    /// Content-Encoding, and so on: names of HTTP headers in lower case (`content-encoding`, `content-language`,
-    /// `content-disposition`, `cache-control`).
+    /// Other HTTP headers, by their names in lower case: `content-encoding`, `content-language`, `content-disposition`,
+    /// `cache-control`.
     pub headers: BTreeMap<&'static str, String>,
-    /// What the user put to it.
+    /// The metadata of the user.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// What to put under a name.
+/// The content of a new object.
 pub enum Body<'a> {
-    /// All of it.
+    /// The whole content.
     Bytes(Vec<u8>),
-    /// So much as the reader has. If reading fails nothing is put.
+    /// A reader of the content. If it fails, nothing is put.
     Stream(&'a mut (dyn Read + Send)),
 }
 
-/// How to put it there.
+/// The conditions and attributes of a put.
 #[derive(Clone, Debug, Default)]
 pub struct Put {
-    /// Only where nothing is there yet. Where the storage can't promise that ([`Store::puts_if_absent`]), as well as it can:
-    /// looked at just before.
+    /// Put the object only if there is none of its name. A storage that can't promise this ([`Store::puts_if_absent`]) looks just
+    /// before it puts the object.
     pub if_absent: bool,
-    /// The md5 of the body, where it is known beforehand. The storage keeps it with the object, if it keeps such a thing, and
-    /// what arrives is compared with it where the service or the route allows.
+    /// The md5 of the body, if it is known beforehand. The storage keeps it with the object, if it can, and compares it with the
+    /// content that arrives, if the service or the route allows it.
     pub md5: Option<Md5>,
-    /// Bytes of the body, where it is known beforehand.
+    /// The size of the body in bytes, if it is known beforehand.
     pub size: Option<u64>,
-    /// What else to keep with it.
+    /// The attributes to store with the object.
     pub attributes: Attributes,
 }
 
@@ -80,23 +81,23 @@ impl Drop for Draft {
 /// Decides about a key at which another writer put an object first: true replaces that object, false keeps it.
 pub type Taken<'a> = dyn FnMut(&[u8]) -> io::Result<bool> + 'a;
 
-/// The objects of a listing. An error ends it, and the list is not whole. One that is a [`Gap`] is about one name only: the
-/// listing goes on behind it, for those who can do without that name. Who does not ask for gaps may stop at either.
+/// The objects of a listing. An error ends the listing, which is not complete then. An error that is a [`Gap`] is about one name
+/// only, and the listing goes on. A caller that does not know gaps can stop at any error.
 pub type Listing<'a> = Box<dyn Iterator<Item = io::Result<Object>> + Send + 'a>;
 
-/// A name of which a listing can tell nothing but that it is there: a folder that can't be opened, something without a size.
+/// A name in a listing of which the storage does not say enough: a folder that can't be opened, an entry without a size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Its name below the root. It may be one that no record of a file can have.
+    /// The name below the root. It can be one that no record of a file can have.
     pub key: Vec<u8>,
-    /// It is a folder, and what is in it is missing as well.
+    /// It is a folder, and all that is in it is missing in the listing too.
     pub is_folder: bool,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
 }
 
 impl Gap {
-    /// The gap that an item of a listing is, if it is one.
+    /// Returns the gap in an error of a listing, if it is one.
     pub fn of(e: &io::Error) -> Option<&Gap> {
         e.get_ref()?.downcast_ref()
     }
@@ -116,12 +117,12 @@ impl From<Gap> for io::Error {
     }
 }
 
-/// Why a storage lets us do nothing at all: a login that is wrong, or has expired. No other name would fare better.
+/// The storage refuses the login: it is wrong, or has expired. Every other request would fail too.
 #[derive(Debug)]
 pub struct LoginRefused(pub String);
 
 impl LoginRefused {
-    /// Whether an error is that.
+    /// Whether an error is a refused login.
     pub fn is(e: &io::Error) -> bool {
         e.get_ref().is_some_and(|inner| inner.is::<LoginRefused>())
     }
@@ -141,53 +142,57 @@ impl From<LoginRefused> for io::Error {
     }
 }
 
-/// A root in a storage. Keys never have a part `.` or `..` ([`check_key`]); whoever implements this refuses them.
+/// A root in a storage. Implementations refuse keys with a part `.` or `..` ([`check_key`]).
 ///
-/// All calls block, from as many threads at once as one likes. They try again what may pass (connections that break, statuses
-/// 408, 429 and 5xx; waiting as long as `Retry-After` says, else longer each time, with jitter), within limits, so that each
-/// call ends. Errors are one line, without secrets. [`io::ErrorKind`] tells what callers have to tell apart: `NotFound`,
-/// `PermissionDenied`, `Unsupported`; `InvalidData` where what arrived is not what was sent.
+/// All calls block, and can be made from any number of threads at once. They try again after failures that may pass (broken
+/// connections, statuses 408, 429 and 5xx). Between tries they wait as long as `Retry-After` says, else longer each time, with
+/// jitter. The number of tries and the time are limited, so that each call ends. Errors are one line without secrets. Their
+/// [`io::ErrorKind`] is `NotFound`, `PermissionDenied` or `Unsupported` in these cases, and `InvalidData` if the content that
+/// arrived differs from the one that was sent.
 pub trait Store: Send + Sync {
-    /// The root as a person may see it: a URL without secrets and without a `/` at its end.
+    /// The root for display: a URL without secrets and without a `/` at its end.
     fn url(&self) -> &str;
 
-    /// The name of an object as a person may see it and give it back: the root's, then the key.
+    /// The name of an object for display, which the tools accept as well: the root, a `/` and the key.
     fn name_of(&self, key: &[u8]) -> Vec<u8> {
         [self.url().as_bytes(), b"/", key].concat()
     }
 
-    /// All objects whose key starts with `prefix`, which is empty or ends with `/`. In whatever order, unless
-    /// [`Store::lists_in_order`]. Folder markers and folders are none. Made page by page as it is read; nothing more is asked
-    /// of the service after it is dropped. A root that is a missing container, bucket or folder is an error `NotFound`, one that
-    /// is a file `NotADirectory`; a prefix without objects is none.
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a>;
-
-    /// The same, and a storage that has folders opens only those below the prefix that `enters` says yes to; it is given their
-    /// keys with a `/` at the end. The others are passed over without a word. What a storage without folders lists is not less.
-    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
-        let _ = enters;
-        self.list(prefix)
+    /// Lists all objects whose key starts with `prefix`, which is empty or ends with `/`. The order is undefined, unless
+    /// [`Store::lists_in_order`]. Folders, and objects that only mark a folder, are not listed. The listing asks the service page
+    /// by page as it is read, and no more after it is dropped.
+    ///
+    /// Items are errors if the root is a missing container, bucket or folder (`NotFound`) or a file (`NotADirectory`). A prefix
+    /// without objects is an empty listing.
+    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+        self.list_in(prefix, |_| true)
     }
 
-    /// Whether a root that is not there is made by the first put. Until then it has nothing.
+    /// Does what [`Store::list`] does, but a storage that has folders opens only those below the prefix for which `enters`
+    /// returns true; `enters` is given their keys with a `/` at the end. The other folders are passed over without a [`Gap`]. A
+    /// storage without folders lists everything.
+    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a>;
+
+    /// Whether the first put makes a root that is not there. Until then the root is empty.
     fn makes_roots(&self) -> bool {
         false
     }
 
-    /// Whether listings come in the order of the bytes of their keys.
-    fn lists_in_order(&self) -> bool;
+    /// Whether listings are in the order of the bytes of their keys.
+    fn lists_in_order(&self) -> bool {
+        true
+    }
 
-    /// What is there under that key; None where nothing is.
+    /// Returns what the storage says of an object; None if there is none under that key.
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
 
-    /// The content from byte `from` on, at most `len` bytes. With `etag`, only if the object still has it. What arrives too
-    /// short is an error of the reader, never an early end.
-    ///
-    /// The answer of a range at or behind the end is empty.
+    /// Returns a reader of the content from byte `from` on, with at most `len` bytes; it is empty if `from` is at or after the end.
+    /// With `etag`, this is an error unless the object still has that etag. If the content is cut off, the reader fails; it never
+    /// ends early.
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Puts an object there, whole or not at all. False if one was there already and `if_absent` was asked for. That it was done
-    /// is believed only once the object was seen under its key, or the service has confirmed its digest.
+    /// Puts an object, whole or not at all. Returns false if there was one already and `how` asks for `if_absent`. It returns true
+    /// only after it has seen the object under its key, or the service has confirmed the digest.
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
 
     /// Creates a file for a large object, where [`Store::put_draft`] needs it: as a rule in TMPDIR.
@@ -211,50 +216,37 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
-    /// Whether of several that put one key with `if_absent` at the same time exactly one is told true.
+    /// Whether exactly one of several simultaneous puts of one key with `if_absent` returns true.
     fn puts_if_absent(&self) -> bool;
 
-    /// Deletes objects, in as few requests as the service allows. One answer for each key, in order; one that is gone already
-    /// is fine; one that is still there although the service says that it was deleted is an error.
+    /// Deletes objects, in as few requests as the service allows. Returns one result for each key, in order. An object that is gone
+    /// already is no error. One that is still there although the service claims to have deleted it is an error.
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>>;
 
-    /// How many calls at once make sense, where nobody says it.
+    /// The number of calls to make at once if the user gives none.
     fn jobs(&self) -> usize {
         16
     }
 }
 
-/// Refuses keys that could name something else than they say: with NUL, or a part `.` or `..`; and those that are not UTF-8,
-/// which no service has. Gives the key as text.
+/// Refuses keys that could lead to another object: empty ones, those with a NUL, or with a part `.` or `..`. It also refuses keys
+/// that are not UTF-8, which no service accepts. Returns the key as text.
 ///
 /// # Errors
 /// `InvalidInput`, with the reason.
 pub fn check_key(key: &[u8]) -> io::Result<&str> {
-    check_bytes(key)?;
+    name::check(key).or_else(refused)?;
     std::str::from_utf8(key).or_else(|_| refused("the storage takes no names that are not UTF-8"))
 }
 
-/// Refuses keys that are no path in a folder: beside those with NUL, `.` or `..`, those with an empty part.
+/// Refuses keys that are not a path in a folder: empty ones, those with a NUL, or with a part that is empty, `.` or `..`.
 ///
 /// # Errors
 /// `InvalidInput`, with the reason.
 pub fn check_path(key: &[u8]) -> io::Result<()> {
-    check_bytes(key)?;
+    name::check(key).or_else(refused)?;
     match key.split(|b| *b == b'/').any(<[u8]>::is_empty) {
         true => refused("the name has an empty part, which no folder can have"),
-        false => Ok(()),
-    }
-}
-
-fn check_bytes(key: &[u8]) -> io::Result<()> {
-    if key.is_empty() {
-        return refused("an empty name");
-    }
-    if key.contains(&0) {
-        return refused("the name has a NUL");
-    }
-    match key.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {
-        true => refused("the name has a part . or .."),
         false => Ok(()),
     }
 }

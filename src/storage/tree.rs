@@ -1,11 +1,11 @@
-//! What storages of folders and files have in common: names that they can have, and listings in the order of whole names.
+//! The common part of storages that have folders and files: valid names, and listings in the order of whole names.
 
 use super::store::{Gap, Listing, Object, check_key, check_path};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use std::io;
 
-/// Refuses keys that are no path, or not UTF-8. Gives the key as text.
+/// Checks that a key is a path in UTF-8, and returns it as text.
 ///
 /// # Errors
 /// `InvalidInput`.
@@ -14,7 +14,7 @@ pub fn check(key: &[u8]) -> io::Result<&str> {
     check_key(key)
 }
 
-/// The path of a root: empty, or with a first `/` and none at its end.
+/// Returns the path of a root: empty, or with a `/` at its start and none at its end.
 ///
 /// # Errors
 /// If it has an empty part, `.` or `..`.
@@ -26,65 +26,65 @@ pub fn root(path: &str, url: &str) -> Result<String> {
     Ok(path.to_string())
 }
 
-/// A new name, `.snap-*.tmp`, for an upload in the same folder as a path. Listings show it, so that what an interrupted upload
-/// leaves can be found and deleted.
+/// Returns a new name, `.snap-*.tmp`, in the folder of a path, for an upload. Listings show it, so that the remains of an
+/// interrupted upload can be found and deleted.
 pub fn temp_beside(path: &str) -> String {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(std::time::SystemTime::now());
     format!("{}/.snap-{}-{random:016x}.tmp", folder_of(path), std::process::id())
 }
 
-/// The folder that a path lies in; empty for the topmost.
+/// Returns the folder that a path is in; empty for the topmost.
 pub fn folder_of(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..at])
 }
 
-/// Something in a folder.
+/// An entry of a folder.
 pub struct Child {
-    /// Its name there.
+    /// The name in the folder.
     pub name: Vec<u8>,
-    /// What it is.
+    /// The kind of the entry.
     pub what: What,
 }
 
-/// What something in a folder is.
+/// The kind of an entry of a folder.
 pub enum What {
     /// A folder.
     Folder,
     /// An object; its key is not set yet.
     Object(Object),
-    /// Something that too little is known of, with the reason.
+    /// The server does not say enough about it, for this reason.
     Unknown(String),
 }
 
 impl Child {
-    /// Where it stands among its siblings, for whole names to be in order: all below a folder goes on with a `/`.
-    fn place(&self) -> Vec<u8> {
+    /// The key that sorts siblings by whole names: the names of all objects in a folder go on with a `/`.
+    fn sort_key(&self) -> Vec<u8> {
         [&self.name[..], if matches!(self.what, What::Folder) { b"/" } else { b"" }].concat()
     }
 }
 
-/// What the storage tells of a folder.
+/// The answer of a storage that was asked for a folder.
 pub enum Folder {
-    /// What is in it, in any order.
+    /// The entries of the folder, in any order.
     Children(Vec<Child>),
-    /// Nothing is there.
+    /// There is nothing of that name.
     Missing,
-    /// A file is there.
+    /// There is a file of that name.
     File,
-    /// The storage does not tell it, but goes on telling others.
+    /// The storage refuses to list this folder; it may list others.
     Refused(io::ErrorKind, String),
 }
 
-/// An error about a storage, or about what the URL stands for.
+/// Returns an error that names the storage.
 pub fn failed(url: &str, kind: io::ErrorKind, reason: &str) -> io::Error {
     io::Error::new(kind, format!("{}: {}", printable(url.as_bytes()), printable(reason.as_bytes())))
 }
 
-/// All objects below a prefix, in the order of the bytes of their keys. `open` tells what is in a folder (given as its path below
-/// the root, without a `/` at its end; empty for the root); its errors end the listing. Only folders that `enters` takes are
-/// opened, each when its turn comes; in memory are the children of one folder on each level. What can't be told of a folder or
-/// an object is a [`Gap`].
+/// Lists all objects below a prefix, in the order of the bytes of their keys. `open` lists one folder (given by its path below the
+/// root, without a `/` at its end; empty for the root); an error of `open` ends the listing. Only the folders for which `enters`
+/// returns true are opened, each when its turn comes. The entries of one folder on each level are held in memory. A folder that is
+/// refused, and an entry of unknown kind, is a [`Gap`].
 pub fn list<'a, F>(prefix: &[u8], enters: fn(&[u8]) -> bool, open: F, url: &'a str) -> Listing<'a>
 where
     F: Fn(&str) -> io::Result<Folder> + Send + 'a,
@@ -94,7 +94,7 @@ where
         true => Ok(String::new()),
         false => check(start).map(str::to_string),
     };
-    // A name that no folder can have: nothing is below it.
+    // No folder can have such a name, so there is nothing below it.
     let Ok(start) = start else { return Box::new(std::iter::empty()) };
     let mut walk = Walk { enters, open, url, levels: Vec::new() };
     let mut start = Some(start);
@@ -114,7 +114,7 @@ struct Walk<'a, F> {
     enters: fn(&[u8]) -> bool,
     open: F,
     url: &'a str,
-    /// Per level what is still to come, the next at the end.
+    /// Per level, the folder's key and the entries still to come, the next one at the end.
     levels: Vec<(Vec<u8>, Vec<Child>)>,
 }
 
@@ -129,7 +129,7 @@ impl<F: Fn(&str) -> io::Result<Folder>> Walk<'_, F> {
             Folder::File if start.is_empty() => {
                 return Err(failed(self.url, io::ErrorKind::NotADirectory, "it is a file, not a folder"));
             }
-            // Nothing is below it; but where the root is not there, that is another matter.
+            // There is nothing below it. But if the root is not there either, that is an error.
             Folder::Missing | Folder::File => {
                 self.begin(String::new())?;
                 self.levels.clear();
@@ -139,11 +139,11 @@ impl<F: Fn(&str) -> io::Result<Folder>> Walk<'_, F> {
     }
 
     fn push(&mut self, folder: Vec<u8>, mut all: Vec<Child>) {
-        all.sort_by_cached_key(|child| std::cmp::Reverse(child.place()));
+        all.sort_by_cached_key(|child| std::cmp::Reverse(child.sort_key()));
         self.levels.push((folder, all));
     }
 
-    /// Opens a folder whose turn has come. An item only where that failed.
+    /// Opens a folder whose turn has come. Returns the error if that fails.
     fn enter(&mut self, key: Vec<u8>) -> Option<io::Error> {
         if !(self.enters)(&[&key[..], b"/"].concat()) {
             return None;
@@ -161,7 +161,7 @@ impl<F: Fn(&str) -> io::Result<Folder>> Walk<'_, F> {
                 self.push(key, all);
                 None
             }
-            // Gone since its parent was listed.
+            // It was deleted after its parent was listed.
             Ok(Folder::Missing) => None,
             Ok(Folder::File) => gap(key, "open the folder: it is a file, not a folder".to_string()),
             Ok(Folder::Refused(_, reason)) => gap(key, format!("open the folder: {reason}")),

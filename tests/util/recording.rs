@@ -77,13 +77,6 @@ impl Store for Recording {
         self.inner.url()
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.lock().push(Call::List(prefix.to_vec()));
-        Box::new(self.inner.list(prefix).inspect(|_| {
-            self.listed.fetch_add(1, Ordering::Relaxed);
-        }))
-    }
-
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
         self.lock().push(Call::List(prefix.to_vec()));
         Box::new(self.inner.list_in(prefix, enters).inspect(|_| {

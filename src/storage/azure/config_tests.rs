@@ -45,7 +45,7 @@ fn urls_that_name_no_container_are_refused() {
         ("az://box@me/data", "the host"),
         ("az://box@.dfs.core.windows.net/data", "the host"),
         ("az://box@me.dfs.core.windows.net:1@evil/data", "the host"),
-        ("az://box/a/../b", "a part . or .."),
+        ("az://box/a/../b", "the name has a part"),
         ("az://box/a\\b", "a backslash"),
     ] {
         let e = read(url, KEYED, &[]).unwrap_err().to_string();

@@ -1,6 +1,6 @@
 //! The connection: one process `ssh`, which runs SFTP on the other machine.
 
-use super::names::Names;
+use super::names::with_utf8_names;
 use crate::display::printable;
 use crate::error::Result;
 use crate::storage::place::Place;
@@ -13,31 +13,32 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, Command};
 
-/// Logging in takes no longer.
+/// The longest time that logging in may take.
 const LONGEST: Duration = Duration::from_secs(45);
 
-/// So long `ssh` may take to end, and to say why.
+/// The longest time that `ssh` may take to end, and to write its last message.
 const ENDS: Duration = Duration::from_secs(5);
 
-/// What `ssh` is called with.
+/// Where and how to log in: the arguments of `ssh`.
 #[derive(Clone)]
 pub struct Login {
-    /// The name or address.
+    /// The name or address of the host.
     pub host: String,
-    /// None for what `~/.ssh/config` says.
+    /// None: as `~/.ssh/config` says.
     pub port: Option<u16>,
-    /// The same.
+    /// None: as `~/.ssh/config` says.
     pub user: Option<String>,
+    /// The file of the private key.
     key: Option<String>,
-    /// Options of `ssh`.
+    /// The options of `ssh` about host keys.
     hosts: Vec<String>,
 }
 
 impl Login {
-    /// Out of the URL and the options.
+    /// Reads the URL and the options, which win.
     ///
     /// # Errors
-    /// If they are not of their form.
+    /// If a value is malformed, or could be taken for an option of `ssh`.
     pub fn new(place: &Place, options: &Options) -> Result<Login> {
         let (host, port) = split(&place.host);
         let port = match options.number("port")? {
@@ -67,7 +68,7 @@ impl Login {
         Ok(Login { host, port, user, key: options.text("key_filename")?, hosts })
     }
 
-    /// The arguments of `ssh`: nothing is ever asked, and what does not answer is given up.
+    /// The arguments of `ssh`: it never asks the user, and gives up hosts that don't answer.
     fn arguments(&self) -> Vec<String> {
         let fixed = ["BatchMode=yes", "ConnectTimeout=30", "ServerAliveInterval=15", "ServerAliveCountMax=4", "ForwardX11=no"];
         let mut out = vec!["-T".to_string(), "-a".to_string()];
@@ -79,7 +80,7 @@ impl Login {
             out.extend(value.into_iter().flat_map(|value| [name.to_string(), value]));
         }
         if self.key.is_some() {
-            // Else an agent's keys are offered first, and servers give up after a few.
+            // Otherwise `ssh` offers the agent's keys first, and servers refuse the login after a few wrong ones.
             out.extend(["-o".to_string(), "IdentitiesOnly=yes".to_string()]);
         }
         out.extend(["-s".to_string(), "--".to_string(), self.host.clone(), "sftp".to_string()]);
@@ -87,7 +88,7 @@ impl Login {
     }
 }
 
-/// The host without the brackets of an IPv6 address, and the port.
+/// Splits `HOST[:PORT]`, and removes the brackets of an IPv6 address.
 fn split(host: &str) -> (&str, Option<&str>) {
     if let Some((address, behind)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (address, behind.strip_prefix(':'));
@@ -100,32 +101,32 @@ fn split(host: &str) -> (&str, Option<&str>) {
 
 /// A connection.
 pub struct Session {
-    /// SFTP over it.
+    /// The SFTP session over it.
     pub sftp: Sftp,
-    /// Ends with this.
+    /// Is killed when the connection is dropped.
     _ssh: Child,
-    said: Said,
+    messages: Messages,
 }
 
-/// The end of what `ssh` has said so far.
+/// The last 4 KiB that `ssh` has written to stderr.
 #[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
+struct Messages(Arc<Mutex<Vec<u8>>>);
 
-impl Said {
-    /// Keeps reading for as long as it lasts, so that ssh never waits for somebody to read it.
-    fn listen(mut errors: ChildStderr) -> (Said, tokio::task::JoinHandle<()>) {
-        let said = Said::default();
-        let held = said.clone();
+impl Messages {
+    /// Reads stderr until it ends, in a task, so that `ssh` never waits for a reader.
+    fn listen(mut errors: ChildStderr) -> (Messages, tokio::task::JoinHandle<()>) {
+        let messages = Messages::default();
+        let held = messages.clone();
         let listening = tokio::spawn(async move {
             let mut piece = [0; 1024];
             while let Ok(n @ 1..) = errors.read(&mut piece).await {
-                let mut said = held.0.lock().unwrap_or_else(PoisonError::into_inner);
-                said.extend_from_slice(&piece[..n]);
-                let over = said.len().saturating_sub(4096);
-                said.drain(..over);
+                let mut bytes = held.0.lock().unwrap_or_else(PoisonError::into_inner);
+                bytes.extend_from_slice(&piece[..n]);
+                let over = bytes.len().saturating_sub(4096);
+                bytes.drain(..over);
             }
         });
-        (said, listening)
+        (messages, listening)
     }
 
     fn text(&self) -> String {
@@ -137,8 +138,8 @@ impl Session {
     /// Connects.
     ///
     /// # Errors
-    /// `NotFound` if there is no `ssh`; [`LoginRefused`] if the host is not known or does not let us in; else what `ssh` says.
-    /// Those that another try may fare better with have one of the kinds of [`may_pass`].
+    /// `NotFound` if there is no program `ssh`; [`LoginRefused`] if the host key is not known or the server refuses the login; else
+    /// the last message of `ssh`, of a kind of [`may_pass`] if another try may succeed.
     pub async fn connect(login: &Login) -> io::Result<Session> {
         let mut command = Command::new("ssh");
         command.args(login.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -146,77 +147,70 @@ impl Session {
         let (Some(to), Some(from), Some(errors)) = (ssh.stdin.take(), ssh.stdout.take(), ssh.stderr.take()) else {
             return Err(io::Error::other("ssh: no pipes"));
         };
-        let (said, listening) = Said::listen(errors);
-        let begun = tokio::time::timeout(LONGEST, Sftp::new(to, Names::new(from), SftpOptions::default())).await;
-        let failed = match begun {
-            Ok(Ok(sftp)) => return Ok(Session { sftp, _ssh: ssh, said }),
-            Ok(Err(failed)) => failed,
-            Err(_) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("{}: ssh: no answer", printable(login.host.as_bytes())),
-                ));
+        let (messages, listening) = Messages::listen(errors);
+        match tokio::time::timeout(LONGEST, Sftp::new(to, with_utf8_names(from), SftpOptions::default())).await {
+            Ok(Ok(sftp)) => return Ok(Session { sftp, _ssh: ssh, messages }),
+            Ok(Err(openssh_sftp_client::Error::IOError(e))) if e.kind() == io::ErrorKind::InvalidData => {
+                let reason = "the server sends something other than SFTP; perhaps a startup file of the user's shell prints it";
+                return Err(failed(&login.host, e.kind(), reason));
             }
-        };
-        let is_no_sftp = matches!(&failed, openssh_sftp_client::Error::IOError(e) if e.kind() == io::ErrorKind::InvalidData);
-        if is_no_sftp {
-            drop(ssh.start_kill());
+            Ok(Err(_)) => {}
+            Err(_) => return Err(failed(&login.host, io::ErrorKind::TimedOut, "no answer")),
         }
         let ended = tokio::time::timeout(ENDS, ssh.wait()).await;
         drop(tokio::time::timeout(ENDS, listening).await);
-        // ssh's own failures have the status 255, others are those of the other side's command.
+        // The status of ssh's own failures is 255. Others come from the command on the server.
         let status = ended.ok().and_then(Result::ok).and_then(|status| status.code()).filter(|code| *code != 255);
-        Err(match is_no_sftp {
-            true => {
-                let reason = "the other side sends something else than SFTP; perhaps a shell's start file of that user prints it";
-                io::Error::new(io::ErrorKind::InvalidData, format!("{}: ssh: {reason}", printable(login.host.as_bytes())))
-            }
-            false => refusal(&login.host, &said.text(), status),
-        })
+        Err(refusal(&login.host, &messages.text(), status))
     }
 
-    /// What `ssh` said last, where it did.
+    /// Returns the last line that `ssh` wrote to stderr, if any.
     pub fn last_words(&self) -> Option<String> {
-        Some(last_line(&self.said.text())?.to_string())
+        Some(last_line(&self.messages.text())?.to_string())
     }
 }
 
-/// Whether it may fare better later: the network, or a host that is busy.
+/// Whether another try may succeed: the network failed, or the host is busy.
 pub fn may_pass(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::TimedOut)
 }
 
-fn last_line(said: &str) -> Option<&str> {
-    said.lines().map(str::trim).rfind(|line| !line.is_empty())
+fn last_line(messages: &str) -> Option<&str> {
+    messages.lines().map(str::trim).rfind(|line| !line.is_empty())
 }
 
-/// What `ssh` said before it ended, as an error: its last line. `status` is that of the other side's command, if that ran.
-fn refusal(host: &str, said: &str, status: Option<i32>) -> io::Error {
-    let has = |words: &[&str]| words.iter().any(|words| said.contains(words));
-    let told = |line: &str| format!("{}: ssh: {}", printable(host.as_bytes()), printable(line.as_bytes()));
+fn failed(host: &str, kind: io::ErrorKind, reason: &str) -> io::Error {
+    io::Error::new(kind, format!("{}: ssh: {}", printable(host.as_bytes()), printable(reason.as_bytes())))
+}
+
+/// Returns the error for the messages that `ssh` wrote before it ended, with the last of them as the reason. `status` is the exit
+/// status of the command on the server, if that ran.
+fn refusal(host: &str, messages: &str, status: Option<i32>) -> io::Error {
+    let has = |words: &[&str]| words.iter().any(|words| messages.contains(words));
     if let Some(status) = status {
-        let line = last_line(said).map(|line| format!(": {line}")).unwrap_or_default();
-        return io::Error::new(io::ErrorKind::Unsupported, told(&format!("SFTP ended there with status {status}{line}")));
+        let line = last_line(messages).map(|line| format!(": {line}")).unwrap_or_default();
+        return failed(host, io::ErrorKind::Unsupported, &format!("SFTP ended on the server with status {status}{line}"));
     }
-    let reason = told(last_line(said).unwrap_or("the connection was closed"));
+    let kind = if has(&["Connection refused"]) {
+        io::ErrorKind::ConnectionRefused
+    } else if has(&["timed out", "Temporary failure", "not responding"]) {
+        io::ErrorKind::TimedOut
+    } else if messages.trim().is_empty()
+        || has(&["Connection closed", "Connection reset", "closed by remote", "kex_", "ssh_dispatch", "Broken pipe"])
+        || has(&["Bad packet", "Corrupted MAC", "unreachable", "banner", "message authentication code"])
+    {
+        io::ErrorKind::ConnectionReset
+    } else {
+        io::ErrorKind::Other
+    };
+    let error = failed(host, kind, last_line(messages).unwrap_or("the connection was closed"));
     if has(&["Host key verification failed"]) {
-        return LoginRefused(format!("{reason}; connect once with ssh, or see the option known_hosts")).into();
+        return LoginRefused(format!("{error}; connect once with ssh, or see the option known_hosts")).into();
     }
     if has(&["Permission denied", "Too many authentication failures"]) {
-        return LoginRefused(reason).into();
+        return LoginRefused(error.to_string()).into();
     }
-    let kind = match () {
-        () if has(&["Connection refused"]) => io::ErrorKind::ConnectionRefused,
-        () if has(&["timed out", "Temporary failure", "not responding"]) => io::ErrorKind::TimedOut,
-        () if said.trim().is_empty()
-            || has(&["Connection closed", "Connection reset", "closed by remote", "kex_", "ssh_dispatch", "Broken pipe"])
-            || has(&["Bad packet", "Corrupted MAC", "unreachable", "banner", "message authentication code"]) =>
-        {
-            io::ErrorKind::ConnectionReset
-        }
-        () => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, reason)
+    error
 }
 
 #[cfg(test)]
@@ -273,6 +267,6 @@ mod tests {
             assert!(!may_pass(&e) && e.to_string().contains(final_one.trim()), "{e}");
         }
         let e = refusal("h", "bash: sftp-server: not found\n", Some(127));
-        assert_eq!(e.to_string(), "h: ssh: SFTP ended there with status 127: bash: sftp-server: not found");
+        assert_eq!(e.to_string(), "h: ssh: SFTP ended on the server with status 127: bash: sftp-server: not found");
     }
 }

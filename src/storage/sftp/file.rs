@@ -1,4 +1,4 @@
-//! Contents over SFTP.
+//! Reading and writing files over SFTP.
 
 use super::{STALL, Session, Sftp, is, reason, resumed};
 use crate::storage::intake::{Intake, altered};
@@ -14,18 +14,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-/// Bytes of one request; servers take no more.
+/// The bytes of one request; servers accept no more.
 const PIECE: u32 = 255 << 10;
 
-/// Does what [`crate::storage::Store::open`] promises. After a break the file has to be as it was: of its size and time.
+/// Does what [`crate::storage::Store::open`] promises. After a broken connection, the file must have the same size and time.
 pub fn open(root: &Sftp, path: String, from: u64, len: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
     let (reader, found) = begin(root, &path, from)?;
-    let size = found.len().ok_or_else(|| root.failed(io::ErrorKind::Unsupported, "the server does not tell the file's size"))?;
+    let size = found.len().ok_or_else(|| root.failed(io::ErrorKind::Unsupported, "the server does not say the file's size"))?;
     let end = len.map_or(size, |len| from.saturating_add(len).min(size));
     if from >= end {
         return Ok(Box::new(io::empty()));
     }
-    // The connection is that of the root, which a reader may outlive.
+    // A connection of its own, because the reader can outlive the root.
     let reopening = Sftp { policy: root.policy.clone(), ..Sftp::new(root.url.clone(), root.root.clone(), root.login.clone()) };
     let policy = root.policy.clone();
     Ok(Box::new(resumed(reader, from, Some(end), policy, move |at| {
@@ -38,7 +38,7 @@ pub fn open(root: &Sftp, path: String, from: u64, len: Option<u64>) -> io::Resul
     })))
 }
 
-/// A reader that stands at `from`, and what is told of the open file.
+/// Returns a reader that starts at byte `from`, and the metadata of the open file.
 fn begin(root: &Sftp, path: &str, from: u64) -> io::Result<(Box<dyn Read + Send>, MetaData)> {
     let opened = root.run(async |session| {
         let mut file = session.sftp.open(path).await?;
@@ -65,7 +65,7 @@ impl Read for Arriving {
         if self.piece.is_empty() {
             let (file, at, buffer) = (&mut self.file, self.at, std::mem::take(&mut self.piece));
             let read = block_on(async {
-                // After a short piece the library counts the whole one.
+                // After a short piece, the library's position is that after a full one.
                 file.seek(SeekFrom::Start(at)).await?;
                 let read = tokio::time::timeout(STALL, file.read(PIECE, buffer)).await;
                 read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(|e| io::Error::other(reason(&e)))
@@ -82,7 +82,7 @@ impl Read for Arriving {
     }
 }
 
-/// Does what [`crate::storage::Store::put`] promises, as far as [`Sftp`] says.
+/// Does what [`crate::storage::Store::put`] promises, within the limits of [`Sftp`].
 pub fn put(root: &Sftp, path: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
     let there = root.metadata(path)?;
     if there.as_ref().is_some_and(|there| is(there, |kind| kind.is_dir())) {
@@ -94,13 +94,13 @@ pub fn put(root: &Sftp, path: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     let temp = tree::temp_beside(path);
     let done = write(root, &temp, &mut Intake::new(body), how).and_then(|size| publish(root, &temp, path, how.if_absent, size));
     if !matches!(done, Ok(true)) || how.if_absent {
-        // Its name tells everybody that it is left over.
+        // If this fails, the name still shows that the file is a leftover.
         drop(root.run(async |session| session.sftp.fs().remove_file(&temp).await));
     }
     done
 }
 
-/// Writes a new file, down to the disk. Gives its size.
+/// Writes and syncs a new file. Returns its size.
 fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Result<u64> {
     let create = async |session: &Session| session.sftp.options().write(true).create_new(true).open(temp).await;
     let mut created = root.run(create)?;
@@ -121,15 +121,15 @@ fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Res
     }
 }
 
-/// Waits for what may take the server a while.
+/// Waits for work that may take the server longer.
 fn finished(root: &Sftp, work: impl Future<Output = Result<(), Error>>) -> io::Result<()> {
     let failed = |text: String| root.failed(io::ErrorKind::Other, &text);
     let done = block_on(async { tokio::time::timeout(STALL * 5, work).await })?;
     done.map_err(|_| failed("no answer".to_string()))?.map_err(|e| failed(reason(&e)))
 }
 
-/// Sends a content on without waiting for each answer, and syncs the file. The library closes it some time later, which is as
-/// good, because what is synced is there.
+/// Sends a content without waiting for each answer, and syncs the file. The library closes it some time later, which is good
+/// enough, because a synced file is complete.
 fn send_ahead(root: &Sftp, file: File, intake: &mut Intake<'_>) -> io::Result<()> {
     let mut file = Box::pin(TokioCompatFile::new(file));
     loop {
@@ -150,8 +150,8 @@ fn send_ahead(root: &Sftp, file: File, intake: &mut Intake<'_>) -> io::Result<()
     }
 }
 
-/// Sends a content piece by piece, and closes the file. Servers that can't sync may have a file only once it is closed, and can't
-/// move or delete it before.
+/// Sends a content piece by piece, and closes the file. A server that can't sync may complete a file only when it is closed, and
+/// can't move or delete it before.
 fn send_and_close(root: &Sftp, mut file: File, intake: &mut Intake<'_>) -> io::Result<()> {
     let sent = loop {
         match intake.next(PIECE as usize) {
@@ -180,7 +180,7 @@ fn make_folder(root: &Sftp, folder: &str) -> io::Result<()> {
     }
     match made {
         Ok(()) => Ok(()),
-        // Of one that is there servers say only that they failed.
+        // If the folder exists, servers only report a failure.
         Err(kind) => match root.metadata(folder)? {
             Some(found) if is(&found, |kind| kind.is_dir()) => Ok(()),
             _ => Err(root.refused(kind)),
@@ -188,7 +188,7 @@ fn make_folder(root: &Sftp, folder: &str) -> io::Result<()> {
     }
 }
 
-/// Puts an upload in its place, and looks at it there: some servers say that they did what they did not.
+/// Puts an upload in its place, and checks that it is there: some servers claim success and did nothing.
 fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> io::Result<bool> {
     if if_absent {
         if let Some(done) = link(root, temp, path, size)? {
@@ -200,7 +200,7 @@ fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> i
     }
     let rename = async |session: &Session| session.sftp.fs().rename(temp, path).await;
     let mut renamed = root.run(rename)?;
-    // Without the extension of OpenSSH nothing can be renamed onto something.
+    // Without the extension of OpenSSH, renaming never replaces a file.
     if renamed.is_err() && !root.session()?.sftp.support_posix_rename() && root.metadata(path)?.is_some() {
         if if_absent {
             return Ok(false);
@@ -210,35 +210,35 @@ fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> i
     }
     match renamed {
         Ok(()) => {}
-        // The answer to one that was done may be lost, and then there is nothing to be renamed again.
+        // The answer to a successful request was lost perhaps: then the next one finds nothing to rename.
         Err(SftpErrorKind::NoSuchFile) if root.metadata(temp)?.is_none() => {}
         Err(kind) => return Err(root.refused(kind)),
     }
     match root.metadata(path)? {
         Some(there) if there.len() == Some(size) => Ok(true),
-        // Another writer put something else there in the same moment.
+        // Another writer put its file there at the same moment.
         Some(_) if if_absent => Ok(false),
         _ => {
-            let reason = "the server says that it has put it in its place, but it is not there";
+            let reason = "the server claims to have put the file in its place, but it is not there";
             Err(root.failed(io::ErrorKind::InvalidData, reason))
         }
     }
 }
 
-/// Gives an upload its name as well, if nothing has it. None where the server makes no such links.
+/// Makes a hard link to an upload under its name, if that is free. None if the server makes no hard links.
 fn link(root: &Sftp, temp: &str, path: &str, size: u64) -> io::Result<Option<bool>> {
-    if root.links_are_none.load(Ordering::Relaxed) || !root.session()?.sftp.support_hardlink() {
+    if root.lies_about_links.load(Ordering::Relaxed) || !root.session()?.sftp.support_hardlink() {
         return Ok(None);
     }
     match root.run(async |session| session.sftp.fs().hard_link(temp, path).await)? {
         Ok(()) if root.is_there(path, size)? => Ok(Some(true)),
         Ok(()) => {
             let is_none = root.metadata(path)?.is_none();
-            root.links_are_none.fetch_or(is_none, Ordering::Relaxed);
+            root.lies_about_links.fetch_or(is_none, Ordering::Relaxed);
             Ok(None)
         }
         Err(_) if root.metadata(path)?.is_some() => Ok(Some(false)),
-        // A file system without hard links.
+        // The file system has no hard links.
         Err(SftpErrorKind::Failure | SftpErrorKind::OpUnsupported) => Ok(None),
         Err(kind) => Err(root.refused(kind)),
     }

@@ -1,4 +1,4 @@
-//! `sftp://` and `ssh://`: folders of another machine, through the program `ssh`, which brings keys, agents and `~/.ssh/config`.
+//! `sftp://` and `ssh://`: folders of another machine, over the program `ssh`, which knows keys, agents and `~/.ssh/config`.
 
 mod connect;
 mod file;
@@ -23,23 +23,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The options that it has.
+/// The names of the options.
 const KNOWN: [&str; 7] = ["host", "host_key_policy", "key_filename", "known_hosts", "password", "port", "username"];
 
-/// One answer takes no longer.
+/// The longest time that an answer may take.
 const STALL: Duration = Duration::from_secs(60);
 
 /// A folder of another machine.
 struct Sftp {
     url: String,
-    /// Its path: empty for `/`, or with a first `/` and none at its end.
+    /// The path of the root: empty for `/`, or with a `/` at its start and none at its end.
     root: String,
     login: Login,
     /// All threads share one connection.
     session: Mutex<Held>,
     policy: Policy,
-    /// The server was seen to say that it made a hard link, and there was none.
-    links_are_none: AtomicBool,
+    /// The server has claimed to make a hard link, and there was none.
+    lies_about_links: AtomicBool,
 }
 
 /// The connection.
@@ -48,16 +48,16 @@ enum Held {
     #[default]
     None,
     Open(Arc<Session>),
-    /// What was said to the one login that there is, and whether it is the login's fault; another try would fare no better.
+    /// Why connecting failed for good, and whether the server refused the login.
     Refused(io::ErrorKind, String, bool),
 }
 
 /// Opens `scheme://[user@]HOST[:PORT]/path`; the path is literal and absolute. Options: `host`, `port`, `username`, which win over
-/// the URL, `key_filename`, and what to do about the keys of hosts, `known_hosts` or `host_key_policy`: `strict` (the host has to
-/// be known; the default), `add` (a new one becomes known), `accept` (any), or a path of a file of known hosts.
+/// the URL; `key_filename`; and for host keys `known_hosts` or `host_key_policy`: `strict` (the host key has to be known; the
+/// default), `add` (a new host key is added to the known ones), `accept` (any host key), or the path of a file of known hosts.
 ///
 /// # Errors
-/// If the URL has no host, or a password, which `ssh` takes from nobody but a person; if the options are not for it.
+/// If the URL has no host, or a password, which `ssh` takes only from a terminal; if an option is unknown or malformed.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     options.check(&KNOWN, scheme)?;
     let place = Place::parse(scheme, rest)?;
@@ -75,7 +75,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 
 impl Sftp {
     fn new(url: String, root: String, login: Login) -> Sftp {
-        Sftp { url, root, login, session: Mutex::default(), policy: Policy::default(), links_are_none: AtomicBool::new(false) }
+        Sftp { url, root, login, session: Mutex::default(), policy: Policy::default(), lies_about_links: AtomicBool::new(false) }
     }
 
     fn path(&self, key: &str) -> String {
@@ -86,9 +86,9 @@ impl Sftp {
         }
     }
 
-    /// The connection; a new one where there is none.
+    /// Returns the connection, a new one if there is none.
     fn session(&self) -> io::Result<Arc<Session>> {
-        // Held while connecting: others would only connect as well.
+        // Locked while connecting, so that other threads wait for this connection.
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held {
             Held::Open(session) => return Ok(session.clone()),
@@ -111,7 +111,7 @@ impl Sftp {
         Ok(session)
     }
 
-    /// Gives a connection up that has failed.
+    /// Gives up a connection that has failed.
     fn give_up(&self, failed: &Arc<Session>) {
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(&*held, Held::Open(session) if Arc::ptr_eq(session, failed)) {
@@ -119,7 +119,7 @@ impl Sftp {
         }
     }
 
-    /// Does something over the connection, and again over a new one where that has broken.
+    /// Does some work over the connection, and again over a new one if the connection broke.
     fn run<T>(
         &self,
         work: impl AsyncFn(&Session) -> Result<T, openssh_sftp_client::Error>,
@@ -147,11 +147,11 @@ impl Sftp {
     }
 
     fn refused(&self, kind: SftpErrorKind) -> io::Error {
-        let (kind, reason) = said(kind);
+        let (kind, reason) = described(kind);
         self.failed(kind, reason)
     }
 
-    /// What is there under a path, links followed; None if there is nothing.
+    /// Returns the metadata of a path, with links followed; None if there is nothing.
     fn metadata(&self, path: &str) -> io::Result<Option<MetaData>> {
         match self.run(async |session| session.sftp.fs().metadata(path).await)? {
             Ok(found) => Ok(Some(found)),
@@ -160,7 +160,7 @@ impl Sftp {
         }
     }
 
-    /// A folder, as [`tree::list`] wants it.
+    /// Lists a folder for [`tree::list`].
     fn folder(&self, folder: &str) -> io::Result<Folder> {
         let path = self.path(folder);
         let read = self.run(async |session| {
@@ -174,13 +174,13 @@ impl Sftp {
         })?;
         let all = match read {
             Ok(all) => all,
-            // Servers do not tell a file from what is missing, or from what fails.
+            // Servers give no separate status for a file, for a missing folder, and for other failures.
             Err(kind) => {
                 return Ok(match self.run(async |session| session.sftp.fs().metadata(&path).await)? {
                     Ok(found) if !is(&found, |kind| kind.is_dir()) => Folder::File,
                     Err(SftpErrorKind::NoSuchFile) => Folder::Missing,
                     _ => {
-                        let (kind, reason) = said(kind);
+                        let (kind, reason) = described(kind);
                         Folder::Refused(kind, reason.to_string())
                     }
                 });
@@ -193,19 +193,19 @@ impl Sftp {
         Ok(Folder::Children(out))
     }
 
-    /// What something in a folder is. A link to a file counts as that file; one to a folder, or to nothing, is none: it could lead
-    /// back. What is neither file nor folder is none, too.
+    /// Returns the kind of an entry of a folder. A link to a file counts as that file. None for other links, which could lead back
+    /// to a folder above, and for entries that are neither file nor folder.
     fn what(&self, folder: &str, name: &[u8], mut meta: MetaData) -> io::Result<Option<What>> {
         let unknown = |reason: &str| Ok(Some(What::Unknown(format!("look at it: {reason}"))));
         if name.is_empty() || name.contains(&b'/') {
-            return unknown("the server lists a name that nothing in a folder can have");
+            return unknown("the server lists a name that no entry of a folder can have");
         }
         if is(&meta, |kind| kind.is_dir()) {
             return Ok(Some(What::Folder));
         }
         let text = std::str::from_utf8(name);
         let is_link = is(&meta, |kind| kind.is_symlink());
-        // Some servers tell no types in listings.
+        // Some servers give no types in listings.
         if let Ok(text) = text
             && (is_link || meta.file_type().is_none())
         {
@@ -213,41 +213,41 @@ impl Sftp {
             meta = match self.run(async |session| session.sftp.fs().metadata(&path).await)? {
                 Ok(found) => found,
                 Err(SftpErrorKind::NoSuchFile) => return Ok(None),
-                Err(kind) => return unknown(said(kind).1),
+                Err(kind) => return unknown(described(kind).1),
             };
             if is(&meta, |kind| kind.is_dir()) {
                 return Ok((!is_link).then_some(What::Folder));
             }
         }
         match meta.file_type() {
-            None => unknown("the server does not tell what it is"),
+            None => unknown("the server does not say what it is"),
             Some(kind) if !(kind.is_file() || kind.is_symlink()) => Ok(None),
             Some(_) if text.is_err() => unknown("its name is not UTF-8, and can't be used over SFTP"),
             Some(kind) if kind.is_symlink() => Ok(None),
             Some(_) => match object(Vec::new(), &meta) {
                 Some(object) => Ok(Some(What::Object(object))),
-                None => unknown("the server does not tell its size"),
+                None => unknown("the server does not say its size"),
             },
         }
     }
 
-    /// Whether a file of this size is there.
+    /// Whether there is a file of this size.
     fn is_there(&self, path: &str, size: u64) -> io::Result<bool> {
         Ok(self.metadata(path)?.is_some_and(|found| found.len() == Some(size)))
     }
 
-    /// Asks whether the file is gone that the server says it has deleted.
+    /// Checks that a file is gone that the server claims to have deleted.
     fn is_gone(&self, path: &str) -> io::Result<()> {
         match self.run(async |session| session.sftp.fs().symlink_metadata(path).await)? {
             Err(SftpErrorKind::NoSuchFile) => Ok(()),
-            Ok(_) => Err(self.failed(io::ErrorKind::Other, "the server says that it has deleted it, but it is still there")),
+            Ok(_) => Err(self.failed(io::ErrorKind::Other, "the server claims to have deleted it, but it is still there")),
             Err(kind) => Err(self.refused(kind)),
         }
     }
 }
 
-/// A status of the protocol in words. It tells no more of a full disk, a name that is too long, and so on.
-fn said(kind: SftpErrorKind) -> (io::ErrorKind, &'static str) {
+/// Returns a status of the protocol in words. The protocol has no status for a full disk, a name that is too long, and so on.
+fn described(kind: SftpErrorKind) -> (io::ErrorKind, &'static str) {
     match kind {
         SftpErrorKind::NoSuchFile => (io::ErrorKind::NotFound, "not found"),
         SftpErrorKind::PermDenied => (io::ErrorKind::PermissionDenied, "permission denied"),
@@ -256,7 +256,7 @@ fn said(kind: SftpErrorKind) -> (io::ErrorKind, &'static str) {
     }
 }
 
-/// What the library says, without what it says of its own types.
+/// Returns an error of the library in words, without the names of its types.
 fn reason(e: &openssh_sftp_client::Error) -> String {
     match e {
         openssh_sftp_client::Error::IOError(e) => crate::error::reason(e),
@@ -270,23 +270,19 @@ fn is(meta: &MetaData, what: impl Fn(openssh_sftp_client::metadata::FileType) ->
     meta.file_type().is_some_and(what)
 }
 
-/// None where the server does not tell the size.
+/// Returns an object; None if the server does not say its size.
 fn object(key: Vec<u8>, meta: &MetaData) -> Option<Object> {
     let modified = meta.modified().map(|time| Time { sec: i64::from(time.into_raw()), nsec: 0 });
     Some(Object { key, size: meta.len()?, modified, ..Object::default() })
 }
 
-/// What it promises: an object is there whole or not at all: it is written under another name in the same folder
-/// (`.snap-*.tmp`), flushed to the disk, its size compared, and then put in place and looked at there. Put-if-absent is atomic
-/// where the server makes hard links, as OpenSSH does on file systems that have them; where it only says so, it is looked first. What is altered on the way `ssh` itself finds out.
-/// Neither etags nor md5s; times are whole seconds; attributes are not kept.
+/// An object is there whole or not at all: it is written under another name in the same folder (`.snap-*.tmp`) and synced, its size
+/// is compared, it is put in its place, and its size is compared there again. Put-if-absent is atomic if the server makes hard
+/// links, as OpenSSH does on file systems that have them; otherwise it looks first. `ssh` notices changes on the way. There are no
+/// etags and no md5s, times are whole seconds, and attributes are not kept.
 impl Store for Sftp {
     fn url(&self) -> &str {
         &self.url
-    }
-
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.list_in(prefix, |_| true)
     }
 
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
@@ -297,15 +293,11 @@ impl Store for Sftp {
         true
     }
 
-    fn lists_in_order(&self) -> bool {
-        true
-    }
-
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
         let found = self.metadata(&self.path(tree::check(key)?))?;
         let Some(found) = found.filter(|found| is(found, |kind| kind.is_file())) else { return Ok(None) };
         let object = object(key.to_vec(), &found);
-        object.map(Some).ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not tell the file's size"))
+        object.map(Some).ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not say the file's size"))
     }
 
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
@@ -321,7 +313,7 @@ impl Store for Sftp {
     }
 
     fn puts_if_absent(&self) -> bool {
-        !self.links_are_none.load(Ordering::Relaxed) && self.session().is_ok_and(|session| session.sftp.support_hardlink())
+        !self.lies_about_links.load(Ordering::Relaxed) && self.session().is_ok_and(|session| session.sftp.support_hardlink())
     }
 
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
@@ -332,7 +324,7 @@ impl Store for Sftp {
             match self.run(async |session| session.sftp.fs().remove_file(&path).await)? {
                 Ok(()) => self.is_gone(&path),
                 Err(SftpErrorKind::NoSuchFile) => Ok(()),
-                // A folder is no object, so there is none.
+                // A folder is no object, so there is nothing to delete.
                 Err(kind) => match self.metadata(&path)? {
                     Some(found) if !is(&found, |kind| kind.is_dir()) => Err(self.refused(kind)),
                     _ => Ok(()),

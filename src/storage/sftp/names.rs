@@ -1,18 +1,22 @@
-//! Names of any bytes through a library that gives the connection up at one that is not UTF-8: the answers of the server are
-//! looked at as they arrive, and such names written in another way.
+//! File names that are not UTF-8. The library gives up the connection when the server sends one. So the answers of the server are
+//! inspected as they arrive, and such names are escaped before the library reads them.
 
+use bytes::{BufMut, BytesMut};
+use futures_util::stream::try_unfold;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
+use tokio_util::io::StreamReader;
 
 /// An answer with names (SSH_FXP_NAME).
 const NAME: u8 = 104;
 
-/// No server sends longer packets; what is no SFTP looks as if it did.
+/// The length from which a packet is refused, in bytes. No server sends such packets, but text read as SFTP looks like one.
 const LONGEST: usize = 16 << 20;
 
-/// The bytes of a name in a listing.
+/// Bytes that are read at once.
+const BUFFER: usize = 64 << 10;
+
+/// Returns the bytes of a name that the library has read from a listing.
 pub fn bytes_of(name: &[u8]) -> Vec<u8> {
     let hex = name.strip_prefix(b"\0").and_then(|hex| std::str::from_utf8(hex).ok());
     let byte = |at: usize| u8::from_str_radix(hex?.get(at..at + 2)?, 16).ok();
@@ -20,99 +24,50 @@ pub fn bytes_of(name: &[u8]) -> Vec<u8> {
     bytes.unwrap_or_else(|| name.to_vec())
 }
 
-/// How a name is written so that the library takes it: no file has a NUL in its name.
+/// Returns a spelling of a name that the library accepts: a NUL, which no file has in its name, and hex digits.
 fn escaped(name: &[u8]) -> Vec<u8> {
     let hex: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
     [b"\0", hex.as_bytes()].concat()
 }
 
-/// What arrives of a server, with all names UTF-8.
-pub struct Names<R> {
-    inner: BufReader<R>,
-    /// The beginning of a packet: until its type is known, or all of it where it has names.
-    packet: Vec<u8>,
-    /// Bytes of the packet that go on as they are.
-    rest: usize,
-    /// What is to be given next, from where on.
-    ready: (Vec<u8>, usize),
-}
-
-impl<R: AsyncRead + Unpin> Names<R> {
-    /// Over this connection.
-    pub fn new(inner: R) -> Names<R> {
-        Names { inner: BufReader::with_capacity(64 << 10, inner), packet: Vec::new(), rest: 0, ready: (Vec::new(), 0) }
-    }
-
-    /// Bytes of the packet, behind those that tell its length.
-    fn len(&self) -> io::Result<Option<usize>> {
-        let Some(head) = self.packet.first_chunk() else { return Ok(None) };
-        match u32::from_be_bytes(*head) as usize {
-            0 | LONGEST.. => Err(io::Error::new(io::ErrorKind::InvalidData, "what came is no SFTP")),
-            len => Ok(Some(len)),
-        }
-    }
-
-    /// How many bytes more are needed to decide something about the packet.
-    fn wanted(&self) -> io::Result<usize> {
-        let wanted = match self.len()? {
-            None => 4,
-            Some(_) if self.packet.len() == 4 => 5,
-            Some(len) => 4 + len,
+/// Returns a reader of the server's answers in which all names are UTF-8: others are written as [`escaped`] has them.
+pub fn with_utf8_names(answers: impl AsyncRead + Send + Unpin + 'static) -> impl AsyncRead + Send + Unpin {
+    let answers = BufReader::with_capacity(BUFFER, answers);
+    StreamReader::new(Box::pin(try_unfold((answers, 0), |(mut answers, rest)| async move {
+        let (piece, rest) = match rest {
+            0 => match begin(&mut answers).await {
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+                begun => begun?,
+            },
+            _ => {
+                let mut piece = BytesMut::with_capacity(rest.min(BUFFER));
+                let n = answers.read_buf(&mut (&mut piece).limit(rest)).await?;
+                (piece, rest - n)
+            }
         };
-        Ok(wanted - self.packet.len())
-    }
-
-    /// Takes up so many of them at most.
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.packet.extend_from_slice(bytes);
-        let len = self.len()?;
-        match (len, self.packet.get(4)) {
-            (Some(len), Some(&NAME)) if self.packet.len() == 4 + len => {
-                let packet = std::mem::take(&mut self.packet);
-                self.ready = (rewritten(&packet).unwrap_or(packet), 0);
-            }
-            (Some(len), Some(&kind)) if kind != NAME => {
-                self.rest = len - 1;
-                self.ready = (std::mem::take(&mut self.packet), 0);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
+        Ok::<_, io::Error>((!piece.is_empty()).then_some((piece, (answers, rest))))
+    })))
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Names<R> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        loop {
-            let (ready, at) = &mut this.ready;
-            if *at < ready.len() {
-                let n = into.remaining().min(ready.len() - *at);
-                into.put_slice(&ready[*at..*at + n]);
-                *at += n;
-                return Poll::Ready(Ok(()));
-            }
-            let wanted = if this.rest > 0 { 0 } else { this.wanted()? };
-            let available = ready!(Pin::new(&mut this.inner).poll_fill_buf(context))?;
-            if available.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            if this.rest > 0 {
-                let n = this.rest.min(available.len()).min(into.remaining());
-                into.put_slice(&available[..n]);
-                this.rest -= n;
-                Pin::new(&mut this.inner).consume(n);
-                return Poll::Ready(Ok(()));
-            }
-            let piece = available[..wanted.min(available.len())].to_vec();
-            Pin::new(&mut this.inner).consume(piece.len());
-            this.take(&piece)?;
-        }
+/// Reads a packet if it has names, else the start of it. Returns the bytes, and how many bytes of the packet are still to come.
+async fn begin(answers: &mut (impl AsyncRead + Unpin)) -> io::Result<(BytesMut, usize)> {
+    let mut packet = vec![0; 5];
+    answers.read_exact(&mut packet[..4]).await?;
+    let len = match u32::from_be_bytes([packet[0], packet[1], packet[2], packet[3]]) as usize {
+        0 | LONGEST.. => return Err(io::Error::new(io::ErrorKind::InvalidData, "what came is no SFTP")),
+        len => len,
+    };
+    answers.read_exact(&mut packet[4..]).await?;
+    if packet[4] != NAME {
+        return Ok((packet[..].into(), len - 1));
     }
+    packet.resize(4 + len, 0);
+    answers.read_exact(&mut packet[5..]).await?;
+    Ok((rewritten(&packet).unwrap_or(packet)[..].into(), 0))
 }
 
-/// A packet with names, where one of them has to be written in another way. None where none has to be, or where it is not of its
-/// form, which the library then says.
+/// Returns a packet with its names escaped where they need it. None if no name needs it, or if the packet is malformed, which the
+/// library reports then.
 fn rewritten(packet: &[u8]) -> Option<Vec<u8>> {
     let mut rest = packet.get(13..)?;
     let count = u32::from_be_bytes(*packet.get(9..13)?.first_chunk()?);
@@ -150,7 +105,7 @@ fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     skip(rest, len)
 }
 
-/// Passes over the attributes of a file, as version 3 of the protocol has them.
+/// Skips the attributes of a file, as version 3 of the protocol writes them.
 fn attributes(rest: &mut &[u8]) -> Option<()> {
     let flags = number(rest)?;
     for (flag, len) in [(1, 8), (2, 8), (4, 4), (8, 8)] {
@@ -171,7 +126,6 @@ fn attributes(rest: &mut &[u8]) -> Option<()> {
 mod tests {
     use super::*;
     use crate::storage::runtime::block_on;
-    use tokio::io::AsyncReadExt;
 
     fn string(text: &[u8]) -> Vec<u8> {
         [&(text.len() as u32).to_be_bytes()[..], text].concat()
@@ -196,13 +150,13 @@ mod tests {
         packet(NAME, &body)
     }
 
-    /// What comes through, in reads of at most so many bytes at either side.
+    /// What comes through, in reads of at most `most` bytes on both sides.
     fn through(bytes: &[u8], most: usize) -> io::Result<Vec<u8>> {
         let (mut from, to) = tokio::io::duplex(most);
         let bytes = bytes.to_vec();
         block_on(async move {
             tokio::spawn(async move { drop(tokio::io::AsyncWriteExt::write_all(&mut from, &bytes).await) });
-            let (mut out, mut reader) = (Vec::new(), Names::new(to));
+            let (mut out, mut reader) = (Vec::new(), with_utf8_names(to));
             let mut piece = vec![0; most];
             loop {
                 match reader.read(&mut piece).await? {

@@ -32,7 +32,7 @@ impl<A: Api> Store for Objects<A> {
         self.api.root().0
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
+    fn list_in<'a>(&'a self, prefix: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {
         // What no key can start with needs no request.
         let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
         let pages = Pages::new(self.api.clone(), self.api.root().1, prefix, A::ORDERED);

@@ -1,6 +1,6 @@
 //! `webdav://` and `webdavs://`: folders of a WebDAV server, over HTTP and HTTPS.
 //!
-//! By requests of our own: uploads have to be streams, under a name of their own until they are compared.
+//! The requests are made here and not by a library, because uploads are streams, under a temporary name until they are compared.
 
 mod propfind;
 mod put;
@@ -16,7 +16,7 @@ use super::tree::{self, Child, Folder, What};
 use super::web::{self, Place};
 use super::{Options, answer};
 use crate::display::printable;
-use crate::error::{OrFailed, Result};
+use crate::error::{Malformed, OrFailed, Result};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use serde_json::Value;
@@ -25,10 +25,10 @@ use std::io::{self, Read};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-/// The options that it has.
+/// The names of the options.
 const KNOWN: [&str; 2] = ["auth", "token"];
 
-/// A listing of one folder is never longer, in bytes: some 100,000 children.
+/// The longest listing of one folder, in bytes: about 100,000 entries.
 const MOST: usize = 256 << 20;
 
 const PROPFIND: &str = concat!(
@@ -42,33 +42,33 @@ struct WebDav {
     url: String,
     /// `http://HOST` or `https://HOST`.
     server: String,
-    /// The path of the root, not encoded: empty, or with a first `/` and none at its end.
+    /// The path of the root, not encoded: empty, or with a `/` at its start and none at its end.
     root: String,
     host: String,
     client: &'static Client,
     login: Option<HeaderValue>,
     policy: Policy,
-    /// Nothing else compares what arrives.
+    /// The connection has no TLS, so that uploads have to be compared byte by byte.
     is_plain: bool,
-    /// Folders that are there, as far as we know.
+    /// The folders that are known to exist.
     folders: Arc<Mutex<HashSet<String>>>,
-    /// A GET was seen to have other etags than a PROPFIND: a web server in front of this one makes its own, or none.
+    /// A GET has returned other etags than a PROPFIND: a web server in front of this one makes its own, or none.
     has_two_etags: Arc<AtomicBool>,
 }
 
-/// What the server tells of a path, and perhaps of what is in it.
-enum Told {
+/// The answer of the server about a path, and perhaps about the entries of that folder.
+enum Answer {
     Missing,
     All(Vec<Found>),
-    /// It answers, but with something else.
+    /// The server refuses it, or answers with something else.
     Refused(io::ErrorKind, String),
 }
 
-/// Opens `scheme://[user[:password]@]HOST[:PORT]/path`; the path is literal. Options: `auth` (user and password), `token` (of a
-/// bearer).
+/// Opens `scheme://[user[:password]@]HOST[:PORT]/path`; the path is literal. Options: `auth` (user and password), `token` (a bearer
+/// token).
 ///
 /// # Errors
-/// If the URL has no host; if the options are not for it.
+/// If the URL has no host; if an option is unknown or malformed.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     options.check(&KNOWN, scheme)?;
     let place = Place::parse(scheme, rest)?;
@@ -108,7 +108,7 @@ impl WebDav {
         Ok(request)
     }
 
-    /// Asks, and again while others do something there right now.
+    /// Sends a request, and sends it again while other clients hold a lock.
     fn ask(&self, request: Request) -> io::Result<Response> {
         let mut tries = self.policy.begin();
         loop {
@@ -129,11 +129,11 @@ impl WebDav {
         tree::failed(&self.url, kind, reason)
     }
 
-    /// What the server tells of a path and, with a depth of 1, of its children.
+    /// Asks the server about a path and, with a depth of 1, about its entries.
     ///
     /// # Errors
-    /// If it does not answer, or does not let us in.
-    fn propfind(&self, path: &str, depth: &'static str) -> io::Result<Told> {
+    /// If the server does not answer, or refuses the login.
+    fn propfind(&self, path: &str, depth: &'static str) -> io::Result<Answer> {
         let mut request = self.request("PROPFIND", path)?;
         request.headers_mut().insert("depth", HeaderValue::from_static(depth));
         request.headers_mut().insert("content-type", HeaderValue::from_static("application/xml; charset=utf-8"));
@@ -142,65 +142,65 @@ impl WebDav {
         let status = answer.status();
         match status.as_u16() {
             207 => {}
-            404 | 410 => return Ok(Told::Missing),
+            404 | 410 => return Ok(Answer::Missing),
             401 | 407 => return Err(self.refused(&answer)),
             200..300 | 405 | 501 => {
                 let came = self.came(answer);
-                let reason = format!("the server answers a PROPFIND with {status} and {came}: is it one that speaks WebDAV?");
-                return Ok(Told::Refused(io::ErrorKind::Unsupported, reason));
+                let reason = format!("the server answers a PROPFIND with {status} and {came}: does it support WebDAV?");
+                return Ok(Answer::Refused(io::ErrorKind::Unsupported, reason));
             }
-            _ => return Ok(Told::Refused(web::kind_of(status), web::said(status))),
+            _ => return Ok(Answer::Refused(web::kind_of(status), web::said(status))),
         }
         let body = block_on(web::whole(answer, MOST, &self.policy, &self.host))??;
         Ok(parse(&body).map_or_else(
-            |what| Told::Refused(io::ErrorKind::InvalidData, format!("the server answers a PROPFIND with {what}")),
-            Told::All,
+            |e| Answer::Refused(io::ErrorKind::InvalidData, format!("the server answers a PROPFIND with {e}")),
+            Answer::All,
         ))
     }
 
-    /// What is there under a path, a folder or an object.
+    /// Returns the folder or object under a path; None if there is nothing.
     fn found(&self, path: &str) -> io::Result<Option<Found>> {
         let all = match self.propfind(path, "0")? {
-            Told::Missing => return Ok(None),
-            Told::Refused(kind, reason) => return Err(self.failed(kind, &reason)),
-            Told::All(all) => all,
+            Answer::Missing => return Ok(None),
+            Answer::Refused(kind, reason) => return Err(self.failed(kind, &reason)),
+            Answer::All(all) => all,
         };
         let Some(found) = all.into_iter().find(|found| is_at(found, path)) else {
-            return Err(self.failed(io::ErrorKind::InvalidData, "the server tells of another path than it was asked for"));
+            return Err(self.failed(io::ErrorKind::InvalidData, "the server answers with another path than it was asked for"));
         };
         match found.status.and_then(|code| StatusCode::from_u16(code).ok()) {
             Some(StatusCode::NOT_FOUND | StatusCode::GONE) => Ok(None),
             Some(status) if !status.is_success() => Err(self.failed(web::kind_of(status), &web::said(status))),
             _ if found.is_folder.is_none() && found.size.is_none() => {
-                Err(self.failed(io::ErrorKind::InvalidData, "the server tells nothing of it"))
+                Err(self.failed(io::ErrorKind::InvalidData, "the server says nothing about it"))
             }
             _ => Ok(Some(found)),
         }
     }
 
-    /// The object under a path; None also where there is a folder.
+    /// Returns the object under a path; None also if there is a folder.
     fn found_object(&self, path: &str) -> io::Result<Option<Found>> {
         Ok(self.found(path)?.filter(|found| found.is_folder != Some(true)))
     }
 
-    /// A folder, as [`tree::list`] wants it. What is refused for one folder is no end of the listing as long as the root is told.
+    /// Lists a folder for [`tree::list`]. A refused folder does not end the listing if the server still answers about the root.
     fn folder(&self, folder: &str) -> io::Result<Folder> {
         let path = format!("{}/", self.path(folder));
-        let told = match self.propfind(&path, "1")? {
-            Told::Missing => Folder::Missing,
-            Told::Refused(kind, reason) => Folder::Refused(kind, reason),
-            Told::All(all) => self.children(&path, all),
+        let listed = match self.propfind(&path, "1")? {
+            Answer::Missing => Folder::Missing,
+            Answer::Refused(kind, reason) => Folder::Refused(kind, reason),
+            Answer::All(all) => self.children(&path, all),
         };
-        match told {
+        match listed {
             Folder::Refused(kind, reason) if !folder.is_empty() => match self.found(&format!("{}/", self.root)) {
                 Ok(Some(root)) if root.is_folder == Some(true) => Ok(Folder::Refused(kind, reason)),
                 _ => Err(self.failed(kind, &reason)),
             },
-            told => Ok(told),
+            listed => Ok(listed),
         }
     }
 
-    /// What an answer says of a folder: it has to speak of the folder itself, and of nothing from elsewhere.
+    /// Returns the folder that an answer describes. The answer must have the folder itself, and nothing from other folders.
     fn children(&self, path: &str, all: Vec<Found>) -> Folder {
         let odd = |reason: &str| Folder::Refused(io::ErrorKind::InvalidData, format!("the server's listing {reason}"));
         let (mut out, mut itself) = (Vec::with_capacity(all.len()), None);
@@ -210,13 +210,13 @@ impl WebDav {
                 continue;
             }
             let Some(name) = name_in(&found, path) else { return odd("has a name from elsewhere") };
-            // Gone since it was listed.
+            // It was deleted after it was listed.
             if !matches!(found.status, Some(404 | 410)) {
                 out.push(Child { what: self.what(&name, &found), name });
             }
         }
         match itself {
-            None => odd("is not one of the folder that it was asked for"),
+            None => odd("is not of the folder that it was asked for"),
             Some(Found { status: Some(404 | 410), .. }) => Folder::Missing,
             Some(Found { status: Some(code), .. }) if code != 200 => {
                 let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -231,7 +231,7 @@ impl WebDav {
     fn what(&self, name: &[u8], found: &Found) -> What {
         let unknown = |reason: &str| What::Unknown(format!("look at it: {reason}"));
         if name.contains(&b'/') || matches!(name, b"." | b"..") {
-            return unknown("the server lists a name that nothing in a folder can have");
+            return unknown("the server lists a name that no entry of a folder can have");
         }
         if let Some(code) = found.status.filter(|code| *code != 200) {
             return unknown(&StatusCode::from_u16(code).map_or_else(|_| format!("status {code}"), web::said));
@@ -239,12 +239,12 @@ impl WebDav {
         match (found.is_folder, found.size) {
             (Some(true), _) => What::Folder,
             (_, Some(size)) => What::Object(object(Vec::new(), size, found)),
-            (Some(false), None) => unknown("the server does not tell its size"),
-            (None, None) => unknown("the server tells nothing of it"),
+            (Some(false), None) => unknown("the server does not say its size"),
+            (None, None) => unknown("the server says nothing about it"),
         }
     }
 
-    /// Removes an object, and says what the server answered with.
+    /// Deletes an object, and returns what the server answered with, in words.
     fn remove(&self, path: &str) -> io::Result<String> {
         let answer = self.ask(self.request("DELETE", path)?)?;
         match answer.status().as_u16() {
@@ -253,15 +253,15 @@ impl WebDav {
         }
     }
 
-    /// What came as an answer, for people.
+    /// Reads the body of an answer, and returns what it is, in words.
     fn came(&self, answer: Response) -> String {
         let content_type = web::header(answer.headers(), "content-type").map(str::to_string);
         let body = block_on(web::whole(answer, MOST, &self.policy, &self.host)).and_then(|body| body).unwrap_or_default();
         answer::kind(content_type.as_deref(), &body)
     }
 
-    /// Refuses a page that came with status 200 where something was to be made or moved: a login page, a console. Servers
-    /// answer with 201 or 204 then (RFC 4918), some with a page too.
+    /// Refuses a page with status 200 as the answer to a request that makes or moves something: a login page, or a console. A
+    /// success has status 201 or 204 (RFC 4918); some servers send a page with it, too.
     fn made(&self, answer: Response) -> io::Result<()> {
         let is_odd = answer.status() == StatusCode::OK;
         match self.came(answer) {
@@ -273,7 +273,7 @@ impl WebDav {
     }
 }
 
-/// The path that is told of, decoded. Some servers give whole URLs, some only paths.
+/// Returns the encoded path in an answer. Some servers send whole URLs, some only paths.
 fn path_of(found: &Found) -> &str {
     match found.href.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
@@ -281,13 +281,13 @@ fn path_of(found: &Found) -> &str {
     }
 }
 
-/// Whether something is told of this path. A `/` at the end is no difference.
+/// Whether an answer is about this path. A `/` at the end makes no difference.
 fn is_at(found: &Found, path: &str) -> bool {
-    let told = web::decode(path_of(found));
-    told.strip_suffix(b"/").unwrap_or(&told) == path.strip_suffix('/').unwrap_or(path).as_bytes()
+    let decoded = web::decode(path_of(found));
+    decoded.strip_suffix(b"/").unwrap_or(&decoded) == path.strip_suffix('/').unwrap_or(path).as_bytes()
 }
 
-/// The name of what lies in a folder, whose path ends with `/`. None if it does not lie there.
+/// Returns the name of an entry in a folder, whose path ends with `/`. None if the entry is elsewhere.
 fn name_in(found: &Found, folder: &str) -> Option<Vec<u8>> {
     let href = path_of(found);
     let href = href.strip_suffix('/').unwrap_or(href);
@@ -307,18 +307,13 @@ fn object(key: Vec<u8>, size: u64, found: &Found) -> Object {
     }
 }
 
-/// What it promises: an object is there whole or not at all, as far as the server's MOVE is: it is uploaded under another name in
-/// the same folder (`.snap-*.tmp`), its size compared, over `webdav://` also its md5, because there nothing else
-/// tells what was altered on the way, and then moved, and looked at under its name. Put-if-absent is not atomic: servers look
-/// first and move then. No md5s; times are whole seconds; content types stay only if the server keeps them, other attributes
-/// never.
+/// An object is there whole or not at all, if the server's MOVE is atomic: it is uploaded under another name in the same folder
+/// (`.snap-*.tmp`), and its size is compared. Over `webdav://`, its md5 is compared too, because nothing else notices changes on
+/// the way. Then it is moved, and checked under its name. Put-if-absent is not atomic, because servers look first and then move.
+/// There are no md5s, and times are whole seconds. Content types are kept only if the server keeps them, other attributes never.
 impl Store for WebDav {
     fn url(&self) -> &str {
         &self.url
-    }
-
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.list_in(prefix, |_| true)
     }
 
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
@@ -329,14 +324,10 @@ impl Store for WebDav {
         true
     }
 
-    fn lists_in_order(&self) -> bool {
-        true
-    }
-
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
         let Some(found) = self.found_object(&self.path(tree::check(key)?))? else { return Ok(None) };
         let size =
-            found.size.ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not tell the object's size"))?;
+            found.size.ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not say the object's size"))?;
         Ok(Some(object(key.to_vec(), size, &found)))
     }
 
@@ -365,7 +356,7 @@ impl Store for WebDav {
             match self.found_object(&path)? {
                 None => Ok(()),
                 Some(_) => {
-                    let reason = format!("the server says that it has deleted it, with {came}, but it is still there");
+                    let reason = format!("the server claims to have deleted it, with {came}, but it is still there");
                     Err(self.failed(io::ErrorKind::Other, &reason))
                 }
             }

@@ -1,150 +1,125 @@
-//! What a WebDAV server answers to PROPFIND.
+//! The answers of a WebDAV server to PROPFIND. (Fuzz targets take this file alone.)
 
+use super::Malformed;
 use quick_xml::NsReader;
 use quick_xml::events::Event;
 use quick_xml::name::{LocalName, Namespace, ResolveResult};
 
-/// What it tells of one path.
+/// The properties of one path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Its path, percent-encoded, or its whole URL.
+    /// The percent-encoded path, or the whole URL.
     pub href: String,
-    /// The status that is told instead of properties.
+    /// The status that the server gives instead of properties.
     pub status: Option<u16>,
-    /// Whether it is a collection; None where that is not told.
+    /// Whether it is a collection; None if the server does not say.
     pub is_folder: Option<bool>,
-    /// Bytes; servers do not tell those of folders.
+    /// The size in bytes; servers give none for folders.
     pub size: Option<u64>,
-    /// The time as it is in headers.
+    /// The time of the last change, as HTTP headers write it.
     pub modified: Option<String>,
-    /// The etag, quotes and all.
+    /// The etag with its quotes.
     pub etag: Option<String>,
     /// The content type.
     pub content_type: Option<String>,
 }
 
-const PROPERTY: [&str; 4] = ["multistatus", "response", "propstat", "prop"];
-
-/// Reads a `multistatus` of the namespace `DAV:`. Properties that a server could not tell (a `propstat` with another status than
-/// 200) are left out; whatever else it tells is passed over.
+/// Reads a `multistatus` of the namespace `DAV:`. Properties that the server can't give (those of a `propstat` with another status
+/// than 200) and unknown elements are skipped.
 ///
 /// # Errors
-/// What came instead, in words, if it is something else, no XML, or breaks off.
-pub fn parse(body: &[u8]) -> Result<Vec<Found>, String> {
-    let text = std::str::from_utf8(body).map_err(|_| "an answer that is not UTF-8")?;
+/// If the answer is something else, no XML, or ends early. The reason names what came instead.
+pub fn parse(body: &[u8]) -> Result<Vec<Found>, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed::new("an answer that is not UTF-8"))?;
     if text.trim().is_empty() {
-        return Err("an empty answer".to_string());
+        return Err(Malformed::new("an empty answer"));
     }
     let mut reader = NsReader::from_str(text);
     let mut answer = Answer::default();
     loop {
-        let broken = |_| "an answer that is not XML";
-        let event = reader.read_event().map_err(broken)?;
+        let not_xml = |_| Malformed::new("an answer that is not XML");
+        let event = reader.read_event().map_err(not_xml)?;
         match &event {
             Event::Start(_) | Event::Empty(_) if answer.is_whole => {
-                return Err("an answer that goes on after its end".to_string());
+                return Err(Malformed::new("an answer that goes on after its end"));
             }
-            Event::Start(start) => {
-                answer.begin(reader.resolver().resolve_element(start.name()))?;
-            }
+            Event::Start(start) => answer.begin(reader.resolver().resolve_element(start.name()))?,
             Event::Empty(start) => {
                 answer.begin(reader.resolver().resolve_element(start.name()))?;
-                answer.end()?;
+                answer.end();
             }
             Event::Text(text) => answer.value.push_str(text.as_ref()),
             Event::CData(text) => answer.value.push_str(text.as_ref()),
-            Event::GeneralRef(name) => match name.as_ref() {
-                "lt" => answer.value.push('<'),
-                "gt" => answer.value.push('>'),
-                "amp" => answer.value.push('&'),
-                "quot" => answer.value.push('"'),
-                "apos" => answer.value.push('\''),
-                _ => answer.value.extend(name.resolve_char_ref().map_err(broken)?),
+            Event::GeneralRef(name) => match quick_xml::escape::resolve_xml_entity(name.as_ref()) {
+                Some(text) => answer.value.push_str(text),
+                None => answer.value.extend(name.resolve_char_ref().map_err(not_xml)?),
             },
-            Event::End(_) => answer.end()?,
+            Event::End(_) => answer.end(),
             Event::Eof if answer.is_whole => return Ok(answer.all),
-            Event::Eof => return Err("an answer that breaks off".to_string()),
+            Event::Eof => return Err(Malformed::new("an answer that breaks off")),
             _ => {}
         }
     }
 }
 
-/// The elements of WebDAV that count.
-const KNOWN: [&str; 12] = [
-    "multistatus",
-    "response",
-    "href",
-    "status",
-    "propstat",
-    "prop",
-    "resourcetype",
-    "collection",
-    "getcontentlength",
-    "getlastmodified",
-    "getetag",
-    "getcontenttype",
-];
-
 /// The part of an answer that was read.
 #[derive(Default)]
 struct Answer {
     all: Vec<Found>,
-    /// The elements that are open.
-    path: Vec<&'static str>,
+    /// The open elements; those of other namespaces are called `?`.
+    path: Vec<String>,
     is_whole: bool,
     found: Found,
-    /// Those of the `propstat` that is open, and whether they count.
+    /// The properties of the open `propstat`, and whether its status is 200.
     properties: Found,
     is_ok: bool,
     value: String,
 }
 
 impl Answer {
-    fn begin(&mut self, (namespace, local): (ResolveResult<'_>, LocalName<'_>)) -> Result<(), String> {
+    fn begin(&mut self, (namespace, local): (ResolveResult<'_>, LocalName<'_>)) -> Result<(), Malformed> {
         let is_ours = namespace == ResolveResult::Bound(Namespace("DAV:"));
-        let name = KNOWN.into_iter().find(|known| is_ours && *known == local.as_ref()).unwrap_or("?");
+        let name = if is_ours { local.as_ref() } else { "?" };
         if self.path.is_empty() && name != "multistatus" {
-            let page = if local.as_ref().eq_ignore_ascii_case("html") { "a page for people" } else { "other XML" };
-            return Err(format!("{page} (<{}>)", local.as_ref()));
+            let page = if local.as_ref().eq_ignore_ascii_case("html") { "an HTML page" } else { "other XML" };
+            return Err(Malformed::new(format!("{page} (<{}>)", local.as_ref())));
         }
         self.value.clear();
-        self.path.push(name);
-        match &self.path[..] {
-            ["multistatus", "response"] => self.found = Found::default(),
-            ["multistatus", "response", "propstat"] => (self.properties, self.is_ok) = (Found::default(), false),
-            [rest @ .., "resourcetype"] if *rest == PROPERTY => self.properties.is_folder = Some(false),
-            [rest @ .., "resourcetype", "collection"] if *rest == PROPERTY => self.properties.is_folder = Some(true),
-            _ => {}
-        }
+        self.path.push(name.to_string());
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), String> {
+    fn end(&mut self) {
         let value = std::mem::take(&mut self.value);
         let value = value.trim();
         let text = || Some(value.to_string()).filter(|text| !text.is_empty());
         let status = || value.split_whitespace().nth(1).and_then(|code| code.parse().ok());
-        match &self.path[..] {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        match path[..] {
             ["multistatus", "response"] => self.all.push(std::mem::take(&mut self.found)),
             ["multistatus", "response", "href"] => self.found.href = value.to_string(),
             ["multistatus", "response", "status"] => self.found.status = status(),
             ["multistatus", "response", "propstat", "status"] => self.is_ok = status() == Some(200),
-            ["multistatus", "response", "propstat"] if self.is_ok => {
-                let (href, status) = (std::mem::take(&mut self.found.href), self.found.status);
-                self.found = Found { href, status, ..std::mem::take(&mut self.properties) };
+            ["multistatus", "response", "propstat"] => {
+                let properties = std::mem::take(&mut self.properties);
+                if std::mem::take(&mut self.is_ok) {
+                    let (href, status) = (std::mem::take(&mut self.found.href), self.found.status);
+                    self.found = Found { href, status, ..properties };
+                }
             }
-            [rest @ .., property] if *rest == PROPERTY => match *property {
-                "getcontentlength" => self.properties.size = value.parse().ok(),
-                "getlastmodified" => self.properties.modified = text(),
-                "getetag" => self.properties.etag = text(),
-                "getcontenttype" => self.properties.content_type = text(),
+            ["multistatus", "response", "propstat", "prop", ref property @ ..] => match property {
+                ["resourcetype", "collection"] => self.properties.is_folder = Some(true),
+                ["resourcetype"] => self.properties.is_folder = self.properties.is_folder.or(Some(false)),
+                ["getcontentlength"] => self.properties.size = value.parse().ok(),
+                ["getlastmodified"] => self.properties.modified = text(),
+                ["getetag"] => self.properties.etag = text(),
+                ["getcontenttype"] => self.properties.content_type = text(),
                 _ => {}
             },
             _ => {}
         }
-        self.path.pop().ok_or("an answer that is not XML")?;
+        self.path.pop();
         self.is_whole = self.path.is_empty();
-        Ok(())
     }
 }
 
@@ -192,11 +167,11 @@ mod tests {
 
     #[test]
     fn answers_that_break_off_or_are_something_else_are_errors() {
-        for (bad, told) in [
+        for (bad, reason) in [
             ("", "empty"),
             (" \n", "empty"),
-            ("<html>", "a page for people (<html>)"),
-            ("<!DOCTYPE html><html><body>Log in</body></html>", "a page for people (<html>)"),
+            ("<html>", "an HTML page (<html>)"),
+            ("<!DOCTYPE html><html><body>Log in</body></html>", "an HTML page (<html>)"),
             ("<ListBucketResult></ListBucketResult>", "other XML (<ListBucketResult>)"),
             ("<multistatus><response></response></multistatus>", "other XML (<multistatus>)"),
             ("<D:multistatus xmlns:D=\"DAV\"></D:multistatus>", "other XML (<multistatus>)"),
@@ -208,7 +183,7 @@ mod tests {
             ("<multistatus xmlns=\"DAV:\"></multistatus><a></a>", "goes on"),
         ] {
             let e = parse(bad.as_bytes()).unwrap_err();
-            assert!(e.contains(told), "{bad}: {e}");
+            assert!(e.reason.contains(reason), "{bad}: {e}");
         }
         assert!(parse(b"<a>\xff</a>").is_err());
     }

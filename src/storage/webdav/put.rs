@@ -1,4 +1,4 @@
-//! Contents onto a WebDAV server: under another name first, then compared, then moved.
+//! Uploads to a WebDAV server: under a temporary name first, then compared, then moved.
 
 use super::{WebDav, read};
 use crate::digest::Md5;
@@ -10,28 +10,27 @@ use crate::storage::{tree, web};
 use bytes::Bytes;
 use reqwest::header::HeaderValue;
 use reqwest::{Request, Response, StatusCode};
-use sha2::Digest;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Bytes of a piece of a stream; four of them wait at most.
+/// The bytes of a piece of a stream; at most four of them wait to be sent.
 const PIECE: usize = 256 << 10;
 
-/// What is not longer is held in memory, and so can be sent again.
+/// Shorter contents are held in memory; longer ones in a temporary file. Both can be sent again.
 const SMALL: usize = 4 << 20;
 
-/// Does what [`crate::storage::Store::put`] promises, as far as [`WebDav`] says.
+/// Does what [`crate::storage::Store::put`] promises, within the limits of [`WebDav`].
 pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
-    // Some servers leave control characters out, others make pictures of them.
+    // Some servers leave out control characters, others replace them by symbols.
     if key.contains(char::is_control) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "WebDAV servers take no names with control characters"));
     }
     let path = dav.path(key);
     let is_there = match dav.found(&path)? {
-        // A MOVE onto it would delete all that is in it.
+        // A MOVE would replace the folder and all that is in it.
         Some(there) if there.is_folder == Some(true) => {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "there is a folder of that name"));
         }
@@ -40,7 +39,7 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     };
     let mut intake = Intake::new(body);
     let first = intake.next(SMALL)?;
-    // Folders are deleted by others; then what we know of them is wrong, once.
+    // If another client has deleted a known folder, the upload fails once, and the folder is made then.
     make_folder(dav, tree::folder_of(&path))?;
     let temp = tree::temp_beside(&path);
     let content = match first.len() < SMALL {
@@ -50,11 +49,10 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     let (md5, size) = intake.check(how)?;
     let done = upload(dav, &temp, &content, size, how).and_then(|()| {
         compare(dav, &temp, md5, size)?;
-        let how = Publish { path: &path, if_absent: how.if_absent, is_there, md5, size };
-        publish(dav, &temp, &how)
+        publish(dav, &temp, &path, how.if_absent, is_there, md5, size)
     });
     if !matches!(done, Ok(true)) {
-        // Its name tells everybody that it is left over.
+        // If this fails, the name still shows that the file is a leftover.
         drop(dav.remove(&temp));
     }
     done
@@ -73,13 +71,13 @@ fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
         status = dav.ask(dav.request("MKCOL", &path)?)?;
     }
     match status.status().as_u16() {
-        // 405: it is there.
+        // 405: there is a folder already.
         200 | 201 | 204 | 405 => {
             dav.made(status)?;
             known().insert(folder.to_string());
             Ok(())
         }
-        // Servers whose root is above ours refuse to make what is there.
+        // If the server's root is below this folder, it refuses to make the folder, which exists.
         _ if dav.found(&path)?.is_some_and(|found| found.is_folder == Some(true)) => {
             known().insert(folder.to_string());
             Ok(())
@@ -94,7 +92,7 @@ enum Upload {
     File(File),
 }
 
-/// A large content in a temporary file: servers want its length first, and a connection that breaks would take all of it along.
+/// Writes a large content to a temporary file: servers want its length first, and after a broken connection it is sent again.
 fn spooled(first: &[u8], intake: &mut Intake<'_>) -> io::Result<File> {
     let what = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", crate::files::temporaries()));
     let mut file = tempfile::tempfile().map_err(what)?;
@@ -145,7 +143,7 @@ fn forget(dav: &WebDav) {
     dav.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// Sends a file, again and again as far as that may help.
+/// Sends a file, and sends it again as long as that may help.
 fn stream(dav: &WebDav, request: &Request, mut file: &File) -> io::Result<Response> {
     let mut tries = dav.policy.begin();
     loop {
@@ -180,17 +178,17 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
             }
             match tokio::time::timeout(stall, pieces.send(Ok(piece.into()))).await {
                 Ok(Ok(())) => {}
-                // The server has answered before it had all; what it says counts.
+                // The server has answered before it had everything; its answer counts.
                 Ok(Err(_)) => break,
                 Err(_) => {
                     request.abort();
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the server takes nothing more"));
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the server accepts no more data"));
                 }
             }
         }
         drop(pieces);
         let abort = request.abort_handle();
-        // It may pass what it has got on to somewhere else first.
+        // The server may send the upload to another server first.
         match tokio::time::timeout(finish, request).await {
             Ok(answer) => answer.map_err(io::Error::other)?,
             Err(_) => {
@@ -201,51 +199,37 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
     })?
 }
 
-/// Looks at an upload: its size, and over `webdav://` also its content.
+/// Compares an upload: its size, or over `webdav://` its content.
 fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
     if !dav.is_plain {
-        return is_there(dav, path, size, "that it took the upload");
+        return is_there(dav, path, size, "to have the upload");
     }
-    let (mut content, mut digest) = (read::content(dav, path, 0, None, None, None)?, md5::Md5::default());
-    let mut buffer = vec![0; PIECE];
-    loop {
-        match content.read(&mut buffer)? {
-            0 => break,
-            n => digest.update(&buffer[..n]),
-        }
-    }
-    match Md5(digest.finalize().into()) == md5 {
-        true => Ok(()),
-        false => Err(dav.failed(io::ErrorKind::InvalidData, "what arrived is not what was sent")),
+    let mut content = read::content(dav, path, 0, None, None, None)?;
+    let mut intake = Intake::new(Body::Stream(&mut *content));
+    while !intake.next(PIECE)?.is_empty() {}
+    match intake.check(&Put { md5: Some(md5), ..Put::default() }) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(dav.failed(e.kind(), "what arrived is not what was sent")),
     }
 }
 
-/// Looks whether an object of this size is there, as the server says it is.
-fn is_there(dav: &WebDav, path: &str, size: u64, said: &str) -> io::Result<()> {
-    match dav.found_object(path)? {
-        None => Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {said}, but nothing is there"))),
-        Some(there) if there.size != Some(size) => {
-            Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server says {said}, but another size is there")))
-        }
-        Some(_) => Ok(()),
-    }
+/// Checks that an object of this size is there, as the server claims.
+fn is_there(dav: &WebDav, path: &str, size: u64, claim: &str) -> io::Result<()> {
+    let there = match dav.found_object(path)? {
+        Some(there) if there.size == Some(size) => return Ok(()),
+        Some(_) => "another size",
+        None => "nothing",
+    };
+    Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server claims {claim}, but {there} is there")))
 }
 
-struct Publish<'a> {
-    path: &'a str,
-    if_absent: bool,
-    is_there: bool,
-    md5: Md5,
-    size: u64,
-}
-
-/// Moves an upload to its place. Onto another object only where there is one under just that name: some servers take what stands
-/// behind `?`, `#` or `;` in a name for something else, and would move it onto another one.
-fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
-    let target = dav.request("MOVE", how.path)?;
+/// Moves an upload to its place. It replaces an object only if one with exactly that name `is_there`: some servers cut a name at
+/// `?`, `#` or `;`, and would replace another object.
+fn publish(dav: &WebDav, temp: &str, path: &str, if_absent: bool, is_there_now: bool, md5: Md5, size: u64) -> io::Result<bool> {
+    let target = dav.request("MOVE", path)?;
     let target = HeaderValue::from_str(target.url().as_str())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a name that no header can have"))?;
-    let mut overwrite = how.is_there;
+    let mut overwrite = is_there_now;
     loop {
         let mut request = dav.request("MOVE", temp)?;
         request.headers_mut().insert("destination", target.clone());
@@ -256,14 +240,14 @@ fn publish(dav: &WebDav, temp: &str, how: &Publish<'_>) -> io::Result<bool> {
                 dav.made(answer)?;
                 break;
             }
-            412 if how.if_absent => return Ok(false),
-            // Somebody else has put it there meanwhile.
-            412 if !overwrite && dav.found_object(how.path)?.is_some() => overwrite = true,
-            // The answer to a MOVE that was done may be lost, and then there is nothing to be moved again.
-            404 if dav.found_object(temp)?.is_none() => return compare(dav, how.path, how.md5, how.size).map(|()| true),
+            412 if if_absent => return Ok(false),
+            // Another writer has put it there in the meantime.
+            412 if !overwrite && dav.found_object(path)?.is_some() => overwrite = true,
+            // The answer to a successful MOVE was lost perhaps: then the next one finds nothing to move.
+            404 if dav.found_object(temp)?.is_none() => return compare(dav, path, md5, size).map(|()| true),
             _ => return Err(dav.refused(&answer)),
         }
     }
-    // Some servers say that they did it and have not, or have put it under another name.
-    is_there(dav, how.path, how.size, "that it has put it there").map(|()| true)
+    // Some servers claim success and did nothing, or used another name.
+    is_there(dav, path, size, "to have put it there").map(|()| true)
 }

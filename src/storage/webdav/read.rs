@@ -1,5 +1,5 @@
-//! Contents of a WebDAV server, of one version. The etag of a record comes from a PROPFIND; a web server in front may have other
-//! ones for a GET, or none. So like is compared with like: where a GET does not know the etag, a PROPFIND tells it before and after.
+//! Reading one version of a content of a WebDAV server. The etag of a record comes from a PROPFIND. A web server in front may
+//! answer a GET with another etag, or with none. Then the etags of a PROPFIND before and of one after the GET are compared.
 
 use super::WebDav;
 use super::propfind::Found;
@@ -13,14 +13,12 @@ use std::sync::atomic::Ordering;
 pub fn open(dav: &WebDav, path: String, from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
     let knows_etags = !dav.has_two_etags.load(Ordering::Relaxed);
     let Some(etag) = etag else {
-        // Servers show a folder as a page for people.
+        // Asked first, because servers answer the GET of a folder with an HTML page.
         let found = found(dav, &path)?;
-        return match found.etag.as_deref().filter(|_| knows_etags) {
-            Some(etag) => match content(dav, &path, from, len, Some(etag), found.size) {
-                Err(e) if etag::is_changed(&e) => content(dav, &path, from, len, None, found.size),
-                opened => opened,
-            },
-            None => content(dav, &path, from, len, None, found.size),
+        let known = found.etag.as_deref().filter(|_| knows_etags);
+        return match content(dav, &path, from, len, known, found.size) {
+            Err(e) if known.is_some() && etag::is_changed(&e) => content(dav, &path, from, len, None, found.size),
+            opened => opened,
         };
     };
     if knows_etags {
@@ -35,7 +33,7 @@ pub fn open(dav: &WebDav, path: String, from: u64, len: Option<u64>, etag: Optio
     Ok(Box::new(Between { reader, dav: dav.clone(), path, etag: etag.to_string(), is_checked: false }))
 }
 
-/// Gets a content; with `etag`, only if the server has that for a GET, and with `size`, only if it has as many bytes.
+/// Opens a content; with `etag`, only if a GET returns that etag, and with `size`, only if the content has that many bytes.
 pub fn content(
     dav: &WebDav,
     path: &str,
@@ -58,7 +56,7 @@ fn found(dav: &WebDav, path: &str) -> io::Result<Found> {
     dav.found_object(path)?.ok_or_else(|| dav.failed(io::ErrorKind::NotFound, "not found"))
 }
 
-/// Asks whether an object still has the etag of a listing; gives what the server tells of it.
+/// Checks that an object still has the etag of a listing, and returns its properties.
 fn is_still(dav: &WebDav, path: &str, etag: &str) -> io::Result<Found> {
     let found = found(dav, path)?;
     match found.etag.as_deref().is_some_and(|now| etag::same(now, etag)) {
@@ -67,7 +65,7 @@ fn is_still(dav: &WebDav, path: &str, etag: &str) -> io::Result<Found> {
     }
 }
 
-/// A content that had this etag before it was read, and has to have it when its end is reached.
+/// A content that had this etag before it was read, and must have it when its end is reached.
 struct Between {
     reader: Box<dyn Read + Send>,
     dav: WebDav,

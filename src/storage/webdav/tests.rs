@@ -67,12 +67,15 @@ fn wrong(path: &str) -> Vec<(String, &'static str)> {
     vec![
         (page(), "200 OK"),
         (answer("204 No Content", &[], ""), "204"),
-        (answer("207 Multi-Status", &[], "<html><body>Log in</body></html>"), "a page for people"),
+        (answer("207 Multi-Status", &[], "<html><body>Log in</body></html>"), "an HTML page"),
         (answer("207 Multi-Status", &[], ""), "an empty answer"),
         (answer("207 Multi-Status", &[], "<ListBucketResult/>"), "other XML (<ListBucketResult>)"),
-        (answer("207 Multi-Status", &[], &format!("<X:multistatus xmlns:X=\"y\">{namespace}</X:multistatus>")), "other XML"),
-        (multistatus(&[]), "not one of the folder"),
-        (multistatus(&[file(&format!("{path}a"), 1, "")]), "not one of the folder"),
+        (
+            answer("207 Multi-Status", &[], &format!("<X:multistatus xmlns:X=\"y\">{namespace}</X:multistatus>")),
+            "other XML",
+        ),
+        (multistatus(&[]), "not of the folder"),
+        (multistatus(&[file(&format!("{path}a"), 1, "")]), "not of the folder"),
         (multistatus(&[folder("/elsewhere/")]), "from elsewhere"),
         (multistatus(&[file(path.trim_end_matches('/'), 1, "")]), "it is a file, not a folder"),
         (multistatus(&[response(path, "")]), "does not say"),
@@ -114,12 +117,12 @@ fn what_is_refused_for_one_name_leaves_the_rest_and_what_is_refused_for_all_ends
     };
     let forbidden = || answer("403 Forbidden", &[], "");
     let all = listed(&dav(move |line, _| if line == "PROPFIND /r/" { root() } else { forbidden() }));
-    let told = "look at it: the server lists a name that nothing in a folder can have";
+    let told = "look at it: the server lists a name that no entry of a folder can have";
     let gaps = [
         format!("gap ..: {told}"),
         "a".to_string(),
         "gap b: open the folder: the server says 403 Forbidden".to_string(),
-        "gap d: look at it: the server does not tell its size".to_string(),
+        "gap d: look at it: the server does not say its size".to_string(),
         "gap e: look at it: the server says 403 Forbidden".to_string(),
         format!("gap f/g: {told}"),
         "z".to_string(),

@@ -32,7 +32,7 @@ fn what_a_server_only_says_that_it_did_is_not_believed() {
                 sftp.world.sh("mkdir files; snap-read | snap-restore && diff -r files before").ok();
             }
             false => {
-                done.status(2).complains("the server says that it has put it in its place, but it is not there");
+                done.status(2).complains("the server claims to have put the file in its place, but it is not there");
                 assert!(snapshots == 0, "{lies}");
             }
         }
@@ -63,7 +63,7 @@ fn gc_does_not_count_what_a_server_only_says_that_it_deleted() {
     sftp.world.sh(BACKUP).ok();
     sftp.world.put("heap/ab/ab000000000000000000000000000000.gz", "nobody's");
     let done = sftp.world.sh("snap-gc --delete --exclusive").status(2);
-    done.says("").complains("the server says that it has deleted it, but it is still there");
+    done.says("").complains("the server claims to have deleted it, but it is still there");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_server_that_tells_no_sizes_or_dies_in_a_listing_is_no_shorter_list() {
     }
     let sftp = Sftp::that("size").root("FILE_ROOT", "files");
     files(&sftp.world);
-    let done = sftp.world.sh("snap-scan").status(1).complains("a: look at it: the server does not tell its size");
+    let done = sftp.world.sh("snap-scan").status(1).complains("a: look at it: the server does not say its size");
     assert_eq!((names(&done, "file").len(), names(&done, "error").len()), (0, 4));
 
     let sftp = Sftp::that("die").root("FILE_ROOT", "files");
@@ -124,7 +124,7 @@ fn a_login_that_is_refused_is_told_once_after_one_try() {
     for (lie, reason) in [
         ("login", "there: ssh: me@there: Permission denied (publickey)."),
         ("none", "there: ssh: subsystem request failed on channel 0"),
-        ("junk", "there: ssh: the other side sends something else than SFTP"),
+        ("junk", "there: ssh: the server sends something other than SFTP"),
     ] {
         for command in ["snap-scan", "printf 'a\\nb\\nc\\n' | snap-scan --files-from -"] {
             let sftp = Sftp::that(lie).root("FILE_ROOT", "files");

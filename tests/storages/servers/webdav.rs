@@ -92,13 +92,13 @@ fn deletes_and_moves_that_are_only_said_are_errors() {
         world.set("HEAP_STORAGE_OPTIONS", &root.options);
         if lie == "MOVE" {
             let done = world.sh("snap-scan | snap-heapify | snap-write").status(2);
-            done.complains("the server says that it has put it there, but nothing is there");
+            done.complains("the server claims to have put it there, but nothing is there");
             assert!(world.files_below("snap").is_empty());
             continue;
         }
         world.sh("snap-scan | snap-heapify | snap-write").ok();
         dav.plant(&root, &[Planted::new("ab/ab000000000000000000000000000000.gz", "nobody's")]);
         let done = world.sh("snap-gc --delete --exclusive").status(2).says("");
-        done.complains("the server says that it has deleted it, with an empty body, but it is still there");
+        done.complains("the server claims to have deleted it, with an empty body, but it is still there");
     }
 }

@@ -50,7 +50,7 @@ pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
 pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Malformed, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

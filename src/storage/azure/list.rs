@@ -32,7 +32,7 @@ impl Paged for Requests {
             }
             match xml::page(body) {
                 Ok(page) => check(page, &self.service.bucket, prefix, token),
-                Err(reason) => Good::Wrong(format!("can't be read: {reason}")),
+                Err(malformed) => Good::Wrong(format!("can't be read: {malformed}")),
             }
         };
         let page = self.service.ask(&call, read).await?;

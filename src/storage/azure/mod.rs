@@ -15,7 +15,7 @@ use super::store::{Body, Object, Put, Store};
 use super::web::service::{Call, Service};
 use super::web::{api::Api, objects::Objects};
 use super::{Options, percent, text_variable, xml as document};
-use crate::error::{OrFailed, Result};
+use crate::error::{Malformed, OrFailed, Result};
 use http::Method;
 use std::io;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use super::bucket::{self, Bucket};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::web::delete::{Deletes, Done};
-use super::web::pages::{Page, Paged};
+use super::web::pages::{Page, Paged, is_folder};
 use super::web::service::{Call, Failed, Good, Head, Manner, Service};
 use super::web::{self, encode_all, multipart};
 use super::web::{api::Api, objects::Objects};
@@ -140,7 +140,7 @@ impl Api for Gcs {
         let call = Call::new(Method::GET, self.address(name), "what it knows of an object");
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::object(body, &self.bucket.name, name));
         match self.service.ask(&call, read).await {
-            Ok(object) if answers::is_folder(&object) => Ok(None),
+            Ok(object) if is_folder(&object) => Ok(None),
             Ok(object) => Ok(Some(Object { key: key.to_vec(), ..object })),
             Err(Failed { status: 404, .. }) => Ok(None),
             Err(failed) => Err(self.bucket.failed(failed)),

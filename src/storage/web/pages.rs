@@ -15,6 +15,18 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+impl Page {
+    /// A page of these objects, without those that stand for folders.
+    pub fn of(objects: Vec<Object>, next: Option<String>) -> Page {
+        Page { objects: objects.into_iter().filter(|object| !is_folder(object)).map(Ok).collect(), next }
+    }
+}
+
+/// Whether an object stands for a folder: its name ends with `/`, and it has no content.
+pub fn is_folder(object: &Object) -> bool {
+    object.key.ends_with(b"/") && object.size == 0
+}
+
 /// What has listings.
 pub trait Paged: Send + Sync + 'static {
     /// The page of the names that start with `prefix`, which `token` asks for; it is empty for the first one.

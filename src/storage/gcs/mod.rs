@@ -26,8 +26,8 @@ use std::sync::Arc;
 /// If the URL has no bucket; if the options are not for it.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     let bucket = Bucket::parse(scheme, rest)?;
-    let config = config::config(scheme, options)?;
     let client = web::client().or_failed(|| bucket.url.clone())?.clone();
+    let config = config::config(scheme, options, &client)?;
     Ok(Arc::new(Objects::new(Gcs::new(bucket, config, client, Policy::default()))))
 }
 
@@ -41,8 +41,7 @@ struct Gcs {
 
 impl Gcs {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> Gcs {
-        let config::Config { endpoint, host, headers, login } = config;
-        let auth = login.auth(&client);
+        let config::Config { endpoint, host, headers, auth } = config;
         let name = bucket.name.clone();
         let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, manner: &Google });
         Gcs { bucket, service, endpoint }

@@ -27,8 +27,8 @@ use std::sync::Arc;
 /// If the URL has no bucket; if the options are not for it, or something is missing in them.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     let bucket = Bucket::parse(scheme, rest)?;
-    let config = config::config(&bucket.name, options)?;
     let client = web::client_for_amazon().or_failed(|| bucket.url.clone())?.clone();
+    let config = config::config(&bucket.name, options, &client)?;
     Ok(Arc::new(Objects::new(S3::new(bucket, config, client, Policy::default()))))
 }
 
@@ -46,8 +46,7 @@ struct S3 {
 
 impl S3 {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> S3 {
-        let config::Config { base, is_virtual, host, region, headers, login } = config;
-        let auth = login.auth(&region, &client);
+        let config::Config { base, is_virtual, host, headers, auth } = config;
         let name = bucket.name.clone();
         let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, manner: &Amazon });
         S3 { bucket, service, base, is_virtual }

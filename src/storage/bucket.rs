@@ -4,6 +4,7 @@ use super::LoginRefused;
 use super::answer::{Said, is_page, shortened};
 use super::retry::may_pass;
 use super::store::{Object, Put, check_key};
+use super::web::api::is_folder;
 use super::web::service::{Call, Failed, Head, Service, named};
 use crate::display::printable;
 use crate::error::{Error, Result};
@@ -92,7 +93,20 @@ impl Bucket {
         Ok(())
     }
 
-    /// The error of a request about an object.
+    /// Returns the outcome of a request that looks at an object: None if there is none, or only a marker of a folder.
+    ///
+    /// # Errors
+    /// Any other failure of the request.
+    pub fn found(&self, asked: Result<Object, Failed>, key: &[u8]) -> io::Result<Option<Object>> {
+        match asked {
+            Ok(object) if is_folder(&object) => Ok(None),
+            Ok(object) => Ok(Some(Object { key: key.to_vec(), ..object })),
+            Err(Failed { status: 404, .. }) => Ok(None),
+            Err(failed) => Err(self.failed(failed)),
+        }
+    }
+
+    /// Adds the URL to the error of a request about an object.
     pub fn failed(&self, failed: impl Into<io::Error>) -> io::Error {
         named(failed.into(), &printable(self.url.as_bytes()))
     }

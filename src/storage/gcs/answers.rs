@@ -3,7 +3,7 @@
 
 use crate::storage::store::Object;
 use crate::storage::web;
-use crate::storage::web::pages::Page;
+use crate::storage::web::api::Page;
 use crate::storage::web::service::Good;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -6,7 +6,6 @@ use crate::storage::intake::{Intake, altered};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Object, Put};
 use crate::storage::web::api::Api;
-use crate::storage::web::delete::Deletes;
 use crate::storage::web::service::{Call, Failed, Good, Head};
 use crate::storage::web::upload::PIECE;
 use crate::storage::web::{encode_all, md5_base64, multipart};

@@ -5,7 +5,7 @@
 
 use crate::storage::store::Object;
 use crate::storage::web;
-use crate::storage::web::pages::Page;
+use crate::storage::web::api::Page;
 use crate::storage::web::service::Good;
 use crate::storage::xml::{self, Element};
 use std::collections::HashSet;

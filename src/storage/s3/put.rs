@@ -9,7 +9,6 @@ use crate::storage::intake::{Intake, altered};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Attributes, Body, Object, Put};
 use crate::storage::web::api::Api;
-use crate::storage::web::delete::Deletes;
 use crate::storage::web::service::{Call, Failed, Good, Head};
 use crate::storage::web::upload::{Flight, part_sizes};
 use crate::storage::web::{encode_all, md5_base64};

@@ -123,34 +123,6 @@ impl Bucket {
             _ => failed.into(),
         }
     }
-
-    /// What became of an upload that failed. With several tries an earlier one may have arrived without an answer: what is there
-    /// is ours then, if it is what was sent. Where the upload was only to be made if nothing is there, another may have won.
-    ///
-    /// # Errors
-    /// That of the upload, or of the look at what is there.
-    pub fn settled(
-        &self,
-        failed: Failed,
-        how: &Put,
-        is_ours: impl Fn(&Object) -> bool,
-        there: impl FnOnce() -> io::Result<Option<Object>>,
-    ) -> io::Result<bool> {
-        let is_race = how.if_absent && matches!(failed.status, 409 | 412);
-        if is_race && failed.status == 412 && failed.tries == 1 {
-            return Ok(false);
-        }
-        let is_lost = failed.tries > 1 && (400..500).contains(&failed.status) || failed.code == "NoSuchUpload";
-        if is_race || is_lost {
-            match there()? {
-                Some(object) if is_lost && is_ours(&object) => return Ok(true),
-                // Two finish at once: if that lasts, the other has won or will.
-                Some(_) if is_race => return Ok(false),
-                _ => {}
-            }
-        }
-        Err(self.failed_whole(failed))
-    }
 }
 
 fn missing(bucket: &str) -> io::Error {

@@ -39,6 +39,8 @@ mod store;
 mod tls;
 #[cfg(feature = "remote")]
 mod tree;
+#[cfg(any(feature = "s3", feature = "gcs"))]
+mod upload;
 #[cfg(feature = "web")]
 mod web;
 #[cfg(feature = "webdav")]

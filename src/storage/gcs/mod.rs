@@ -10,6 +10,7 @@ use super::Options;
 use super::bucket::{self, Bucket};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
+use super::upload::Upload;
 use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
 use super::web::service::{Call, Failed, Good, Head, Service};
@@ -108,7 +109,7 @@ impl Api for Gcs {
     }
 
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        put::put(self, name, key, body, how)
+        Upload { api: self, bucket: &self.bucket, name, key, how }.put(body)
     }
 
     async fn delete_batch(&self, names: &[String]) -> std::result::Result<Deletions, Failed> {

@@ -9,6 +9,7 @@ mod tests;
 use super::bucket::{self, Bucket};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
+use super::upload::Upload;
 use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
 use super::web::service::{Call, Failed, Good, Head, Service};
@@ -120,7 +121,7 @@ impl Api for S3 {
     }
 
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        put::put(self, name, key, body, how)
+        Upload { api: self, bucket: &self.bucket, name, key, how }.put(body)
     }
 
     /// What XML can't carry goes alone, and so never stands for another name.

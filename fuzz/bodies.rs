@@ -1,6 +1,7 @@
 //! What is fuzzed: each function takes any bytes and asserts what has to hold for all of them. cargo-fuzz calls them from
 //! `fuzz_targets`, the tests with the kept corpora and with mutations of them.
 
+use snapshooter::Malformed;
 use snapshooter::internals::codec::{self, GzipReader};
 use snapshooter::internals::diff::{self, Printer, Status, Style};
 use snapshooter::internals::end::End;

@@ -201,8 +201,10 @@ impl Diff {
             let row = match pair {
                 Pair::Aside(side, record) => self.beside(side, record),
                 Pair::Both(left, right) => Some(self.compare(left, right)?),
-                Pair::Left(left) => self.lacks(Side::Right, &left)?.then(|| Row::Change(Status::OnlyLeft, Some(left), None)),
-                Pair::Right(right) => self.lacks(Side::Left, &right)?.then(|| Row::Change(Status::OnlyRight, None, Some(right))),
+                Pair::Left(left) => self.lacks(Side::Right, &left)?.then_some(Row::Change(Status::OnlyLeft, Some(left), None)),
+                Pair::Right(right) => {
+                    self.lacks(Side::Left, &right)?.then_some(Row::Change(Status::OnlyRight, None, Some(right)))
+                }
             };
             match row {
                 Some(Row::Change(status, left, right)) => {

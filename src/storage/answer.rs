@@ -84,17 +84,10 @@ impl Said {
             said.message = error.get("message").and_then(|m| m.as_str()).unwrap_or_default().to_string();
             return Some(said).filter(|said| !said.code.is_empty());
         }
-        let mut is_error = false;
-        xml::walk(text.trim_start(), |element| {
-            is_error |= element.is(&["Error"]);
-            match element.path {
-                [root, name] if root == "Error" && name == "Code" => said.code = element.text,
-                [root, name] if root == "Error" && name == "Message" => said.message = element.text,
-                _ => {}
-            }
-        })
-        .ok()?;
-        (is_error && !said.code.is_empty()).then_some(said)
+        let error = xml::parse(text.trim_start()).ok().filter(|root| root.name == "Error")?;
+        said.code = error.value("Code")?.to_string();
+        said.message = error.value("Message").unwrap_or_default().to_string();
+        Some(said)
     }
 }
 

@@ -4,6 +4,7 @@ use super::LoginRefused;
 use super::answer::{Said, is_page, shortened};
 use super::retry::may_pass;
 use super::store::{Object, Put, check_key};
+use super::web::api::is_folder;
 use super::web::service::{Call, Failed, Head, Service, named};
 use crate::display::printable;
 use crate::error::{Error, Result};
@@ -92,7 +93,20 @@ impl Bucket {
         Ok(())
     }
 
-    /// The error of a request about an object.
+    /// Returns the outcome of a request that looks at an object: None if there is none, or only a marker of a folder.
+    ///
+    /// # Errors
+    /// Any other failure of the request.
+    pub fn found(&self, asked: Result<Object, Failed>, key: &[u8]) -> io::Result<Option<Object>> {
+        match asked {
+            Ok(object) if is_folder(&object) => Ok(None),
+            Ok(object) => Ok(Some(Object { key: key.to_vec(), ..object })),
+            Err(Failed { status: 404, .. }) => Ok(None),
+            Err(failed) => Err(self.failed(failed)),
+        }
+    }
+
+    /// Adds the URL to the error of a request about an object.
     pub fn failed(&self, failed: impl Into<io::Error>) -> io::Error {
         named(failed.into(), &printable(self.url.as_bytes()))
     }
@@ -108,34 +122,6 @@ impl Bucket {
             (404, "" | "404") => missing(&self.name),
             _ => failed.into(),
         }
-    }
-
-    /// What became of an upload that failed. With several tries an earlier one may have arrived without an answer: what is there
-    /// is ours then, if it is what was sent. Where the upload was only to be made if nothing is there, another may have won.
-    ///
-    /// # Errors
-    /// That of the upload, or of the look at what is there.
-    pub fn settled(
-        &self,
-        failed: Failed,
-        how: &Put,
-        is_ours: impl Fn(&Object) -> bool,
-        there: impl FnOnce() -> io::Result<Option<Object>>,
-    ) -> io::Result<bool> {
-        let is_race = how.if_absent && matches!(failed.status, 409 | 412);
-        if is_race && failed.status == 412 && failed.tries == 1 {
-            return Ok(false);
-        }
-        let is_lost = failed.tries > 1 && (400..500).contains(&failed.status) || failed.code == "NoSuchUpload";
-        if is_race || is_lost {
-            match there()? {
-                Some(object) if is_lost && is_ours(&object) => return Ok(true),
-                // Two finish at once: if that lasts, the other has won or will.
-                Some(_) if is_race => return Ok(false),
-                _ => {}
-            }
-        }
-        Err(self.failed_whole(failed))
     }
 }
 

@@ -41,6 +41,8 @@ mod temps;
 mod tls;
 #[cfg(feature = "remote")]
 mod tree;
+#[cfg(any(feature = "s3", feature = "gcs"))]
+mod upload;
 #[cfg(feature = "web")]
 mod web;
 #[cfg(feature = "webdav")]
@@ -53,7 +55,7 @@ pub use options::{Options, text_variable, variable};
 pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
 pub use temps::Temps;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Malformed, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

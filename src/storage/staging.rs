@@ -120,16 +120,8 @@ impl Store for StagingFolder {
         self.plain.name_of(key)
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.plain.list(prefix)
-    }
-
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
         self.plain.list_in(prefix, enters)
-    }
-
-    fn lists_in_order(&self) -> bool {
-        self.plain.lists_in_order()
     }
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {

@@ -1,86 +1,137 @@
-//! Reading the XML that services send.
+//! Reads the XML that services send. (Fuzz targets take this file alone.)
 
+use super::Malformed;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, escape};
 
-/// An element that has ended: the names of those it stands in and its own, its text, and its attributes.
-pub(super) struct Element<'a> {
-    /// From the root to itself, without prefixes of namespaces.
-    pub path: &'a [String],
-    /// What stands in it, behind its last child.
+/// Elements below this depth are left out: no answer has any, and code that walks down a tree needs a limit.
+const DEEPEST: usize = 16;
+
+/// An element of a document.
+#[derive(Debug, Default)]
+pub(super) struct Element {
+    /// The name without the prefix of a namespace.
+    pub name: String,
+    /// The text after the last child.
     pub text: String,
-    /// Names, without prefixes, and values as they stand there.
+    /// Names without prefixes, and values as they are written.
     pub attributes: Vec<(String, String)>,
+    /// The elements directly in this one, in their order.
+    pub children: Vec<Element>,
 }
 
-impl Element<'_> {
-    /// Whether it has this path.
-    pub fn is(&self, path: &[&str]) -> bool {
-        self.path.iter().map(String::as_str).eq(path.iter().copied())
+impl Element {
+    fn begun(start: &BytesStart) -> Element {
+        let attributes = start.attributes().flatten();
+        Element {
+            name: start.local_name().as_ref().to_string(),
+            attributes: attributes.map(|a| (a.key.local_name().as_ref().to_string(), a.value.to_string())).collect(),
+            ..Element::default()
+        }
     }
 
-    /// The value of an attribute.
+    /// Returns the value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
+
+    /// Returns all children of this name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &Element> {
+        self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// Returns the child of this name, the last one if there are several.
+    pub fn child(&self, name: &str) -> Option<&Element> {
+        self.all(name).last()
+    }
+
+    /// Returns the text of the child of this name, or None if there is no such child or no text.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|child| child.text.as_str()).filter(|text| !text.is_empty())
+    }
 }
 
-/// Goes through a document, innermost elements first.
+/// Reads a document and returns its root element.
 ///
 /// # Errors
-/// If it is none, or ends early.
-pub(super) fn walk(document: &str, mut each: impl FnMut(Element)) -> Result<(), String> {
-    let mut reader = Reader::from_str(document.trim_start_matches('\u{feff}'));
-    let mut path: Vec<String> = Vec::new();
-    let mut begins: Vec<Vec<(String, String)>> = Vec::new();
-    let mut text = String::new();
-    let mut whole = false;
-    let attributes = |start: &BytesStart| -> Vec<(String, String)> {
-        start.attributes().flatten().map(|a| (a.key.local_name().as_ref().to_string(), a.value.to_string())).collect()
-    };
-    loop {
-        let event = reader.read_event().map_err(|e| e.to_string())?;
-        match event {
-            Event::Start(_) | Event::Empty(_) if whole => return Err("there is more after its end".to_string()),
-            Event::Start(start) => {
-                path.push(start.local_name().as_ref().to_string());
-                begins.push(attributes(&start));
-                text.clear();
-            }
-            Event::Empty(start) => {
-                path.push(start.local_name().as_ref().to_string());
-                each(Element { path: &path, text: String::new(), attributes: attributes(&start) });
-                path.pop();
-                text.clear();
-                whole = path.is_empty();
-            }
-            Event::Text(part) => text.push_str(&part.into_inner()),
-            Event::CData(part) => text.push_str(&part.into_inner()),
-            Event::GeneralRef(name) => match name.resolve_char_ref().map_err(|e| e.to_string())? {
-                Some(c) => text.push(c),
-                None => {
-                    let name = name.into_inner();
-                    text.push_str(escape::resolve_xml_entity(&name).ok_or_else(|| format!("unknown entity {name}"))?);
+/// If the text is no XML document, or ends early.
+pub(super) fn parse(document: &str) -> Result<Element, Malformed> {
+    let (root, outcome) = parse_some(document);
+    outcome.map(|()| root)
+}
+
+/// Reads a document as far as possible, and returns what was read together with the outcome of [`parse`]. Elements that did not
+/// end have no text.
+pub(super) fn parse_some(document: &str) -> (Element, Result<(), Malformed>) {
+    let mut tree = Tree::default();
+    let outcome = tree.read(document);
+    while !tree.above.is_empty() {
+        tree.element.text.clear();
+        tree.end();
+    }
+    (tree.element.children.pop().unwrap_or_default(), outcome)
+}
+
+/// A document while it is read.
+#[derive(Default)]
+struct Tree {
+    /// The innermost element that has not ended. The outermost one stands for the document, and its only child is the root.
+    element: Element,
+    /// The elements around it, from the outside in.
+    above: Vec<Element>,
+}
+
+impl Tree {
+    fn read(&mut self, document: &str) -> Result<(), Malformed> {
+        let mut reader = Reader::from_str(document.trim_start_matches('\u{feff}'));
+        loop {
+            let is_whole = self.above.is_empty() && !self.element.children.is_empty();
+            match reader.read_event().map_err(|e| Malformed::new(e.to_string()))? {
+                Event::Start(_) | Event::Empty(_) if is_whole => return Err(Malformed::new("there is more after its end")),
+                Event::Start(start) => self.begin(&start),
+                Event::Empty(start) => {
+                    self.begin(&start);
+                    self.end();
                 }
-            },
-            Event::End(_) => {
-                let attributes = begins.pop().unwrap_or_default();
-                each(Element { path: &path, text: std::mem::take(&mut text), attributes });
-                path.pop();
-                whole = path.is_empty();
+                Event::End(_) => self.end(),
+                Event::Text(part) => self.element.text.push_str(&part.into_inner()),
+                Event::CData(part) => self.element.text.push_str(&part.into_inner()),
+                Event::GeneralRef(name) => match name.resolve_char_ref().map_err(|e| Malformed::new(e.to_string()))? {
+                    Some(c) => self.element.text.push(c),
+                    None => {
+                        let name = name.into_inner();
+                        let text = escape::resolve_xml_entity(&name);
+                        let text = text.ok_or_else(|| Malformed::new(format!("unknown entity {name}")))?;
+                        self.element.text.push_str(text);
+                    }
+                },
+                Event::Eof if is_whole => return Ok(()),
+                Event::Eof => return Err(Malformed::new("it ends early")),
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
             }
-            Event::Eof => return if whole { Ok(()) } else { Err("it ends early".to_string()) },
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+        }
+    }
+
+    fn begin(&mut self, start: &BytesStart) {
+        self.above.push(std::mem::replace(&mut self.element, Element::begun(start)));
+    }
+
+    fn end(&mut self) {
+        let Some(parent) = self.above.pop() else { return };
+        let ended = std::mem::replace(&mut self.element, parent);
+        self.element.text.clear();
+        if self.above.len() < DEEPEST {
+            self.element.children.push(ended);
         }
     }
 }
 
-/// A text as it has to stand in a document.
+/// Escapes a text for a document.
 pub(super) fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
     escape::escape(text)
 }
 
-/// The name of the root element, of whatever can be read of a document.
+/// Returns the name of the root element, even if the rest of the document can't be read.
 pub(super) fn root(document: &str) -> Option<String> {
     let mut reader = Reader::from_str(document.trim_start_matches('\u{feff}').trim_start());
     loop {
@@ -98,14 +149,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_tell_where_they_stand_and_their_text() {
-        let document = "\u{feff}<?xml version=\"1.0\"?><a><b>x&amp;y</b><c/><d></d></a>";
-        let mut found = Vec::new();
-        walk(document, |e| found.push((e.path.join("/"), e.text))).unwrap();
-        let expected = [("a/b", "x&y"), ("a/c", ""), ("a/d", ""), ("a", "")];
-        assert_eq!(found, expected.map(|(p, t)| (p.to_string(), t.to_string())));
-        assert!(walk("<a><b></b>", |_| {}).is_err() && walk("", |_| {}).is_err() && walk("<a/><b/>", |_| {}).is_err());
-        assert!(walk("<a/>", |_| {}).is_ok());
+    fn elements_have_their_text_and_their_children() {
+        let root = parse("\u{feff}<?xml version=\"1.0\"?><a>1<b c=\"d\">x&amp;y</b>2<c/><d></d></a>").unwrap();
+        assert_eq!((root.name.as_str(), root.text.as_str(), root.value("b"), root.value("c")), ("a", "", Some("x&y"), None));
+        assert!(root.child("c").is_some() && root.child("d").is_some() && root.child("e").is_none());
+        assert_eq!(root.child("b").and_then(|b| b.attribute("c")), Some("d"));
+        assert!(parse("<a><b></b>").is_err() && parse("").is_err() && parse("<a/><b/>").is_err());
+        assert!(parse("<a/>").is_ok());
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_left_out() {
+        let (deep, mut found, mut depth) = ("<a>".repeat(100_000), parse_some(&"<a>".repeat(100_000)).0, 1);
+        while let Some(inner) = found.children.pop() {
+            (found, depth) = (inner, depth + 1);
+        }
+        assert_eq!(depth, DEEPEST);
+        assert!(parse(&format!("{deep}{}", "</a>".repeat(100_000))).is_ok());
     }
 
     #[test]

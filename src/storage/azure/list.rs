@@ -5,7 +5,7 @@ use super::request::{Requests, is_blob, is_done};
 use super::xml::{self, Blob};
 use crate::etag;
 use crate::storage::store::Object;
-use crate::storage::web::pages::{Page, Paged};
+use crate::storage::web::api::Page;
 use crate::storage::web::service::{Failed, Good, Head};
 use crate::storage::web::{self, header};
 use crate::time::Time;
@@ -14,31 +14,33 @@ use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use std::io;
 
-impl Paged for Requests {
-    async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
-        let query = [
-            ("restype", "container"),
-            ("comp", "list"),
-            ("prefix", prefix),
-            ("marker", token),
-            ("maxresults", "5000"),
-            ("include", "metadata"),
-        ];
-        let call = self.call(Method::GET, None, &query, "a listing");
-        let read = |head: &Head, body: &[u8]| {
-            let is_listing = document::root(&String::from_utf8_lossy(body)).as_deref() == Some("EnumerationResults");
-            if !is_listing || !is_done(head, 200) {
-                return Good::No;
-            }
-            match xml::page(body) {
-                Ok(page) => check(page, &self.service.bucket, prefix, token),
-                Err(reason) => Good::Wrong(format!("can't be read: {reason}")),
-            }
-        };
-        let page = self.service.ask(&call, read).await?;
-        let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
-        Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
-    }
+/// Lists one page of the blobs whose names start with `prefix`.
+///
+/// # Errors
+/// If the service refuses it, or sends something else.
+pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<Page> {
+    let query = [
+        ("restype", "container"),
+        ("comp", "list"),
+        ("prefix", prefix),
+        ("marker", token),
+        ("maxresults", "5000"),
+        ("include", "metadata"),
+    ];
+    let call = requests.call(Method::GET, None, &query, "a listing");
+    let read = |head: &Head, body: &[u8]| {
+        let is_listing = document::root(&String::from_utf8_lossy(body)).as_deref() == Some("EnumerationResults");
+        if !is_listing || !is_done(head, 200) {
+            return Good::No;
+        }
+        match xml::page(body) {
+            Ok(page) => check(page, &requests.service.bucket, prefix, token),
+            Err(malformed) => Good::Wrong(format!("can't be read: {malformed}")),
+        }
+    };
+    let page = requests.service.ask(&call, read).await?;
+    let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
+    Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
 }
 
 /// "ContainerName", "Prefix", "Marker" and "NextMarker" are in the response's syntax; an answer to another question repeats another

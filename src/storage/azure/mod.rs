@@ -9,14 +9,16 @@ mod request;
 mod upload;
 mod xml;
 
-use self::request::Requests;
+use self::request::{Requests, is_blob, is_done};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
-use super::web::service::{Call, Service};
-use super::web::{api::Api, objects::Objects};
+use super::web::api::{Api, Deletions, Page};
+use super::web::multipart;
+use super::web::objects::Objects;
+use super::web::service::{Call, Failed, Good, Head, Service};
 use super::{Options, percent, text_variable, xml as document};
-use crate::error::{OrFailed, Result};
-use http::Method;
+use crate::error::{Malformed, OrFailed, Result};
+use http::{HeaderValue, Method};
 use std::io;
 use std::sync::Arc;
 
@@ -33,6 +35,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 impl Api for Requests {
     /// The service promises nothing, accounts with folders have another order, and the emulator's is that of UTF-16.
     const ORDERED: bool = false;
+    const MOST: usize = 256;
 
     fn service(&self) -> &Arc<Service> {
         &self.service
@@ -46,6 +49,10 @@ impl Api for Requests {
         Ok(format!("{}{}", self.prefix, config::check_name(key)?))
     }
 
+    async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
+        list::page(self, prefix, token).await
+    }
+
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
         list::stat(self, name, key).await
     }
@@ -54,8 +61,42 @@ impl Api for Requests {
         self.call(Method::GET, Some(name), &[], "a blob")
     }
 
+    fn is_content(head: &Head, _: bool) -> bool {
+        is_blob(head)
+    }
+
     fn put(self: &Arc<Self>, name: &str, _: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
         upload::put(self, name, body, how)
+    }
+
+    async fn delete_batch(&self, names: &[String]) -> std::result::Result<Deletions, Failed> {
+        let mut parts = Vec::with_capacity(names.len());
+        for name in names {
+            let head = self.service.head(&self.bare(Method::DELETE, Some(name), &[], "")).await?;
+            let path = head.uri.path_and_query().map_or("/", |p| p.as_str()).to_string();
+            let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+            parts.push((head.method, path, headers));
+        }
+        let (content_type, body) = multipart::requests(parts);
+        let query = [("restype", "container"), ("comp", "batch")];
+        let call = self.call(Method::POST, None, &query, "word of each deletion");
+        let call = call.header("content-type", content_type).body(body);
+        let read = |head: &Head, body: &[u8]| match is_done(head, 202) {
+            true => Good::Yes(multipart::answers(head, body).unwrap_or_default()),
+            false => Good::No,
+        };
+        let parts = self.service.ask(&call, read).await?;
+        Ok((0..names.len()).map(|at| parts.get(&at).and_then(|part| self.outcome(part))).collect())
+    }
+
+    async fn delete_one(&self, name: &str) -> io::Result<()> {
+        let call = self.call(Method::DELETE, Some(name), &[], "word of a deletion");
+        match self.service.ask(&call, |head, _| is_done(head, 202).into()).await {
+            Ok(()) => Ok(()),
+            Err(Failed { status: 404, code, .. }) if code != "ContainerNotFound" => Ok(()),
+            Err(failed) => Err(failed.into()),
+        }
     }
 
     /// The service's words suffice.

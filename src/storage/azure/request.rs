@@ -4,8 +4,7 @@ use super::auth::auth;
 use super::config::Config;
 use super::errors;
 use crate::storage::retry::{Policy, may_pass};
-use crate::storage::web::delete::{Deletes, Done};
-use crate::storage::web::service::{Call, Failed, Good, Head, Manner, Service};
+use crate::storage::web::service::{Call, Failed, Head, Service};
 use crate::storage::web::{self, encode, encode_all, multipart};
 use http::{HeaderMap, Method};
 use reqwest::redirect;
@@ -58,7 +57,7 @@ impl Requests {
         let in_flight = config.concurrency.unwrap_or(IN_FLIGHT).clamp(1, 64);
         let slots = Arc::new(Semaphore::new(in_flight.max(ALL_IN_FLIGHT)));
         let bucket = config.container;
-        let service = Service { client, auth, host, bucket, policy, headers: HeaderMap::new(), manner: &Azure };
+        let service = Service { client, auth, host, bucket, policy, headers: HeaderMap::new(), refusal };
         let service = Arc::new(service);
         Ok(Requests { service, url: config.url, prefix: config.prefix, base, in_flight, slots })
     }
@@ -69,8 +68,8 @@ impl Requests {
         self.bare(method, blob, query, asked).header("x-ms-version", VERSION)
     }
 
-    /// The same without what is wrong within a batch.
-    fn bare(&self, method: Method, blob: Option<&str>, query: &[(&str, &str)], asked: &'static str) -> Call {
+    /// Like [`Requests::call`], but without the version, which the parts of a batch must not have.
+    pub fn bare(&self, method: Method, blob: Option<&str>, query: &[(&str, &str)], asked: &'static str) -> Call {
         let blob = blob.map(|blob| format!("/{}", encode(blob))).unwrap_or_default();
         let query = query.iter().filter(|(_, value)| !value.is_empty());
         let query: Vec<_> = query.map(|(name, value)| format!("{name}={}", encode_all(value))).collect();
@@ -78,8 +77,20 @@ impl Requests {
         Call::new(method, format!("{}{blob}{mark}{}", self.base, query.join("&")), asked)
     }
 
-    fn deletion(&self, name: &str) -> Call {
-        self.call(Method::DELETE, Some(name), &[], "word of a deletion")
+    /// Returns the outcome of one deletion of a batch, or None if another try may succeed.
+    pub fn outcome(&self, part: &multipart::Part) -> Option<io::Result<()>> {
+        let code = part.header("x-ms-error-code");
+        match part.status {
+            // "202 Accepted", as for each alone.
+            202 => Some(Ok(())),
+            404 if code != "ContainerNotFound" => Some(Ok(())),
+            status if may_pass(status) => None,
+            status => {
+                let code = Some(&*code).filter(|c| !c.is_empty());
+                let status = http::StatusCode::from_u16(status).ok()?;
+                Some(Err(errors::answered(status, code, part.body.as_bytes(), &self.service.bucket).error))
+            }
+        }
     }
 }
 
@@ -98,75 +109,14 @@ pub fn is_blob(head: &Head) -> bool {
     is_own(head) && head.text("x-ms-blob-type").is_some()
 }
 
-/// What sets it apart.
-#[derive(Debug)]
-struct Azure;
-
-impl Manner for Azure {
-    fn is_content(&self, head: &Head, _: bool) -> bool {
-        is_blob(head)
+/// Returns the error for an answer that reports a failure. What other servers answer counts only if it may pass, or denies access.
+fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
+    if is_own(head) || may_pass(head.status.as_u16()) {
+        return errors::answered(head.status, head.text("x-ms-error-code"), body, &service.bucket);
     }
-
-    /// Of what others answer nothing counts but that something may pass, and that access is denied.
-    fn refusal(&self, service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
-        if is_own(head) || may_pass(head.status.as_u16()) {
-            return errors::answered(head.status, head.text("x-ms-error-code"), body, &service.bucket);
-        }
-        let kind = match head.status.as_u16() {
-            401 | 403 | 407 => io::ErrorKind::PermissionDenied,
-            _ => io::ErrorKind::Other,
-        };
-        io::Error::new(kind, service.instead(call, head, body)).into()
-    }
-}
-
-impl Deletes for Requests {
-    const MOST: usize = 256;
-
-    async fn delete_batch(&self, names: &[String]) -> Result<Done, Failed> {
-        let mut parts = Vec::with_capacity(names.len());
-        for name in names {
-            let head = self.service.head(&self.bare(Method::DELETE, Some(name), &[], "")).await?;
-            let path = head.uri.path_and_query().map_or("/", |p| p.as_str()).to_string();
-            let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-            let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-            parts.push((head.method, path, headers));
-        }
-        let (content_type, body) = multipart::requests(parts);
-        let query = [("restype", "container"), ("comp", "batch")];
-        let call = self.call(Method::POST, None, &query, "word of each deletion");
-        let call = call.header("content-type", content_type).body(body);
-        let read = |head: &Head, body: &[u8]| match is_done(head, 202) {
-            true => Good::Yes(multipart::answers(head, body).unwrap_or_default()),
-            false => Good::No,
-        };
-        let parts = self.service.ask(&call, read).await?;
-        Ok((0..names.len()).map(|at| parts.get(&at).and_then(|part| self.judge(part))).collect())
-    }
-
-    async fn delete_one(&self, name: &str) -> io::Result<()> {
-        match self.service.ask(&self.deletion(name), |head, _| is_done(head, 202).into()).await {
-            Ok(()) => Ok(()),
-            Err(Failed { status: 404, code, .. }) if code != "ContainerNotFound" => Ok(()),
-            Err(failed) => Err(failed.into()),
-        }
-    }
-}
-
-impl Requests {
-    /// What the service says of one deletion of a batch; None if that may pass.
-    fn judge(&self, part: &multipart::Part) -> Option<io::Result<()>> {
-        let code = part.header("x-ms-error-code");
-        match part.status {
-            // "202 Accepted", as for each alone.
-            202 => Some(Ok(())),
-            404 if code != "ContainerNotFound" => Some(Ok(())),
-            status if may_pass(status) => None,
-            status => {
-                let code = Some(&*code).filter(|c| !c.is_empty());
-                let status = http::StatusCode::from_u16(status).ok()?;
-                Some(Err(errors::answered(status, code, part.body.as_bytes(), &self.service.bucket).error))
-            }
-        }
-    }
+    let kind = match head.status.as_u16() {
+        401 | 403 | 407 => io::ErrorKind::PermissionDenied,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, service.instead(call, head, body)).into()
 }

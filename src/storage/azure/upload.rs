@@ -3,15 +3,13 @@
 use super::list;
 use super::request::{Requests, is_done};
 use super::xml;
-use crate::digest::Md5;
-use crate::digest::md5_of;
+use crate::digest::{Md5, md5_of};
 use crate::json::to_base64;
-use crate::storage::intake::Intake;
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
 use crate::storage::web::md5_base64;
 use crate::storage::web::service::{Call, Failed};
-use crate::storage::web::upload::{Flight, PIECE as BLOCK};
+use crate::storage::web::upload::{Flight, PIECE as BLOCK, Pieces};
 use http::Method;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -38,31 +36,21 @@ pub fn put(requests: &Arc<Requests>, blob: &str, body: Body<'_>, how: &Put) -> i
         Body::Bytes(bytes) if bytes.len() <= SINGLE => SINGLE,
         _ => block_size(how.size, 0),
     };
-    let mut intake = Intake::new(body);
-    let first = intake.next(first)?;
-    let second = intake.next(block_size(how.size, 1))?;
-    if !second.is_empty() {
-        return put_blocks(requests, blob, [first, second], &mut intake, how);
-    }
-    let (md5, size) = intake.check(how)?;
-    let call = requests.call(Method::PUT, Some(blob), &[], ASKED).body(first);
+    let sizes = std::iter::once(first).chain((1..).map(|blocks| block_size(how.size, blocks)));
+    let mut pieces = Pieces::new(body, how, sizes)?;
+    let Some((body, md5, size)) = pieces.single()? else { return put_blocks(requests, blob, &mut pieces, how) };
+    let call = requests.call(Method::PUT, Some(blob), &[], ASKED).body(body);
     let call = call.header("x-ms-blob-type", "BlockBlob").header("content-md5", md5_base64(md5));
     commit(requests, described(call, how, md5), blob, how, md5, size)
 }
 
-fn put_blocks(requests: &Arc<Requests>, blob: &str, begun: [Vec<u8>; 2], intake: &mut Intake<'_>, how: &Put) -> io::Result<bool> {
+fn put_blocks(requests: &Arc<Requests>, blob: &str, pieces: &mut Pieces<'_, '_>, how: &Put) -> io::Result<bool> {
     let mut ids = Vec::new();
-    // Whatever of it still runs when this returns early is stopped; blocks without a list are thrown away by the service.
+    // If this returns early, requests that still run are stopped, and the service drops blocks that are in no list.
     let mut flight = Flight::new(requests.in_flight);
     let upload = RandomState::new();
     let upload = (upload.hash_one(1u8), upload.hash_one(2u8));
-    let mut begun = begun.into_iter();
-    loop {
-        let block = begun.next().map_or_else(|| intake.next(block_size(how.size, ids.len())), Ok)?;
-        if block.is_empty() {
-            break;
-        }
-        intake.check_so_far(how)?;
+    while let Some(block) = pieces.next()? {
         // All ids of a blob have to be equally long, those of the Python tool's unfinished uploads (64 letters) included.
         let id = to_base64(format!("{:016x}{:016x}{:016}", upload.0, upload.1, ids.len()).as_bytes());
         let md5 = md5_base64(md5_of(&block));
@@ -73,7 +61,7 @@ fn put_blocks(requests: &Arc<Requests>, blob: &str, begun: [Vec<u8>; 2], intake:
         flight.send(put_block(requests.clone(), call, slot))?;
     }
     flight.all()?;
-    let (md5, size) = intake.check(how)?;
+    let (md5, size) = pieces.check()?;
     let list = xml::block_list(&ids);
     let list_md5 = md5_base64(md5_of(list.as_bytes()));
     let call = requests.call(Method::PUT, Some(blob), &[("comp", "blocklist")], ASKED).body(list);
@@ -127,12 +115,9 @@ fn described(mut call: Call, how: &Put, md5: Md5) -> Call {
     let attributes = &how.attributes;
     call = call.header("x-ms-blob-content-type", attributes.content_type.as_deref().unwrap_or("application/octet-stream"));
     for (name, value) in &attributes.headers {
-        call = match *name {
-            "cache-control" | "content-encoding" | "content-language" | "content-disposition" => {
-                call.header(format!("x-ms-blob-{name}"), value)
-            }
-            _ => call,
-        };
+        if matches!(*name, "cache-control" | "content-encoding" | "content-language" | "content-disposition") {
+            call = call.header(format!("x-ms-blob-{name}"), value);
+        }
     }
     for (name, value) in &attributes.metadata {
         call = call.header(format!("x-ms-meta-{name}"), value);

@@ -1,6 +1,7 @@
-//! The XML that the service sends: listings and errors.
+//! Reads the XML that the service sends: listings and errors. (Fuzz targets take this file alone.)
 
-use super::document::{Element, walk};
+use super::Malformed;
+use super::document::{Element, parse, parse_some};
 use super::percent::decode;
 use std::collections::BTreeMap;
 
@@ -43,102 +44,69 @@ pub struct Said {
 /// Reads a page of a listing.
 ///
 /// # Errors
-/// The reason, if it is not one, or not whole.
-pub fn page(document: &[u8]) -> Result<Page, String> {
-    let document = std::str::from_utf8(document).map_err(|_| "it is not UTF-8".to_string())?;
-    let mut page = Page::default();
-    let mut blob = Blob { metadata: Some(BTreeMap::new()), ..Blob::default() };
-    let mut pairs = BTreeMap::new();
-    let mut wrong = None;
-    let (mut is_listing, mut has_blobs, mut tells_end) = (false, false, false);
-    walk(document, |element| match element.path.len() {
-        1 => {
-            is_listing = element.is(&["EnumerationResults"]);
-            page.container = element.attribute("ContainerName").map(str::to_string);
-        }
-        2 if element.path[1] == "Blobs" => has_blobs = true,
-        2 if element.path[1] == "Prefix" => page.prefix = decoded(&element),
-        2 if element.path[1] == "NextMarker" => {
-            tells_end = true;
-            page.marker = Some(element.text).filter(|m| !m.is_empty());
-        }
-        3 if element.is(&["EnumerationResults", "Blobs", "Blob"]) => {
-            let empty = Blob { metadata: Some(BTreeMap::new()), ..Blob::default() };
-            page.blobs.push(std::mem::replace(&mut blob, empty));
-        }
-        4 if element.path[3] == "Name" => match decoded(&element) {
-            Some(name) => blob.name = name,
-            None => wrong = Some("a name that is not UTF-8"),
-        },
-        4 if element.path[3] == "Deleted" => {
-            blob.properties.insert("Deleted".to_string(), element.text);
-        }
-        4 if element.path[3] == "Metadata" => {
-            blob.metadata = Some(std::mem::take(&mut pairs)).filter(|m| !m.is_empty());
-        }
-        5 if element.path[3] == "Properties" && !element.text.is_empty() => {
-            blob.properties.insert(element.path[4].clone(), element.text);
-        }
-        5 if element.path[3] == "Metadata" => {
-            pairs.insert(element.path[4].clone(), Some(element.text).filter(|t| !t.is_empty()));
-        }
-        _ => {}
-    })?;
-    match wrong {
-        Some(reason) => Err(reason.to_string()),
-        // A list of containers begins in the same way.
-        None if !is_listing || !has_blobs => Err("it is no listing of blobs".to_string()),
-        // The last page has an empty one.
-        None if !tells_end => Err("it does not say whether it is the last page".to_string()),
-        None => Ok(page),
+/// If it is not one, or not whole.
+pub fn page(body: &[u8]) -> Result<Page, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|_| Malformed::new("it is not UTF-8"))?;
+    let listing = parse(text)?;
+    // A list of containers begins in the same way.
+    let blobs = listing.child("Blobs").filter(|_| listing.name == "EnumerationResults");
+    let blobs = blobs.ok_or_else(|| Malformed::new("it is no listing of blobs"))?;
+    // On the last page the marker is there, and empty.
+    if listing.child("NextMarker").is_none() {
+        return Err(Malformed::new("it does not say whether it is the last page"));
     }
+    Ok(Page {
+        container: listing.attribute("ContainerName").map(str::to_string),
+        prefix: listing.child("Prefix").and_then(decoded),
+        blobs: blobs.all("Blob").map(blob).collect::<Result<_, _>>()?,
+        marker: listing.value("NextMarker").map(str::to_string),
+    })
 }
 
-/// Names with characters that XML can't hold come percent-encoded.
-fn decoded(element: &Element) -> Option<String> {
-    let name = &element.text;
-    if element.attribute("Encoded") != Some("true") {
-        return Some(name.clone());
-    }
-    String::from_utf8(decode(name)).ok()
-}
-
-/// Reads what an error says, as far as it can be read.
-pub fn error(document: &[u8]) -> Said {
-    let mut said = Said::default();
-    // An answer of a proxy is whatever it likes; what could be read until then is fine.
-    let _ = walk(&String::from_utf8_lossy(document), |element| {
-        let text = Some(element.text).filter(|t| !t.is_empty());
-        match element.path {
-            [root, name] if root == "Error" => match name.as_str() {
-                "Code" => said.code = text,
-                "Message" => said.message = text,
-                "AuthenticationErrorDetail" => said.detail = text,
-                _ => {}
-            },
-            _ => {}
-        }
+fn blob(element: &Element) -> Result<Blob, Malformed> {
+    let name = element.child("Name").map(|name| decoded(name).ok_or_else(|| Malformed::new("a name that is not UTF-8")));
+    let properties = element.all("Properties").flat_map(|properties| &properties.children);
+    let properties = properties.filter(|property| !property.text.is_empty()).chain(element.child("Deleted"));
+    let metadata = element.child("Metadata").map(|metadata| {
+        metadata.children.iter().map(|pair| (pair.name.clone(), Some(pair.text.clone()).filter(|text| !text.is_empty())))
     });
-    said
+    Ok(Blob {
+        name: name.transpose()?.unwrap_or_default(),
+        properties: properties.map(|property| (property.name.clone(), property.text.clone())).collect(),
+        metadata: match metadata {
+            Some(pairs) => Some(pairs.collect()).filter(|pairs: &BTreeMap<_, _>| !pairs.is_empty()),
+            None => Some(BTreeMap::new()),
+        },
+    })
 }
 
-/// The list of blocks that make a blob.
-pub fn block_list(ids: &[String]) -> String {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
-    for id in ids {
-        // Base64 needs no escapes.
-        out.push_str("<Latest>");
-        out.push_str(id);
-        out.push_str("</Latest>");
+/// Names with characters that XML can't hold are sent percent-encoded. Returns None if such a name is not UTF-8.
+fn decoded(name: &Element) -> Option<String> {
+    match name.attribute("Encoded") {
+        Some("true") => String::from_utf8(decode(&name.text)).ok(),
+        _ => Some(name.text.clone()),
     }
-    out + "</BlockList>"
+}
+
+/// Reads an error, as far as it can be read: an answer of a proxy can be anything.
+pub fn error(body: &[u8]) -> Said {
+    let (error, _) = parse_some(&String::from_utf8_lossy(body));
+    let text = |name| error.value(name).filter(|_| error.name == "Error").map(str::to_string);
+    Said { code: text("Code"), message: text("Message"), detail: text("AuthenticationErrorDetail") }
+}
+
+/// Returns the document that lists the blocks of a blob.
+pub fn block_list(ids: &[String]) -> String {
+    // Base64 needs no escapes.
+    let blocks: String = ids.iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
+    format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>{blocks}</BlockList>")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(blobs: &str) -> Result<Page, String> {
+    fn of(blobs: &str) -> Result<Page, Malformed> {
         let text = format!(
             "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"http://x/\">\
              <Prefix>a &amp; b/</Prefix><Blobs>{blobs}</Blobs><NextMarker>2!8!a&lt;b</NextMarker></EnumerationResults>"

@@ -1,10 +1,9 @@
-//! What the service's documents say, and whether they are what was asked for (Cloud Storage JSON API, "Objects: Resource
+//! Reads the documents that the service sends, and checks that they are what was asked for (Cloud Storage JSON API, "Objects: Resource
 //! representations").
 
-use crate::digest::Md5;
 use crate::storage::store::Object;
 use crate::storage::web;
-use crate::storage::web::pages::Page;
+use crate::storage::web::api::Page;
 use crate::storage::web::service::Good;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -34,26 +33,17 @@ struct Item {
 }
 
 impl Item {
-    fn md5(&self) -> Option<Md5> {
-        self.md5_hash.as_deref().and_then(web::base64_md5)
-    }
-
-    /// None of what has no name or no size.
+    /// Returns None if there is no name or no size.
     fn object(self) -> Option<Object> {
         Some(Object {
             size: self.size.as_ref()?.parse().ok()?,
             modified: self.updated.as_deref().and_then(web::time),
-            md5: self.md5(),
+            md5: self.md5_hash.as_deref().and_then(web::base64_md5),
             key: self.name.filter(|name| !name.is_empty())?.into_bytes(),
             etag: self.etag.filter(|etag| !etag.is_empty()),
             more: self.content_type.into_iter().map(|t| ("content_type", Value::from(t).to_string())).collect(),
         })
     }
-}
-
-/// Whether an object is a marker of a folder.
-pub fn is_folder(object: &Object) -> bool {
-    object.key.ends_with(b"/") && object.size == 0
 }
 
 /// A page: "`kind`: The kind of item this is. For lists of objects, this is always storage#objects." Its last one has no
@@ -68,8 +58,7 @@ pub fn page(body: &[u8], token: &str) -> Good<Page> {
         }
         let objects: Option<Vec<Object>> = listing.items.unwrap_or_default().into_iter().map(Item::object).collect();
         let Some(objects) = objects else { return Good::Wrong("has an object without a name or a size".to_string()) };
-        let objects = objects.into_iter().filter(|object| !is_folder(object)).map(Ok).collect();
-        Good::Yes(Page { objects, next: listing.next_page_token })
+        Good::Yes(Page::of(objects, listing.next_page_token))
     })
 }
 
@@ -86,7 +75,7 @@ pub fn object(body: &[u8], bucket: &str, name: &str) -> Good<Object> {
     })
 }
 
-/// JSON of that form.
+/// Reads JSON of this form.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Good<T> {
     match serde_json::from_slice(body) {
         Ok(read) => Good::Yes(read),

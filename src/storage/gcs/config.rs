@@ -1,4 +1,4 @@
-//! What fsspec's `gcsfs` calls its options, and the application default credentials.
+//! Settings: the options of fsspec's `gcsfs`, and the application default credentials.
 
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, Variables, context, patience};
@@ -10,12 +10,12 @@ use reqsign_google::{DefaultCredentialProvider, FileCredentialProvider, RequestS
 use reqwest::Client;
 use serde_json::Value;
 
-/// The options that it has.
+/// The options of this storage.
 const KNOWN: [&str; 4] = ["endpoint_url", "project", "requester_pays", "token"];
-/// What is asked for: objects, and nothing of the buckets themselves.
+/// The permission that is requested: objects, but not the buckets themselves.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 
-/// Where the service is, and with which credentials it is asked.
+/// The address of the service, and the credentials for it.
 pub struct Config {
     /// The address of the service, without a `/` at its end.
     pub endpoint: String,
@@ -24,85 +24,64 @@ pub struct Config {
     /// Sent with each request.
     pub headers: HeaderMap,
     /// The credentials.
-    pub login: Login,
+    pub auth: Auth,
 }
 
-/// The credentials.
-pub enum Login {
-    /// Requests are not signed: public buckets and emulators.
-    Anonymous,
-    /// What a file says.
-    File(String),
-    /// What the file would say.
-    Content(String),
-    /// The application default credentials: `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud`, those of the machine.
-    Default,
-}
-
-impl Login {
-    /// The signatures of it.
-    pub fn auth(self, client: &Client) -> Auth {
-        let context = context(client.clone(), patience());
-        let requests = RequestSigner::new("storage").with_scope(SCOPE);
-        match self {
-            Login::Anonymous => Auth::anonymous(),
-            Login::File(path) => {
-                Auth::new(Signer::new(context, FileCredentialProvider::new(path).with_scope(SCOPE), requests), None)
-            }
-            Login::Content(json) => {
-                Auth::new(Signer::new(context, StaticCredentialProvider::new(json).with_scope(SCOPE), requests), None)
-            }
-            Login::Default => {
-                let chain = DefaultCredentialProvider::builder().build();
-                // It knows no other way to be told.
-                let context = context.with_env(Variables(vec![("GOOGLE_SCOPE", Some(SCOPE.to_string()))]));
-                Auth::new(Signer::new(context, chain, requests), Some("no credentials were found"))
-            }
-        }
-    }
-}
-
-/// Puts together what the options and the environment say. An emulator (`STORAGE_EMULATOR_HOST`) needs no credentials.
+/// Reads the options and the environment. An emulator (`STORAGE_EMULATOR_HOST`) needs no credentials.
 ///
 /// # Errors
 /// If options are unknown or not of their type.
-pub fn config(scheme: &str, options: &Options) -> Result<Config> {
+pub fn config(scheme: &str, options: &Options, client: &Client) -> Result<Config> {
     options.check(&KNOWN, scheme)?;
-    // An option beats the environment: what it names may want credentials.
-    let told = options.text("endpoint_url")?;
-    let emulator = text_variable("STORAGE_EMULATOR_HOST").filter(|host| host != "default" && told.is_none());
+    // An option takes precedence over the environment: the service that it names can need credentials.
+    let given = options.text("endpoint_url")?;
+    let emulator = text_variable("STORAGE_EMULATOR_HOST").filter(|host| host != "default" && given.is_none());
     let is_emulator = emulator.is_some();
-    let endpoint = match told.or(emulator) {
+    let endpoint = match given.or(emulator) {
         Some(host) if !host.contains("://") => format!("http://{host}"),
         Some(endpoint) => endpoint,
         None => "https://storage.googleapis.com".to_string(),
     };
     let endpoint = endpoint.trim_end_matches('/').to_string();
     let host = host_of(&endpoint).ok_or_else(|| options.wrong("endpoint_url", "a URL of http or https"))?;
-    let login = match options.value("token") {
-        None if is_emulator => Login::Anonymous,
-        None => Login::Default,
-        Some(Value::String(token)) => match token.as_str() {
-            "anon" => Login::Anonymous,
-            "google_default" | "cloud" => Login::Default,
-            "browser" | "cache" => {
-                let help = "log in with `gcloud auth application-default login`, and leave the option out";
-                return Err(Error::advise(format!("{scheme}://: a token of {token} can't be used here"), help));
-            }
-            path => Login::File(path.to_string()),
-        },
-        Some(token @ Value::Object(_)) => Login::Content(token.to_string()),
-        Some(_) => return Err(options.wrong("token", "a path, an object, or \"anon\"")),
-    };
+    let auth = auth(scheme, options, is_emulator, client)?;
     let mut headers = HeaderMap::new();
     if let Some(project) = payer(options)? {
         let value = HeaderValue::from_str(&project).map_err(|_| options.wrong("requester_pays", "the name of a project"))?;
         headers.insert("x-goog-user-project", value);
     }
-    Ok(Config { endpoint, host, headers, login })
+    Ok(Config { endpoint, host, headers, auth })
 }
 
-/// The project that pays, where it is not the bucket's.
+/// Returns the credentials that the option `token` names. Without the option these are the application default credentials:
+/// `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud`, those of the machine.
+fn auth(scheme: &str, options: &Options, is_emulator: bool, client: &Client) -> Result<Auth> {
+    let context = context(client.clone(), patience());
+    let requests = RequestSigner::new("storage").with_scope(SCOPE);
+    let token = options.value("token");
+    Ok(match (token, token.and_then(Value::as_str)) {
+        (None, _) if is_emulator => Auth::anonymous(),
+        (_, Some("anon")) => Auth::anonymous(),
+        (None, _) | (_, Some("google_default" | "cloud")) => {
+            let chain = DefaultCredentialProvider::builder().build();
+            // The chain takes the scope from the environment only.
+            let context = context.with_env(Variables(vec![("GOOGLE_SCOPE", Some(SCOPE.to_string()))]));
+            Auth::new(Signer::new(context, chain, requests), Some("no credentials were found"))
+        }
+        (_, Some(token @ ("browser" | "cache"))) => {
+            let help = "log in with `gcloud auth application-default login`, and leave the option out";
+            return Err(Error::advise(format!("{scheme}://: a token of {token} can't be used here"), help));
+        }
+        (_, Some(path)) => Auth::new(Signer::new(context, FileCredentialProvider::new(path).with_scope(SCOPE), requests), None),
+        (Some(content @ Value::Object(_)), _) => {
+            let content = StaticCredentialProvider::new(content.to_string()).with_scope(SCOPE);
+            Auth::new(Signer::new(context, content, requests), None)
+        }
+        _ => return Err(options.wrong("token", "a path, an object, or \"anon\"")),
+    })
+}
+
+/// Returns the project that pays, or None if that of the bucket does.
 fn payer(options: &Options) -> Result<Option<String>> {
     match options.value("requester_pays") {
         None | Some(Value::Bool(false)) => Ok(None),
@@ -123,7 +102,9 @@ mod tests {
     fn options_are_those_of_gcsfs() {
         let made = |text: &str| {
             let options = Options::parse(text.as_ref(), "--options").unwrap();
-            config("gs", &options).map(|config| (config.host, config.headers)).map_err(|e| e.to_string())
+            config("gs", &options, crate::storage::web::client().unwrap())
+                .map(|config| (config.host, config.headers))
+                .map_err(|e| e.to_string())
         };
         assert_eq!(made(r#"{"token": "anon", "endpoint_url": "h:1/"}"#).unwrap().0, "h:1");
         assert_eq!(made(r#"{"endpoint_url": "https://h/"}"#).unwrap().0, "h");

@@ -10,11 +10,11 @@ use super::Options;
 use super::bucket::{self, Bucket};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
-use super::web::delete::{Deletes, Done};
-use super::web::pages::{Page, Paged};
-use super::web::service::{Call, Failed, Good, Head, Manner, Service};
+use super::upload::Upload;
+use super::web::api::{Api, Deletions, Page};
+use super::web::objects::Objects;
+use super::web::service::{Call, Failed, Good, Head, Service};
 use super::web::{self, encode_all, multipart};
-use super::web::{api::Api, objects::Objects};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
 use std::io;
@@ -26,8 +26,8 @@ use std::sync::Arc;
 /// If the URL has no bucket; if the options are not for it.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     let bucket = Bucket::parse(scheme, rest)?;
-    let config = config::config(scheme, options)?;
     let client = web::client().or_failed(|| bucket.url.clone())?.clone();
+    let config = config::config(scheme, options, &client)?;
     Ok(Arc::new(Objects::new(Gcs::new(bucket, config, client, Policy::default()))))
 }
 
@@ -41,10 +41,9 @@ struct Gcs {
 
 impl Gcs {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> Gcs {
-        let config::Config { endpoint, host, headers, login } = config;
-        let auth = login.auth(&client);
+        let config::Config { endpoint, host, headers, auth } = config;
         let name = bucket.name.clone();
-        let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, manner: &Google });
+        let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, refusal });
         Gcs { bucket, service, endpoint }
     }
 
@@ -57,27 +56,35 @@ impl Gcs {
     }
 }
 
-/// What sets it apart.
-#[derive(Debug)]
-struct Google;
-
-impl Manner for Google {
-    /// A page that is made for the moment has none of these. (An emulator leaves them out of ranges.)
-    fn is_content(&self, head: &Head, is_range: bool) -> bool {
-        is_range || ["etag", "x-goog-generation", "x-goog-hash"].iter().any(|name| head.text(name).is_some())
+fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
+    // An emulator sends nothing with this status.
+    if head.status == 404 && body.is_empty() {
+        let reason = format!("not found in the bucket {}", service.bucket);
+        return Failed::new(head.status, "", io::Error::new(io::ErrorKind::NotFound, reason));
     }
-
-    fn refusal(&self, service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
-        // An emulator says nothing with it.
-        if head.status == 404 && body.is_empty() {
-            let reason = format!("not found in the bucket {}", service.bucket);
-            return Failed::new(head.status, "", io::Error::new(io::ErrorKind::NotFound, reason));
-        }
-        bucket::refusal(service, call, head, body)
-    }
+    bucket::refusal(service, call, head, body)
 }
 
-impl Paged for Gcs {
+impl Api for Gcs {
+    const ORDERED: bool = true;
+    const MOST: usize = 100;
+
+    fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    fn root(&self) -> (&str, &str) {
+        (&self.bucket.url, &self.bucket.prefix)
+    }
+
+    fn name(&self, key: &[u8]) -> io::Result<String> {
+        if key.contains(&b'\r') || key.contains(&b'\n') {
+            let reason = "Google Cloud Storage takes no names with line breaks";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        self.bucket.object(key)
+    }
+
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
         let token_is = if token.is_empty() { String::new() } else { format!("&pageToken={}", encode_all(token)) };
         let url = format!("{}?prefix={}{token_is}", self.objects(), encode_all(prefix));
@@ -85,12 +92,27 @@ impl Paged for Gcs {
         let page = self.service.ask(&Call::new(Method::GET, url, "a listing"), read).await;
         page.map_err(|failed| self.bucket.of_bucket(failed))
     }
-}
 
-impl Deletes for Gcs {
-    const MOST: usize = 100;
+    async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
+        let call = Call::new(Method::GET, self.address(name), "what it knows of an object");
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::object(body, &self.bucket.name, name));
+        self.bucket.found(self.service.ask(&call, read).await, key)
+    }
 
-    async fn delete_batch(&self, names: &[String]) -> std::result::Result<Done, Failed> {
+    fn content(&self, name: &str) -> Call {
+        Call::new(Method::GET, format!("{}?alt=media", self.address(name)), "an object")
+    }
+
+    /// A generated page has none of these headers. (An emulator leaves them out of ranges.)
+    fn is_content(head: &Head, is_range: bool) -> bool {
+        is_range || ["etag", "x-goog-generation", "x-goog-hash"].iter().any(|name| head.text(name).is_some())
+    }
+
+    fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+        Upload { api: self, bucket: &self.bucket, name, key, how }.put(body)
+    }
+
+    async fn delete_batch(&self, names: &[String]) -> std::result::Result<Deletions, Failed> {
         let path = |name: &String| format!("/storage/v1/b/{}/o/{}", self.bucket.name, encode_all(name));
         let parts = names.iter().map(|name| (Method::DELETE, path(name), Vec::new()));
         let (content_type, body) = multipart::requests(parts);
@@ -114,44 +136,6 @@ impl Deletes for Gcs {
             Ok(()) | Err(Failed { status: 404, .. }) => Ok(()),
             Err(failed) => Err(self.bucket.failed(failed)),
         }
-    }
-}
-
-impl Api for Gcs {
-    const ORDERED: bool = true;
-
-    fn service(&self) -> &Arc<Service> {
-        &self.service
-    }
-
-    fn root(&self) -> (&str, &str) {
-        (&self.bucket.url, &self.bucket.prefix)
-    }
-
-    fn name(&self, key: &[u8]) -> io::Result<String> {
-        if key.contains(&b'\r') || key.contains(&b'\n') {
-            let reason = "Google Cloud Storage takes no names with line breaks";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-        }
-        self.bucket.object(key)
-    }
-
-    async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
-        let call = Call::new(Method::GET, self.address(name), "what it knows of an object");
-        let read = |head: &Head, body: &[u8]| head.with(200, || answers::object(body, &self.bucket.name, name));
-        match self.service.ask(&call, read).await {
-            Ok(object) if answers::is_folder(&object) => Ok(None),
-            Ok(object) => Ok(Some(Object { key: key.to_vec(), ..object })),
-            Err(Failed { status: 404, .. }) => Ok(None),
-            Err(failed) => Err(self.bucket.failed(failed)),
-        }
-    }
-    fn content(&self, name: &str) -> Call {
-        Call::new(Method::GET, format!("{}?alt=media", self.address(name)), "an object")
-    }
-
-    fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        put::put(self, name, key, body, how)
     }
 
     fn named(&self, e: io::Error) -> io::Error {

@@ -18,8 +18,9 @@ fn a_bucket_is_needed() {
 /// A bucket of that service.
 fn bucket(host: &str) -> Objects<Gcs> {
     let options = format!("{{\"endpoint_url\": \"http://{host}\", \"token\": \"anon\"}}");
-    let config = config::config("gs", &Options::parse(options.as_ref(), "--options").unwrap()).unwrap();
-    Objects::new(Gcs::new(Bucket::parse("gs", "b").unwrap(), config, web::client().unwrap().clone(), policy()))
+    let client = web::client().unwrap();
+    let config = config::config("gs", &Options::parse(options.as_ref(), "--options").unwrap(), client).unwrap();
+    Objects::new(Gcs::new(Bucket::parse("gs", "b").unwrap(), config, client.clone(), policy()))
 }
 
 fn object(content: &[u8], claimed: &[u8]) -> String {

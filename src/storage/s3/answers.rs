@@ -1,132 +1,79 @@
-//! What the service's documents say, and whether they are what was asked for.
+//! Reads the documents that the service sends, and checks that they are what was asked for.
 //!
 //! What is required is what the service documents as always there (Amazon S3 API Reference, "Response Syntax" of each action),
 //! and what Ceph, MinIO, R2, Garage and the emulators send too.
 
 use crate::storage::store::Object;
 use crate::storage::web;
-use crate::storage::web::pages::Page;
+use crate::storage::web::api::Page;
 use crate::storage::web::service::Good;
 use crate::storage::xml::{self, Element};
 use std::collections::HashSet;
 
-/// A page of `ListObjectsV2`: a `ListBucketResult` that says whether it is the last (`IsTruncated` is in all its examples, and
-/// sent by all services), and how to go on where it is not. `Prefix` and `Name` repeat what was asked, where they are sent.
+/// Reads a page of `ListObjectsV2`: a `ListBucketResult` that says whether it is the last one (`IsTruncated` is in all examples,
+/// and all services send it), and how to go on if it is not. If `Prefix` and `Name` are sent, they repeat what was asked for.
 pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> {
-    document(body, "ListBucketResult", Found::default(), Found::see, |found| found.page(bucket, prefix, token))
-}
-
-/// What a page says.
-#[derive(Default)]
-struct Found {
-    name: Option<String>,
-    prefix: Option<String>,
-    is_truncated: Option<String>,
-    token: Option<String>,
-    objects: Vec<Object>,
-    is_odd: bool,
-    /// The object that is read, and its size.
-    object: Object,
-    size: Option<u64>,
-}
-
-impl Found {
-    fn page(self, bucket: &str, prefix: &str, token: &str) -> Good<Page> {
+    document(body, "ListBucketResult").and_then(|listing| {
         let wrong = |reason: &str| Good::Wrong(reason.to_string());
-        if self.is_odd {
-            return wrong("has an object without a name or a size");
-        }
+        let text = |name: &str| listing.child(name).map(|child| child.text.as_str());
+        let objects: Option<Vec<Object>> = listing.all("Contents").map(object).collect();
+        let Some(objects) = objects else { return wrong("has an object without a name or a size") };
         // XML changes line breaks, and can't hold other control characters.
         let is_plain = !prefix.contains(char::is_control);
-        if is_plain && self.prefix.is_some_and(|told| told != prefix) {
+        if is_plain && text("Prefix").is_some_and(|found| found != prefix) {
             return wrong("is that of another folder");
         }
         // The alias of an access point stands for a bucket of another name.
         let is_alias = bucket.ends_with("-s3alias") || bucket.ends_with("--ol-s3");
-        if !is_alias && self.name.is_some_and(|name| name != bucket) {
+        if !is_alias && text("Name").is_some_and(|name| name != bucket) {
             return wrong("is that of another bucket");
         }
-        let next = match (self.is_truncated.as_deref().map(str::trim), self.token.filter(|next| !next.is_empty())) {
+        let next = match (text("IsTruncated").map(str::trim), listing.value("NextContinuationToken")) {
             (Some("false"), None) => None,
-            (Some("true"), Some(next)) if next != token => Some(next),
+            (Some("true"), Some(next)) if next != token => Some(next.to_string()),
             (Some("true"), _) => return wrong("says that there is more, but not how to go on"),
             (Some("false"), Some(_)) => return wrong("says that it is the last, and how to go on"),
             _ => return wrong("does not say whether it is the last"),
         };
-        Good::Yes(Page { objects: self.objects.into_iter().map(Ok).collect(), next })
-    }
-
-    fn see(&mut self, element: Element) {
-        let text = element.text;
-        match element.path {
-            [_, name] => match name.as_str() {
-                "Name" => self.name = Some(text),
-                "Prefix" => self.prefix = Some(text),
-                "IsTruncated" => self.is_truncated = Some(text),
-                "NextContinuationToken" => self.token = Some(text),
-                "Contents" => self.end(),
-                _ => {}
-            },
-            [_, contents, name] if contents == "Contents" => match name.as_str() {
-                "Key" => self.object.key = text.into_bytes(),
-                "Size" => self.size = text.trim().parse().ok(),
-                "LastModified" => self.object.modified = web::time(&text),
-                "ETag" => self.object.etag = Some(text).filter(|etag| !etag.is_empty()),
-                _ => {}
-            },
-            _ => {}
-        }
-    }
-
-    fn end(&mut self) {
-        let object = std::mem::take(&mut self.object);
-        match self.size.take() {
-            Some(size) if !object.key.is_empty() => {
-                let is_folder = object.key.ends_with(b"/") && size == 0;
-                self.objects.extend((!is_folder).then_some(Object { size, ..object }));
-            }
-            _ => self.is_odd = true,
-        }
-    }
-}
-
-/// The names of which the answer to `DeleteObjects` says that they are deleted. The others have to be asked about.
-pub fn deleted(body: &[u8]) -> Good<HashSet<String>> {
-    let see = |names: &mut HashSet<String>, element: Element| {
-        if matches!(element.path, [_, deleted, key] if deleted == "Deleted" && key == "Key") {
-            names.insert(element.text);
-        }
-    };
-    document(body, "DeleteResult", HashSet::new(), see, Good::Yes)
-}
-
-/// An element of a document with that root, which has a text.
-pub fn element(body: &[u8], root: &str, name: &str) -> Good<String> {
-    let see = |found: &mut String, element: Element| {
-        if matches!(element.path, [_, n] if n == name) {
-            *found = element.text;
-        }
-    };
-    document(body, root, String::new(), see, |found| match found.trim() {
-        "" => Good::Wrong(format!("has no {name}")),
-        _ => Good::Yes(found),
+        Good::Yes(Page::of(objects, next))
     })
 }
 
-/// Goes through a document with that root: `see` each element, and what they come to at the `end`.
-fn document<S, T>(
-    body: &[u8],
-    root: &str,
-    mut state: S,
-    mut see: impl FnMut(&mut S, Element),
-    end: impl FnOnce(S) -> Good<T>,
-) -> Good<T> {
+/// Returns None if the element has no name or no size.
+fn object(contents: &Element) -> Option<Object> {
+    Some(Object {
+        key: contents.value("Key")?.into(),
+        size: contents.value("Size")?.trim().parse().ok()?,
+        modified: contents.value("LastModified").and_then(web::time),
+        etag: contents.value("ETag").map(str::to_string),
+        ..Object::default()
+    })
+}
+
+/// Reads an answer to `DeleteObjects`, and returns the names that it confirms as deleted. The others have to be deleted one by one.
+pub fn deleted(body: &[u8]) -> Good<HashSet<String>> {
+    document(body, "DeleteResult").and_then(|result| {
+        let names = result.all("Deleted").filter_map(|deleted| deleted.value("Key"));
+        Good::Yes(names.map(str::to_string).collect())
+    })
+}
+
+/// Returns the text of the element `name` in a document with this root.
+pub fn element(body: &[u8], root: &str, name: &str) -> Good<String> {
+    document(body, root).and_then(|result| match result.value(name).filter(|text| !text.trim().is_empty()) {
+        Some(text) => Good::Yes(text.to_string()),
+        None => Good::Wrong(format!("has no {name}")),
+    })
+}
+
+/// Reads a document with this root.
+fn document(body: &[u8], root: &str) -> Good<Element> {
     let Some(text) = std::str::from_utf8(body).ok().filter(|text| xml::root(text).as_deref() == Some(root)) else {
         return Good::No;
     };
-    match xml::walk(text.trim_start(), |element| see(&mut state, element)) {
-        Ok(()) => end(state),
-        Err(reason) => Good::Broken(reason),
+    match xml::parse(text.trim_start()) {
+        Ok(element) => Good::Yes(element),
+        Err(malformed) => Good::Broken(malformed.reason),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What fsspec's `s3fs` calls its options, the environment, and the profiles of `~/.aws/config`.
+//! Settings: the options of fsspec's `s3fs`, the environment, and the profiles of `~/.aws/config`.
 
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, context, patience};
@@ -11,7 +11,7 @@ use reqwest::{Client, Url};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
-/// The options that it has.
+/// The options of this storage.
 const KNOWN: [&str; 14] = [
     "anon",
     "client_kwargs",
@@ -29,7 +29,7 @@ const KNOWN: [&str; 14] = [
     "username",
 ];
 
-/// Where a bucket is, and with which credentials it is asked.
+/// The address of a bucket, and the credentials for it.
 pub struct Config {
     /// The address of the bucket, without a `/` at its end.
     pub base: String,
@@ -37,64 +37,17 @@ pub struct Config {
     pub is_virtual: bool,
     /// The server, for messages.
     pub host: String,
-    /// The region, which signatures name.
-    pub region: String,
     /// Sent with each request.
     pub headers: HeaderMap,
     /// The credentials.
-    pub login: Login,
+    pub auth: Auth,
 }
 
-/// The credentials.
-pub enum Login {
-    /// Requests are not signed: public buckets.
-    Anonymous,
-    /// With these keys, and a token where they are for a while.
-    Keys {
-        /// Its name.
-        key: String,
-        /// What only the user knows.
-        secret: String,
-        /// Of keys that expire.
-        token: Option<String>,
-    },
-    /// This profile and nothing else, as an option has named it.
-    Profile(String),
-    /// Whatever the environment and the machine have, and the profile of that name or the usual one.
-    Machine(Option<String>),
-}
-
-impl Login {
-    /// The signatures of it. Where nothing is given, the chain of AWS is asked: environment, profile, single sign-on, web
-    /// identity, `credential_process`, containers, instances.
-    pub fn auth(self, region: &str, client: &Client) -> Auth {
-        let context = context(client.clone(), patience());
-        let requests = RequestSigner::new("s3", region);
-        let missing = Some("no credentials were found");
-        let chain = DefaultCredentialProvider::builder();
-        let chain = match self {
-            Login::Anonymous => return Auth::anonymous(),
-            Login::Keys { key, secret, token } => {
-                let mut keys = StaticCredentialProvider::new(&key, &secret);
-                if let Some(token) = token {
-                    keys = keys.with_session_token(&token);
-                }
-                return Auth::new(Signer::new(context, keys, requests), missing);
-            }
-            // Else the keys of the environment, or the machine's, would stand in for it.
-            Login::Profile(profile) => chain.with_profile(profile).no_env().no_web_identity().no_ecs().no_imds(),
-            Login::Machine(Some(profile)) => chain.with_profile(profile),
-            Login::Machine(None) => chain,
-        };
-        Auth::new(Signer::new(context, chain.build(), requests), missing)
-    }
-}
-
-/// Puts together what the options and the environment say.
+/// Reads the options, the environment and the profiles.
 ///
 /// # Errors
 /// If options are unknown or not of their type, or no region is known.
-pub fn config(bucket: &str, options: &Options) -> Result<Config> {
+pub fn config(bucket: &str, options: &Options, client: &Client) -> Result<Config> {
     options.check(&KNOWN, "s3")?;
     let places = Places::new(options)?;
     let endpoint = places.endpoint()?;
@@ -111,7 +64,7 @@ pub fn config(bucket: &str, options: &Options) -> Result<Config> {
     let wrong = || options.wrong("endpoint_url", "a URL of http or https");
     let host = host_of(&endpoint).ok_or_else(wrong)?;
     let endpoint = Url::parse(&endpoint).map_err(|_| wrong())?.to_string();
-    // Some give the address of the bucket as that of the service.
+    // Some users give the address of the bucket as that of the service.
     let endpoint = endpoint.trim_end_matches('/').replace(&format!("//{bucket}."), "//");
     let base = match is_virtual {
         true => endpoint.replace("//", &format!("//{bucket}.")),
@@ -121,8 +74,8 @@ pub fn config(bucket: &str, options: &Options) -> Result<Config> {
     if options.flag("requester_pays")? == Some(true) {
         headers.insert("x-amz-request-payer", HeaderValue::from_static("requester"));
     }
-    let login = places.login()?;
-    Ok(Config { base, is_virtual, host, region, headers, login })
+    let auth = places.auth(&region, client)?;
+    Ok(Config { base, is_virtual, host, headers, auth })
 }
 
 fn is_virtual(bucket: &str, options: &Options) -> Result<bool> {
@@ -137,7 +90,7 @@ fn is_virtual(bucket: &str, options: &Options) -> Result<bool> {
     }
 }
 
-/// Where something may be said. What is nearer to the user counts: an option beats the environment, and so does all that it names.
+/// The sources of settings. An option takes precedence over the environment, and so does a profile that an option names.
 struct Places<'a> {
     options: &'a Options,
     client: Map<String, Value>,
@@ -158,8 +111,9 @@ impl Places<'_> {
         Ok(Places { options, client, chosen, profile, shared })
     }
 
-    /// The value of an option, `client_kwargs`, the chosen profile, variables, the profile of the environment.
-    fn said(&self, options: &[&str], client: &str, profile: &str, variables: &[&str]) -> Result<Option<String>> {
+    /// Returns the first value found in: the options, `client_kwargs`, the chosen profile, the variables, the profile of the
+    /// environment.
+    fn setting(&self, options: &[&str], client: &str, profile: &str, variables: &[&str]) -> Result<Option<String>> {
         for option in options {
             if let Some(text) = self.options.text(option)? {
                 return Ok(Some(text));
@@ -174,7 +128,7 @@ impl Places<'_> {
 
     fn endpoint(&self) -> Result<Option<String>> {
         let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
-        let endpoint = self.said(&["endpoint_url"], "endpoint_url", "endpoint_url", &variables)?;
+        let endpoint = self.setting(&["endpoint_url"], "endpoint_url", "endpoint_url", &variables)?;
         let is_plain = self.options.flag("use_ssl")? == Some(false);
         Ok(endpoint.map(|endpoint| match (endpoint.contains("://"), is_plain) {
             (true, _) => endpoint,
@@ -183,26 +137,44 @@ impl Places<'_> {
         }))
     }
 
-    /// Services of others have one, but often do not care.
+    /// Other services than Amazon's have a region too, but often ignore it.
     fn region(&self, has_endpoint: bool) -> Result<Option<String>> {
-        let region = self.said(&["region", "region_name"], "region_name", "region", &["AWS_REGION", "AWS_DEFAULT_REGION"])?;
+        let region = self.setting(&["region", "region_name"], "region_name", "region", &["AWS_REGION", "AWS_DEFAULT_REGION"])?;
         Ok(region.or_else(|| has_endpoint.then(|| "us-east-1".to_string())))
     }
 
-    fn login(self) -> Result<Login> {
+    /// Returns the credentials. If no option names any, the chain of AWS is used: environment, profile, single sign-on, web
+    /// identity, `credential_process`, containers, instances.
+    fn auth(&self, region: &str, client: &Client) -> Result<Auth> {
         let options = self.options;
         let key = options.text("key")?.or(options.text("username")?);
         let secret = options.text("secret")?.or(options.text("password")?);
-        match (options.flag("anon")?, key, secret) {
-            (Some(true), ..) => Ok(Login::Anonymous),
-            (_, Some(key), Some(secret)) => Ok(Login::Keys { key, secret, token: options.text("token")? }),
-            (_, None, None) => Ok(self.chosen.map_or(Login::Machine(self.profile), Login::Profile)),
-            _ => Err(options.wrong("key", "both key and secret")),
-        }
+        let context = context(client.clone(), patience());
+        let requests = RequestSigner::new("s3", region);
+        let missing = Some("no credentials were found");
+        let chain = DefaultCredentialProvider::builder();
+        let chain = match (options.flag("anon")?, key, secret) {
+            (Some(true), ..) => return Ok(Auth::anonymous()),
+            (_, Some(key), Some(secret)) => {
+                let mut keys = StaticCredentialProvider::new(&key, &secret);
+                if let Some(token) = options.text("token")? {
+                    keys = keys.with_session_token(&token);
+                }
+                return Ok(Auth::new(Signer::new(context, keys, requests), missing));
+            }
+            (_, None, None) => match (&self.chosen, &self.profile) {
+                // Without these limits the keys of the environment or of the machine would be used instead of the chosen profile.
+                (Some(chosen), _) => chain.with_profile(chosen).no_env().no_web_identity().no_ecs().no_imds(),
+                (None, Some(profile)) => chain.with_profile(profile),
+                (None, None) => chain,
+            },
+            _ => return Err(options.wrong("key", "both key and secret")),
+        };
+        Ok(Auth::new(Signer::new(context, chain.build(), requests), missing))
     }
 }
 
-/// An option that is an object itself, with nothing in it but these keys.
+/// Returns an option that is an object itself and has no other keys than these.
 fn inner(options: &Options, key: &str, known: &[&str]) -> Result<Map<String, Value>> {
     match options.value(key) {
         None => Ok(Map::new()),
@@ -225,7 +197,7 @@ fn shared_config() -> Option<PathBuf> {
         .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".aws/config")))
 }
 
-/// What a profile of `~/.aws/config` says of a key.
+/// Returns the value of a key in a profile of `~/.aws/config`.
 fn profile_value(config: &str, profile: &str, key: &str) -> Option<String> {
     let mut is_ours = false;
     for line in config.lines() {
@@ -264,7 +236,9 @@ mod tests {
     fn options_are_those_of_s3fs() {
         let base = |text: &str| {
             let options = Options::parse(text.as_ref(), "--options").unwrap();
-            config("b", &options).map(|config| config.base).map_err(|e| format!("{e} {:?}", e.help()))
+            config("b", &options, crate::storage::web::client().unwrap())
+                .map(|config| config.base)
+                .map_err(|e| format!("{e} {:?}", e.help()))
         };
         for (text, expected) in [
             (r#"{"region": "eu-1"}"#, "https://s3.eu-1.amazonaws.com/b"),

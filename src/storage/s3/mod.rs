@@ -9,11 +9,11 @@ mod tests;
 use super::bucket::{self, Bucket};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
-use super::web::delete::{Deletes, Done};
-use super::web::pages::{Page, Paged};
-use super::web::service::{Call, Failed, Good, Head, Manner, Service};
+use super::upload::Upload;
+use super::web::api::{Api, Deletions, Page};
+use super::web::objects::Objects;
+use super::web::service::{Call, Failed, Good, Head, Service};
 use super::web::{self, encode, encode_all};
-use super::web::{api::Api, objects::Objects};
 use super::{Options, xml};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
@@ -27,8 +27,8 @@ use std::sync::Arc;
 /// If the URL has no bucket; if the options are not for it, or something is missing in them.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     let bucket = Bucket::parse(scheme, rest)?;
-    let config = config::config(&bucket.name, options)?;
     let client = web::client_for_amazon().or_failed(|| bucket.url.clone())?.clone();
+    let config = config::config(&bucket.name, options, &client)?;
     Ok(Arc::new(Objects::new(S3::new(bucket, config, client, Policy::default()))))
 }
 
@@ -46,10 +46,9 @@ struct S3 {
 
 impl S3 {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> S3 {
-        let config::Config { base, is_virtual, host, region, headers, login } = config;
-        let auth = login.auth(&region, &client);
+        let config::Config { base, is_virtual, host, headers, auth } = config;
         let name = bucket.name.clone();
-        let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, manner: &Amazon });
+        let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, refusal: bucket::refusal });
         S3 { bucket, service, base, is_virtual }
     }
 
@@ -64,22 +63,22 @@ impl S3 {
     }
 }
 
-/// What sets it apart.
-#[derive(Debug)]
-struct Amazon;
+impl Api for S3 {
+    const ORDERED: bool = true;
+    const MOST: usize = 1000;
 
-impl Manner for Amazon {
-    /// The etag is documented; a page that is made for the moment has none. (An emulator leaves it out of ranges.)
-    fn is_content(&self, head: &Head, is_range: bool) -> bool {
-        is_range || head.text("etag").is_some()
+    fn service(&self) -> &Arc<Service> {
+        &self.service
     }
 
-    fn refusal(&self, service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
-        bucket::refusal(service, call, head, body)
+    fn root(&self) -> (&str, &str) {
+        (&self.bucket.url, &self.bucket.prefix)
     }
-}
 
-impl Paged for S3 {
+    fn name(&self, key: &[u8]) -> io::Result<String> {
+        self.bucket.object(key)
+    }
+
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
         let mut query = "list-type=2".to_string();
         for (name, value) in [("prefix", prefix), ("continuation-token", token)] {
@@ -91,17 +90,46 @@ impl Paged for S3 {
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, &self.bucket.name, prefix, token));
         self.service.ask(&call, read).await.map_err(|failed| self.bucket.of_bucket(failed))
     }
-}
 
-impl Deletes for S3 {
-    const MOST: usize = 1000;
+    async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
+        let call = Call::new(Method::HEAD, self.address(name), "what it knows of an object");
+        // "ETag" is among the elements of the response; a generated page has none.
+        let read = |head: &Head, _: &[u8]| {
+            let size = head.text("content-length").and_then(|size| size.parse().ok());
+            let (StatusCode::OK, Some(etag), Some(size)) = (head.status, head.text("etag"), size) else { return Good::No };
+            let content_type = head.text("content-type").map(|t| ("content_type", Value::from(t).to_string()));
+            Good::Yes(Object {
+                key: name.into(),
+                size,
+                modified: head.text("last-modified").and_then(web::http_time),
+                etag: Some(etag.to_string()),
+                // The service does not promise that an etag is an md5.
+                md5: None,
+                more: content_type.into_iter().collect(),
+            })
+        };
+        self.bucket.found(self.service.ask(&call, read).await, key)
+    }
+
+    fn content(&self, name: &str) -> Call {
+        Call::new(Method::GET, self.address(name), "an object")
+    }
+
+    /// The etag is documented; a generated page has none. (An emulator leaves it out of ranges.)
+    fn is_content(head: &Head, is_range: bool) -> bool {
+        is_range || head.text("etag").is_some()
+    }
+
+    fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
+        Upload { api: self, bucket: &self.bucket, name, key, how }.put(body)
+    }
 
     /// What XML can't carry goes alone, and so never stands for another name.
     fn batches(name: &str) -> bool {
         !name.contains(char::is_control)
     }
 
-    async fn delete_batch(&self, names: &[String]) -> std::result::Result<Done, Failed> {
+    async fn delete_batch(&self, names: &[String]) -> std::result::Result<Deletions, Failed> {
         let object = |name: &String| format!("<Object><Key>{}</Key></Object>", xml::escaped(name));
         let body = format!("<Delete>{}</Delete>", names.iter().map(object).collect::<String>());
         let call = Call::new(Method::POST, self.whole("delete"), "word of each deletion")
@@ -121,59 +149,6 @@ impl Deletes for S3 {
             Err(Failed { status: 404, code, .. }) if code == "NoSuchKey" => Ok(()),
             Err(failed) => Err(self.bucket.failed(failed)),
         }
-    }
-}
-
-impl Api for S3 {
-    const ORDERED: bool = true;
-
-    fn service(&self) -> &Arc<Service> {
-        &self.service
-    }
-
-    fn root(&self) -> (&str, &str) {
-        (&self.bucket.url, &self.bucket.prefix)
-    }
-
-    fn name(&self, key: &[u8]) -> io::Result<String> {
-        self.bucket.object(key)
-    }
-
-    async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
-        let call = Call::new(Method::HEAD, self.address(name), "what it knows of an object");
-        // "ETag" is among the elements of the response; a page that is made for the moment has none.
-        let read = |head: &Head, _: &[u8]| {
-            let size = head.text("content-length").and_then(|size| size.parse().ok());
-            match (head.status == StatusCode::OK, head.text("etag"), size) {
-                (true, Some(etag), Some(size)) => Good::Yes((etag.to_string(), size, head.clone())),
-                _ => Good::No,
-            }
-        };
-        let (etag, size, head) = match self.service.ask(&call, read).await {
-            Ok(told) => told,
-            Err(Failed { status: 404, .. }) => return Ok(None),
-            Err(failed) => return Err(self.bucket.failed(failed)),
-        };
-        if name.ends_with('/') && size == 0 {
-            return Ok(None);
-        }
-        let more = head.text("content-type").map(|t| ("content_type", Value::from(t).to_string()));
-        Ok(Some(Object {
-            key: key.to_vec(),
-            size,
-            modified: head.text("last-modified").and_then(web::http_time),
-            etag: Some(etag),
-            // An etag is no md5 that it promises.
-            md5: None,
-            more: more.into_iter().collect(),
-        }))
-    }
-    fn content(&self, name: &str) -> Call {
-        Call::new(Method::GET, self.address(name), "an object")
-    }
-
-    fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        put::put(self, name, key, body, how)
     }
 
     fn named(&self, e: io::Error) -> io::Error {

@@ -1,71 +1,26 @@
 //! Uploads: small ones in one request, large ones in parts that become an object at the end.
 
 use super::{S3, answers};
-use crate::digest::Md5;
-use crate::digest::md5_of;
+use crate::digest::{Md5, md5_of};
 use crate::etag;
 use crate::storage::answer::is_page;
-use crate::storage::intake::{Intake, altered};
-use crate::storage::runtime::block_on;
-use crate::storage::store::{Attributes, Body, Object, Put};
-use crate::storage::web::api::Api;
-use crate::storage::web::delete::Deletes;
+use crate::storage::intake::altered;
+use crate::storage::store::Attributes;
+use crate::storage::upload::{Steps, Upload};
 use crate::storage::web::service::{Call, Failed, Good, Head};
-use crate::storage::web::upload::{Flight, part_sizes};
+use crate::storage::web::upload::{Flight, Pieces, part_sizes};
 use crate::storage::web::{encode_all, md5_base64};
 use crate::storage::xml;
-use http::{Method, StatusCode};
+use http::Method;
 use std::io;
 use std::sync::Arc;
 
-/// Parts of one upload on their way at the same time.
+/// The number of parts of one upload that are sent at the same time.
 const IN_FLIGHT: usize = 2;
 
-/// Does what [`crate::storage::Store::put`] promises. An upload in parts that fails is taken back, and so is an object that turns
-/// out to be not what was sent.
-pub fn put(api: &Arc<S3>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-    let mut intake = Intake::new(body);
-    let mut sizes = part_sizes(how.size);
-    let mut next = |intake: &mut Intake<'_>| {
-        let most = sizes.next().ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "too long for this storage"))?;
-        intake.next(most)
-    };
-    let first = next(&mut intake)?;
-    let second = next(&mut intake)?;
-    api.bucket.check_put(name, first.is_empty(), how)?;
-    let object = Upload { api, name, key, how };
-    if second.is_empty() {
-        let (md5, size) = intake.check(how)?;
-        return object.put_whole(first, md5, size);
-    }
-    // Before all of it is sent in vain.
-    if how.if_absent && object.there()?.is_some() {
-        return Ok(false);
-    }
-    let id = object.begin()?;
-    let sent = object.put_parts(&id, [first, second], &mut intake, next);
-    if !matches!(sent, Ok(true)) {
-        // What can't be taken back is not visible, and the service drops it by its own rules.
-        drop(object.abort(&id));
-    }
-    sent
-}
-
-/// An object on its way.
-struct Upload<'a> {
-    api: &'a Arc<S3>,
-    name: &'a str,
-    key: &'a [u8],
-    how: &'a Put,
-}
-
-impl Upload<'_> {
-    fn there(&self) -> io::Result<Option<Object>> {
-        block_on(self.api.stat(self.name, self.key))?
-    }
-
-    fn ask<T>(&self, call: &Call, read: impl Fn(&Head, &[u8]) -> Good<T>) -> io::Result<Result<T, Failed>> {
-        block_on(self.api.service.ask(call, read))
+impl Steps for Upload<'_, S3> {
+    fn sizes(&self) -> Box<dyn Iterator<Item = usize>> {
+        part_sizes(self.how.size)
     }
 
     fn put_whole(&self, body: Vec<u8>, md5: Md5, size: u64) -> io::Result<bool> {
@@ -74,9 +29,9 @@ impl Upload<'_> {
         let etag = md5.to_string();
         match self.ask(&call, stored)? {
             Ok(head) if is_same(&head, md5) => self.verify(head.text("etag"), size),
-            // The service has taken what it should not have.
+            // The service has stored what it should have refused.
             Ok(_) => self.take_back(),
-            Err(failed) => self.settled(failed, size, &etag),
+            Err(failed) => self.settle_by(failed, size, &etag),
         }
     }
 
@@ -85,37 +40,14 @@ impl Upload<'_> {
         let call = described(Call::new(Method::POST, url, "the beginning of an upload"), &self.how.attributes);
         let read =
             |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "InitiateMultipartUploadResult", "UploadId"));
-        self.ask(&call, read)?.map_err(|failed| self.api.bucket.failed_whole(failed))
+        self.ask(&call, read)?.map_err(|failed| self.bucket.failed_whole(failed))
     }
 
-    /// The address of an upload that has begun.
-    fn address(&self, id: &str, part: Option<usize>) -> String {
-        let part = part.map(|number| format!("partNumber={number}&")).unwrap_or_default();
-        format!("{}?{part}uploadId={}", self.api.address(self.name), encode_all(id))
-    }
-
-    fn abort(&self, id: &str) -> io::Result<()> {
-        let call = Call::new(Method::DELETE, self.address(id, None), "the end of an upload that is given up");
-        Ok(self.ask(&call, |head, _| (head.status == StatusCode::NO_CONTENT).into())??)
-    }
-
-    fn put_parts(
-        &self,
-        id: &str,
-        begun: [Vec<u8>; 2],
-        intake: &mut Intake<'_>,
-        mut next: impl FnMut(&mut Intake<'_>) -> io::Result<Vec<u8>>,
-    ) -> io::Result<bool> {
-        let failed = |failed| self.api.bucket.failed_whole(failed);
+    fn put_pieces(&self, id: &str, pieces: &mut Pieces<'_, '_>) -> io::Result<bool> {
+        let failed = |failed| self.bucket.failed_whole(failed);
         let mut flight = Flight::new(IN_FLIGHT);
-        let mut begun = begun.into_iter();
         let mut md5s = Vec::new();
-        loop {
-            let part = begun.next().map_or_else(|| next(intake), Ok)?;
-            if part.is_empty() {
-                break;
-            }
-            intake.check_so_far(self.how)?;
+        while let Some(part) = pieces.next()? {
             let md5 = md5_of(&part);
             md5s.push(md5);
             let number = md5s.len();
@@ -123,8 +55,20 @@ impl Upload<'_> {
         }
         let mut parts: Vec<(usize, String)> = flight.all().map_err(failed)?;
         parts.sort();
-        let (_, size) = intake.check(self.how)?;
+        let (_, size) = pieces.check()?;
         self.complete(id, &parts, size, &of_parts(&md5s))
+    }
+
+    fn abort(&self, id: &str) -> Call {
+        Call::new(Method::DELETE, self.address(id, None), "the end of an upload that is given up")
+    }
+}
+
+impl Upload<'_, S3> {
+    /// Returns the address of an upload in parts.
+    fn address(&self, id: &str, part: Option<usize>) -> String {
+        let part = part.map(|number| format!("partNumber={number}&")).unwrap_or_default();
+        format!("{}?{part}uploadId={}", self.api.address(self.name), encode_all(id))
     }
 
     fn complete(&self, id: &str, parts: &[(usize, String)], size: u64, etag: &str) -> io::Result<bool> {
@@ -135,37 +79,30 @@ impl Upload<'_> {
         let call = Call::new(Method::POST, self.address(id, None), "the end of an upload")
             .header("content-type", "application/xml")
             .body(format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"));
-        // A try that is given up goes on at the service all the same, and the next one finds no such upload any more.
+        // The service goes on with a try that was given up, and the next try finds no such upload any more.
         let call = Call { finishes: true, ..self.absent(call) };
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "CompleteMultipartUploadResult", "ETag"));
         match self.ask(&call, read)? {
             Ok(told) => self.verify(Some(&told), size),
-            Err(failed) => self.settled(failed, size, etag),
+            Err(failed) => self.settle_by(failed, size, etag),
         }
     }
 
-    /// Only where nothing is yet, if that is wanted.
+    /// Adds the condition that nothing is stored yet, if it is wanted.
     fn absent(&self, call: Call) -> Call {
         if self.how.if_absent { call.header("if-none-match", "*") } else { call }
     }
 
-    fn settled(&self, failed: Failed, size: u64, etag: &str) -> io::Result<bool> {
-        let is_ours = |there: &Object| there.size == size && there.etag.as_deref().is_some_and(|told| etag::same(told, etag));
-        self.api.bucket.settled(failed, self.how, is_ours, || self.there())
+    fn settle_by(&self, failed: Failed, size: u64, etag: &str) -> io::Result<bool> {
+        self.settle(failed, |there| there.size == size && there.etag.as_deref().is_some_and(|found| etag::same(found, etag)))
     }
 
-    /// Compares what is there now with what was sent.
-    fn verify(&self, told: Option<&str>, size: u64) -> io::Result<bool> {
+    /// Compares the object that is stored now with what was sent.
+    fn verify(&self, etag: Option<&str>, size: u64) -> io::Result<bool> {
         let Some(there) = self.there()? else { return Err(altered("what was sent is not there")) };
-        // What others have put there since is not ours to judge, nor to delete.
-        let is_other = told.zip(there.etag.as_deref()).is_some_and(|(ours, theirs)| !etag::same(ours, theirs));
+        // An object that another writer has stored since then is neither checked nor deleted.
+        let is_other = etag.zip(there.etag.as_deref()).is_some_and(|(ours, theirs)| !etag::same(ours, theirs));
         if there.size == size || is_other { Ok(true) } else { self.take_back() }
-    }
-
-    /// Deletes what is not what was sent.
-    fn take_back(&self) -> io::Result<bool> {
-        block_on(self.api.delete_one(self.name))??;
-        Err(altered("what arrived is not what was sent"))
     }
 }
 
@@ -184,7 +121,7 @@ fn stored(head: &Head, body: &[u8]) -> Good<Head> {
     if is_done && !is_page(head.text("content-type"), body) { Good::Yes(head.clone()) } else { Good::No }
 }
 
-/// Whether the etag of an upload is its md5, where it is one: not with encryption that makes it something else.
+/// Whether the etag of an upload is the expected md5. With some encryption the etag is no md5, and counts as expected.
 fn is_same(head: &Head, md5: Md5) -> bool {
     let is_encrypted = head.text("x-amz-server-side-encryption").is_some_and(|how| how.starts_with("aws:"))
         || head.text("x-amz-server-side-encryption-customer-algorithm").is_some();
@@ -192,13 +129,13 @@ fn is_same(head: &Head, md5: Md5) -> bool {
     is_encrypted || told.is_none_or(|told| told == md5)
 }
 
-/// What S3 calls an object of parts with these md5s: the md5 of them all, and how many they are.
+/// Returns the etag that S3 gives to an object of parts with these md5s: the md5 of all md5s, and the number of parts.
 fn of_parts(md5s: &[Md5]) -> String {
     let all: Vec<u8> = md5s.iter().flat_map(|md5| md5.0).collect();
     format!("{}-{}", md5_of(&all), md5s.len())
 }
 
-/// With what is to be kept with the object.
+/// Adds the headers that the service keeps with the object.
 fn described(mut call: Call, attributes: &Attributes) -> Call {
     call = call.header("content-type", attributes.content_type.as_deref().unwrap_or("application/octet-stream"));
     for (name, value) in &attributes.headers {
@@ -229,7 +166,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert("etag", etag.parse().unwrap());
             headers.extend(more.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))));
-            is_same(&Head { status: StatusCode::OK, headers }, md5)
+            is_same(&Head { status: http::StatusCode::OK, headers }, md5)
         };
         let other = format!("\"{}\"", md5_of(b"kontent"));
         assert!(answer(format!("\"{md5}\""), &[]) && answer(format!("\"{md5}-2\""), &[]) && answer("\"opaque\"".into(), &[]));

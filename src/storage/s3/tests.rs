@@ -48,7 +48,8 @@ fn with(host: &str, prefix: &str, policy: Policy) -> Objects<S3> {
     let bucket = Bucket::parse("s3", &format!("b/{prefix}")).unwrap();
     // Messages are shorter without the prefix.
     let bucket = Bucket { url: "s3://b".to_string(), ..bucket };
-    Objects::new(S3::new(bucket, config::config("b", &options).unwrap(), web::client().unwrap().clone(), policy))
+    let client = web::client().unwrap();
+    Objects::new(S3::new(bucket, config::config("b", &options, client).unwrap(), client.clone(), policy))
 }
 
 fn page(names: &[&str]) -> String {
@@ -256,8 +257,9 @@ fn an_upload_whose_answer_got_lost_is_no_lost_race() {
 #[test]
 fn a_bucket_may_stand_in_the_name_of_the_host() {
     let options = r#"{"region": "r", "anon": true, "config_kwargs": {"s3": {"addressing_style": "virtual"}}}"#;
-    let config = config::config("b", &Options::parse(options.as_ref(), "--options").unwrap()).unwrap();
-    let store = S3::new(Bucket::parse("s3", "b/p").unwrap(), config, web::client().unwrap().clone(), policy());
+    let client = web::client().unwrap();
+    let config = config::config("b", &Options::parse(options.as_ref(), "--options").unwrap(), client).unwrap();
+    let store = S3::new(Bucket::parse("s3", "b/p").unwrap(), config, client.clone(), policy());
     assert_eq!(store.address("p/a b"), "https://b.s3.r.amazonaws.com/p/a%20b");
     assert_eq!(store.whole("delete"), "https://b.s3.r.amazonaws.com/?delete");
 }

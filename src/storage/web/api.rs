@@ -1,40 +1,83 @@
-//! What a service of objects is asked for, whichever it is.
+//! The requests that a service of objects has to answer, and what Azure, S3 and Google Cloud Storage differ in.
 
-use super::delete::Deletes;
-use super::pages::Paged;
-use super::service::{Call, Service};
+use super::service::{Call, Failed, Head, Service};
 #[cfg(doc)]
 use crate::storage::Store;
 use crate::storage::store::{Body, Object, Put};
 use std::io;
 use std::sync::Arc;
 
-/// What such a service is asked for.
-pub trait Api: Paged + Deletes {
-    /// Whether listings come in the order of the bytes of names.
+/// One bucket or container of a service.
+pub trait Api: Send + Sync + 'static {
+    /// Whether listings are in the order of the bytes of names.
     const ORDERED: bool;
 
-    /// The way to it.
+    /// The most names that the service deletes with one request.
+    const MOST: usize;
+
+    /// The connection to the service.
     fn service(&self) -> &Arc<Service>;
 
-    /// The place in it: its URL, as a person may see it, and what stands before all keys, which is empty or ends with `/`.
+    /// Returns the URL of the root without secrets, and the prefix of all keys, which is empty or ends with `/`.
     fn root(&self) -> (&str, &str);
 
-    /// The name of a key in the bucket or container.
+    /// Returns the name of a key in the bucket or container.
     ///
     /// # Errors
-    /// `InvalidInput` if no object can have it.
+    /// `InvalidInput` if no object can have this name.
     fn name(&self, key: &[u8]) -> io::Result<String>;
 
-    /// What is known of an object; None where none is, or a marker of a folder.
+    /// Lists one page of the names that start with `prefix`. `token` is empty for the first page, else [`Page::next`] of the page
+    /// before.
+    fn page(&self, prefix: &str, token: &str) -> impl Future<Output = io::Result<Page>> + Send;
+
+    /// Looks at an object. Returns None if there is none, or only a marker of a folder.
     fn stat(&self, name: &str, key: &[u8]) -> impl Future<Output = io::Result<Option<Object>>> + Send;
 
-    /// The request for a content.
+    /// Returns the request for a content.
     fn content(&self, name: &str) -> Call;
 
-    /// What [`Store::put`] does.
+    /// Whether an answer with this head can only be a content: it has something that a generated page lacks.
+    fn is_content(head: &Head, is_range: bool) -> bool;
+
+    /// Does what [`Store::put`] does.
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
 
-    /// An error with the name of the root, for messages.
+    /// Deletes these names with one request. An error concerns the request, not a single name.
+    fn delete_batch(&self, names: &[String]) -> impl Future<Output = Result<Deletions, Failed>> + Send;
+
+    /// Deletes one name. It is no error if there is no such object.
+    fn delete_one(&self, name: &str) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Whether a batch can contain this name.
+    fn batches(_name: &str) -> bool {
+        true
+    }
+
+    /// Adds the name of the root to an error.
     fn named(&self, e: io::Error) -> io::Error;
+}
+
+/// The outcome of each deletion of a batch, or None if the service has not dealt with it.
+pub type Deletions = Vec<Option<io::Result<()>>>;
+
+/// A page of a listing.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The objects, with whole names as keys, without those that stand for folders.
+    pub objects: Vec<io::Result<Object>>,
+    /// The token of the next page, or None on the last page.
+    pub next: Option<String>,
+}
+
+impl Page {
+    /// A page of these objects, without those that stand for folders.
+    pub fn of(objects: Vec<Object>, next: Option<String>) -> Page {
+        Page { objects: objects.into_iter().filter(|object| !is_folder(object)).map(Ok).collect(), next }
+    }
+}
+
+/// Whether an object stands for a folder: its name ends with `/`, and it has no content.
+pub fn is_folder(object: &Object) -> bool {
+    object.key.ends_with(b"/") && object.size == 0
 }

@@ -1,5 +1,6 @@
-//! Deleting, many objects with one request where the service has that.
+//! Deletes objects, many with one request if the service can.
 
+use super::api::{Api, Deletions};
 use super::service::Failed;
 use crate::storage::runtime::block_on;
 use std::io;
@@ -7,59 +8,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
 
-/// Single deletions on their way at the same time.
+/// The number of single deletions that run at the same time.
 const IN_FLIGHT: usize = 16;
-
-/// What became of each deletion of a batch; None where the service has not dealt with it.
-pub type Done = Vec<Option<io::Result<()>>>;
-
-/// What can delete.
-pub trait Deletes: Send + Sync + 'static {
-    /// The service takes no more names in one request.
-    const MOST: usize;
-
-    /// One request for all of these. A failure is none of a single name.
-    fn delete_batch(&self, names: &[String]) -> impl Future<Output = Result<Done, Failed>> + Send;
-
-    /// A deletion alone. A name that is not there is deleted.
-    fn delete_one(&self, name: &str) -> impl Future<Output = io::Result<()>> + Send;
-
-    /// Whether a name can stand in a batch at all.
-    fn batches(_name: &str) -> bool {
-        true
-    }
-}
 
 /// Deletes objects of one bucket or container.
 #[derive(Debug)]
-pub struct Deleter<D> {
-    of: Arc<D>,
-    /// The service, or what stands before it, takes no batches.
+pub struct Deleter<A> {
+    of: Arc<A>,
+    /// Whether the service, or a proxy before it, refuses batches.
     refused: AtomicBool,
 }
 
-impl<D: Deletes> Deleter<D> {
-    /// Of that service.
-    pub fn new(of: Arc<D>) -> Deleter<D> {
+impl<A: Api> Deleter<A> {
+    /// Deletes objects of this service.
+    pub fn new(of: Arc<A>) -> Deleter<A> {
         Deleter { of, refused: AtomicBool::new(false) }
     }
 
-    /// Deletes keys. One answer for each, in order; one that is gone already is fine. `name` gives the whole name of a key.
-    pub fn delete(&self, keys: &[Vec<u8>], name: impl Fn(&[u8]) -> io::Result<String>) -> Vec<io::Result<()>> {
+    /// Deletes keys. Returns one outcome for each key, in order. It is no error if an object is gone already.
+    pub fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
         let mut names = Vec::new();
-        let checked: Vec<_> = keys.iter().map(|key| name(key).map(|name| names.push(name))).collect();
-        let mut done = names.chunks(D::MOST).flat_map(|names| self.some(names));
-        // Names that can't be are answered already; the others come in their order.
-        checked.into_iter().map(|ok| ok.and_then(|()| done.next().unwrap_or_else(lost))).collect()
+        let checked: Vec<_> = keys.iter().map(|key| self.of.name(key).map(|name| names.push(name))).collect();
+        let mut done = names.chunks(A::MOST).flat_map(|names| self.some(names));
+        // Impossible names have their outcome already; the outcomes of the others are in order.
+        checked.into_iter().map(|ok| ok.and_then(|()| done.next().unwrap_or_else(not_deleted))).collect()
     }
 
     fn some(&self, names: &[String]) -> Vec<io::Result<()>> {
-        let together: Vec<String> = names.iter().filter(|name| D::batches(name)).cloned().collect();
+        let together: Vec<String> = names.iter().filter(|name| A::batches(name)).cloned().collect();
         let mut batched = match together.len() > 1 && !self.refused.load(Ordering::Relaxed) {
             false => Vec::new(),
             true => match block_on(self.of.delete_batch(&together)) {
                 Ok(Ok(done)) => done,
-                // The service is there: alone they may do better.
+                // The service answers: single deletions can succeed.
                 Ok(Err(Failed { status: 200..=299, .. })) => Vec::new(),
                 Ok(Err(Failed { status: 400..=499 | 501, .. })) => {
                     self.refused.store(true, Ordering::Relaxed);
@@ -71,14 +52,14 @@ impl<D: Deletes> Deleter<D> {
             },
         }
         .into_iter();
-        let done = names.iter().map(|name| if D::batches(name) { batched.next().flatten() } else { None });
-        let done: Done = done.collect();
+        let done = names.iter().map(|name| if A::batches(name) { batched.next().flatten() } else { None });
+        let done: Deletions = done.collect();
         block_on(self.rest(names, done))
             .unwrap_or_else(|e| names.iter().map(|_| Err(io::Error::new(e.kind(), e.to_string()))).collect())
     }
 
-    /// What no batch did is done one by one.
-    async fn rest(&self, names: &[String], mut done: Done) -> Vec<io::Result<()>> {
+    /// Deletes one by one what no batch has deleted.
+    async fn rest(&self, names: &[String], mut done: Deletions) -> Vec<io::Result<()>> {
         let mut running = JoinSet::new();
         let mut left: Vec<usize> = (0..names.len()).filter(|at| done[*at].is_none()).collect();
         loop {
@@ -94,10 +75,10 @@ impl<D: Deletes> Deleter<D> {
                 None => break,
             }
         }
-        done.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
+        done.into_iter().map(|outcome| outcome.unwrap_or_else(not_deleted)).collect()
     }
 }
 
-fn lost() -> io::Result<()> {
+fn not_deleted() -> io::Result<()> {
     Err(io::Error::other("it was not deleted"))
 }

@@ -1,4 +1,4 @@
-//! A storage of objects behind a [`Service`]: what Azure, S3 and Google Cloud Storage do alike.
+//! A storage of objects: what Azure, S3 and Google Cloud Storage have in common.
 
 use super::api::Api;
 use super::delete::Deleter;
@@ -18,24 +18,24 @@ pub struct Objects<A> {
 }
 
 impl<A: Api> Objects<A> {
-    /// Of that service.
+    /// The objects of this service.
     pub fn new(api: A) -> Objects<A> {
         let api = Arc::new(api);
         Objects { deleter: Deleter::new(api.clone()), api }
     }
 }
 
-/// An object is there whole or not at all, and put-if-absent is decided by the service. Keys that end with `/` are markers of
-/// folders where they have no bytes: never listed.
+/// An object is stored as a whole or not at all, and the service decides about put-if-absent. Empty objects whose keys end with
+/// `/` are markers of folders and never listed.
 impl<A: Api> Store for Objects<A> {
     fn url(&self) -> &str {
         self.api.root().0
     }
 
     fn list_in<'a>(&'a self, prefix: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {
-        // What no key can start with needs no request.
+        // No key starts with such a prefix, so no request is needed.
         let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
-        let pages = Pages::new(self.api.clone(), self.api.root().1, prefix, A::ORDERED);
+        let pages = Pages::new(self.api.clone(), prefix);
         Box::new(pages.map(|object| object.map_err(|e| self.api.named(e))))
     }
 
@@ -60,6 +60,6 @@ impl<A: Api> Store for Objects<A> {
     }
 
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
-        self.deleter.delete(keys, |key| self.api.name(key))
+        self.deleter.delete(keys)
     }
 }

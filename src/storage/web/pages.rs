@@ -1,34 +1,19 @@
-//! Listings that come page by page: the next one is asked for while the one before is worked on.
+//! Listings that come page by page. The next page is requested while the one before is handled.
 
+use super::api::{Api, Page};
 use crate::storage::runtime::block_on;
 use crate::storage::store::Object;
 use std::io;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// A page of a listing.
-#[derive(Debug, Default)]
-pub struct Page {
-    /// Its objects, with whole names as keys; those that stand for folders are left out.
-    pub objects: Vec<io::Result<Object>>,
-    /// What to ask for to get the next one; None of the last.
-    pub next: Option<String>,
-}
-
-/// What has listings.
-pub trait Paged: Send + Sync + 'static {
-    /// The page of the names that start with `prefix`, which `token` asks for; it is empty for the first one.
-    fn page(&self, prefix: &str, token: &str) -> impl Future<Output = io::Result<Page>> + Send;
-}
-
 /// The objects of a listing.
-pub struct Pages<P> {
-    of: Arc<P>,
-    /// All names start with it; of that so many bytes are the root of the store, and are cut off.
+pub struct Pages<A> {
+    of: Arc<A>,
+    /// The start of all names. The first `root` bytes are the root of the store and are cut off.
     prefix: Arc<str>,
     root: usize,
-    /// Whether names have to come in their order, and the last one.
-    ordered: bool,
+    /// The last name, if names have to be in order.
     last: Vec<u8>,
     objects: std::vec::IntoIter<io::Result<Object>>,
     next: Next,
@@ -40,12 +25,13 @@ enum Next {
     Done,
 }
 
-impl<P: Paged> Pages<P> {
-    /// All objects below `root` and, there, `prefix`. With `ordered` names that are not in the order of their bytes are an error.
-    pub fn new(of: Arc<P>, root: &str, prefix: &str, ordered: bool) -> Pages<P> {
-        let objects = Vec::new().into_iter();
-        let prefix = format!("{root}{prefix}").into();
-        Pages { of, prefix, root: root.len(), ordered, last: Vec::new(), objects, next: Next::Unasked }
+impl<A: Api> Pages<A> {
+    /// All objects below the root whose keys start with `prefix`. If listings of the service are in the order of the bytes of
+    /// names, a name out of order is an error.
+    pub fn new(of: Arc<A>, prefix: &str) -> Pages<A> {
+        let root = of.root().1;
+        let (prefix, root) = (format!("{root}{prefix}").into(), root.len());
+        Pages { of, prefix, root, last: Vec::new(), objects: Vec::new().into_iter(), next: Next::Unasked }
     }
 
     fn ask(&self, token: String) -> impl Future<Output = io::Result<Page>> + Send + 'static {
@@ -53,7 +39,7 @@ impl<P: Paged> Pages<P> {
         async move { of.page(&prefix, &token).await }
     }
 
-    /// Gets the page that was asked for, and asks for the one behind it. False after the last.
+    /// Waits for the requested page, and requests the one after it. Returns false after the last page.
     fn turn(&mut self) -> io::Result<bool> {
         let page = match std::mem::replace(&mut self.next, Next::Done) {
             Next::Done => return Ok(false),
@@ -68,7 +54,7 @@ impl<P: Paged> Pages<P> {
         Ok(true)
     }
 
-    /// An object by its name below the root; None of what is no object there.
+    /// Returns an object with its name below the root, or None for the root itself.
     fn checked(&mut self, object: io::Result<Object>) -> io::Result<Option<Object>> {
         let mut object = object?;
         let invalid = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
@@ -79,17 +65,17 @@ impl<P: Paged> Pages<P> {
         if object.key.is_empty() {
             return Ok(None);
         }
-        if self.ordered && object.key <= self.last {
+        if A::ORDERED && object.key <= self.last {
             return invalid("the listing is not in the order of names");
         }
-        if self.ordered {
+        if A::ORDERED {
             self.last.clone_from(&object.key);
         }
         Ok(Some(object))
     }
 }
 
-impl<P: Paged> Iterator for Pages<P> {
+impl<A: Api> Iterator for Pages<A> {
     type Item = io::Result<Object>;
 
     fn next(&mut self) -> Option<io::Result<Object>> {
@@ -106,7 +92,7 @@ impl<P: Paged> Iterator for Pages<P> {
                 Ok(None) => {}
                 Ok(Some(object)) => return Some(Ok(object)),
                 Err(e) => {
-                    // There is nothing behind an error.
+                    // An error ends the listing.
                     self.stop();
                     return Some(Err(e));
                 }
@@ -115,7 +101,7 @@ impl<P: Paged> Iterator for Pages<P> {
     }
 }
 
-impl<P> Pages<P> {
+impl<A> Pages<A> {
     fn stop(&mut self) {
         self.objects = Vec::new().into_iter();
         if let Next::Asked(task) = std::mem::replace(&mut self.next, Next::Done) {
@@ -124,8 +110,8 @@ impl<P> Pages<P> {
     }
 }
 
-/// Nothing more is asked for.
-impl<P> Drop for Pages<P> {
+/// No further page is requested.
+impl<A> Drop for Pages<A> {
     fn drop(&mut self) {
         self.stop();
     }

@@ -2,7 +2,7 @@
 
 use super::api::Api;
 use super::content::{Arriving, Begun, reader};
-use super::service::{Call, Good, Head, Service};
+use super::service::{Call, Good, Head};
 use crate::display::printable;
 use crate::etag;
 use crate::storage::runtime::block_on;
@@ -34,7 +34,7 @@ pub fn open<A: Api>(
         if let Some(condition) = etag.and_then(etag::condition) {
             call = call.header("if-match", condition);
         }
-        let is = |head: &Head| is_content(service, head, is_range.then_some((from, last)));
+        let is = |head: &Head| is_content::<A>(head, is_range.then_some((from, last)));
         let (head, answer) = match block_on(service.open(&call, is))? {
             Ok(answered) => answered,
             Err(refused) if refused.status == 416 => return Ok(None),
@@ -52,8 +52,8 @@ pub fn open<A: Api>(
     })
 }
 
-fn is_content(service: &Service, head: &Head, asked: Option<(u64, Option<u64>)>) -> Good<()> {
-    let is_own = service.manner.is_content(head, asked.is_some());
+fn is_content<A: Api>(head: &Head, asked: Option<(u64, Option<u64>)>) -> Good<()> {
+    let is_own = A::is_content(head, asked.is_some());
     let is_range = match asked {
         None => head.status == StatusCode::OK,
         Some(asked) => {

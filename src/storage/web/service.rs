@@ -10,7 +10,6 @@ use crate::storage::retry::{Policy, Tries, may_pass};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Client, Response};
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -32,17 +31,8 @@ pub struct Service {
     pub policy: Policy,
     /// Sent with each request.
     pub headers: HeaderMap,
-    /// What sets it apart from others.
-    pub manner: &'static dyn Manner,
-}
-
-/// What sets a service apart from others.
-pub trait Manner: fmt::Debug + Send + Sync {
-    /// Whether an answer with this head can only be a content of the service: something that a page made for the moment has not.
-    fn is_content(&self, head: &Head, is_range: bool) -> bool;
-
-    /// The error that an answer is which did not do what it should.
-    fn refusal(&self, service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed;
+    /// Returns the error for an answer that reports a failure.
+    pub refusal: fn(&Service, &Call, &Head, &[u8]) -> Failed,
 }
 
 /// What to ask for.
@@ -267,7 +257,7 @@ impl Service {
         let body = whole(answer, MOST, &self.policy, &self.host).await;
         // Of what may pass the body is not needed.
         let body = if may_pass(head.status.as_u16()) { body.unwrap_or_default() } else { body.map_err(passing)? };
-        Err((self.manner.refusal(self, call, &head, &body), asked))
+        Err(((self.refusal)(self, call, &head, &body), asked))
     }
 
     /// The error of an answer that is something else than was asked for. Services put errors into answers that began well.

@@ -1,14 +1,18 @@
-//! Uploads in pieces: how large these are, and several of them on their way at once.
+//! Uploads in pieces: their sizes, reading them, and sending several at once.
 
 use super::service::Failed;
+use crate::digest::Md5;
+use crate::storage::intake::Intake;
 use crate::storage::runtime::block_on;
+use crate::storage::store::{Body, Put};
+use std::collections::VecDeque;
 use std::io;
 use tokio::task::JoinSet;
 
-/// The least bytes of a piece, where there are several.
+/// The smallest size of a piece in bytes, if there are several.
 pub const PIECE: usize = 8 << 20;
 
-/// Pieces of one upload on their way at the same time. Those that still run when it is dropped are stopped.
+/// Requests of one upload that run at the same time. Dropping it stops those that still run.
 pub struct Flight<T> {
     most: usize,
     running: JoinSet<Result<T, Failed>>,
@@ -16,15 +20,15 @@ pub struct Flight<T> {
 }
 
 impl<T: Send + 'static> Flight<T> {
-    /// With at most this number of them at once.
+    /// At most this number of requests at once.
     pub fn new(most: usize) -> Flight<T> {
         Flight { most, running: JoinSet::new(), done: Vec::new() }
     }
 
-    /// Sends a piece, as soon as not too many are on their way.
+    /// Starts a request as soon as not too many are running.
     ///
     /// # Errors
-    /// That of one that was sent before.
+    /// That of an earlier request.
     pub fn send(&mut self, piece: impl Future<Output = Result<T, Failed>> + Send + 'static) -> Result<(), Failed> {
         block_on(async {
             while self.running.len() >= self.most {
@@ -41,7 +45,7 @@ impl<T: Send + 'static> Flight<T> {
         Ok(true)
     }
 
-    /// Waits for all, and gives what they have given, in no order.
+    /// Waits for all requests, and returns their results in no order.
     ///
     /// # Errors
     /// That of one of them.
@@ -54,10 +58,73 @@ impl<T: Send + 'static> Flight<T> {
     }
 }
 
+/// A body that is read in pieces. Two of them are read ahead, because a body of one piece is sent in another way.
+pub struct Pieces<'a, 'h> {
+    intake: Intake<'a>,
+    how: &'h Put,
+    sizes: Box<dyn Iterator<Item = usize> + 'h>,
+    ahead: VecDeque<Vec<u8>>,
+}
+
+impl<'a, 'h> Pieces<'a, 'h> {
+    /// Reads the first two pieces. `sizes` are the sizes of all pieces in bytes; only the last piece can be shorter.
+    ///
+    /// # Errors
+    /// If the body can't be read.
+    pub fn new(body: Body<'a>, how: &'h Put, sizes: impl Iterator<Item = usize> + 'h) -> io::Result<Pieces<'a, 'h>> {
+        let mut pieces = Pieces { intake: Intake::new(body), how, sizes: Box::new(sizes), ahead: VecDeque::new() };
+        pieces.ahead = [pieces.read()?, pieces.read()?].into();
+        Ok(pieces)
+    }
+
+    fn read(&mut self) -> io::Result<Vec<u8>> {
+        let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, "too long for this storage");
+        self.intake.next(self.sizes.next().ok_or_else(too_long)?)
+    }
+
+    /// Whether the body is empty.
+    pub fn is_empty(&self) -> bool {
+        self.ahead.iter().all(Vec::is_empty)
+    }
+
+    /// Returns the whole body with its md5 and its size in bytes if it is a single piece, else None.
+    ///
+    /// # Errors
+    /// `InvalidData` if the body is not what was announced.
+    pub fn single(&mut self) -> io::Result<Option<(Vec<u8>, Md5, u64)>> {
+        if self.ahead.back().is_some_and(|second| !second.is_empty()) {
+            return Ok(None);
+        }
+        let (md5, size) = self.check()?;
+        Ok(self.ahead.pop_front().map(|body| (body, md5, size)))
+    }
+
+    /// Returns the next piece, or None after the last one.
+    ///
+    /// # Errors
+    /// If the body can't be read, or is longer than announced.
+    pub fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let piece = self.ahead.pop_front().map_or_else(|| self.read(), Ok)?;
+        if piece.is_empty() {
+            return Ok(None);
+        }
+        self.intake.check_so_far(self.how)?;
+        Ok(Some(piece))
+    }
+
+    /// Returns the md5 and the size in bytes of what was read, which has to be all.
+    ///
+    /// # Errors
+    /// `InvalidData` if the body is not what was announced.
+    pub fn check(&self) -> io::Result<(Md5, u64)> {
+        self.intake.check(self.how)
+    }
+}
+
 /// The most parts that a service takes.
 const PARTS: u64 = 10_000;
 
-/// The sizes of parts, in bytes: all the same where the size of all is known, else growing, so that they suffice for 472 GB.
+/// Returns the sizes of the parts in bytes: equal if the size of the whole is known, else growing, which suffices for 472 GB.
 pub fn part_sizes(size: Option<u64>) -> Box<dyn Iterator<Item = usize>> {
     const MIB: u64 = 1 << 20;
     match size {

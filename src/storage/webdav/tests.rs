@@ -70,10 +70,7 @@ fn wrong(path: &str) -> Vec<(String, &'static str)> {
         (answer("207 Multi-Status", &[], "<html><body>Log in</body></html>"), "an HTML page"),
         (answer("207 Multi-Status", &[], ""), "an empty answer"),
         (answer("207 Multi-Status", &[], "<ListBucketResult/>"), "other XML (<ListBucketResult>)"),
-        (
-            answer("207 Multi-Status", &[], &format!("<X:multistatus xmlns:X=\"y\">{namespace}</X:multistatus>")),
-            "other XML",
-        ),
+        (answer("207 Multi-Status", &[], &format!("<X:multistatus xmlns:X=\"y\">{namespace}</X:multistatus>")), "other XML"),
         (multistatus(&[]), "not of the folder"),
         (multistatus(&[file(&format!("{path}a"), 1, "")]), "not of the folder"),
         (multistatus(&[folder("/elsewhere/")]), "from elsewhere"),

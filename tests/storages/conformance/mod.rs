@@ -166,12 +166,8 @@ impl Store for Settling {
         self.0.url()
     }
 
-    fn list<'a>(&'a self, prefix: &[u8]) -> Listing<'a> {
-        self.0.list(prefix)
-    }
-
-    fn lists_in_order(&self) -> bool {
-        self.0.lists_in_order()
+    fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
+        self.0.list_in(prefix, enters)
     }
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {

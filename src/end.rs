@@ -3,7 +3,7 @@
 //! A tool that lists (scan, read, diff) records in the end record how many records it listed, and a checksum of their names. Both
 //! numbers pass through every stage. So a tool that publishes or deletes notices if a program in between left records out.
 
-use crate::name::{Name, NameList};
+use crate::name::Name;
 use crate::record::{Fields, Kind, Record, key};
 use serde_json::{Map, Value, json};
 
@@ -94,7 +94,7 @@ impl End {
         object.remove("name");
         object.remove("type");
         let mut take = |key: &str| object.remove(key).filter(|value| !value.is_null());
-        let kept_out = take("kept_out").map(serde_json::from_value::<NameList>).transpose();
+        let kept_out = take("kept_out").map(serde_json::from_value::<Vec<Name>>).transpose();
         let types = take("types").map(serde_json::from_value::<Vec<String>>).transpose();
         let is_known = kept_out.is_ok() && types.is_ok();
         let sides = side(take("left")).zip(side(take("right")));
@@ -104,7 +104,7 @@ impl End {
             errors: number(take("errors")).unwrap_or(0),
             filtered: truth(take("filtered")) || !is_known,
             rules: take("rules").filter(|_| is_known),
-            kept_out: kept_out.ok().flatten().unwrap_or_default().0,
+            kept_out: kept_out.ok().flatten().unwrap_or_default(),
             types: types.ok().flatten(),
             root: text(take("root")),
             root_folder: take("root_folder"),
@@ -136,7 +136,7 @@ impl End {
         set("names", self.names.map(|n| json!(format!("{n:016x}"))));
         set("filtered", truth(self.filtered));
         set("rules", self.rules.clone());
-        set("kept_out", (!self.kept_out.is_empty()).then(|| json!(NameList(self.kept_out.clone()))));
+        set("kept_out", (!self.kept_out.is_empty()).then(|| json!(self.kept_out)));
         set("types", self.types.as_ref().map(|types| json!(types)));
         set("root", self.root.as_ref().map(|root| json!(root)));
         set("root_folder", self.root_folder.clone());

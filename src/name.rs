@@ -1,6 +1,6 @@
 //! The name of a record: bytes below a root, ordered by code point as the Python tool orders them.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -8,7 +8,8 @@ use std::fmt;
 ///
 /// Ordered by code point, where a byte that is not UTF-8 counts as U+DC80..U+DCFF (Python's `surrogateescape`, in which the
 /// Python tool sorts and writes such names). For names that are UTF-8 this is the order of their bytes.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "Spelt", try_from = "Spelt")]
 pub struct Name {
     bytes: Box<[u8]>,
     utf8: bool,
@@ -79,17 +80,7 @@ impl crate::parallel::Weigh for Name {
     }
 }
 
-/// Names in JSON: a string for each, or `{"name_bytes": BASE64}` if it is not UTF-8.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NameList(pub Vec<Name>);
-
-impl NameList {
-    /// Whether the list is empty.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
+/// A name in JSON: a string, or `{"name_bytes": BASE64}` if it is not UTF-8.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Spelt {
@@ -97,24 +88,23 @@ enum Spelt {
     Bytes { name_bytes: String },
 }
 
-impl Serialize for NameList {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|name| match std::str::from_utf8(name.as_bytes()) {
+impl From<Name> for Spelt {
+    fn from(name: Name) -> Spelt {
+        match std::str::from_utf8(&name.bytes) {
             Ok(text) => Spelt::Text(text.to_string()),
-            Err(_) => Spelt::Bytes { name_bytes: crate::json::to_base64(name.as_bytes()) },
-        }))
+            Err(_) => Spelt::Bytes { name_bytes: crate::json::to_base64(&name.bytes) },
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for NameList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NameList, D::Error> {
-        let names = Vec::<Spelt>::deserialize(deserializer)?.into_iter().map(|spelt| match spelt {
+impl TryFrom<Spelt> for Name {
+    type Error = &'static str;
+
+    fn try_from(spelt: Spelt) -> Result<Name, &'static str> {
+        match spelt {
             Spelt::Text(text) => Ok(Name::new(text.into_bytes())),
-            Spelt::Bytes { name_bytes } => crate::json::from_base64(&name_bytes)
-                .map(Name::new)
-                .ok_or_else(|| serde::de::Error::custom("name_bytes: not base64")),
-        });
-        names.collect::<Result<_, _>>().map(NameList)
+            Spelt::Bytes { name_bytes } => crate::json::from_base64(&name_bytes).map(Name::new).ok_or("name_bytes: not base64"),
+        }
     }
 }
 
@@ -192,12 +182,12 @@ mod tests {
 
     #[test]
     fn names_of_all_kinds_come_back_from_json() {
-        let names = NameList([&b"a/b"[..], "日本 \"q\"\n".as_bytes(), b"latin1_\xe9"].map(Name::new).to_vec());
+        let names = [&b"a/b"[..], "日本 \"q\"\n".as_bytes(), b"latin1_\xe9"].map(Name::new).to_vec();
         let json = serde_json::to_string(&names).unwrap();
         assert_eq!(json, r#"["a/b","日本 \"q\"\n",{"name_bytes":"bGF0aW4xX+k="}]"#);
-        assert_eq!(serde_json::from_str::<NameList>(&json).unwrap(), names);
+        assert_eq!(serde_json::from_str::<Vec<Name>>(&json).unwrap(), names);
         for bad in [r#"[1]"#, r#"[{"name_bytes":"?"}]"#, r#"[{"name":"a"}]"#, r#"{"a":"b"}"#] {
-            assert!(serde_json::from_str::<NameList>(bad).is_err(), "{bad}");
+            assert!(serde_json::from_str::<Vec<Name>>(bad).is_err(), "{bad}");
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::end::End;
 use crate::error::{Error, Refusal, Result};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
-use crate::name::NameList;
 use crate::record::{Kind, Record};
 use crate::snapshot::{self, Label, Place, Publisher};
 use crate::sort::{self, Spool};
@@ -142,7 +141,7 @@ fn labelled(end: &End, options: &Options) -> Label {
         filtered: end.filtered,
         complete: options.complete,
         rules: end.rules.clone(),
-        kept_out: NameList(end.kept_out.clone()),
+        kept_out: end.kept_out.clone(),
         root_folder: end.root_folder.clone(),
         root: label.root.or_else(|| end.root.clone()).or_else(|| options.root.clone()),
         ..label

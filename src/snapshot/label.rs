@@ -3,7 +3,7 @@
 use crate::codec::{Header, LABEL, TOTALS};
 use crate::display::counted;
 use crate::error::{Error, Result};
-use crate::name::NameList;
+use crate::name::Name;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,8 +30,8 @@ pub struct Label {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The names that the scan always leaves out: the heap, the snap root, mount points. A restore does not delete them.
-    #[serde(skip_serializing_if = "NameList::is_empty")]
-    pub kept_out: NameList,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_out: Vec<Name>,
     /// The file root, absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
@@ -152,7 +152,6 @@ pub(super) fn ascii(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::Name;
 
     #[test]
     fn labels_are_ascii_and_come_back_with_what_is_unknown() {
@@ -161,7 +160,7 @@ mod tests {
             root: Some("/ünï/😀".into()),
             tags: vec!["a\0b".into()],
             complete: true,
-            kept_out: NameList(vec![Name::new(&b"h\xe9ap"[..]), Name::new(&b"mnt"[..])]),
+            kept_out: vec![Name::new(&b"h\xe9ap"[..]), Name::new(&b"mnt"[..])],
             root_folder: Some(serde_json::json!({"mode": 16832})),
             rules: Some(serde_json::json!({"exclude": ["*.o"]})),
             more: Map::from_iter([("work".to_string(), serde_json::json!({"seconds": 1.5}))]),

@@ -243,7 +243,7 @@ impl Reading {
             errors: totals.errors,
             filtered: label.filtered,
             rules: label.rules.clone(),
-            kept_out: label.kept_out.0.clone(),
+            kept_out: label.kept_out.clone(),
             types: label.types.clone(),
             root: label.root.clone(),
             root_folder: label.root_folder.clone(),

@@ -2,7 +2,6 @@
 
 use crate::util::World;
 use snapshooter::internals::name::Name;
-use snapshooter::internals::name::NameList;
 use snapshooter::internals::record::Record;
 use snapshooter::internals::snapshot::{Index, Label, Publisher};
 use snapshooter::internals::storage::Location;
@@ -49,7 +48,7 @@ fn object(world: &World, what: &'static str, count: usize) -> Sample {
 
 fn samples(world: &World) -> Vec<Sample> {
     let label = |tag: usize| {
-        let kept_out = NameList(vec![Name::new(&b"mnt\xff"[..])]);
+        let kept_out = vec![Name::new(&b"mnt\xff"[..])];
         Label { v: 1, host: Some("alder".into()), tags: vec!["t".repeat(tag)], kept_out, ..Label::default() }
     };
     let samples = vec![

@@ -14,8 +14,8 @@ const TRAILER: usize = 8;
 /// Compresses a content to one gzip member, with these subfields in its extra field.
 ///
 /// The header has no time, no name and no comment, so that equal contents give equal members, and all readers accept them. With
-/// `sized`, the first subfield has the lengths of the member and of its content, so that readers can read the member at once, or skip
-/// it.
+/// `sized`, the first subfield has the lengths of the member and of its content, so that readers can read the member at once, or
+/// skip it.
 ///
 /// # Panics
 /// If the subfields are longer than [`FIELDS_LIMIT`] bytes, which is an error of the caller.
@@ -72,7 +72,8 @@ fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor) -> T) -> T 
     })
 }
 
-/// Inflates a file that is one gzip member whose content has `size` bytes. None if it is anything else; a [`GzipReader`] may read it.
+/// Inflates a file that is one gzip member whose content has `size` bytes. None if it is anything else, which a [`GzipReader`] may
+/// read.
 pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     thread_local! {
         static KEPT: RefCell<Decompressor> = RefCell::new(Decompressor::new());
@@ -194,10 +195,7 @@ impl<R: BufRead> BufRead for GzipReader<R> {
             match &mut self.state {
                 State::Members(input) => match read_header(input)? {
                     Some(header) => self.enter(header)?,
-                    None => {
-                        self.state = State::Done;
-                        break;
-                    }
+                    None => self.state = State::Done,
                 },
                 State::Stream(decoder) => {
                     self.content.resize(64 << 10, 0);

@@ -127,8 +127,8 @@ const FAILED_LIMIT: usize = 4096;
 
 /// Compares two streams that are in order (see [`crate::sort`]).
 ///
-/// Files are the same if their md5 is (and their sha256, where both have one), links if their targets are, folders if both are
-/// folders. An error record comes for a file without md5 that would have to be compared.
+/// Files are equal if their md5s are (and their sha256s, if both have one), links if their targets are, folders always. A file
+/// without md5 can't be compared, and becomes an error record.
 pub fn diff(left: Records, right: Records, options: Options, monitor: Arc<dyn Monitor>) -> Diff {
     let covered = covered(&options.types);
     let side = |records| only(end::compared(records), covered.clone());

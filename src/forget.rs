@@ -1,4 +1,4 @@
-//! `snap-forget`: which snapshots to keep, by rules that read as those of restic.
+//! `snap-forget`: which snapshots to keep, by rules with the names and the meaning of restic's.
 //!
 //! A rule of a period keeps the latest snapshot of each of the last N periods that have one; periods without one do not count.
 //! As long as a rule has some of its N left, the oldest snapshot is kept too, so that history is as long as the rule allows.

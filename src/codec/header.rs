@@ -71,8 +71,8 @@ impl Header {
     }
 }
 
-/// Returns the header of a member with these subfields. If `sized` has the length of the content, the first subfield has the lengths;
-/// the length of the member is set later, with [`set_length`].
+/// Returns the header of a member with these subfields. If `sized` has the length of the content, the first subfield has the
+/// lengths; the length of the member is set later, with [`set_length`].
 pub(super) fn start<'a>(fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, sized: Option<u32>) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 0, 0];
     let mut push = |id: FieldId, value: &[u8]| {

@@ -111,7 +111,8 @@ pub(crate) fn warn_of_future(found: &Found, warn: &mut dyn FnMut(&str)) -> bool 
     let future = is_future(found.time);
     if future {
         warn(&format!(
-            "{} is dated in the future, so a clock was or is wrong, and it counts as the latest; @TIME or a path chooses another, and deleting it ends this",
+            "{} is dated in the future, so a clock was or is wrong, and it counts as the latest; \
+             @TIME or a path chooses another, and deleting it ends this",
             found.place
         ));
     }

@@ -72,7 +72,7 @@ impl Publisher {
         })
     }
 
-    /// Sets the bytes of text in a gzip member, which are 1 MiB by default. More compress better; in fewer, a record is found faster.
+    /// Sets the bytes of text in a gzip member, 1 MiB by default. More compress better; in fewer, a record is found faster.
     #[must_use]
     #[cfg(any(test, feature = "internals"))]
     pub fn with_members_of(self, bytes: usize) -> Publisher {

@@ -79,7 +79,7 @@ fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> 
     Ok(totals)
 }
 
-/// Returns what the last member of one of our snapshots says, without reading the others.
+/// Returns the totals in the last member of one of our snapshots, without reading the others.
 ///
 /// # Errors
 /// If it is not there or the file can't be read.
@@ -129,8 +129,8 @@ pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records>
     Ok(Box::new(records.map(move |record| record.map(with_bytes).map_err(|e| explained(&shown, e)))))
 }
 
-/// Returns the records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` if their names need it,
-/// and are sorted if they are not.
+/// Returns the records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` if their names need
+/// it, and are sorted if they are not.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
@@ -196,8 +196,8 @@ fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records
     Ok((Box::new(spool.read().chain(std::iter::once(Ok(end.record())))), types))
 }
 
-/// The md5 of everything in a snapshot, or in what stands where snapshots do: error records, end records and the rows of
-/// snap-diff are no reason to refuse here, because whoever asks wants to know what must not be deleted.
+/// Calls `take` with each md5 in a snapshot, or in another file among the snapshots. Error records, end records and rows of
+/// snap-diff are accepted here, because the caller wants to know which objects must not be deleted.
 ///
 /// # Errors
 /// If the file is damaged or can't be read, or a line is no record.

@@ -1,4 +1,4 @@
-//! A service on this machine that answers as it is told, for tests.
+//! A service on this machine with prepared answers, for tests.
 
 use super::retry::Policy;
 use std::io::{Read, Write};
@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Gives these answers, one for each connection, and tells what it was asked.
+/// Sends prepared answers, one for each connection, and records the requests.
 pub struct Service {
     /// Its address and port.
     pub host: String,
@@ -24,7 +24,7 @@ impl Service {
         }
     }
 
-    /// The same, where answers depend on the request; with each is told whether it is the last.
+    /// Begins to serve, with answers that depend on the request. `answer` also returns whether its answer is the last.
     pub fn when(mut answer: impl FnMut(&str) -> (String, bool) + Send + 'static) -> Service {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -37,7 +37,7 @@ impl Service {
                 asked.push(request);
                 match answer.as_str() {
                     "silence" => open.push(stream),
-                    // Who asked may be gone.
+                    // The client may be gone.
                     answer => drop(stream.write_all(answer.as_bytes())),
                 }
                 if is_last {
@@ -48,13 +48,13 @@ impl Service {
         Service { host, asked }
     }
 
-    /// What it was asked, the bodies included, once it was asked as often as was foreseen.
+    /// Waits for the last request, and returns all requests with their bodies.
     pub fn asked(self) -> Vec<String> {
         self.asked.join().unwrap().1
     }
 }
 
-/// An address where nobody listens.
+/// Returns an address where no service listens.
 fn gone() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
@@ -88,18 +88,18 @@ pub fn answer(status: &str, headers: &[&str], body: &str) -> String {
     cut(status, headers, body, body.len())
 }
 
-/// An answer that promises so many bytes.
+/// An answer that promises `len` bytes.
 pub fn cut(status: &str, headers: &[&str], body: &str, len: usize) -> String {
     let headers: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {len}\r\nConnection: close\r\n\r\n{body}")
 }
 
-/// That of a service that can't just now.
+/// The answer of a busy service.
 pub fn busy() -> String {
     answer("503 Slow Down", &["Retry-After: 0"], "<Error><Code>SlowDown</Code></Error>")
 }
 
-/// Tries as often as always, without waiting for long.
+/// The usual number of tries, with short waits.
 pub fn policy() -> Policy {
     Policy { first: Duration::from_millis(1), ..Policy::default() }
 }

@@ -24,8 +24,8 @@ struct Http {
     policy: Policy,
 }
 
-/// Opens `scheme://rest`, where `rest` can be percent-encoded or not. Options: `headers` (an object of texts that are sent with each
-/// request), `auth` (user and password), `token` (a bearer token).
+/// Opens `scheme://rest`, where `rest` can be percent-encoded or not. Options: `headers` (an object of texts that are sent with
+/// each request), `auth` (user and password), `token` (a bearer token).
 ///
 /// # Errors
 /// If the URL has no host, or a query; if an option is unknown or malformed.

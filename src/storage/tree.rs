@@ -90,14 +90,11 @@ where
     F: Fn(&str) -> io::Result<Folder> + Send + 'a,
 {
     let start = prefix.strip_suffix(b"/").unwrap_or(prefix);
-    let start = match start.is_empty() {
-        true => Ok(String::new()),
-        false => check(start).map(str::to_string),
-    };
+    let start = if start.is_empty() { Ok("") } else { check(start) };
     // No folder can have such a name, so there is nothing below it.
     let Ok(start) = start else { return Box::new(std::iter::empty()) };
     let mut walk = Walk { enters, open, url, levels: Vec::new() };
-    let mut start = Some(start);
+    let mut start = Some(start.to_string());
     Box::new(std::iter::from_fn(move || {
         let item = match start.take() {
             Some(start) => walk.begin(start).and_then(|()| walk.next().transpose()).transpose(),

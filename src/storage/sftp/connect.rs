@@ -47,7 +47,7 @@ impl Login {
         };
         let host = options.text("host")?.unwrap_or_else(|| host.to_string());
         let user = options.text("username")?.or_else(|| place.user.clone());
-        // Neither may be taken for an option of ssh.
+        // `ssh` must not take the host or the user for an option.
         if host.starts_with('-') || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(options.wrong("host", "the name of a host"));
         }

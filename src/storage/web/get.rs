@@ -1,4 +1,4 @@
-//! Contents of any web server, also of those that know no ranges.
+//! Contents of any web server, even of one that does not support ranges.
 
 use super::content::{Arriving, Begun, reader};
 use super::text::header;
@@ -10,26 +10,26 @@ use crate::storage::runtime::block_on;
 use reqwest::{Client, Request};
 use std::io::{self, Read};
 
-/// What to get.
+/// A content to get.
 pub struct Content {
-    /// A GET of it, with all headers but those of ranges and conditions.
+    /// The GET request, without the headers for ranges and conditions.
     pub request: Request,
-    /// How it is named in messages.
+    /// The name for messages.
     pub what: String,
     /// The server, for messages.
     pub host: String,
-    /// How often to try.
+    /// How often and how long to try.
     pub policy: Policy,
-    /// The bytes of the whole content, where they are known: what has another length is something else.
+    /// The size of the whole content in bytes, if it is known. An answer with another size is something else.
     pub size: Option<u64>,
 }
 
-/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if it still has that. A server that knows no
-/// ranges sends all of it, and what was not asked for is passed over.
+/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if the content still has it. A server without
+/// ranges sends the whole content, and the other bytes are skipped.
 ///
 /// # Errors
-/// `NotFound` and `PermissionDenied`; [`etag::changed`] if it has another etag now. Those of the reader: a connection that breaks again and
-/// again, or a content that has changed under way.
+/// `NotFound` and `PermissionDenied`; [`etag::changed`] if the content has another etag now. Reading fails if the connection
+/// breaks again and again, or the content changes meanwhile.
 pub fn get(
     client: &'static Client,
     content: Content,
@@ -41,8 +41,7 @@ pub fn get(
     reader(from, len, etag, policy, what, move |from, last, etag| begin(client, &content, from, last, etag))
 }
 
-/// One request. None if there is nothing
-/// behind `from`.
+/// Sends one request. Returns None if there is nothing from byte `from` on.
 fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag: Option<&str>) -> io::Result<Option<Begun>> {
     let mut request = content.request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
     let headers = request.headers_mut();

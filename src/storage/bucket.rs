@@ -5,7 +5,7 @@ use super::answer::{Said, is_page, shortened};
 use super::retry::may_pass;
 use super::store::{Object, Put, check_key};
 use super::web::api::is_folder;
-use super::web::service::{Call, Failed, Head, Service, named};
+use super::web::service::{Bucket, Call, Failed, Head, Service, named};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use http::Method;
@@ -28,17 +28,6 @@ const DIGEST: [&str; 3] = ["BadDigest", "InvalidDigest", "XAmzContentSHA256Misma
 const LONGEST: usize = 1024;
 /// The maximum size of metadata in bytes of names and values.
 const MOST_METADATA: usize = 16 << 10;
-
-/// A place in a bucket.
-#[derive(Debug)]
-pub struct Bucket {
-    /// The URL without secrets, and without a `/` at its end.
-    pub url: String,
-    /// The name of the bucket.
-    pub name: String,
-    /// The prefix of all keys: empty, or ends with `/`.
-    pub prefix: String,
-}
 
 impl Bucket {
     /// Reads `BUCKET/prefix`.
@@ -149,7 +138,7 @@ pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Fail
     if call.method == Method::HEAD {
         // The answer to a failed HEAD has only the status.
         return match status.as_u16() {
-            404 => known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket)),
+            404 => known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket.name)),
             403 => {
                 known(kind, format!("{host}: the service says {status}: access denied, and nothing more (HEAD has no reasons)"))
             }
@@ -164,9 +153,9 @@ pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Fail
         return unknown(if is_answer { service.instead(call, head, body) } else { format!("{host}: the service says {status}") });
     };
     match status.as_u16() {
-        _ if code == "NoSuchBucket" => Failed::new(status, code, missing(&service.bucket)),
+        _ if code == "NoSuchBucket" => Failed::new(status, code, missing(&service.bucket.name)),
         404 if matches!(code, "NoSuchKey" | "404") => {
-            known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket))
+            known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket.name))
         }
         404 => known(io::ErrorKind::NotFound, said.to_string()),
         403 => known(kind, said.to_string()),

@@ -25,10 +25,8 @@ pub(super) fn trusting(mut builder: ClientBuilder, variables: &[&str]) -> io::Re
 
 fn certificates(path: &OsStr) -> io::Result<Vec<Certificate>> {
     let path = Path::new(path);
-    let read = |path: &Path| -> io::Result<Vec<Certificate>> {
-        let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "no certificates in PEM");
-        Certificate::from_pem_bundle(&std::fs::read(path)?).map_err(invalid)
-    };
+    let none = || io::Error::new(io::ErrorKind::InvalidData, "no certificates in PEM");
+    let read = |path: &Path| Certificate::from_pem_bundle(&std::fs::read(path)?).map_err(|_| none());
     let mut all = Vec::new();
     if path.is_dir() {
         for entry in std::fs::read_dir(path)? {
@@ -38,10 +36,7 @@ fn certificates(path: &OsStr) -> io::Result<Vec<Certificate>> {
     } else {
         all = read(path)?;
     }
-    match all.is_empty() {
-        true => Err(io::Error::new(io::ErrorKind::InvalidData, "no certificates in PEM")),
-        false => Ok(all),
-    }
+    if all.is_empty() { Err(none()) } else { Ok(all) }
 }
 
 /// Returns the message for a refused certificate, or None for another failure. `text` is the message of the library.

@@ -51,7 +51,7 @@ fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Creden
         None => Vec::new(),
     };
     let context = context(client, patience()).with_env(Variables(variables));
-    let metadata = Within { context, provider: ImdsCredentialProvider::new() };
+    let metadata = Metadata { context, provider: ImdsCredentialProvider::new() };
     let chain = ProvideCredentialChain::new()
         .push(ClientSecretCredentialProvider::new())
         .push(ClientCertificateCredentialProvider::new())
@@ -61,17 +61,17 @@ fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Creden
     Ok(if named { chain.push_front(metadata) } else { chain.push(metadata) })
 }
 
-/// A provider with another context than the rest of its chain.
+/// The metadata service, which is asked with another context than the rest of the chain.
 #[derive(Debug)]
-struct Within<P> {
+struct Metadata {
     context: Context,
-    provider: P,
+    provider: ImdsCredentialProvider,
 }
 
-impl<P: ProvideCredential> ProvideCredential for Within<P> {
-    type Credential = P::Credential;
+impl ProvideCredential for Metadata {
+    type Credential = Credential;
 
-    async fn provide_credential(&self, _: &Context) -> reqsign_core::Result<Option<P::Credential>> {
+    async fn provide_credential(&self, _: &Context) -> reqsign_core::Result<Option<Credential>> {
         self.provider.provide_credential(&self.context).await
     }
 }

@@ -3,6 +3,8 @@
 use super::super::{Options, check_key};
 use crate::display::printable;
 use crate::error::{Error, Result};
+use crate::storage::web::service::Bucket;
+use crate::storage::web::with_scheme;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::collections::HashMap;
@@ -81,16 +83,12 @@ impl fmt::Debug for Secret {
 /// The settings of a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The URL without secrets.
-    pub url: String,
+    /// The container, and the root in it.
+    pub root: Bucket,
     /// The account; empty if only an endpoint is known and no account is needed.
     pub account: String,
     /// `https://ACCOUNT.blob.core.windows.net`, or another one; without a `/` at the end.
     pub endpoint: String,
-    /// The container.
-    pub container: String,
-    /// Empty, or with a `/` at its end.
-    pub prefix: String,
     /// The credential.
     pub secret: Secret,
     /// The time limit to connect in seconds, if it is set.
@@ -103,9 +101,7 @@ pub struct Config {
 
 /// The parts of a URL.
 struct Place {
-    url: String,
-    container: String,
-    prefix: String,
+    root: Bucket,
     /// Account and endpoint of a URL with a host.
     host: Option<(String, String)>,
 }
@@ -129,17 +125,15 @@ fn place(scheme: &str, rest: &str) -> Result<Place> {
     if !container.chars().all(letters) {
         return refuse("a container's name has only letters, digits and -");
     }
-    let host = match host.map(|host| (host, host.split_once('.'))) {
-        None => None,
-        Some((_, Some((account, service)))) if !account.is_empty() && account.chars().all(letters) => {
-            let suffix = service.strip_prefix("dfs.").or_else(|| service.strip_prefix("blob."));
-            let clean = |s: &&str| s.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
-            match suffix.filter(clean) {
-                Some(suffix) => Some((account.to_string(), format!("https://{account}.blob.{suffix}"))),
-                None => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
-            }
-        }
-        Some(_) => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
+    let of_host = |host: &str| {
+        let (account, service) = host.split_once('.').filter(|(name, _)| !name.is_empty() && name.chars().all(letters))?;
+        let suffix = service.strip_prefix("dfs.").or_else(|| service.strip_prefix("blob."))?;
+        let is_clean = suffix.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+        is_clean.then(|| (account.to_string(), format!("https://{account}.blob.{suffix}")))
+    };
+    let host = match host.map(of_host) {
+        Some(None) => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
+        host => host.flatten(),
     };
     if !folder.is_empty()
         && let Err(e) = check_name(folder.as_bytes())
@@ -147,8 +141,7 @@ fn place(scheme: &str, rest: &str) -> Result<Place> {
         return refuse(&e.to_string());
     }
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let container = container.to_string();
-    Ok(Place { container, prefix, host, url })
+    Ok(Place { root: Bucket { url, name: container.to_string(), prefix }, host })
 }
 
 /// The parts of a connection string that matter here.
@@ -217,13 +210,11 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
     let sources = Sources::new(&place, options, environment)?;
     let (account, endpoint) = (sources.account(), sources.endpoint(&place)?);
     let secret = sources.secret()?;
-    check(&place.url, &endpoint, account.as_deref(), &secret)?;
+    check(&place.root.url, &endpoint, account.as_deref(), &secret)?;
     Ok(Config {
-        url: place.url,
+        root: place.root,
         account: account.unwrap_or_default(),
         endpoint,
-        container: place.container,
-        prefix: place.prefix,
         secret,
         connect_timeout: options.number("connection_timeout")?,
         read_timeout: options.number("read_timeout")?,
@@ -286,14 +277,14 @@ impl<'a> Sources<'a> {
 
     fn endpoint(&self, place: &Place) -> Result<String> {
         let host = self.options.text("account_host")?;
-        let host = host.map(|host| if host.contains("://") { host } else { format!("https://{host}") });
+        let host = host.map(|host| with_scheme(host, "https"));
         let usual = || self.account().map(|account| format!("https://{account}.blob.core.windows.net"));
         let of_url = place.host.clone().map(|(_, endpoint)| endpoint);
         let given = self.given.endpoint.clone().or(host).or_else(|| self.found.endpoint.clone());
         let Some(endpoint) = given.or(of_url).or_else(usual) else {
             let help =
                 "account_name or connection_string in the storage options, or AZURE_STORAGE_ACCOUNT_NAME in the environment";
-            return Err(Error::advise(format!("{}: which account?", printable(place.url.as_bytes())), help));
+            return Err(Error::advise(format!("{}: which account?", printable(place.root.url.as_bytes())), help));
         };
         Ok(endpoint.trim_end_matches('/').to_string())
     }
@@ -340,7 +331,7 @@ fn given_account(place: &Place, given: &Connection, options: &Options) -> Result
     if let Some(other) = named.find(|other| Some(other) != account.as_ref()) {
         let account = account.unwrap_or_default();
         let reason =
-            format!("{}: two accounts: {} and {}", place.url, printable(account.as_bytes()), printable(other.as_bytes()));
+            format!("{}: two accounts: {} and {}", place.root.url, printable(account.as_bytes()), printable(other.as_bytes()));
         return Err(Error::advise(reason, "the account of the URL, account_name and connection_string have to be the same"));
     }
     Ok(account)

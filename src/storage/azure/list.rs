@@ -34,7 +34,7 @@ pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<
             return Good::No;
         }
         match xml::page(body) {
-            Ok(page) => check(page, &requests.service.bucket, prefix, token),
+            Ok(page) => check(page, &requests.service.bucket.name, prefix, token),
             Err(malformed) => Good::Wrong(format!("can't be read: {malformed}")),
         }
     };
@@ -67,9 +67,9 @@ fn check(page: xml::Page, container: &str, prefix: &str, marker: &str) -> Good<x
 /// If the container does not exist, or the request fails.
 pub async fn stat(requests: &Requests, blob: &str, key: &[u8]) -> io::Result<Option<Object>> {
     let call = requests.call(Method::HEAD, Some(blob), &[], "what it knows of a blob");
-    let read = |head: &Head, _: &[u8]| match is_done(head, 200) && is_blob(head) {
-        true => Good::Yes(of_headers(blob, &head.headers)),
-        false => Good::No,
+    let read = |head: &Head, _: &[u8]| {
+        let is_known = is_done(head, 200) && is_blob(head);
+        if is_known { Good::Yes(of_headers(blob, &head.headers)) } else { Good::No }
     };
     match requests.service.ask(&call, read).await {
         Ok(blob) if is_folder(&blob) => Ok(None),

@@ -41,12 +41,8 @@ impl Api for Requests {
         &self.service
     }
 
-    fn root(&self) -> (&str, &str) {
-        (&self.url, &self.prefix)
-    }
-
     fn name(&self, key: &[u8]) -> io::Result<String> {
-        Ok(format!("{}{}", self.prefix, config::check_name(key)?))
+        Ok(format!("{}{}", self.service.bucket.prefix, config::check_name(key)?))
     }
 
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {

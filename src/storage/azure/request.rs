@@ -25,10 +25,6 @@ const ALL_IN_FLIGHT: usize = 8;
 pub struct Requests {
     /// The connection.
     pub service: Arc<Service>,
-    /// The URL of the root without secrets.
-    pub url: String,
-    /// The prefix of all keys: empty, or ends with `/`.
-    pub prefix: String,
     /// The address of the container.
     base: String,
     /// The number of blocks of one upload that are sent at the same time.
@@ -53,13 +49,12 @@ impl Requests {
         let auth = auth(&config, &client)?;
         let host = config.endpoint.split_once("://").map_or(&*config.endpoint, |(_, rest)| rest);
         let host = host.split('/').next().unwrap_or_default().to_string();
-        let base = format!("{}/{}", config.endpoint, config.container);
+        let base = format!("{}/{}", config.endpoint, config.root.name);
         let in_flight = config.concurrency.unwrap_or(IN_FLIGHT).clamp(1, 64);
         let slots = Arc::new(Semaphore::new(in_flight.max(ALL_IN_FLIGHT)));
-        let bucket = config.container;
-        let service = Service { client, auth, host, bucket, policy, headers: HeaderMap::new(), refusal };
+        let service = Service { client, auth, host, bucket: config.root, policy, headers: HeaderMap::new(), refusal };
         let service = Arc::new(service);
-        Ok(Requests { service, url: config.url, prefix: config.prefix, base, in_flight, slots })
+        Ok(Requests { service, base, in_flight, slots })
     }
 
     /// Returns a request about a blob, or about the container if the name is None. `asked` names the expected answer. Parameters
@@ -88,7 +83,7 @@ impl Requests {
             status => {
                 let code = Some(&*code).filter(|c| !c.is_empty());
                 let status = http::StatusCode::from_u16(status).ok()?;
-                Some(Err(errors::answered(status, code, part.body.as_bytes(), &self.service.bucket).error))
+                Some(Err(errors::answered(status, code, part.body.as_bytes(), &self.service.bucket.name).error))
             }
         }
     }
@@ -112,7 +107,7 @@ pub fn is_blob(head: &Head) -> bool {
 /// Returns the error for an answer that reports a failure. What other servers answer counts only if it may pass, or denies access.
 fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
     if is_own(head) || may_pass(head.status.as_u16()) {
-        return errors::answered(head.status, head.text("x-ms-error-code"), body, &service.bucket);
+        return errors::answered(head.status, head.text("x-ms-error-code"), body, &service.bucket.name);
     }
     let kind = match head.status.as_u16() {
         401 | 403 | 407 => io::ErrorKind::PermissionDenied,

@@ -25,7 +25,7 @@ const MOST: usize = 1 << 20;
 /// Signs requests, or leaves them unsigned.
 pub struct Auth {
     signer: Option<Box<dyn Signs>>,
-    /// The message if a chain of sources has no credentials. A single source has a message of its own.
+    /// The message if a chain of sources has no credentials. A single source has its own message.
     missing: Option<&'static str>,
 }
 

@@ -1,6 +1,7 @@
 //! Contents as blocking readers. If the connection breaks, the rest of the same version is requested.
 
 use super::failure::{broken, stalled};
+use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
@@ -51,6 +52,27 @@ pub fn reader(
         Some(len) => Box::new(rest.take(len)),
         None => Box::new(rest),
     })
+}
+
+/// Returns the headers that request the bytes from the first number to the second, of the version with this etag.
+pub fn conditions(from: u64, last: Option<u64>, etag: Option<&str>) -> impl Iterator<Item = (&'static str, String)> {
+    let range = (from > 0 || last.is_some()).then(|| {
+        let last = last.map(|last| last.to_string()).unwrap_or_default();
+        ("range", format!("bytes={from}-{last}"))
+    });
+    let condition = etag.and_then(etag::condition).map(|etag| ("if-match", etag));
+    range.into_iter().chain(condition)
+}
+
+/// Refuses another version than the one with this etag. Not every etag can be a condition, and not every server obeys conditions.
+///
+/// # Errors
+/// [`etag::changed`].
+pub fn check_version(found: Option<&str>, etag: Option<&str>, what: &str) -> io::Result<()> {
+    match etag {
+        Some(etag) if !found.is_some_and(|found| etag::same(found, etag)) => Err(etag::changed(what)),
+        _ => Ok(()),
+    }
 }
 
 /// A body that is read as it arrives.

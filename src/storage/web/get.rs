@@ -1,6 +1,6 @@
 //! Contents of any web server, even of one that does not support ranges.
 
-use super::content::{Arriving, Begun, reader};
+use super::content::{Arriving, Begun, check_version, conditions, reader};
 use super::text::header;
 use super::{fetch, refusal, sent_from_elsewhere};
 use crate::etag;
@@ -51,29 +51,21 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         Ok::<_, io::Error>(())
     };
     put("accept-encoding", "identity".to_string())?;
-    match last {
-        Some(last) => put("range", format!("bytes={from}-{last}"))?,
-        None if from > 0 => put("range", format!("bytes={from}-"))?,
-        None => {}
-    }
-    if let Some(condition) = etag.and_then(etag::condition) {
-        put("if-match", condition)?;
+    for (name, value) in conditions(from, last, etag) {
+        put(name, value)?;
     }
     let answer = block_on(fetch(client, request, &content.policy, &content.host))??;
-    let changed = || etag::changed(&content.what);
     let status = answer.status();
     let starts = match status.as_u16() {
         200 => 0,
         206 => from,
-        412 => return Err(changed()),
+        412 => return Err(etag::changed(&content.what)),
         416 => return Ok(None),
         _ => return Err(refusal(status, &content.what)),
     };
     sent_from_elsewhere(content.request.url(), &answer, &content.what)?;
     let found = header(answer.headers(), "etag").map(str::to_string);
-    if etag.is_some_and(|etag| !found.as_deref().is_some_and(|found| etag::same(found, etag))) {
-        return Err(changed());
-    }
+    check_version(found.as_deref(), etag, &content.what)?;
     let is_range = header(answer.headers(), "content-range").map(|range| range.trim_start_matches("bytes "));
     if status.as_u16() == 206 && !is_range.is_some_and(|range| range.starts_with(&format!("{from}-"))) {
         let reason = format!("{}: the server sent another range than was asked for", content.what);

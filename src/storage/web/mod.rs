@@ -1,4 +1,4 @@
-//! HTTP for the storages that speak it: one client, requests that are tried again, bodies that block.
+//! HTTP for the storages that use it: shared clients, requests that are tried again, bodies that block.
 
 #[cfg(feature = "signed")]
 pub(super) mod api;
@@ -29,7 +29,7 @@ pub(super) mod upload;
 pub(super) use super::percent::{decode, encode, encode_all};
 pub(super) use super::place::Place;
 pub(super) use get::{Content, get};
-pub(super) use text::{authorization, base64_md5, header, host_of, http_time, md5_base64, time};
+pub(super) use text::{authorization, base64_md5, header, host_of, http_time, md5_base64, time, with_scheme};
 
 use self::send::{limit, once};
 use super::LoginRefused;

@@ -1,7 +1,7 @@
 //! Contents of a service: an answer has to be the content, in the requested range.
 
 use super::api::Api;
-use super::content::{Arriving, Begun, reader};
+use super::content::{Arriving, Begun, check_version, conditions, reader};
 use super::service::{Call, Good, Head};
 use crate::display::printable;
 use crate::etag;
@@ -21,18 +21,14 @@ pub fn open<A: Api>(
     len: Option<u64>,
     etag: Option<&str>,
 ) -> io::Result<Box<dyn Read + Send>> {
-    let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.root().0.as_bytes()));
+    let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.service().bucket.url.as_bytes()));
     reader(from, len, etag, policy, name.clone(), move |from, last, etag| {
         let service = api.service();
         let is_range = from > 0 || last.is_some();
         // Without this header Google unpacks what is stored as gzip.
         let mut call = call.clone().header("accept-encoding", "gzip");
-        if is_range {
-            let last = last.map(|last| last.to_string()).unwrap_or_default();
-            call = call.header("range", format!("bytes={from}-{last}"));
-        }
-        if let Some(condition) = etag.and_then(etag::condition) {
-            call = call.header("if-match", condition);
+        for (name, value) in conditions(from, last, etag) {
+            call = call.header(name, value);
         }
         let is = |head: &Head| is_content::<A>(head, is_range.then_some((from, last)));
         let (head, answer) = match block_on(service.open(&call, is))? {
@@ -42,10 +38,7 @@ pub fn open<A: Api>(
             Err(refused) => return Err(api.named(refused.into())),
         };
         let version = head.text("etag").map(str::to_string);
-        // Not every etag can be a condition, and not every service obeys conditions.
-        if etag.is_some_and(|etag| !version.as_deref().is_some_and(|found| etag::same(found, etag))) {
-            return Err(etag::changed(&name));
-        }
+        check_version(version.as_deref(), etag, &name)?;
         let end = answer.content_length().map(|len| len.saturating_add(from));
         let arriving = Arriving::new(answer, service.policy.stall, format!("{name}: {}", service.host));
         Ok(Some(Begun { reader: Box::new(arriving), end, version }))

@@ -15,6 +15,17 @@ use std::time::Duration;
 /// The maximum size of an answer in bytes, except for contents.
 const MOST: usize = 256 << 20;
 
+/// A place in a bucket or container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The URL without secrets, and without a `/` at its end.
+    pub url: String,
+    /// The name of the bucket or container.
+    pub name: String,
+    /// The prefix of all keys: empty, or ends with `/`.
+    pub prefix: String,
+}
+
 /// The connection to one bucket or container of a service.
 #[derive(Debug)]
 pub struct Service {
@@ -24,8 +35,8 @@ pub struct Service {
     pub auth: Auth,
     /// The server, for messages.
     pub host: String,
-    /// The bucket or container.
-    pub bucket: String,
+    /// The bucket or container, and the root in it.
+    pub bucket: Bucket,
     /// How often and how long to try.
     pub policy: Policy,
     /// Sent with each request.
@@ -266,20 +277,21 @@ impl Service {
             let error = io::Error::new(io::ErrorKind::InvalidData, reason);
             Failed { passes, ..Failed::new(head.status, "", error) }
         };
-        let (passes, code, reason) = match good {
-            Good::Broken(reason) => return invalid(true, format!("{host}: the answer of the service breaks off: {reason}")),
-            Good::Wrong(reason) => {
-                return invalid(false, format!("{host}: the service answered with {} that {reason}", call.asked));
-            }
+        match good {
+            Good::Broken(reason) => invalid(true, format!("{host}: the answer of the service breaks off: {reason}")),
+            Good::Wrong(reason) => invalid(false, format!("{host}: the service answered with {} that {reason}", call.asked)),
             Good::Yes(_) | Good::No => match body.and_then(Said::of) {
                 Some(said) => {
+                    let error = io::Error::other(format!("{host}: the service says {said}"));
                     let passes = ["InternalError", "SlowDown", "ServiceUnavailable"].contains(&said.code.as_str());
-                    (passes, said.code.clone(), format!("{host}: the service says {said}"))
+                    Failed { passes, ..Failed::new(head.status, &said.code, error) }
                 }
-                None => (false, String::new(), self.instead(call, head, body.unwrap_or_default())),
+                None => {
+                    let error = io::Error::other(self.instead(call, head, body.unwrap_or_default()));
+                    Failed { passes: false, ..Failed::new(head.status, "", error) }
+                }
             },
-        };
-        Failed { passes, ..Failed::new(head.status, &code, io::Error::other(reason)) }
+        }
     }
 
     /// Returns a message about an unexpected answer.

@@ -16,6 +16,11 @@ pub fn host_of(address: &str) -> Option<String> {
     Place::parse(scheme, rest).ok().map(|place| place.host)
 }
 
+/// Puts a scheme before an address that has none.
+pub fn with_scheme(address: String, scheme: &str) -> String {
+    if address.contains("://") { address } else { format!("{scheme}://{address}") }
+}
+
 /// Returns the `Authorization` header: from the option `token`, from `auth` (user and password), or from the URL. None if there
 /// is no login.
 ///

@@ -1,17 +1,17 @@
-//! What came where something else was asked for. An answer counts only when it is what was asked for, never for its status
-//! alone: a login page and the console of a service answer everything with 200.
+//! Descriptions of unexpected answers. A good status alone is not enough: a login page and the console of a service answer
+//! everything with 200.
 
 use super::xml;
 use crate::display::printable;
 use reqwest::StatusCode;
 
-/// More of what a service says is not shown, in characters.
+/// The maximum number of characters that are shown of a message of a service.
 const MOST: usize = 200;
 
-/// What [`kind`] calls a page for people.
+/// The description that [`kind`] returns for an HTML page.
 pub(super) const PAGE: &str = "an HTML page";
 
-/// What an answer is, for people. Nothing of its content is shown but the code and the message of an error.
+/// Describes an answer. Of its content only the code and the message of an error are shown.
 pub(super) fn kind(content_type: Option<&str>, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     if is_page(content_type, body) {
@@ -30,7 +30,7 @@ pub(super) fn kind(content_type: Option<&str>, body: &[u8]) -> String {
     }
 }
 
-/// Whether an answer is a page for people. Some services call all their answers `text/html`, the empty ones too.
+/// Whether an answer is an HTML page. Some services call all their answers `text/html`, even empty ones.
 pub(super) fn is_page(content_type: Option<&str>, body: &[u8]) -> bool {
     let start = String::from_utf8_lossy(&body[..body.len().min(256)]).to_ascii_lowercase();
     let start = start.trim_start_matches('\u{feff}').trim_start();
@@ -40,7 +40,7 @@ pub(super) fn is_page(content_type: Option<&str>, body: &[u8]) -> bool {
     is_named_page(content_type) && !start.is_empty() && !start.starts_with('{')
 }
 
-/// Whether an answer says that its body is a page for people.
+/// Whether a content type is that of an HTML page.
 pub(super) fn is_named_page(content_type: Option<&str>) -> bool {
     content_type
         .map(|t| t.trim().to_ascii_lowercase())
@@ -54,7 +54,7 @@ fn is_html(root: &str) -> bool {
     )
 }
 
-/// That something else came than was asked for.
+/// Returns the message about an unexpected answer.
 pub(super) fn instead(asked: &str, status: StatusCode, came: &str) -> String {
     match status.as_u16() {
         200 => format!("the service answered with {came}, not with {asked}"),
@@ -65,14 +65,14 @@ pub(super) fn instead(asked: &str, status: StatusCode, came: &str) -> String {
 
 /// The error that a service sends as XML or JSON.
 pub(super) struct Said {
-    /// As `NoSuchKey`; or the number that Google sends.
+    /// A code such as `NoSuchKey`, or the number that Google sends.
     pub code: String,
-    /// For people.
+    /// The message.
     pub message: String,
 }
 
 impl Said {
-    /// Reads it; None where the body is no error.
+    /// Reads an error. Returns None if the body is something else.
     pub fn of(body: &[u8]) -> Option<Said> {
         let text = std::str::from_utf8(body).ok()?;
         let mut said = Said { code: String::new(), message: String::new() };
@@ -98,7 +98,7 @@ impl std::fmt::Display for Said {
     }
 }
 
-/// The first line, not too long, without what could be a signature: what stands behind `sig=` or `Bearer `, and long words
+/// Returns the first line, cut to [`MOST`] characters, without possible secrets: what follows `sig=` or `Bearer `, and long words
 /// of base64.
 pub(super) fn shortened(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();

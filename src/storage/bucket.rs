@@ -1,18 +1,18 @@
-//! What S3 and Google Cloud Storage have in common: the names in a bucket, and what their refusals mean.
+//! What S3 and Google Cloud Storage have in common: names in a bucket, and the meaning of refusals.
 
 use super::LoginRefused;
 use super::answer::{Said, is_page, shortened};
 use super::retry::may_pass;
 use super::store::{Object, Put, check_key};
 use super::web::api::is_folder;
-use super::web::service::{Call, Failed, Head, Service, named};
+use super::web::service::{Bucket, Call, Failed, Head, Service, named};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use http::Method;
 use std::io;
 
-/// Codes that speak of the credentials, not of what was asked for. (A signature that does not match may be due to a name that the
-/// service writes differently, so it is none.)
+/// Codes about the credentials, not about the request. (`SignatureDoesNotMatch` is not among them: its cause can be a name that
+/// the service writes differently.)
 const LOGIN: [&str; 7] = [
     "ExpiredToken",
     "ExpiredTokenException",
@@ -22,23 +22,12 @@ const LOGIN: [&str; 7] = [
     "RequestTimeTooSkewed",
     "TokenRefreshRequired",
 ];
-/// What arrived was not what was sent.
+/// Codes for a content that was changed on its way.
 const DIGEST: [&str; 3] = ["BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"];
-/// Neither takes longer names, in bytes.
+/// The maximum length of a name in bytes.
 const LONGEST: usize = 1024;
-/// Neither takes more metadata, in bytes of names and values.
+/// The maximum size of metadata in bytes of names and values.
 const MOST_METADATA: usize = 16 << 10;
-
-/// A place in a bucket.
-#[derive(Debug)]
-pub struct Bucket {
-    /// As a person may see it, without a `/` at its end.
-    pub url: String,
-    /// The bucket.
-    pub name: String,
-    /// Before all keys: empty, or ends with `/`.
-    pub prefix: String,
-}
 
 impl Bucket {
     /// Reads `BUCKET/prefix`.
@@ -48,7 +37,7 @@ impl Bucket {
     pub fn parse(scheme: &str, rest: &str) -> Result<Bucket> {
         let rest = rest.trim_end_matches('/');
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        // It stands in addresses as it is.
+        // The name is part of addresses, and is not encoded.
         let is_bucket = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         if name.is_empty() || !name.bytes().all(is_bucket) || matches!(name, "." | "..") {
             return Err(Error::refused(format!("{scheme}://: the URL needs a bucket, as in {scheme}://BUCKET/PREFIX")));
@@ -61,14 +50,14 @@ impl Bucket {
         Ok(Bucket { url, name: name.to_string(), prefix })
     }
 
-    /// The name in the bucket.
+    /// Returns the name of a key in the bucket.
     ///
     /// # Errors
-    /// `InvalidInput` if no object can have it.
+    /// `InvalidInput` if no object can have this name.
     pub fn object(&self, key: &[u8]) -> io::Result<String> {
         let invalid = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         let key = check_key(key)?;
-        // Some servers take its address for that of the bucket, and its deletion for the bucket's.
+        // Some servers take its address for that of the bucket, and would delete the bucket.
         if self.prefix.is_empty() && key == "/" {
             return invalid("a name that is nothing but a /");
         }
@@ -78,7 +67,7 @@ impl Bucket {
         Ok(format!("{}{key}", self.prefix))
     }
 
-    /// Refuses what no object can be: a marker of a folder, and more metadata than the services take.
+    /// Refuses markers of folders, and more metadata than the services accept.
     ///
     /// # Errors
     /// `InvalidInput`.
@@ -111,12 +100,12 @@ impl Bucket {
         named(failed.into(), &printable(self.url.as_bytes()))
     }
 
-    /// The error of a request that needs nothing but the bucket.
+    /// Adds the URL to the error of a request that needs nothing but the bucket.
     pub fn failed_whole(&self, failed: Failed) -> io::Error {
         self.failed(self.of_bucket(failed))
     }
 
-    /// The same without the URL, which listings get at their end.
+    /// Like [`Bucket::failed_whole`], but without the URL, which listings add themselves.
     pub fn of_bucket(&self, failed: Failed) -> io::Error {
         match (failed.status, &*failed.code) {
             (404, "" | "404") => missing(&self.name),
@@ -129,8 +118,8 @@ fn missing(bucket: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("there is no bucket {}", printable(bucket.as_bytes())))
 }
 
-/// The error of an answer that is no success. Its status is kept only where the service itself speaks; a page for people, and
-/// what else may stand before the service, says nothing about objects.
+/// Returns the error for an answer that reports a failure. Its status counts only if the answer is from the service: an HTML page
+/// of a proxy says nothing about objects.
 pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
     let (status, host) = (head.status, &service.host);
     let said = Said::of(body);
@@ -147,9 +136,9 @@ pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Fail
         return known(io::ErrorKind::Other, format!("{host}: the service says {status}{code}"));
     }
     if call.method == Method::HEAD {
-        // Of an error the answer to HEAD has the status alone.
+        // The answer to a failed HEAD has only the status.
         return match status.as_u16() {
-            404 => known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket)),
+            404 => known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket.name)),
             403 => {
                 known(kind, format!("{host}: the service says {status}: access denied, and nothing more (HEAD has no reasons)"))
             }
@@ -164,9 +153,9 @@ pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Fail
         return unknown(if is_answer { service.instead(call, head, body) } else { format!("{host}: the service says {status}") });
     };
     match status.as_u16() {
-        _ if code == "NoSuchBucket" => Failed::new(status, code, missing(&service.bucket)),
+        _ if code == "NoSuchBucket" => Failed::new(status, code, missing(&service.bucket.name)),
         404 if matches!(code, "NoSuchKey" | "404") => {
-            known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket))
+            known(io::ErrorKind::NotFound, format!("not found in the bucket {}", service.bucket.name))
         }
         404 => known(io::ErrorKind::NotFound, said.to_string()),
         403 => known(kind, said.to_string()),

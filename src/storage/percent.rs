@@ -1,11 +1,11 @@
-//! Names as URLs have them. (Fuzz targets take this file alone.)
+//! Percent-encoding of names in URLs. (Fuzz targets take this file alone.)
 
-/// Percent-encodes a path, so that a URL has exactly these bytes; `/` stays.
+/// Percent-encodes a path, so that a URL means exactly these bytes. `/` is kept.
 pub fn encode(path: &str) -> String {
     encoded(path, |byte| byte == b'/')
 }
 
-/// Percent-encodes what is one part of a path or query: all but letters, digits and `-._~`.
+/// Percent-encodes one part of a path or query: everything but letters, digits and `-._~`.
 pub fn encode_all(part: &str) -> String {
     encoded(part, |_| false)
 }
@@ -22,7 +22,7 @@ fn encoded(text: &str, stays: fn(u8) -> bool) -> String {
     out
 }
 
-/// The bytes that a percent-encoded text stands for; a `%` without two hex digits stays.
+/// Decodes a percent-encoded text. A `%` without two hex digits is kept.
 pub fn decode(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

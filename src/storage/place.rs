@@ -3,15 +3,15 @@
 use super::percent::decode;
 use crate::error::{Error, Result};
 
-/// A server and a path on it, out of what is behind `scheme://`.
+/// A server and a path on it, from the part of a URL after `scheme://`.
 pub struct Place {
-    /// Before the `@`, percent-decoded.
+    /// The user, percent-decoded.
     pub user: Option<String>,
-    /// Behind the `:` of that, percent-decoded.
+    /// The password, percent-decoded.
     pub password: Option<String>,
-    /// The name or address, with its port.
+    /// The name or address, with the port.
     pub host: String,
-    /// From the first `/` behind the host on, as it was given, without `/` at its end; empty for the root.
+    /// The path as it was given, with a `/` at its start and none at its end; empty for the root.
     pub path: String,
 }
 
@@ -19,12 +19,12 @@ impl Place {
     /// Reads `[user[:password]@]HOST[:PORT][/path]`.
     ///
     /// # Errors
-    /// If there is no host, or it has characters that no host has.
+    /// If there is no host, or it has characters that no host can have.
     pub fn parse(scheme: &str, rest: &str) -> Result<Place> {
         let (server, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (login, host) = server.rsplit_once('@').map_or((None, server), |(login, host)| (Some(login), host));
         let is_odd = |c: char| !c.is_alphanumeric() && !matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-        // What begins with `-` could be taken for an option of ssh.
+        // ssh could take a host that begins with `-` for an option.
         if host.is_empty() || host.starts_with([':', '-']) || host.contains(is_odd) {
             return Err(Error::refused(format!("{scheme}://: the URL needs a host, as in {scheme}://HOST/PATH")));
         }

@@ -1,5 +1,5 @@
-//! Which servers are trusted, and why one is not. The system's certificates are (or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`,
-//! where these are set), and those of the variables that other tools of a service look at, too.
+//! Trusted certificates: those of the system (or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, if these are set), and those of the
+//! variables that other tools for a service read.
 
 use super::variable;
 use reqwest::{Certificate, ClientBuilder};
@@ -7,10 +7,10 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-/// A client that trusts what these variables name, too: a file of certificates in PEM, or a folder of such files.
+/// Adds the certificates that these variables name: a file of certificates in PEM, or a folder of such files.
 ///
 /// # Errors
-/// If one is set, and there are no certificates.
+/// If a variable is set, and there are no certificates.
 pub(super) fn trusting(mut builder: ClientBuilder, variables: &[&str]) -> io::Result<ClientBuilder> {
     for name in variables {
         let Some(path) = variable(name) else { continue };
@@ -25,26 +25,21 @@ pub(super) fn trusting(mut builder: ClientBuilder, variables: &[&str]) -> io::Re
 
 fn certificates(path: &OsStr) -> io::Result<Vec<Certificate>> {
     let path = Path::new(path);
-    let read = |path: &Path| -> io::Result<Vec<Certificate>> {
-        let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "no certificates in PEM");
-        Certificate::from_pem_bundle(&std::fs::read(path)?).map_err(invalid)
-    };
+    let none = || io::Error::new(io::ErrorKind::InvalidData, "no certificates in PEM");
+    let read = |path: &Path| Certificate::from_pem_bundle(&std::fs::read(path)?).map_err(|_| none());
     let mut all = Vec::new();
     if path.is_dir() {
         for entry in std::fs::read_dir(path)? {
-            // Folders of certificates hold links and lists of revoked ones as well.
+            // Folders of certificates contain other files as well, such as lists of revoked certificates.
             all.extend(read(&entry?.path()).unwrap_or_default());
         }
     } else {
         all = read(path)?;
     }
-    match all.is_empty() {
-        true => Err(io::Error::new(io::ErrorKind::InvalidData, "no certificates in PEM")),
-        false => Ok(all),
-    }
+    if all.is_empty() { Err(none()) } else { Ok(all) }
 }
 
-/// What is to be said where a certificate is refused; None of all other failures. `text` is what the library says.
+/// Returns the message for a refused certificate, or None for another failure. `text` is the message of the library.
 pub(super) fn refused(text: &str) -> Option<String> {
     let cause = text.strip_prefix("invalid peer certificate: ")?;
     let advice = "name a file with the right one in SSL_CERT_FILE, or for S3 in AWS_CA_BUNDLE";

@@ -1,11 +1,10 @@
 //! Uploads to S3 and Google Cloud Storage: small objects in one request, large ones in pieces that become an object at the end.
 
-use super::bucket::Bucket;
 use super::intake::altered;
 use super::runtime::block_on;
 use super::store::{Body, Object, Put};
 use super::web::api::Api;
-use super::web::service::{Call, Failed, Good, Head};
+use super::web::service::{Bucket, Call, Failed, Good, Head};
 use super::web::upload::Pieces;
 use crate::digest::Md5;
 use std::io;
@@ -15,8 +14,6 @@ use std::sync::Arc;
 pub struct Upload<'a, A> {
     /// The service.
     pub api: &'a Arc<A>,
-    /// The bucket.
-    pub bucket: &'a Bucket,
     /// The name in the bucket.
     pub name: &'a str,
     /// The key below the root.
@@ -51,7 +48,7 @@ where
     /// was sent, it is deleted.
     pub fn put(&self, body: Body<'_>) -> io::Result<bool> {
         let mut pieces = Pieces::new(body, self.how, self.sizes())?;
-        self.bucket.check_put(self.name, pieces.is_empty(), self.how)?;
+        self.bucket().check_put(self.name, pieces.is_empty(), self.how)?;
         if let Some((body, md5, size)) = pieces.single()? {
             return self.put_whole(body, md5, size);
         }
@@ -70,6 +67,11 @@ where
 }
 
 impl<A: Api> Upload<'_, A> {
+    /// The bucket.
+    pub fn bucket(&self) -> &Bucket {
+        &self.api.service().bucket
+    }
+
     /// Looks at the object that is stored now.
     pub fn there(&self) -> io::Result<Option<Object>> {
         block_on(self.api.stat(self.name, self.key))?
@@ -99,7 +101,7 @@ impl<A: Api> Upload<'_, A> {
                 _ => {}
             }
         }
-        Err(self.bucket.failed_whole(failed))
+        Err(self.bucket().failed_whole(failed))
     }
 
     /// Deletes an object that is not what was sent.

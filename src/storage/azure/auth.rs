@@ -1,4 +1,4 @@
-//! Where credentials come from.
+//! Sources of credentials.
 
 use super::config::{Config, Secret};
 use crate::storage::retry::Policy;
@@ -14,12 +14,12 @@ use reqwest::Client;
 use std::io;
 use std::time::Duration;
 
-/// A machine outside of Azure has no metadata service, and often nothing there that would say so.
+/// The time limit to connect to the metadata service. Outside of Azure nothing answers at its address.
 const METADATA_LIMIT: Duration = Duration::from_secs(2);
-/// What to do where nothing is found.
+/// The message if no source has credentials.
 const MISSING: &str = "no credentials: give account_key, sas_token, connection_string or anon, or log in with az login";
 
-/// The signatures of a root. Nothing is asked of any service yet.
+/// Returns what signs the requests for a root. No request is sent yet.
 ///
 /// # Errors
 /// If the certificates of this machine can't be read.
@@ -42,7 +42,7 @@ pub fn auth(config: &Config, client: &Client) -> io::Result<Auth> {
     })
 }
 
-/// What this machine is allowed to: first what was set up on purpose, last what is asked of the network.
+/// The credentials of this machine: first those that a user has set up, last those that a service of the network gives.
 fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Credential>> {
     let client = web::build(Client::builder().no_proxy(), METADATA_LIMIT, &[])?;
     let named = identity.is_some();
@@ -51,7 +51,7 @@ fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Creden
         None => Vec::new(),
     };
     let context = context(client, patience()).with_env(Variables(variables));
-    let metadata = Within { context, provider: ImdsCredentialProvider::new() };
+    let metadata = Metadata { context, provider: ImdsCredentialProvider::new() };
     let chain = ProvideCredentialChain::new()
         .push(ClientSecretCredentialProvider::new())
         .push(ClientCertificateCredentialProvider::new())
@@ -61,17 +61,17 @@ fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Creden
     Ok(if named { chain.push_front(metadata) } else { chain.push(metadata) })
 }
 
-/// A provider that looks through other windows than the rest of its chain.
+/// The metadata service, which is asked with another context than the rest of the chain.
 #[derive(Debug)]
-struct Within<P> {
+struct Metadata {
     context: Context,
-    provider: P,
+    provider: ImdsCredentialProvider,
 }
 
-impl<P: ProvideCredential> ProvideCredential for Within<P> {
-    type Credential = P::Credential;
+impl ProvideCredential for Metadata {
+    type Credential = Credential;
 
-    async fn provide_credential(&self, _: &Context) -> reqsign_core::Result<Option<P::Credential>> {
+    async fn provide_credential(&self, _: &Context) -> reqsign_core::Result<Option<Credential>> {
         self.provider.provide_credential(&self.context).await
     }
 }

@@ -1,15 +1,17 @@
-//! Which account, endpoint and credential: from the URL, the options (names of adlfs), and the environment.
+//! Settings: account, endpoint and credential from the URL, the options (names of adlfs), and the environment.
 
 use super::super::{Options, check_key};
 use crate::display::printable;
 use crate::error::{Error, Result};
+use crate::storage::web::service::Bucket;
+use crate::storage::web::with_scheme;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 
-/// The options of adlfs. The last line has those that mean nothing here.
+/// The options of adlfs. Those from `assume_container_exists` on have no effect here, apart from `location_mode`, which is checked.
 const KNOWN: [&str; 22] = [
     "account_host",
     "account_key",
@@ -42,7 +44,7 @@ const EMULATOR: [&str; 3] = [
     "http://127.0.0.1:10000/devstoreaccount1",
 ];
 
-/// How requests are allowed.
+/// The credential.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
     /// An account key, base64.
@@ -51,21 +53,21 @@ pub enum Secret {
     Sas(String),
     /// An application of Entra ID.
     Application {
-        /// The directory it lives in.
+        /// The directory of the application.
         tenant: String,
         /// Its id.
         client: String,
         /// Its password.
         secret: String,
     },
-    /// Not at all: public containers.
+    /// No credential: public containers.
     Nothing,
-    /// Whatever this machine is allowed: variables, workload identity, `az login`, managed identity. With the client id of a
-    /// managed identity, that one first.
+    /// The credentials of this machine: variables, workload identity, `az login`, managed identity. With the client id of a
+    /// managed identity, this one first.
     Machine(Option<String>),
 }
 
-/// Tells the kind only.
+/// Shows only the kind.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -78,35 +80,29 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// All that is to be known of a root.
+/// The settings of a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The URL as it may be shown.
-    pub url: String,
-    /// The account; empty where only an endpoint is known, and none is needed.
+    /// The container, and the root in it.
+    pub root: Bucket,
+    /// The account; empty if only an endpoint is known and no account is needed.
     pub account: String,
     /// `https://ACCOUNT.blob.core.windows.net`, or another one; without a `/` at the end.
     pub endpoint: String,
-    /// The container.
-    pub container: String,
-    /// Empty, or with a `/` at its end.
-    pub prefix: String,
-    /// How requests are allowed.
+    /// The credential.
     pub secret: Secret,
-    /// Seconds until a connection has to stand, where told.
+    /// The time limit to connect in seconds, if it is set.
     pub connect_timeout: Option<u64>,
-    /// Seconds without a byte after which a connection counts as broken, where told.
+    /// The seconds without a byte after which a connection counts as broken, if they are set.
     pub read_timeout: Option<u64>,
-    /// Blocks of one upload on their way at the same time, where told.
+    /// The number of blocks of one upload that are sent at the same time, if it is set.
     pub concurrency: Option<usize>,
 }
 
-/// What a URL says.
+/// The parts of a URL.
 struct Place {
-    url: String,
-    container: String,
-    prefix: String,
-    /// Account and endpoint, of a URL with a host.
+    root: Bucket,
+    /// Account and endpoint of a URL with a host.
     host: Option<(String, String)>,
 }
 
@@ -129,17 +125,15 @@ fn place(scheme: &str, rest: &str) -> Result<Place> {
     if !container.chars().all(letters) {
         return refuse("a container's name has only letters, digits and -");
     }
-    let host = match host.map(|host| (host, host.split_once('.'))) {
-        None => None,
-        Some((_, Some((account, service)))) if !account.is_empty() && account.chars().all(letters) => {
-            let suffix = service.strip_prefix("dfs.").or_else(|| service.strip_prefix("blob."));
-            let clean = |s: &&str| s.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
-            match suffix.filter(clean) {
-                Some(suffix) => Some((account.to_string(), format!("https://{account}.blob.{suffix}"))),
-                None => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
-            }
-        }
-        Some(_) => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
+    let of_host = |host: &str| {
+        let (account, service) = host.split_once('.').filter(|(name, _)| !name.is_empty() && name.chars().all(letters))?;
+        let suffix = service.strip_prefix("dfs.").or_else(|| service.strip_prefix("blob."))?;
+        let is_clean = suffix.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+        is_clean.then(|| (account.to_string(), format!("https://{account}.blob.{suffix}")))
+    };
+    let host = match host.map(of_host) {
+        Some(None) => return refuse("the host is not ACCOUNT.dfs.core.windows.net or the like"),
+        host => host.flatten(),
     };
     if !folder.is_empty()
         && let Err(e) = check_name(folder.as_bytes())
@@ -147,8 +141,7 @@ fn place(scheme: &str, rest: &str) -> Result<Place> {
         return refuse(&e.to_string());
     }
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let container = container.to_string();
-    Ok(Place { container, prefix, host, url })
+    Ok(Place { root: Bucket { url, name: container.to_string(), prefix }, host })
 }
 
 /// The parts of a connection string that matter here.
@@ -170,7 +163,7 @@ impl Connection {
     }
 }
 
-/// Reads `Name=value;Name=value`. None if it is none, or has neither an account nor an endpoint.
+/// Reads `Name=value;Name=value`. Returns None if the text is something else, or has neither an account nor an endpoint.
 fn connection(text: &str) -> Option<Connection> {
     let mut parts = HashMap::new();
     for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
@@ -202,11 +195,12 @@ fn key_or_sas(text: &str) -> Secret {
     if text.starts_with('?') || text.contains('&') { Secret::Sas(without_mark(text)) } else { Secret::Key(text.to_string()) }
 }
 
-/// Puts together what the URL, the options and the environment say. What is said nearer to the user counts: the URL and the
-/// options before the environment; a credential of another account in the environment is not used.
+/// Reads the URL, the options and the environment. The URL and the options take precedence over the environment; a credential of
+/// another account in the environment is not used.
 ///
 /// # Errors
-/// If there is no container or no account, options are unknown or contradict the URL, or a key or string is none.
+/// If there is no container or no account, if options are unknown or contradict the URL, or if a key or connection string is
+/// malformed.
 pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config> {
     options.check(&KNOWN, scheme)?;
     let place = place(scheme, rest)?;
@@ -216,13 +210,11 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
     let sources = Sources::new(&place, options, environment)?;
     let (account, endpoint) = (sources.account(), sources.endpoint(&place)?);
     let secret = sources.secret()?;
-    check(&place.url, &endpoint, account.as_deref(), &secret)?;
+    check(&place.root.url, &endpoint, account.as_deref(), &secret)?;
     Ok(Config {
-        url: place.url,
+        root: place.root,
         account: account.unwrap_or_default(),
         endpoint,
-        container: place.container,
-        prefix: place.prefix,
         secret,
         connect_timeout: options.number("connection_timeout")?,
         read_timeout: options.number("read_timeout")?,
@@ -230,15 +222,15 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
     })
 }
 
-/// Where things may be said.
+/// The sources of settings.
 struct Sources<'a> {
     options: &'a Options,
     environment: &'a dyn Fn(&str) -> Option<String>,
-    /// The account of the URL and the options, where one is told.
-    told: Option<String>,
+    /// The account of the URL and the options, if they name one.
+    given_account: Option<String>,
     /// The connection string of the options.
     given: Connection,
-    /// That of the environment, if it is of the account that is told.
+    /// The connection string of the environment, unless it is for another account.
     found: Connection,
 }
 
@@ -249,8 +241,8 @@ impl<'a> Sources<'a> {
                 .ok_or_else(|| options.wrong("connection_string", "Name=value;Name=value with an AccountName"))?,
             None => Connection::default(),
         };
-        let told = told(place, &given, options)?;
-        let mut sources = Sources { options, environment, told, given, found: Connection::default() };
+        let given_account = given_account(place, &given, options)?;
+        let mut sources = Sources { options, environment, given_account, given, found: Connection::default() };
         sources.found = sources.found()?;
         Ok(sources)
     }
@@ -265,17 +257,17 @@ impl<'a> Sources<'a> {
         };
         let found = connection(&text);
         let found = found.ok_or_else(|| Error::refused("AZURE_STORAGE_CONNECTION_STRING: no Name=value;Name=value"))?;
-        // An option beats the environment: a credential that was given is not for an emulator.
+        // An option takes precedence over the environment: a credential of the options is not for an emulator.
         let by_options = ["account_key", "credential", "sas_token", "client_secret"];
         let by_options = by_options.iter().any(|key| self.options.value(key).is_some());
-        let is_other = self.told.is_some() && found.account.is_some() && found.account != self.told;
-        // An emulator stands for whatever account is named.
+        let is_other = self.given_account.is_some() && found.account.is_some() && found.account != self.given_account;
+        // An emulator stands for any account.
         Ok(if is_other && (!found.is_emulator() || by_options) { Connection::default() } else { found })
     }
 
     fn account(&self) -> Option<String> {
         let stand_in = self.found.account.clone().filter(|_| self.found.is_emulator());
-        stand_in.or(self.told.clone()).or_else(|| self.found.account.clone()).or_else(|| self.named())
+        stand_in.or(self.given_account.clone()).or_else(|| self.found.account.clone()).or_else(|| self.named())
     }
 
     /// The account of the environment.
@@ -285,14 +277,14 @@ impl<'a> Sources<'a> {
 
     fn endpoint(&self, place: &Place) -> Result<String> {
         let host = self.options.text("account_host")?;
-        let host = host.map(|host| if host.contains("://") { host } else { format!("https://{host}") });
+        let host = host.map(|host| with_scheme(host, "https"));
         let usual = || self.account().map(|account| format!("https://{account}.blob.core.windows.net"));
         let of_url = place.host.clone().map(|(_, endpoint)| endpoint);
         let given = self.given.endpoint.clone().or(host).or_else(|| self.found.endpoint.clone());
         let Some(endpoint) = given.or(of_url).or_else(usual) else {
             let help =
                 "account_name or connection_string in the storage options, or AZURE_STORAGE_ACCOUNT_NAME in the environment";
-            return Err(Error::advise(format!("{}: which account?", printable(place.url.as_bytes())), help));
+            return Err(Error::advise(format!("{}: which account?", printable(place.root.url.as_bytes())), help));
         };
         Ok(endpoint.trim_end_matches('/').to_string())
     }
@@ -321,9 +313,9 @@ impl<'a> Sources<'a> {
     }
 
     fn of_environment(&self) -> Option<Secret> {
-        // A key of one account is not to be sent to another one.
+        // The key of one account must not be sent to another one.
         let named = self.named();
-        let is_same = self.told.is_none() || named.is_none() || named == self.told;
+        let is_same = self.given_account.is_none() || named.is_none() || named == self.given_account;
         let key = || self.variable(&["ACCOUNT_KEY", "KEY"]).filter(|_| is_same).map(Secret::Key);
         let sas = || self.variable(&["SAS_TOKEN"]).filter(|_| is_same).map(|sas| Secret::Sas(without_mark(&sas)));
         let [tenant, client, secret] = ["TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"].map(|name| self.variable(&[name]));
@@ -331,15 +323,15 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The account that the URL, the connection string and the options name, all the same one.
-fn told(place: &Place, given: &Connection, options: &Options) -> Result<Option<String>> {
+/// Returns the account that the URL, the connection string and the options name. All have to name the same one.
+fn given_account(place: &Place, given: &Connection, options: &Options) -> Result<Option<String>> {
     let of_url = place.host.clone().map(|(account, _)| account);
-    let mut told = [of_url, given.account.clone(), options.text("account_name")?].into_iter().flatten();
-    let account = told.next();
-    if let Some(other) = told.find(|other| Some(other) != account.as_ref()) {
+    let mut named = [of_url, given.account.clone(), options.text("account_name")?].into_iter().flatten();
+    let account = named.next();
+    if let Some(other) = named.find(|other| Some(other) != account.as_ref()) {
         let account = account.unwrap_or_default();
         let reason =
-            format!("{}: two accounts: {} and {}", place.url, printable(account.as_bytes()), printable(other.as_bytes()));
+            format!("{}: two accounts: {} and {}", place.root.url, printable(account.as_bytes()), printable(other.as_bytes()));
         return Err(Error::advise(reason, "the account of the URL, account_name and connection_string have to be the same"));
     }
     Ok(account)
@@ -355,7 +347,7 @@ fn is_loopback(endpoint: &str) -> bool {
     host == "localhost" || host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// What would fail with each request fails here, and says why.
+/// Refuses settings with which each request would fail.
 fn check(url: &str, endpoint: &str, account: Option<&str>, secret: &Secret) -> Result<()> {
     let refuse = |reason: &str| Err(Error::refused(format!("{}: {reason}", printable(url.as_bytes()))));
     let plain = |uri: &http::Uri| uri.query().is_none() && uri.authority().is_some_and(|a| !a.as_str().contains('@'));

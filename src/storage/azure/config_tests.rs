@@ -28,7 +28,7 @@ fn urls_name_container_and_folder_literally() {
         ("abfss://box@me.dfs.core.windows.net/a", "box", "a/", "abfss://box@me.dfs.core.windows.net/a"),
     ] {
         let c = read(url, KEYED, &[]).unwrap();
-        assert_eq!((&*c.container, &*c.prefix, &*c.url), (container, prefix, shown));
+        assert_eq!((&*c.root.name, &*c.root.prefix, &*c.root.url), (container, prefix, shown));
         assert_eq!(c.endpoint, "https://me.blob.core.windows.net", "{url}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the service says, as errors of one line without secrets.
+//! Refusals of the service, as errors of one line without secrets.
 
 use crate::display::printable;
 use crate::storage::LoginRefused;
@@ -7,7 +7,7 @@ use crate::storage::web::service::Failed;
 use http::StatusCode;
 use std::io::{self, ErrorKind};
 
-/// An answer that is no success. `code` is from its header, `body` what came with it.
+/// Returns the error for an answer that reports a failure. `code` is from a header.
 pub fn answered(status: StatusCode, code: Option<&str>, body: &[u8], container: &str) -> Failed {
     let said = super::xml::error(body);
     let (answer, status) = (status, status.as_u16());
@@ -35,11 +35,11 @@ pub fn answered(status: StatusCode, code: Option<&str>, body: &[u8], container: 
     if let Some(advice) = advice(status, &code) {
         line = line + "; " + advice;
     }
-    // "Server failed to authenticate the request": whatever it was, all others fare the same.
+    // "Server failed to authenticate the request": all other requests would fail, too.
     let is_login = status == 401 || matches!(&*code, "AuthenticationFailed" | "InvalidAuthenticationInfo");
     let error = if is_login { LoginRefused(line).into() } else { io::Error::new(kind, line) };
     let failed = Failed::new(answer, &code, error);
-    // A body that did not arrive as it was sent may arrive well next time.
+    // A body that was changed on its way can arrive unchanged next time.
     Failed { passes: failed.passes || code == "Md5Mismatch", ..failed }
 }
 

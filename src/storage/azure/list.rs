@@ -1,4 +1,4 @@
-//! Listings, page by page, and what is told of a blob.
+//! Listings, page by page, and the properties of a blob.
 
 use super::document;
 use super::request::{Requests, is_blob, is_done};
@@ -34,7 +34,7 @@ pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<
             return Good::No;
         }
         match xml::page(body) {
-            Ok(page) => check(page, &requests.service.bucket, prefix, token),
+            Ok(page) => check(page, &requests.service.bucket.name, prefix, token),
             Err(malformed) => Good::Wrong(format!("can't be read: {malformed}")),
         }
     };
@@ -43,16 +43,16 @@ pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<
     Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
 }
 
-/// "ContainerName", "Prefix", "Marker" and "NextMarker" are in the response's syntax; an answer to another question repeats another
-/// one. The emulator leaves out what is empty.
+/// Refuses the answer to another request. The response repeats "ContainerName", "Prefix" and "Marker"; the emulator leaves out what
+/// is empty.
 fn check(page: xml::Page, container: &str, prefix: &str, marker: &str) -> Good<xml::Page> {
     let wrong = |reason: &str| Good::Wrong(reason.to_string());
-    if page.container.as_ref().is_some_and(|told| !told.is_empty() && told != container) {
+    if page.container.as_ref().is_some_and(|found| !found.is_empty() && found != container) {
         return wrong("is that of another container");
     }
     // XML changes line breaks, and can't hold other control characters.
     let is_plain = !prefix.contains(char::is_control);
-    if is_plain && page.prefix.as_ref().is_some_and(|told| told != prefix) {
+    if is_plain && page.prefix.as_ref().is_some_and(|found| found != prefix) {
         return wrong("is that of another folder");
     }
     match &page.marker {
@@ -61,15 +61,15 @@ fn check(page: xml::Page, container: &str, prefix: &str, marker: &str) -> Good<x
     }
 }
 
-/// What a HEAD says of a blob; None where none is, or a folder.
+/// Looks at a blob with a HEAD request. Returns None if there is none, or only a folder.
 ///
 /// # Errors
-/// If the container does not exist, or the service can't be asked.
+/// If the container does not exist, or the request fails.
 pub async fn stat(requests: &Requests, blob: &str, key: &[u8]) -> io::Result<Option<Object>> {
     let call = requests.call(Method::HEAD, Some(blob), &[], "what it knows of a blob");
-    let read = |head: &Head, _: &[u8]| match is_done(head, 200) && is_blob(head) {
-        true => Good::Yes(of_headers(blob, &head.headers)),
-        false => Good::No,
+    let read = |head: &Head, _: &[u8]| {
+        let is_known = is_done(head, 200) && is_blob(head);
+        if is_known { Good::Yes(of_headers(blob, &head.headers)) } else { Good::No }
     };
     match requests.service.ask(&call, read).await {
         Ok(blob) if is_folder(&blob) => Ok(None),
@@ -79,7 +79,7 @@ pub async fn stat(requests: &Requests, blob: &str, key: &[u8]) -> io::Result<Opt
     }
 }
 
-/// The headers of a blob, as if they stood in a listing.
+/// Returns the headers of a blob in the form of a listing.
 fn of_headers(name: &str, headers: &HeaderMap) -> Blob {
     let names = [
         ("content-length", "Content-Length"),
@@ -108,8 +108,8 @@ fn of_headers(name: &str, headers: &HeaderMap) -> Blob {
     Blob { name: name.to_string(), properties, metadata: Some(metadata.collect()) }
 }
 
-/// Whether it stands for a folder: by what accounts with folders say, by what tools without them write, by its name. None of these
-/// has bytes: a blob with some is none, whatever it is marked as.
+/// Whether a blob stands for a folder: by the property that accounts with folders have, by the metadata that tools write in other
+/// accounts, or by its name. A blob with content is no folder, no matter how it is marked.
 fn is_folder(blob: &Blob) -> bool {
     let is = |name: &str, value: &str| blob.properties.get(name).is_some_and(|v| v == value);
     let mut marks = blob.metadata.iter().flatten();
@@ -130,7 +130,7 @@ fn object(key: Vec<u8>, blob: &Blob) -> io::Result<Object> {
         key,
         size,
         modified: get("Last-Modified").and_then(date).map(Time::from),
-        // Listings of the service have it without quotes, headers and those of the emulator with them; conditions need them.
+        // Listings of the service have no quotes here, but headers and the emulator have; conditions need quotes.
         etag: get("Etag").and_then(etag::condition),
         md5: get("Content-MD5").and_then(web::base64_md5),
         more: more(blob),

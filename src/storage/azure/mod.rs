@@ -22,7 +22,7 @@ use http::{HeaderValue, Method};
 use std::io;
 use std::sync::Arc;
 
-/// Opens `scheme://rest`. Nothing is asked of the service yet.
+/// Opens `scheme://rest`. No request is sent yet.
 ///
 /// # Errors
 /// If the URL has no container, the account is not known, or options are wrong.
@@ -33,7 +33,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 }
 
 impl Api for Requests {
-    /// The service promises nothing, accounts with folders have another order, and the emulator's is that of UTF-16.
+    /// The service promises no order, accounts with folders have another one, and the emulator uses that of UTF-16.
     const ORDERED: bool = false;
     const MOST: usize = 256;
 
@@ -41,12 +41,8 @@ impl Api for Requests {
         &self.service
     }
 
-    fn root(&self) -> (&str, &str) {
-        (&self.url, &self.prefix)
-    }
-
     fn name(&self, key: &[u8]) -> io::Result<String> {
-        Ok(format!("{}{}", self.prefix, config::check_name(key)?))
+        Ok(format!("{}{}", self.service.bucket.prefix, config::check_name(key)?))
     }
 
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
@@ -99,7 +95,7 @@ impl Api for Requests {
         }
     }
 
-    /// The service's words suffice.
+    /// The messages of the service are clear without the root.
     fn named(&self, e: io::Error) -> io::Error {
         e
     }

@@ -1,4 +1,4 @@
-//! The requests that the service knows, and which answers are its own.
+//! Requests to the service, and which answers are from the service itself.
 
 use super::auth::auth;
 use super::config::Config;
@@ -15,30 +15,26 @@ use tokio::sync::Semaphore;
 
 /// The version of the protocol.
 const VERSION: &str = "2023-11-03";
-/// Blocks of one upload on their way at the same time.
+/// The number of blocks of one upload that are sent at the same time.
 const IN_FLIGHT: usize = 4;
-/// Blocks of all uploads of a store on their way at the same time.
+/// The number of blocks of all uploads of a store that are sent at the same time.
 const ALL_IN_FLIGHT: usize = 8;
 
 /// Requests to one container.
 #[derive(Debug)]
 pub struct Requests {
-    /// The way to it.
+    /// The connection.
     pub service: Arc<Service>,
-    /// The root as it may be shown.
-    pub url: String,
-    /// Before all keys: empty, or with a `/` at its end.
-    pub prefix: String,
     /// The address of the container.
     base: String,
-    /// Blocks of one upload on their way at the same time.
+    /// The number of blocks of one upload that are sent at the same time.
     pub in_flight: usize,
-    /// One for each block of all uploads that may be on its way, which bounds the memory.
+    /// One permit for each block of all uploads that can be sent at the same time, which bounds the memory.
     pub slots: Arc<Semaphore>,
 }
 
 impl Requests {
-    /// For a root. Nothing is sent yet.
+    /// Prepares requests for a root. No request is sent yet.
     ///
     /// # Errors
     /// If the certificates of this machine can't be read.
@@ -47,23 +43,22 @@ impl Requests {
             policy.stall = Duration::from_secs(seconds);
         }
         let connect = Duration::from_secs(config.connect_timeout.filter(|s| *s > 0).unwrap_or(10));
-        // Redirections would carry the credential elsewhere.
+        // A redirection would send the credential to another server.
         let client = reqwest::Client::builder().redirect(redirect::Policy::none()).http1_only();
         let client = web::build(client, connect, &[])?;
         let auth = auth(&config, &client)?;
         let host = config.endpoint.split_once("://").map_or(&*config.endpoint, |(_, rest)| rest);
         let host = host.split('/').next().unwrap_or_default().to_string();
-        let base = format!("{}/{}", config.endpoint, config.container);
+        let base = format!("{}/{}", config.endpoint, config.root.name);
         let in_flight = config.concurrency.unwrap_or(IN_FLIGHT).clamp(1, 64);
         let slots = Arc::new(Semaphore::new(in_flight.max(ALL_IN_FLIGHT)));
-        let bucket = config.container;
-        let service = Service { client, auth, host, bucket, policy, headers: HeaderMap::new(), refusal };
+        let service = Service { client, auth, host, bucket: config.root, policy, headers: HeaderMap::new(), refusal };
         let service = Arc::new(service);
-        Ok(Requests { service, url: config.url, prefix: config.prefix, base, in_flight, slots })
+        Ok(Requests { service, base, in_flight, slots })
     }
 
-    /// A request about a blob, or with its name None about the container. `asked` is what its answer is to be. Parameters without
-    /// a value are left out, because their signature would be wrong.
+    /// Returns a request about a blob, or about the container if the name is None. `asked` names the expected answer. Parameters
+    /// without a value are left out, because their signature would be wrong.
     pub fn call(&self, method: Method, blob: Option<&str>, query: &[(&str, &str)], asked: &'static str) -> Call {
         self.bare(method, blob, query, asked).header("x-ms-version", VERSION)
     }
@@ -88,13 +83,13 @@ impl Requests {
             status => {
                 let code = Some(&*code).filter(|c| !c.is_empty());
                 let status = http::StatusCode::from_u16(status).ok()?;
-                Some(Err(errors::answered(status, code, part.body.as_bytes(), &self.service.bucket).error))
+                Some(Err(errors::answered(status, code, part.body.as_bytes(), &self.service.bucket.name).error))
             }
         }
     }
 }
 
-/// Whether an answer is the service's own and has the status of one that did it: "Status Code" of each operation in its
+/// Whether an answer is from the service itself and has the status of success: "Status Code" of each operation in its
 /// documentation.
 pub fn is_done(head: &Head, status: u16) -> bool {
     head.status == status && is_own(head)
@@ -104,7 +99,7 @@ fn is_own(head: &Head) -> bool {
     head.text("x-ms-request-id").is_some()
 }
 
-/// Get Blob and Get Blob Properties always tell of what type a blob is.
+/// Whether an answer is about a blob: Get Blob and Get Blob Properties always return the type of a blob.
 pub fn is_blob(head: &Head) -> bool {
     is_own(head) && head.text("x-ms-blob-type").is_some()
 }
@@ -112,7 +107,7 @@ pub fn is_blob(head: &Head) -> bool {
 /// Returns the error for an answer that reports a failure. What other servers answer counts only if it may pass, or denies access.
 fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
     if is_own(head) || may_pass(head.status.as_u16()) {
-        return errors::answered(head.status, head.text("x-ms-error-code"), body, &service.bucket);
+        return errors::answered(head.status, head.text("x-ms-error-code"), body, &service.bucket.name);
     }
     let kind = match head.status.as_u16() {
         401 | 403 | 407 => io::ErrorKind::PermissionDenied,

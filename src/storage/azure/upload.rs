@@ -16,21 +16,21 @@ use std::io;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// What lies in memory already is put in one request up to this size; beyond it, a broken connection would lose too much.
+/// A body in memory is put in one request up to this size in bytes. With more, a broken connection would lose too much.
 const SINGLE: usize = 64 << 20;
-/// The service takes no more blocks in one blob, ...
+/// The maximum number of blocks in a blob.
 const MOST_BLOCKS: u64 = 50_000;
-/// ... and no larger ones.
+/// The maximum size of a block in bytes.
 const LARGEST_BLOCK: usize = 4000 << 20;
-/// Where the size is not known, blocks double in size after so many.
+/// If the size of the blob is unknown, blocks double in size after this many blocks.
 const DOUBLED_AFTER: usize = 10_000;
-/// What the answer to an upload is.
+/// The expected answer to an upload.
 const ASKED: &str = "word of what is stored";
 
-/// Puts a blob there. False if one was there already and `if_absent` was asked for.
+/// Puts a blob. Returns false if there was one already and `if_absent` is set.
 ///
 /// # Errors
-/// `InvalidData` if the body is not what `how` says; what reading it or the service says. Nothing is there then.
+/// `InvalidData` if the body is not what `how` says; any failure of reading the body or of the service. No blob is stored then.
 pub fn put(requests: &Arc<Requests>, blob: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
     let first = match &body {
         Body::Bytes(bytes) if bytes.len() <= SINGLE => SINGLE,
@@ -70,10 +70,10 @@ fn put_blocks(requests: &Arc<Requests>, blob: &str, pieces: &mut Pieces<'_, '_>,
 
 /// The request that makes the blob appear.
 fn commit(requests: &Requests, call: Call, blob: &str, how: &Put, md5: Md5, size: u64) -> io::Result<bool> {
-    // The etag of a blob that appears is among the headers: Put Blob and Put Block List.
+    // Put Blob and Put Block List return the etag of the new blob.
     let made = block_on(requests.service.ask(&call, |head, _| (is_done(head, 201) && head.text("etag").is_some()).into()))?;
     let Err(failed) = made else { return Ok(true) };
-    // The commit of another writer drops our blocks: that is a lost race too.
+    // The commit of another writer drops these blocks: that is a lost race, too.
     let lost = matches!((failed.status, &*failed.code), (409, "BlobAlreadyExists" | "") | (412, "ConditionNotMet" | ""))
         || failed.code == "InvalidBlockList";
     if !how.if_absent || !lost {
@@ -82,17 +82,17 @@ fn commit(requests: &Requests, call: Call, blob: &str, how: &Put, md5: Md5, size
     if failed.tries == 1 && failed.code != "InvalidBlockList" {
         return Ok(false);
     }
-    // An earlier try may have arrived without our being told: then what is there is ours.
+    // An earlier try can have succeeded without an answer: then the stored blob is what was sent.
     match block_on(list::stat(requests, blob, blob.as_bytes()))?? {
         Some(there) => Ok(failed.tries > 1 && there.size == size && there.md5 == Some(md5)),
         None => Err(failed.into()),
     }
 }
 
-/// The size of the next block, in bytes, behind so many.
+/// Returns the size in bytes of the next block after this many blocks.
 fn block_size(size: Option<u64>, blocks: usize) -> usize {
     let least = match size {
-        // Whole MiB, and never so little that the number of blocks would not do.
+        // Whole MiB, and large enough for the maximum number of blocks.
         Some(size) => usize::try_from(size.div_ceil(MOST_BLOCKS).next_multiple_of(1 << 20)).unwrap_or(LARGEST_BLOCK),
         None => BLOCK << (blocks / DOUBLED_AFTER).min(8),
     };
@@ -105,8 +105,8 @@ async fn put_block(requests: Arc<Requests>, call: Call, slot: OwnedSemaphorePerm
     Ok(())
 }
 
-/// With what is to be kept with the blob. Header names travel in lower case, and so do those of metadata, which the service
-/// compares without regard to case.
+/// Adds the headers that the service keeps with the blob. Header names are sent in lower case, even those of metadata; the service
+/// ignores their case.
 fn described(mut call: Call, how: &Put, md5: Md5) -> Call {
     if how.if_absent {
         call = call.header("if-none-match", "*");

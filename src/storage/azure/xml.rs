@@ -10,34 +10,34 @@ use std::collections::BTreeMap;
 pub struct Blob {
     /// The whole name, decoded.
     pub name: String,
-    /// The properties that have a value, by the names that the service gives them, and `Deleted` too.
+    /// The properties that have a value, by the names of the service, and `Deleted`.
     pub properties: BTreeMap<String, String>,
-    /// What the user put to it; None where the service sent `<Metadata />`, which the Python tool writes as null. One without
-    /// a value is None.
+    /// The metadata of the user; None if the service sent `<Metadata />`, which the Python tool writes as null. An empty value is
+    /// None.
     pub metadata: Option<BTreeMap<String, Option<String>>>,
 }
 
 /// A page of a listing.
 #[derive(Debug, Default, PartialEq)]
 pub struct Page {
-    /// The container that it is of, where it says so.
+    /// The container, if the page names it.
     pub container: Option<String>,
-    /// What was asked for: how names begin, where it says so.
+    /// The requested start of names, if the page repeats it.
     pub prefix: Option<String>,
-    /// In the service's order.
+    /// The blobs in the order of the service.
     pub blobs: Vec<Blob>,
-    /// What to ask for to get the next page; None after the last.
+    /// The token of the next page, or None on the last page.
     pub marker: Option<String>,
 }
 
-/// What an error says.
+/// The parts of an error.
 #[derive(Debug, Default, PartialEq)]
 pub struct Said {
-    /// As `BlobNotFound`.
+    /// A code such as `BlobNotFound`.
     pub code: Option<String>,
-    /// For people.
+    /// The message.
     pub message: Option<String>,
-    /// More, for some.
+    /// A more exact reason, which only some errors have.
     pub detail: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, Variables, context, patience};
-use crate::storage::web::host_of;
+use crate::storage::web::{host_of, with_scheme};
 use crate::storage::{Options, text_variable};
 use http::{HeaderMap, HeaderValue};
 use reqsign_core::Signer;
@@ -37,11 +37,8 @@ pub fn config(scheme: &str, options: &Options, client: &Client) -> Result<Config
     let given = options.text("endpoint_url")?;
     let emulator = text_variable("STORAGE_EMULATOR_HOST").filter(|host| host != "default" && given.is_none());
     let is_emulator = emulator.is_some();
-    let endpoint = match given.or(emulator) {
-        Some(host) if !host.contains("://") => format!("http://{host}"),
-        Some(endpoint) => endpoint,
-        None => "https://storage.googleapis.com".to_string(),
-    };
+    let endpoint = given.or(emulator).unwrap_or("https://storage.googleapis.com".to_string());
+    let endpoint = with_scheme(endpoint, "http");
     let endpoint = endpoint.trim_end_matches('/').to_string();
     let host = host_of(&endpoint).ok_or_else(|| options.wrong("endpoint_url", "a URL of http or https"))?;
     let auth = auth(scheme, options, is_emulator, client)?;

@@ -7,23 +7,23 @@ mod put;
 mod tests;
 
 use super::Options;
-use super::bucket::{self, Bucket};
+use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
 use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
-use super::web::service::{Call, Failed, Good, Head, Service};
+use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
 use super::web::{self, encode_all, multipart};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
 use std::io;
 use std::sync::Arc;
 
-/// Opens `scheme://BUCKET/prefix`.
+/// Opens `scheme://BUCKET/prefix`. No request is sent yet.
 ///
 /// # Errors
-/// If the URL has no bucket; if the options are not for it.
+/// If the URL has no bucket, or options are unknown.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     let bucket = Bucket::parse(scheme, rest)?;
     let client = web::client().or_failed(|| bucket.url.clone())?.clone();
@@ -31,10 +31,9 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     Ok(Arc::new(Objects::new(Gcs::new(bucket, config, client, Policy::default()))))
 }
 
-/// A place in a bucket. Put-if-absent is generation 0, and the service answers with the md5 of what it has.
+/// The objects of a bucket. Put-if-absent is generation 0, and the service answers with the md5 of what it has stored.
 #[derive(Debug)]
 struct Gcs {
-    bucket: Bucket,
     service: Arc<Service>,
     endpoint: String,
 }
@@ -42,13 +41,12 @@ struct Gcs {
 impl Gcs {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> Gcs {
         let config::Config { endpoint, host, headers, auth } = config;
-        let name = bucket.name.clone();
-        let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, refusal });
-        Gcs { bucket, service, endpoint }
+        let service = Arc::new(Service { client, auth, host, bucket, policy, headers, refusal });
+        Gcs { service, endpoint }
     }
 
     fn objects(&self) -> String {
-        format!("{}/storage/v1/b/{}/o", self.endpoint, self.bucket.name)
+        format!("{}/storage/v1/b/{}/o", self.endpoint, self.service.bucket.name)
     }
 
     fn address(&self, name: &str) -> String {
@@ -59,7 +57,7 @@ impl Gcs {
 fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
     // An emulator sends nothing with this status.
     if head.status == 404 && body.is_empty() {
-        let reason = format!("not found in the bucket {}", service.bucket);
+        let reason = format!("not found in the bucket {}", service.bucket.name);
         return Failed::new(head.status, "", io::Error::new(io::ErrorKind::NotFound, reason));
     }
     bucket::refusal(service, call, head, body)
@@ -73,16 +71,12 @@ impl Api for Gcs {
         &self.service
     }
 
-    fn root(&self) -> (&str, &str) {
-        (&self.bucket.url, &self.bucket.prefix)
-    }
-
     fn name(&self, key: &[u8]) -> io::Result<String> {
         if key.contains(&b'\r') || key.contains(&b'\n') {
             let reason = "Google Cloud Storage takes no names with line breaks";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        self.bucket.object(key)
+        self.service.bucket.object(key)
     }
 
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
@@ -90,13 +84,13 @@ impl Api for Gcs {
         let url = format!("{}?prefix={}{token_is}", self.objects(), encode_all(prefix));
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, token));
         let page = self.service.ask(&Call::new(Method::GET, url, "a listing"), read).await;
-        page.map_err(|failed| self.bucket.of_bucket(failed))
+        page.map_err(|failed| self.service.bucket.of_bucket(failed))
     }
 
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
         let call = Call::new(Method::GET, self.address(name), "what it knows of an object");
-        let read = |head: &Head, body: &[u8]| head.with(200, || answers::object(body, &self.bucket.name, name));
-        self.bucket.found(self.service.ask(&call, read).await, key)
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::object(body, &self.service.bucket.name, name));
+        self.service.bucket.found(self.service.ask(&call, read).await, key)
     }
 
     fn content(&self, name: &str) -> Call {
@@ -109,11 +103,11 @@ impl Api for Gcs {
     }
 
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        Upload { api: self, bucket: &self.bucket, name, key, how }.put(body)
+        Upload { api: self, name, key, how }.put(body)
     }
 
     async fn delete_batch(&self, names: &[String]) -> std::result::Result<Deletions, Failed> {
-        let path = |name: &String| format!("/storage/v1/b/{}/o/{}", self.bucket.name, encode_all(name));
+        let path = |name: &String| format!("/storage/v1/b/{}/o/{}", self.service.bucket.name, encode_all(name));
         let parts = names.iter().map(|name| (Method::DELETE, path(name), Vec::new()));
         let (content_type, body) = multipart::requests(parts);
         let url = format!("{}/batch/storage/v1", self.endpoint);
@@ -134,11 +128,11 @@ impl Api for Gcs {
         let read = |head: &Head, body: &[u8]| (head.status == 204 || head.status == 200 && body.is_empty()).into();
         match self.service.ask(&call, read).await {
             Ok(()) | Err(Failed { status: 404, .. }) => Ok(()),
-            Err(failed) => Err(self.bucket.failed(failed)),
+            Err(failed) => Err(self.service.bucket.failed(failed)),
         }
     }
 
     fn named(&self, e: io::Error) -> io::Error {
-        self.bucket.failed(e)
+        self.service.bucket.failed(e)
     }
 }

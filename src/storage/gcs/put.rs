@@ -36,7 +36,7 @@ impl Steps for Upload<'_, Gcs> {
             Some(session) if matches!(head.status.as_u16(), 200 | 201) => Good::Yes(session.to_string()),
             _ => Good::No,
         };
-        self.ask(&call, read)?.map_err(|failed| self.bucket.failed_whole(failed))
+        self.ask(&call, read)?.map_err(|failed| self.bucket().failed_whole(failed))
     }
 
     fn put_pieces(&self, session: &str, pieces: &mut Pieces<'_, '_>) -> io::Result<bool> {
@@ -46,7 +46,7 @@ impl Steps for Upload<'_, Gcs> {
             match self.put_chunk(session, from, chunk, None)? {
                 Ok(None) => {}
                 Ok(Some(_)) => return Err(altered("the service took a part for the whole")),
-                Err(failed) => return Err(self.bucket.failed_whole(failed)),
+                Err(failed) => return Err(self.bucket().failed_whole(failed)),
             }
             (chunk, from) = (next, from + len);
         }
@@ -68,7 +68,7 @@ impl Upload<'_, Gcs> {
     fn address(&self, kind: &str) -> String {
         let absent = if self.how.if_absent { "&ifGenerationMatch=0" } else { "" };
         let name = encode_all(self.name);
-        format!("{}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}{absent}", self.api.endpoint, self.bucket.name)
+        format!("{}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}{absent}", self.api.endpoint, self.bucket().name)
     }
 
     /// Returns the JSON of what the service keeps with the object. If it has an md5, the service refuses any other content.
@@ -100,10 +100,8 @@ impl Upload<'_, Gcs> {
 
     /// Reads what the service says of a stored object.
     fn stored(&self, head: &Head, body: &[u8]) -> Good<Object> {
-        match matches!(head.status.as_u16(), 200 | 201) {
-            true => answers::object(body, &self.bucket.name, self.name),
-            false => Good::No,
-        }
+        let is_done = matches!(head.status.as_u16(), 200 | 201);
+        if is_done { answers::object(body, &self.bucket().name, self.name) } else { Good::No }
     }
 
     /// Sends a chunk; the service ignores what it has already. Returns None if more chunks have to follow.

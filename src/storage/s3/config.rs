@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, context, patience};
-use crate::storage::web::host_of;
+use crate::storage::web::{host_of, with_scheme};
 use crate::storage::{Options, text_variable, variable};
 use http::{HeaderMap, HeaderValue};
 use reqsign_aws_v4::{DefaultCredentialProvider, RequestSigner, StaticCredentialProvider};
@@ -129,12 +129,8 @@ impl Places<'_> {
     fn endpoint(&self) -> Result<Option<String>> {
         let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
         let endpoint = self.setting(&["endpoint_url"], "endpoint_url", "endpoint_url", &variables)?;
-        let is_plain = self.options.flag("use_ssl")? == Some(false);
-        Ok(endpoint.map(|endpoint| match (endpoint.contains("://"), is_plain) {
-            (true, _) => endpoint,
-            (false, true) => format!("http://{endpoint}"),
-            (false, false) => format!("https://{endpoint}"),
-        }))
+        let scheme = if self.options.flag("use_ssl")? == Some(false) { "http" } else { "https" };
+        Ok(endpoint.map(|endpoint| with_scheme(endpoint, scheme)))
     }
 
     /// Other services than Amazon's have a region too, but often ignore it.

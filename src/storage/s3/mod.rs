@@ -1,4 +1,4 @@
-//! `s3://BUCKET/prefix`: Amazon S3 and what speaks like it.
+//! `s3://BUCKET/prefix`: Amazon S3, and services with the same interface.
 
 mod answers;
 mod config;
@@ -6,13 +6,13 @@ mod put;
 #[cfg(test)]
 mod tests;
 
-use super::bucket::{self, Bucket};
+use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
 use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
-use super::web::service::{Call, Failed, Good, Head, Service};
+use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
 use super::web::{self, encode, encode_all};
 use super::{Options, xml};
 use crate::error::{OrFailed, Result};
@@ -21,10 +21,10 @@ use serde_json::Value;
 use std::io;
 use std::sync::Arc;
 
-/// Opens `s3://BUCKET/prefix`.
+/// Opens `s3://BUCKET/prefix`. No request is sent yet.
 ///
 /// # Errors
-/// If the URL has no bucket; if the options are not for it, or something is missing in them.
+/// If the URL has no bucket, options are unknown, or a required one is missing.
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     let bucket = Bucket::parse(scheme, rest)?;
     let client = web::client_for_amazon().or_failed(|| bucket.url.clone())?.clone();
@@ -32,32 +32,30 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     Ok(Arc::new(Objects::new(S3::new(bucket, config, client, Policy::default()))))
 }
 
-/// A place in a bucket. Put-if-absent (`If-None-Match: *`) is ignored by older services of other makers. Uploads carry their md5,
+/// The objects of a bucket. Older services of other makers ignore put-if-absent (`If-None-Match: *`). Uploads carry their md5,
 /// which the service compares.
 #[derive(Debug)]
 struct S3 {
-    bucket: Bucket,
     service: Arc<Service>,
     /// The address of the bucket, without a `/` at its end.
     base: String,
-    /// Whether the bucket stands in the name of the host.
+    /// Whether the bucket is part of the name of the host.
     is_virtual: bool,
 }
 
 impl S3 {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> S3 {
         let config::Config { base, is_virtual, host, headers, auth } = config;
-        let name = bucket.name.clone();
-        let service = Arc::new(Service { client, auth, host, bucket: name, policy, headers, refusal: bucket::refusal });
-        S3 { bucket, service, base, is_virtual }
+        let service = Arc::new(Service { client, auth, host, bucket, policy, headers, refusal: bucket::refusal });
+        S3 { service, base, is_virtual }
     }
 
-    /// The address of the bucket, with a query.
+    /// Returns the address of the bucket with a query.
     fn whole(&self, query: &str) -> String {
         format!("{}{}?{query}", self.base, if self.is_virtual { "/" } else { "" })
     }
 
-    /// The address of an object.
+    /// Returns the address of an object.
     fn address(&self, name: &str) -> String {
         format!("{}/{}", self.base, encode(name))
     }
@@ -71,12 +69,8 @@ impl Api for S3 {
         &self.service
     }
 
-    fn root(&self) -> (&str, &str) {
-        (&self.bucket.url, &self.bucket.prefix)
-    }
-
     fn name(&self, key: &[u8]) -> io::Result<String> {
-        self.bucket.object(key)
+        self.service.bucket.object(key)
     }
 
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
@@ -87,8 +81,8 @@ impl Api for S3 {
             }
         }
         let call = Call::new(Method::GET, self.whole(&query), "a listing");
-        let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, &self.bucket.name, prefix, token));
-        self.service.ask(&call, read).await.map_err(|failed| self.bucket.of_bucket(failed))
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, &self.service.bucket.name, prefix, token));
+        self.service.ask(&call, read).await.map_err(|failed| self.service.bucket.of_bucket(failed))
     }
 
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
@@ -108,7 +102,7 @@ impl Api for S3 {
                 more: content_type.into_iter().collect(),
             })
         };
-        self.bucket.found(self.service.ask(&call, read).await, key)
+        self.service.bucket.found(self.service.ask(&call, read).await, key)
     }
 
     fn content(&self, name: &str) -> Call {
@@ -121,10 +115,10 @@ impl Api for S3 {
     }
 
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
-        Upload { api: self, bucket: &self.bucket, name, key, how }.put(body)
+        Upload { api: self, name, key, how }.put(body)
     }
 
-    /// What XML can't carry goes alone, and so never stands for another name.
+    /// XML can't hold control characters. Such names are deleted alone, so that no other name is deleted instead.
     fn batches(name: &str) -> bool {
         !name.contains(char::is_control)
     }
@@ -141,17 +135,17 @@ impl Api for S3 {
         Ok(names.iter().map(|name| deleted.contains(name).then_some(Ok(()))).collect())
     }
 
-    /// "HTTP/1.1 204", also for what is not there. Others answer 404 then.
+    /// "HTTP/1.1 204", even if there is no such object. Other services answer 404 then.
     async fn delete_one(&self, name: &str) -> io::Result<()> {
         let call = Call::new(Method::DELETE, self.address(name), "word of a deletion");
         match self.service.ask(&call, |head, _| (head.status == StatusCode::NO_CONTENT).into()).await {
             Ok(()) => Ok(()),
             Err(Failed { status: 404, code, .. }) if code == "NoSuchKey" => Ok(()),
-            Err(failed) => Err(self.bucket.failed(failed)),
+            Err(failed) => Err(self.service.bucket.failed(failed)),
         }
     }
 
     fn named(&self, e: io::Error) -> io::Error {
-        self.bucket.failed(e)
+        self.service.bucket.failed(e)
     }
 }

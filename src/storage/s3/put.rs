@@ -40,11 +40,11 @@ impl Steps for Upload<'_, S3> {
         let call = described(Call::new(Method::POST, url, "the beginning of an upload"), &self.how.attributes);
         let read =
             |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "InitiateMultipartUploadResult", "UploadId"));
-        self.ask(&call, read)?.map_err(|failed| self.bucket.failed_whole(failed))
+        self.ask(&call, read)?.map_err(|failed| self.bucket().failed_whole(failed))
     }
 
     fn put_pieces(&self, id: &str, pieces: &mut Pieces<'_, '_>) -> io::Result<bool> {
-        let failed = |failed| self.bucket.failed_whole(failed);
+        let failed = |failed| self.bucket().failed_whole(failed);
         let mut flight = Flight::new(IN_FLIGHT);
         let mut md5s = Vec::new();
         while let Some(part) = pieces.next()? {
@@ -83,7 +83,7 @@ impl Upload<'_, S3> {
         let call = Call { finishes: true, ..self.absent(call) };
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "CompleteMultipartUploadResult", "ETag"));
         match self.ask(&call, read)? {
-            Ok(told) => self.verify(Some(&told), size),
+            Ok(etag) => self.verify(Some(&etag), size),
             Err(failed) => self.settle_by(failed, size, etag),
         }
     }
@@ -125,8 +125,8 @@ fn stored(head: &Head, body: &[u8]) -> Good<Head> {
 fn is_same(head: &Head, md5: Md5) -> bool {
     let is_encrypted = head.text("x-amz-server-side-encryption").is_some_and(|how| how.starts_with("aws:"))
         || head.text("x-amz-server-side-encryption-customer-algorithm").is_some();
-    let told = head.text("etag").and_then(|etag| Md5::parse(&etag::bare(etag).to_ascii_lowercase()));
-    is_encrypted || told.is_none_or(|told| told == md5)
+    let found = head.text("etag").and_then(|etag| Md5::parse(&etag::bare(etag).to_ascii_lowercase()));
+    is_encrypted || found.is_none_or(|found| found == md5)
 }
 
 /// Returns the etag that S3 gives to an object of parts with these md5s: the md5 of all md5s, and the number of parts.

@@ -18,9 +18,6 @@ pub trait Api: Send + Sync + 'static {
     /// The connection to the service.
     fn service(&self) -> &Arc<Service>;
 
-    /// Returns the URL of the root without secrets, and the prefix of all keys, which is empty or ends with `/`.
-    fn root(&self) -> (&str, &str);
-
     /// Returns the name of a key in the bucket or container.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Signing of requests: who may ask a service, and how long it may take to find that out.
+//! Signs requests with the credentials that are found.
 
 use super::failure::broken;
 use super::{fetch, whole};
@@ -17,19 +17,19 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// No credential may take longer to get: `az` takes seconds.
+/// The time limit for getting credentials; `az` takes seconds.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Answers to questions for credentials are never longer, in bytes.
+/// The maximum size in bytes of an answer with credentials.
 const MOST: usize = 1 << 20;
 
-/// Signs requests, or does not.
+/// Signs requests, or leaves them unsigned.
 pub struct Auth {
     signer: Option<Box<dyn Signs>>,
-    /// What to say where all sources were asked in vain. A single source tells its reasons itself.
+    /// The message if a chain of sources has no credentials. A single source has its own message.
     missing: Option<&'static str>,
 }
 
-/// Nothing of it is shown.
+/// Shows nothing of the credentials.
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth").finish_non_exhaustive()
@@ -38,7 +38,7 @@ impl fmt::Debug for Auth {
 
 type Signing<'a> = Pin<Box<dyn Future<Output = reqsign_core::Result<()>> + Send + 'a>>;
 
-/// A signer, whatever its credentials are.
+/// A signer with credentials of any type.
 trait Signs: Send + Sync {
     fn sign<'a>(&'a self, request: &'a mut http::request::Parts) -> Signing<'a>;
 }
@@ -50,12 +50,12 @@ impl<K: SigningCredential> Signs for Signer<K> {
 }
 
 impl Auth {
-    /// Requests go as they are.
+    /// Leaves requests unsigned.
     pub fn anonymous() -> Auth {
         Auth { signer: None, missing: None }
     }
 
-    /// With the credentials of one source, or of a chain of them: `missing` is what to say where that has none.
+    /// Signs with the credentials of one source, or of a chain: `missing` is the message if the chain has none.
     pub fn new<K: SigningCredential>(signer: Signer<K>, missing: Option<&'static str>) -> Auth {
         Auth { signer: Some(Box::new(signer)), missing }
     }
@@ -63,13 +63,13 @@ impl Auth {
     /// Signs a request.
     ///
     /// # Errors
-    /// `PermissionDenied` if there is no credential; the flag tells whether another try may help.
+    /// `PermissionDenied` if there is no credential; the flag says whether another try may succeed.
     pub async fn sign(&self, request: &mut http::request::Parts) -> Result<(), (io::Error, bool)> {
         let Some(signer) = &self.signer else { return Ok(()) };
         let denied = |text: String| io::Error::new(io::ErrorKind::PermissionDenied, text);
         match tokio::time::timeout(LIMIT, signer.sign(request)).await {
             Ok(Ok(())) => {
-                // The client knows it, and writes it as the version of the protocol has it.
+                // The client writes this header as the version of the protocol requires it.
                 request.headers.remove(http::header::HOST);
                 Ok(())
             }
@@ -82,7 +82,7 @@ impl Auth {
     }
 }
 
-/// What a source says, and the file or the connection that it speaks of. Nothing else: other causes may show what is in a file.
+/// Returns the message of a source, and the reason if a file or a connection failed. Other causes can show the content of a file.
 fn reason(e: &reqsign_core::Error) -> String {
     let mut cause = e.source();
     while let Some(inner) = cause {
@@ -94,7 +94,7 @@ fn reason(e: &reqsign_core::Error) -> String {
     shortened(&e.to_string())
 }
 
-/// What sources of credentials may use: the environment, files, commands, and this client.
+/// What sources of credentials can use: the environment, files, commands, and this client.
 pub fn context(client: Client, policy: Policy) -> Context {
     Context::new()
         .with_env(Variables::default())
@@ -103,7 +103,7 @@ pub fn context(client: Client, policy: Policy) -> Context {
         .with_http_send(Sender { client, policy })
 }
 
-/// The environment, with other values for some variables, or none.
+/// The environment, with some variables set to other values or removed.
 #[derive(Debug, Default)]
 pub struct Variables(pub Vec<(&'static str, Option<String>)>);
 
@@ -116,7 +116,7 @@ impl Env for Variables {
     }
 
     fn vars(&self) -> HashMap<String, String> {
-        // Not `std::env::vars`, which panics on what is not UTF-8.
+        // `std::env::vars` panics if a variable is not UTF-8.
         let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let mut all: HashMap<String, String> = all.collect();
         for (name, value) in &self.0 {
@@ -133,12 +133,12 @@ impl Env for Variables {
     }
 }
 
-/// How to ask for credentials. Where there are none, what is asked lies in nowhere, and that has to show soon.
+/// The policy of requests for credentials. They can go to a server that does not exist, which has to be noticed soon.
 pub fn patience() -> Policy {
     Policy { tries: 2, in_all: Duration::from_secs(10), stall: Duration::from_secs(5), ..Policy::default() }
 }
 
-/// Asks services for credentials.
+/// Sends requests for credentials.
 #[derive(Debug)]
 struct Sender {
     client: Client,

@@ -1,6 +1,7 @@
-//! Contents as blocking readers: ranges of them, of one version, asked for again where the connection broke.
+//! Contents as blocking readers. If the connection breaks, the rest of the same version is requested.
 
 use super::failure::{broken, stalled};
+use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
@@ -9,21 +10,21 @@ use reqwest::Response;
 use std::io::{self, Read};
 use std::time::Duration;
 
-/// A content on its way, which stands at the byte that was asked for.
+/// A content that is being received, from the requested byte on.
 pub struct Begun {
-    /// The rest of it.
+    /// The rest of the content.
     pub reader: Box<dyn Read + Send>,
-    /// Where it ends, in bytes of the whole content, where that is told.
+    /// The position of the end in bytes of the whole content, if it is known.
     pub end: Option<u64>,
-    /// Its etag.
+    /// The etag.
     pub version: Option<String>,
 }
 
-/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if it still has that. `begin` asks once: for the
-/// bytes from the first number to the second, of the version with that etag; it gives None if there is nothing.
+/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if the content still has it. `begin` sends one
+/// request for the bytes from the first number to the second, of the version with this etag. It returns None if there are none.
 ///
 /// # Errors
-/// Those of `begin`. Those of the reader: a connection that breaks again and again, or a content that has changed under way.
+/// Those of `begin`. Reading fails if the connection breaks again and again, or the content changes meanwhile.
 pub fn reader(
     from: u64,
     len: Option<u64>,
@@ -35,7 +36,7 @@ pub fn reader(
     if len == Some(0) {
         return Ok(Box::new(io::empty()));
     }
-    // No server takes more: some ignore the range then, others say that there is nothing.
+    // No server accepts more: some then ignore the range, others answer that there is nothing.
     let last = len.map(|len| from.saturating_add(len - 1).min(i64::MAX as u64));
     let Some(Begun { reader, end, version }) = begin(from, last, etag)? else { return Ok(Box::new(io::empty())) };
     let end = match (end, last) {
@@ -43,7 +44,7 @@ pub fn reader(
         (end, _) => end,
     };
     let rest = resumed(reader, from, end, policy, move |at| {
-        // Without an etag nothing tells whether the rest is that of the same content.
+        // Without an etag the rest can be that of another content.
         let Some(version) = &version else { return Err(io::Error::other(format!("{what}: the connection broke"))) };
         Ok(begin(at, last, Some(version))?.map_or_else(|| Box::new(io::empty()) as Box<dyn Read + Send>, |begun| begun.reader))
     });
@@ -53,7 +54,28 @@ pub fn reader(
     })
 }
 
-/// A body as it arrives.
+/// Returns the headers that request the bytes from the first number to the second, of the version with this etag.
+pub fn conditions(from: u64, last: Option<u64>, etag: Option<&str>) -> impl Iterator<Item = (&'static str, String)> {
+    let range = (from > 0 || last.is_some()).then(|| {
+        let last = last.map(|last| last.to_string()).unwrap_or_default();
+        ("range", format!("bytes={from}-{last}"))
+    });
+    let condition = etag.and_then(etag::condition).map(|etag| ("if-match", etag));
+    range.into_iter().chain(condition)
+}
+
+/// Refuses another version than the one with this etag. Not every etag can be a condition, and not every server obeys conditions.
+///
+/// # Errors
+/// [`etag::changed`].
+pub fn check_version(found: Option<&str>, etag: Option<&str>, what: &str) -> io::Result<()> {
+    match etag {
+        Some(etag) if !found.is_some_and(|found| etag::same(found, etag)) => Err(etag::changed(what)),
+        _ => Ok(()),
+    }
+}
+
+/// A body that is read as it arrives.
 pub struct Arriving {
     answer: Response,
     chunk: Bytes,
@@ -72,7 +94,7 @@ impl Read for Arriving {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
             let (answer, stall) = (&mut self.answer, self.stall);
-            // The timer is made within the runtime.
+            // The timer has to be made within the runtime.
             let next = block_on(async { tokio::time::timeout(stall, answer.chunk()).await })?;
             match next.map_err(|_| stalled(&self.host))?.map_err(|e| broken(&e, &self.host))? {
                 Some(chunk) => self.chunk = chunk,

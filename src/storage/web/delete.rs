@@ -36,6 +36,7 @@ impl<A: Api> Deleter<A> {
 
     fn some(&self, names: &[String]) -> Vec<io::Result<()>> {
         let together: Vec<String> = names.iter().filter(|name| A::batches(name)).cloned().collect();
+        let all_failed = |e: io::Error| names.iter().map(|_| Err(io::Error::new(e.kind(), e.to_string()))).collect();
         let mut batched = match together.len() > 1 && !self.refused.load(Ordering::Relaxed) {
             false => Vec::new(),
             true => match block_on(self.of.delete_batch(&together)) {
@@ -46,16 +47,13 @@ impl<A: Api> Deleter<A> {
                     self.refused.store(true, Ordering::Relaxed);
                     Vec::new()
                 }
-                Ok(Err(Failed { error: e, .. })) | Err(e) => {
-                    return names.iter().map(|_| Err(io::Error::new(e.kind(), e.to_string()))).collect();
-                }
+                Ok(Err(Failed { error: e, .. })) | Err(e) => return all_failed(e),
             },
         }
         .into_iter();
         let done = names.iter().map(|name| if A::batches(name) { batched.next().flatten() } else { None });
         let done: Deletions = done.collect();
-        block_on(self.rest(names, done))
-            .unwrap_or_else(|e| names.iter().map(|_| Err(io::Error::new(e.kind(), e.to_string()))).collect())
+        block_on(self.rest(names, done)).unwrap_or_else(all_failed)
     }
 
     /// Deletes one by one what no batch has deleted.

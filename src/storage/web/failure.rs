@@ -1,11 +1,11 @@
-//! What is said where no answer came.
+//! Errors of requests without an answer.
 
 use crate::display::printable;
 use crate::storage::tls;
 use std::error::Error as _;
 use std::io;
 
-/// What is to be said where no answer came, without the URL, which may have secrets.
+/// Returns the error without the URL, which can contain secrets.
 pub fn broken(e: &reqwest::Error, host: &str) -> io::Error {
     let mut kind = if e.is_timeout() { io::ErrorKind::TimedOut } else { io::ErrorKind::Other };
     let mut reason = if e.is_connect() { "can't connect".to_string() } else { "the connection broke".to_string() };
@@ -21,7 +21,7 @@ pub fn broken(e: &reqwest::Error, host: &str) -> io::Error {
     io::Error::new(kind, format!("{host}: {}", printable(reason.as_bytes())))
 }
 
-/// No answer came within the time for it.
+/// Returns the error if no answer came in time.
 pub fn stalled(host: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("{host}: no answer"))
 }

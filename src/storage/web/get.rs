@@ -1,6 +1,6 @@
-//! Contents of any web server, also of those that know no ranges.
+//! Contents of any web server, even of one that does not support ranges.
 
-use super::content::{Arriving, Begun, reader};
+use super::content::{Arriving, Begun, check_version, conditions, reader};
 use super::text::header;
 use super::{fetch, refusal, sent_from_elsewhere};
 use crate::etag;
@@ -10,26 +10,26 @@ use crate::storage::runtime::block_on;
 use reqwest::{Client, Request};
 use std::io::{self, Read};
 
-/// What to get.
+/// A content to get.
 pub struct Content {
-    /// A GET of it, with all headers but those of ranges and conditions.
+    /// The GET request, without the headers for ranges and conditions.
     pub request: Request,
-    /// How it is named in messages.
+    /// The name for messages.
     pub what: String,
     /// The server, for messages.
     pub host: String,
-    /// How often to try.
+    /// How often and how long to try.
     pub policy: Policy,
-    /// The bytes of the whole content, where they are known: what has another length is something else.
+    /// The size of the whole content in bytes, if it is known. An answer with another size is something else.
     pub size: Option<u64>,
 }
 
-/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if it still has that. A server that knows no
-/// ranges sends all of it, and what was not asked for is passed over.
+/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if the content still has it. A server without
+/// ranges sends the whole content, and the other bytes are skipped.
 ///
 /// # Errors
-/// `NotFound` and `PermissionDenied`; [`etag::changed`] if it has another etag now. Those of the reader: a connection that breaks again and
-/// again, or a content that has changed under way.
+/// `NotFound` and `PermissionDenied`; [`etag::changed`] if the content has another etag now. Reading fails if the connection
+/// breaks again and again, or the content changes meanwhile.
 pub fn get(
     client: &'static Client,
     content: Content,
@@ -41,8 +41,7 @@ pub fn get(
     reader(from, len, etag, policy, what, move |from, last, etag| begin(client, &content, from, last, etag))
 }
 
-/// One request. None if there is nothing
-/// behind `from`.
+/// Sends one request. Returns None if there is nothing from byte `from` on.
 fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag: Option<&str>) -> io::Result<Option<Begun>> {
     let mut request = content.request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
     let headers = request.headers_mut();
@@ -52,29 +51,21 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         Ok::<_, io::Error>(())
     };
     put("accept-encoding", "identity".to_string())?;
-    match last {
-        Some(last) => put("range", format!("bytes={from}-{last}"))?,
-        None if from > 0 => put("range", format!("bytes={from}-"))?,
-        None => {}
-    }
-    if let Some(condition) = etag.and_then(etag::condition) {
-        put("if-match", condition)?;
+    for (name, value) in conditions(from, last, etag) {
+        put(name, value)?;
     }
     let answer = block_on(fetch(client, request, &content.policy, &content.host))??;
-    let changed = || etag::changed(&content.what);
     let status = answer.status();
     let starts = match status.as_u16() {
         200 => 0,
         206 => from,
-        412 => return Err(changed()),
+        412 => return Err(etag::changed(&content.what)),
         416 => return Ok(None),
         _ => return Err(refusal(status, &content.what)),
     };
     sent_from_elsewhere(content.request.url(), &answer, &content.what)?;
     let found = header(answer.headers(), "etag").map(str::to_string);
-    if etag.is_some_and(|etag| !found.as_deref().is_some_and(|found| etag::same(found, etag))) {
-        return Err(changed());
-    }
+    check_version(found.as_deref(), etag, &content.what)?;
     let is_range = header(answer.headers(), "content-range").map(|range| range.trim_start_matches("bytes "));
     if status.as_u16() == 206 && !is_range.is_some_and(|range| range.starts_with(&format!("{from}-"))) {
         let reason = format!("{}: the server sent another range than was asked for", content.what);

@@ -1,4 +1,4 @@
-//! HTTP for the storages that speak it: one client, requests that are tried again, bodies that block.
+//! HTTP for the storages that use it: shared clients, requests that are tried again, bodies that block.
 
 #[cfg(feature = "signed")]
 pub(super) mod api;
@@ -29,7 +29,7 @@ pub(super) mod upload;
 pub(super) use super::percent::{decode, encode, encode_all};
 pub(super) use super::place::Place;
 pub(super) use get::{Content, get};
-pub(super) use text::{authorization, base64_md5, header, host_of, http_time, md5_base64, time};
+pub(super) use text::{authorization, base64_md5, header, host_of, http_time, md5_base64, time, with_scheme};
 
 use self::send::{limit, once};
 use super::LoginRefused;
@@ -44,17 +44,17 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// A connection has to stand within this, where nothing else is said.
+/// The time limit to connect.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// Which answers that send a client elsewhere it follows.
+/// The redirections that a client follows.
 #[derive(Clone, Copy)]
 pub(super) enum Redirects {
-    /// None: what is written or deleted is so where the user said, and signatures hold for one address only.
+    /// None: data is written and deleted only where the user said, and a signature is for one address only.
     Never,
-    /// Those to the same server: headers of the user's own go along, and may be secrets.
+    /// Those to the same server: they get the headers of the user, which can be secrets.
     SameServer,
-    /// All; logins stay behind.
+    /// All; logins are not passed on.
     Anywhere,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn client() -> io::Result<&'static Client> {
     client_that(Redirects::Never)
 }
 
-/// The client of this process that follows so far.
+/// The client of this process that follows these redirections.
 ///
 /// # Errors
 /// Those of [`client`].
@@ -75,7 +75,7 @@ pub(super) fn client_that(redirects: Redirects) -> io::Result<&'static Client> {
     held(&CLIENTS[redirects as usize], redirects, &[])
 }
 
-/// The client of this process for Amazon's interface, whose tools have a variable of their own for certificates.
+/// The client of this process for S3, whose other tools read one more variable for certificates.
 ///
 /// # Errors
 /// Those of [`client`].
@@ -100,8 +100,8 @@ fn held(held: &'static OnceLock<Client>, redirects: Redirects, bundles: &[&str])
     Ok(held.get_or_init(|| client))
 }
 
-/// A client that trusts what the system trusts, and what `REQUESTS_CA_BUNDLE` and these variables name. A connection has to
-/// stand within `connect`.
+/// Builds a client that trusts the certificates of the system, of `REQUESTS_CA_BUNDLE` and of these variables. It has to connect
+/// within `connect`.
 ///
 /// # Errors
 /// If there are no certificates, or they can't be read.
@@ -112,8 +112,8 @@ pub(super) fn build(builder: ClientBuilder, connect: Duration, bundles: &[&str])
     builder.build().map_err(|e| broken(&e, "the HTTP client"))
 }
 
-/// Sends a request, again and again as far as that may help; one with a streamed body only once. The answer may be of any
-/// status. `host` is for messages.
+/// Sends a request, again as long as that may help, but only once if its body is a stream. The answer can have any status. `host`
+/// is for messages.
 ///
 /// # Errors
 /// If no answer came.
@@ -127,7 +127,7 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
         next = request.try_clone();
         let sent = match &next {
             Some(_) => once(client, request, &body, limit, host).await,
-            // A stream takes as long as it takes; its maker looks after that.
+            // The limits of a stream are set where it is made.
             None => {
                 crate::storage::count_request();
                 client.execute(request).await.map_err(|e| broken(&e, host))
@@ -145,15 +145,15 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
     }
 }
 
-/// How long the server asks to wait before another try.
+/// Returns how long the server asks to wait before another try.
 pub(super) fn asked_wait(answer: &Response) -> Option<Duration> {
     retry_after(header(answer.headers(), "retry-after")?, Time::now())
 }
 
-/// All of a body that is known to be small.
+/// Reads the whole body of an answer that is small.
 ///
 /// # Errors
-/// If it breaks, or is longer than `most` bytes.
+/// If the connection breaks, or the body is longer than `most` bytes.
 pub(super) async fn whole(mut answer: Response, most: usize, policy: &Policy, host: &str) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
@@ -168,8 +168,8 @@ pub(super) async fn whole(mut answer: Response, most: usize, policy: &Policy, ho
     }
 }
 
-/// Refuses a page that was sent from elsewhere: a login page, a page that says that nothing is there. Files may come from
-/// elsewhere, and pages too where that is a file of the same name.
+/// Refuses an HTML page from another address, such as a login page, or a page that says that there is no such file. Files can come
+/// from another address, and so can pages if they have the same name.
 pub(super) fn sent_from_elsewhere(asked: &Url, answer: &Response, what: &str) -> io::Result<()> {
     let name = |url: &Url| url.path().rsplit('/').next().unwrap_or_default().to_string();
     if asked == answer.url() || name(asked) == name(answer.url()) || !is_named_page(header(answer.headers(), "content-type")) {
@@ -178,7 +178,7 @@ pub(super) fn sent_from_elsewhere(asked: &Url, answer: &Response, what: &str) ->
     Err(io::Error::other(format!("{what}: the server sends elsewhere, and answers with an HTML page from there")))
 }
 
-/// The kind of error that a status is.
+/// Returns the kind of error for a status.
 pub(super) fn kind_of(status: StatusCode) -> io::ErrorKind {
     match status.as_u16() {
         401 | 403 | 407 => io::ErrorKind::PermissionDenied,
@@ -190,7 +190,7 @@ pub(super) fn kind_of(status: StatusCode) -> io::ErrorKind {
     }
 }
 
-/// A status in words.
+/// Returns the message for a status.
 pub(super) fn said(status: StatusCode) -> String {
     match status.as_u16() {
         401 | 407 => format!("the server says {status}: the login is missing or wrong, or has expired"),
@@ -198,7 +198,7 @@ pub(super) fn said(status: StatusCode) -> String {
     }
 }
 
-/// The error that a status is. `what` names what it was said of.
+/// Returns the error for a status. `what` names the file or folder.
 pub(super) fn refusal(status: StatusCode, what: &str) -> io::Error {
     let reason = format!("{what}: {}", said(status));
     match status.as_u16() {

@@ -1,11 +1,11 @@
-//! Bodies of several parts: many requests in one, and their answers; an object together with what is known of it.
+//! Bodies of several parts: many requests in one, and their answers; an object together with its metadata.
 
 use super::service::Head;
 use http::Method;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-/// Many requests, as `multipart/mixed`: the type of the content, and the content. Each has a method, a path with its query, and
+/// Returns the content type and the body of a `multipart/mixed` of many requests. Each has a method, a path with its query, and
 /// headers.
 pub fn requests(parts: impl IntoIterator<Item = (Method, String, Vec<(String, String)>)>) -> (String, String) {
     let boundary = boundary();
@@ -22,7 +22,7 @@ pub fn requests(parts: impl IntoIterator<Item = (Method, String, Vec<(String, St
     (format!("multipart/mixed; boundary={boundary}"), body)
 }
 
-/// What is known of an object, as JSON, and its content, as `multipart/related`: the type of that, and the whole.
+/// Returns the content type and the body of a `multipart/related` of an object: its metadata as JSON, and its content.
 pub fn related(about: &str, content_type: &str, content: &[u8]) -> (String, Vec<u8>) {
     let boundary = boundary();
     let head = format!(
@@ -33,31 +33,31 @@ pub fn related(about: &str, content_type: &str, content: &[u8]) -> (String, Vec<
     (format!("multipart/related; boundary={boundary}"), body)
 }
 
-/// What separates the parts. Nothing holds it by chance.
+/// Returns a random separator of parts, which no content has by chance.
 fn boundary() -> String {
     let random = RandomState::new();
     format!("part_{:016x}{:016x}", random.hash_one(1u8), random.hash_one(2u8))
 }
 
-/// One answer of many.
+/// The answer to one of many requests.
 #[derive(Debug, PartialEq)]
 pub struct Part {
-    /// Its status.
+    /// The status.
     pub status: u16,
-    /// Its headers, one a line.
+    /// The headers, one in each line.
     pub head: String,
-    /// Its body.
+    /// The body.
     pub body: String,
 }
 
 impl Part {
-    /// A header; empty where there is none.
+    /// Returns a header; empty if there is none.
     pub fn header(&self, name: &str) -> String {
         header(&self.head, name).unwrap_or_default()
     }
 }
 
-/// The answers of a `multipart/mixed` by their number; None of anything else. What can't be read is left out.
+/// Returns the answers in a `multipart/mixed` by their number, without those that can't be read; None if it is something else.
 pub fn answers(head: &Head, body: &[u8]) -> Option<HashMap<usize, Part>> {
     let content_type = head.text("content-type")?;
     let at = content_type.to_ascii_lowercase().find("boundary=")? + "boundary=".len();
@@ -75,7 +75,7 @@ fn read(part: &str) -> Option<(usize, Part)> {
     let (head, body) = inner.split_once("\n\n").unwrap_or((inner, ""));
     let (first, head) = head.trim_start().split_once('\n').unwrap_or((head.trim_start(), ""));
     let status = first.strip_prefix("HTTP/1.1 ")?.split(' ').next()?.trim().parse().ok()?;
-    // Google puts a word before the number.
+    // Google writes a word before the number.
     let id = header(outer, "content-id")?;
     let at = id.trim_matches(['<', '>']).trim_start_matches("response-").parse().ok()?;
     Some((at, Part { status, head: head.to_string(), body: body.trim().to_string() }))

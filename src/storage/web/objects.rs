@@ -29,7 +29,7 @@ impl<A: Api> Objects<A> {
 /// `/` are markers of folders and never listed.
 impl<A: Api> Store for Objects<A> {
     fn url(&self) -> &str {
-        self.api.root().0
+        &self.api.service().bucket.url
     }
 
     fn list_in<'a>(&'a self, prefix: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {

@@ -29,7 +29,7 @@ impl<A: Api> Pages<A> {
     /// All objects below the root whose keys start with `prefix`. If listings of the service are in the order of the bytes of
     /// names, a name out of order is an error.
     pub fn new(of: Arc<A>, prefix: &str) -> Pages<A> {
-        let root = of.root().1;
+        let root = &of.service().bucket.prefix;
         let (prefix, root) = (format!("{root}{prefix}").into(), root.len());
         Pages { of, prefix, root, last: Vec::new(), objects: Vec::new().into_iter(), next: Next::Unasked }
     }

@@ -1,7 +1,7 @@
-//! Contents of a service: an answer has to be the content, and the range of it that was asked for.
+//! Contents of a service: an answer has to be the content, in the requested range.
 
 use super::api::Api;
-use super::content::{Arriving, Begun, reader};
+use super::content::{Arriving, Begun, check_version, conditions, reader};
 use super::service::{Call, Good, Head};
 use crate::display::printable;
 use crate::etag;
@@ -10,7 +10,7 @@ use http::StatusCode;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// [`reader`] of a content of a service, whose answer has to be the range that was asked for.
+/// Opens a content of a service as a [`reader`]. Each answer has to be the requested range.
 ///
 /// # Errors
 /// Those of [`reader`].
@@ -21,18 +21,14 @@ pub fn open<A: Api>(
     len: Option<u64>,
     etag: Option<&str>,
 ) -> io::Result<Box<dyn Read + Send>> {
-    let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.root().0.as_bytes()));
+    let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.service().bucket.url.as_bytes()));
     reader(from, len, etag, policy, name.clone(), move |from, last, etag| {
         let service = api.service();
         let is_range = from > 0 || last.is_some();
-        // Else Google unpacks what is stored as gzip.
+        // Without this header Google unpacks what is stored as gzip.
         let mut call = call.clone().header("accept-encoding", "gzip");
-        if is_range {
-            let last = last.map(|last| last.to_string()).unwrap_or_default();
-            call = call.header("range", format!("bytes={from}-{last}"));
-        }
-        if let Some(condition) = etag.and_then(etag::condition) {
-            call = call.header("if-match", condition);
+        for (name, value) in conditions(from, last, etag) {
+            call = call.header(name, value);
         }
         let is = |head: &Head| is_content::<A>(head, is_range.then_some((from, last)));
         let (head, answer) = match block_on(service.open(&call, is))? {
@@ -42,10 +38,7 @@ pub fn open<A: Api>(
             Err(refused) => return Err(api.named(refused.into())),
         };
         let version = head.text("etag").map(str::to_string);
-        // A condition that can't be asked for, or was not heard.
-        if etag.is_some_and(|etag| !version.as_deref().is_some_and(|found| etag::same(found, etag))) {
-            return Err(etag::changed(&name));
-        }
+        check_version(version.as_deref(), etag, &name)?;
         let end = answer.content_length().map(|len| len.saturating_add(from));
         let arriving = Arriving::new(answer, service.policy.stall, format!("{name}: {}", service.host));
         Ok(Some(Begun { reader: Box::new(arriving), end, version }))
@@ -53,38 +46,38 @@ pub fn open<A: Api>(
 }
 
 fn is_content<A: Api>(head: &Head, asked: Option<(u64, Option<u64>)>) -> Good<()> {
-    let is_own = A::is_content(head, asked.is_some());
+    let is_content = A::is_content(head, asked.is_some());
     let is_range = match asked {
         None => head.status == StatusCode::OK,
         Some(asked) => {
-            let told = head.text("content-range").unwrap_or_default();
-            // An emulator has a range behind the end, too.
-            let is_empty = is_behind(asked.0, told) && head.text("content-length").is_none_or(|len| len == "0");
-            let is_part = is_empty || content_range(told).is_some_and(|told| is_part(asked, told));
+            let range = head.text("content-range").unwrap_or_default();
+            // An emulator sends a range even behind the end.
+            let is_empty = is_behind(asked.0, range) && head.text("content-length").is_none_or(|len| len == "0");
+            let is_part = is_empty || content_range(range).is_some_and(|range| is_part(asked, range));
             head.status == StatusCode::PARTIAL_CONTENT && is_part
         }
     };
-    match (is_own, is_range) {
+    match (is_content, is_range) {
         (true, true) => Good::Yes(()),
         (true, false) if !head.is_page() => Good::Wrong("has another range than was asked for".to_string()),
         _ => Good::No,
     }
 }
 
-/// `bytes 1-2/3`; the whole may be unknown.
+/// Reads `bytes 1-2/3`. The size of the whole can be unknown.
 fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (from, to) = range.split_once('-')?;
     Some((from.parse().ok()?, to.parse().ok()?, whole.parse().ok()))
 }
 
-/// Whether a range is told that begins at the end of a content, or behind it: `bytes 1-0/1`.
-fn is_behind(from: u64, told: &str) -> bool {
-    let whole = told.strip_prefix(&format!("bytes {from}-")).and_then(|rest| rest.rsplit('/').next()?.parse::<u64>().ok());
+/// Whether a range begins at the end of a content or behind it, such as `bytes 1-0/1`.
+fn is_behind(from: u64, range: &str) -> bool {
+    let whole = range.strip_prefix(&format!("bytes {from}-")).and_then(|rest| rest.rsplit('/').next()?.parse::<u64>().ok());
     whole.is_some_and(|whole| whole <= from)
 }
 
-/// Whether a part is the one that was asked for: shorter only where the content ends.
+/// Whether a part is the requested one. It can be shorter only at the end of the content.
 fn is_part((from, to): (u64, Option<u64>), (begins, ends, whole): (u64, u64, Option<u64>)) -> bool {
     let at_end = whole.is_none_or(|whole| ends.checked_add(1) == Some(whole));
     begins == from && ends >= from && to.map_or(at_end, |to| ends == to || ends < to && at_end)

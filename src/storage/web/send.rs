@@ -1,4 +1,4 @@
-//! One try of a request. An upload counts as stalled when nothing of it moves, however long all of it takes.
+//! One try of a request. An upload counts as stalled if none of it moves, no matter how long the whole takes.
 
 use super::failure::{broken, stalled};
 use bytes::Bytes;
@@ -12,15 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A body is given to the connection in such pieces, to see whether it moves.
+/// The size in bytes of the pieces in which a body is given to the connection, to see whether it moves.
 const PIECE: usize = 64 << 10;
-/// How much longer than for a byte of an answer is waited for the answer to an upload: what has been given to the connection
-/// may be in the system's buffers for long, and the service has to store it.
+/// The factor by which the limit is longer for an upload: data can stay in the buffers of the system for a while, and the service
+/// has to store it.
 const SLOWER: u32 = 2;
-/// How often within the limit is looked whether anything moved: a stall is noticed that part of the limit too late at most.
+/// The number of checks within the limit. A stall is noticed too late by at most one part of this number.
 const LOOKS: u32 = 8;
 
-/// How long is waited for an answer without anything moving, where `stall` is the limit of one without an upload.
+/// Returns how long to wait while nothing moves. `stall` is the limit without an upload.
 pub fn limit(stall: Duration, body: &Bytes) -> Duration {
     stall * if body.is_empty() { 1 } else { SLOWER }
 }
@@ -28,7 +28,7 @@ pub fn limit(stall: Duration, body: &Bytes) -> Duration {
 /// Sends a request with this body, once. `host` is for messages.
 ///
 /// # Errors
-/// If no answer came, or nothing has moved for as long as the limit.
+/// If no answer came, or nothing moved within the limit.
 pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Duration, host: &str) -> io::Result<Response> {
     let moved = Arc::new(AtomicUsize::new(0));
     if !body.is_empty() {
@@ -41,7 +41,7 @@ pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Du
     }
 }
 
-/// Waits for something as long as `moved` changes within each `limit`.
+/// Waits for `work` as long as `moved` changes within each `limit`.
 async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &AtomicUsize, limit: Duration) -> Option<T> {
     let mut work = pin!(work);
     let (mut before, mut looks) = (moved.load(Ordering::Relaxed), 0);
@@ -60,7 +60,7 @@ async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &AtomicUsize, l
     }
 }
 
-/// A body that counts what was taken of it.
+/// A body that counts the bytes that were taken.
 struct Pieces {
     rest: Bytes,
     moved: Arc<AtomicUsize>,

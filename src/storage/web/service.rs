@@ -1,5 +1,4 @@
-//! Requests to a service that signs them: made, signed, sent, and sent again where that may help. An answer counts only when it
-//! is what was asked for.
+//! Signed requests to a service. Each is sent again as long as that may help. An answer counts only if it is what was asked for.
 
 use super::auth::Auth;
 use super::send::{limit, once};
@@ -13,10 +12,21 @@ use reqwest::{Client, Response};
 use std::io;
 use std::time::Duration;
 
-/// Answers other than contents are never longer, in bytes.
+/// The maximum size of an answer in bytes, except for contents.
 const MOST: usize = 256 << 20;
 
-/// One bucket or container of a service, and the way to it.
+/// A place in a bucket or container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The URL without secrets, and without a `/` at its end.
+    pub url: String,
+    /// The name of the bucket or container.
+    pub name: String,
+    /// The prefix of all keys: empty, or ends with `/`.
+    pub prefix: String,
+}
+
+/// The connection to one bucket or container of a service.
 #[derive(Debug)]
 pub struct Service {
     /// The connections.
@@ -25,9 +35,9 @@ pub struct Service {
     pub auth: Auth,
     /// The server, for messages.
     pub host: String,
-    /// The bucket or container.
-    pub bucket: String,
-    /// How often to try.
+    /// The bucket or container, and the root in it.
+    pub bucket: Bucket,
+    /// How often and how long to try.
     pub policy: Policy,
     /// Sent with each request.
     pub headers: HeaderMap,
@@ -35,40 +45,40 @@ pub struct Service {
     pub refusal: fn(&Service, &Call, &Head, &[u8]) -> Failed,
 }
 
-/// What to ask for.
+/// A request.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
     /// GET, HEAD, PUT, POST, DELETE.
     pub method: Method,
-    /// The whole address, encoded.
+    /// The whole address, percent-encoded.
     pub url: String,
-    /// Headers beyond the usual ones.
+    /// Headers in addition to the usual ones.
     pub headers: Vec<(String, String)>,
-    /// What to send.
+    /// The content to send.
     pub body: Bytes,
-    /// What its answer is to be, for people.
+    /// The expected answer, for messages.
     pub asked: &'static str,
-    /// A status that is no refusal beside 200 to 299.
+    /// A status that counts as success in addition to 200 to 299.
     pub also: Option<u16>,
-    /// It ends an upload, for which the service may take long.
+    /// Whether it ends an upload, which can take the service a long time.
     pub finishes: bool,
-    /// Its address is a credential of its own.
+    /// Whether it is sent without a signature, because the address is the credential.
     pub unsigned: bool,
 }
 
 impl Call {
-    /// A request; `asked` is what its answer is to be.
+    /// A request; `asked` names the expected answer.
     pub fn new(method: Method, url: impl Into<String>, asked: &'static str) -> Call {
         Call { method, url: url.into(), asked, ..Call::default() }
     }
 
-    /// With a header.
+    /// Adds a header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Call {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// With a body.
+    /// Sets the body.
     pub fn body(self, body: impl Into<Bytes>) -> Call {
         Call { body: body.into(), ..self }
     }
@@ -84,37 +94,37 @@ pub struct Head {
 }
 
 impl Head {
-    /// A header as text, if it is some.
+    /// Returns a header as text, or None if it is missing, empty or no text.
     pub fn text(&self, name: &str) -> Option<&str> {
         header(&self.headers, name).filter(|text| !text.is_empty())
     }
 
-    /// What `read` tells, of an answer with the one status that did it.
+    /// Calls `read` if the answer has this status.
     pub fn with<T>(&self, status: u16, read: impl FnOnce() -> Good<T>) -> Good<T> {
         if self.status == status { read() } else { Good::No }
     }
 
-    /// Whether it says that its body is a page for people.
+    /// Whether the content type is that of an HTML page.
     pub fn is_page(&self) -> bool {
         is_named_page(self.text("content-type"))
     }
 }
 
-/// What an answer without a refusal is.
+/// What an answer with a good status turns out to be.
 #[derive(Debug, PartialEq)]
 pub enum Good<T> {
-    /// What was asked for.
+    /// The expected answer.
     Yes(T),
-    /// Its beginning.
+    /// The beginning of the expected answer.
     Broken(String),
-    /// Of the right kind, but it is not what was asked for, or contradicts itself.
+    /// An answer of the right kind that is for something else, or contradicts itself.
     Wrong(String),
-    /// Something else.
+    /// Another kind of answer.
     No,
 }
 
 impl<T> Good<T> {
-    /// Looks further at what was asked for.
+    /// Examines the expected answer further.
     pub fn and_then<U>(self, look: impl FnOnce(T) -> Good<U>) -> Good<U> {
         match self {
             Good::Yes(read) => look(read),
@@ -131,25 +141,28 @@ impl From<bool> for Good<()> {
     }
 }
 
-/// Why a request did not do what it should.
+/// Why a request failed.
 #[derive(Debug)]
 pub struct Failed {
-    /// The status; 0 without an answer.
+    /// The status, or 0 if there was no answer.
     pub status: u16,
-    /// The service's own code, as `NoSuchKey`; empty where it gave none.
+    /// The code of the service, such as `NoSuchKey`; empty if there is none.
     pub code: String,
-    /// Tries that were made. After the first one something that is found may be one's own.
+    /// The number of tries. After the first one, an object that is found can be the one that was sent.
     pub tries: u32,
-    /// Whether another try may fare better.
+    /// Whether another try may succeed.
     pub passes: bool,
-    /// In words.
+    /// How long the service asks to wait before the next try.
+    pub wait: Option<Duration>,
+    /// The reason.
     pub error: io::Error,
 }
 
 impl Failed {
-    /// That of an answer.
+    /// The failure that an answer reports.
     pub fn new(status: StatusCode, code: &str, error: io::Error) -> Failed {
-        Failed { status: status.as_u16(), code: code.to_string(), tries: 1, passes: may_pass(status.as_u16()), error }
+        let passes = may_pass(status.as_u16());
+        Failed { status: status.as_u16(), code: code.to_string(), passes, ..error.into() }
     }
 }
 
@@ -161,11 +174,11 @@ impl From<Failed> for io::Error {
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Failed {
-        Failed { status: 0, code: String::new(), tries: 1, passes: false, error }
+        Failed { status: 0, code: String::new(), tries: 1, passes: false, wait: None, error }
     }
 }
 
-/// The same error, of something named `what`.
+/// Adds the name of the thing that failed to an error.
 pub fn named(e: io::Error, what: &str) -> io::Error {
     let reason = format!("{what}: {e}");
     match LoginRefused::is(&e) {
@@ -174,18 +187,15 @@ pub fn named(e: io::Error, what: &str) -> io::Error {
     }
 }
 
-/// A try that failed, and how long the service asks to wait before the next one.
-type Try = (Failed, Option<Duration>);
-
-fn passing(error: io::Error) -> Try {
-    (Failed { passes: true, ..error.into() }, None)
+fn passing(error: io::Error) -> Failed {
+    Failed { passes: true, ..error.into() }
 }
 
 impl Service {
-    /// The head of a request, signed.
+    /// Returns the signed head of a request.
     ///
     /// # Errors
-    /// If there is no credential, or something in it can't be sent.
+    /// If there is no credential, or a header can't be sent.
     pub async fn head(&self, call: &Call) -> Result<http::request::Parts, Failed> {
         let mut request = http::Request::builder().method(call.method.clone()).uri(&call.url);
         if !matches!(call.method, Method::GET | Method::HEAD) {
@@ -204,91 +214,92 @@ impl Service {
         Ok(parts)
     }
 
-    /// Asks, and again where that may help. `read` tells what the answer is.
+    /// Sends a request, again as long as that may help, and reads the whole answer.
     ///
     /// # Errors
-    /// For everything but [`Good::Yes`].
+    /// If there is no answer, or it is not [`Good::Yes`].
     pub async fn ask<T>(&self, call: &Call, read: impl Fn(&Head, &[u8]) -> Good<T>) -> Result<T, Failed> {
         let mut tries = self.policy.begin();
         loop {
-            let tried = match self.once(call).await {
-                Err(tried) => tried,
+            let failed = match self.once(call).await {
+                Err(failed) => failed,
                 Ok((head, answer)) => match whole(answer, MOST, &self.policy, &self.host).await {
                     Err(e) => passing(e),
                     Ok(body) => match read(&head, &body) {
                         Good::Yes(read) => return Ok(read),
-                        other => (self.odd(call, &head, Some(&body), other), None),
+                        other => self.odd(call, &head, Some(&body), other),
                     },
                 },
             };
-            wait(&mut tries, tried).await?;
+            wait(&mut tries, failed).await?;
         }
     }
 
-    /// The same of a content, whose body is still to come.
+    /// Like [`Service::ask`], but for a content, whose body is not read yet.
     ///
     /// # Errors
-    /// For everything but [`Good::Yes`].
+    /// If there is no answer, or it is not [`Good::Yes`].
     pub async fn open(&self, call: &Call, is: impl Fn(&Head) -> Good<()>) -> Result<(Head, Response), Failed> {
         let mut tries = self.policy.begin();
         loop {
-            let tried = match self.once(call).await {
-                Err(tried) => tried,
+            let failed = match self.once(call).await {
+                Err(failed) => failed,
                 Ok((head, answer)) => match is(&head) {
                     Good::Yes(()) => return Ok((head, answer)),
-                    other => (self.odd(call, &head, None, other), None),
+                    other => self.odd(call, &head, None, other),
                 },
             };
-            wait(&mut tries, tried).await?;
+            wait(&mut tries, failed).await?;
         }
     }
 
-    async fn once(&self, call: &Call) -> Result<(Head, Response), Try> {
-        let parts = self.head(call).await.map_err(|failed| (failed, None))?;
+    async fn once(&self, call: &Call) -> Result<(Head, Response), Failed> {
+        let parts = self.head(call).await?;
         let request = http::Request::from_parts(parts, reqwest::Body::default()).try_into();
-        let request = request.map_err(|e: reqwest::Error| (broken(&e, &self.host).into(), None))?;
+        let request = request.map_err(|e: reqwest::Error| broken(&e, &self.host))?;
         let limit = if call.finishes { self.policy.finish } else { limit(self.policy.stall, &call.body) };
         let answer = once(&self.client, request, &call.body, limit, &self.host).await.map_err(passing)?;
         let head = Head { status: answer.status(), headers: answer.headers().clone() };
         if head.status.is_success() || call.also == Some(head.status.as_u16()) {
             return Ok((head, answer));
         }
-        let asked = asked_wait(&answer);
+        let wait = asked_wait(&answer);
         let body = whole(answer, MOST, &self.policy, &self.host).await;
-        // Of what may pass the body is not needed.
+        // The body is not needed if another try may succeed.
         let body = if may_pass(head.status.as_u16()) { body.unwrap_or_default() } else { body.map_err(passing)? };
-        Err(((self.refusal)(self, call, &head, &body), asked))
+        Err(Failed { wait, ..(self.refusal)(self, call, &head, &body) })
     }
 
-    /// The error of an answer that is something else than was asked for. Services put errors into answers that began well.
+    /// Returns the error for an answer that is not the expected one. Services send errors with good statuses, too.
     fn odd<T>(&self, call: &Call, head: &Head, body: Option<&[u8]>, good: Good<T>) -> Failed {
         let host = &self.host;
         let invalid = |passes, reason| {
             let error = io::Error::new(io::ErrorKind::InvalidData, reason);
             Failed { passes, ..Failed::new(head.status, "", error) }
         };
-        let (passes, code, reason) = match good {
-            Good::Broken(reason) => return invalid(true, format!("{host}: the answer of the service breaks off: {reason}")),
-            Good::Wrong(reason) => {
-                return invalid(false, format!("{host}: the service answered with {} that {reason}", call.asked));
-            }
+        match good {
+            Good::Broken(reason) => invalid(true, format!("{host}: the answer of the service breaks off: {reason}")),
+            Good::Wrong(reason) => invalid(false, format!("{host}: the service answered with {} that {reason}", call.asked)),
             Good::Yes(_) | Good::No => match body.and_then(Said::of) {
                 Some(said) => {
+                    let error = io::Error::other(format!("{host}: the service says {said}"));
                     let passes = ["InternalError", "SlowDown", "ServiceUnavailable"].contains(&said.code.as_str());
-                    (passes, said.code.clone(), format!("{host}: the service says {said}"))
+                    Failed { passes, ..Failed::new(head.status, &said.code, error) }
                 }
-                None => (false, String::new(), self.instead(call, head, body.unwrap_or_default())),
+                None => {
+                    let error = io::Error::other(self.instead(call, head, body.unwrap_or_default()));
+                    Failed { passes: false, ..Failed::new(head.status, "", error) }
+                }
             },
-        };
-        Failed { passes, ..Failed::new(head.status, &code, io::Error::other(reason)) }
+        }
     }
 
-    /// That something else came than was asked for.
+    /// Returns a message about an unexpected answer.
     pub fn instead(&self, call: &Call, head: &Head, body: &[u8]) -> String {
         let came = match () {
             () if !body.is_empty() => kind(head.text("content-type"), body),
             () if head.is_page() => "an HTML page".to_string(),
-            // Of a content the body was not looked at, and HEAD has none.
+            // The body of a content was not read, and HEAD has none.
             () if matches!(call.method, Method::GET | Method::HEAD) && head.status.is_success() => {
                 "nothing that says it is an object".to_string()
             }
@@ -298,10 +309,10 @@ impl Service {
     }
 }
 
-/// Waits until another try is due.
-async fn wait(tries: &mut Tries, (failed, asked): Try) -> Result<(), Failed> {
+/// Waits until the next try. Returns the failure if there is none.
+async fn wait(tries: &mut Tries, failed: Failed) -> Result<(), Failed> {
     let made = tries.made();
-    match failed.passes.then(|| tries.again(asked)) {
+    match failed.passes.then(|| tries.again(failed.wait)) {
         Some(Some(wait)) => tokio::time::sleep(wait).await,
         Some(None) => {
             let error = io::Error::new(failed.error.kind(), format!("{} (tried {made} times)", failed.error));

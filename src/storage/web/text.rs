@@ -1,4 +1,4 @@
-//! What HTTP writes as text: servers, logins, times, digests.
+//! Values that HTTP has as text: servers, logins, times, digests.
 
 use crate::digest::Md5;
 use crate::error::Result;
@@ -10,17 +10,22 @@ use chrono::DateTime;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
-/// The host of an address of http or https, for messages.
+/// Returns the host of an address of http or https, for messages.
 pub fn host_of(address: &str) -> Option<String> {
     let (scheme, rest) = address.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     Place::parse(scheme, rest).ok().map(|place| place.host)
 }
 
-/// The `Authorization` header: of the option `token`, or `auth` (user and password), or of what the URL says. None where
-/// there is nothing of that.
+/// Puts a scheme before an address that has none.
+pub fn with_scheme(address: String, scheme: &str) -> String {
+    if address.contains("://") { address } else { format!("{scheme}://{address}") }
+}
+
+/// Returns the `Authorization` header: from the option `token`, from `auth` (user and password), or from the URL. None if there
+/// is no login.
 ///
 /// # Errors
-/// If the options are not of that form, or have characters that no header has.
+/// If the options have another form, or characters that no header can have.
 pub fn authorization(place: &Place, options: &Options) -> Result<Option<HeaderValue>> {
     let pair = match options.value("auth") {
         None => place.user.clone().map(|user| (user, place.password.clone().unwrap_or_default())),
@@ -40,28 +45,28 @@ pub fn authorization(place: &Place, options: &Options) -> Result<Option<HeaderVa
     Ok(Some(value))
 }
 
-/// The time of a `Last-Modified` header: whole seconds.
+/// Reads the time of a `Last-Modified` header, in whole seconds.
 pub fn http_time(text: &str) -> Option<Time> {
     let sec = DateTime::parse_from_rfc2822(text.trim()).ok()?.timestamp();
     Some(Time { sec, nsec: 0 })
 }
 
-/// A time as listings have it: RFC 3339.
+/// Reads a time of a listing (RFC 3339).
 pub fn time(text: &str) -> Option<Time> {
     DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| Time::from(time.to_utc()))
 }
 
-/// The header of that name as a text.
+/// Returns a header as text, or None if it is missing or no text.
 pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The md5 that a header or a listing has in base64. Services give an empty one where they have none.
+/// Reads an md5 in base64 of a header or a listing. Services send an empty one if they have none.
 pub fn base64_md5(text: &str) -> Option<Md5> {
     json::from_base64(text.trim())?.try_into().ok().map(Md5)
 }
 
-/// The same the other way.
+/// Returns an md5 in base64.
 pub fn md5_base64(md5: Md5) -> String {
     json::to_base64(&md5.0)
 }

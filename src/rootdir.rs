@@ -8,11 +8,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+mod listing;
 mod patience;
 mod write;
 
+pub use listing::{Entry, Listing};
 pub use patience::patiently;
-pub use write::{Folder, Listing, Temp, has_proc, proc_name, split, timestamps};
+pub use write::{Folder, Temp, has_proc, proc_name, split, timestamps};
 
 /// An open folder, the root of all names that are given to it.
 pub struct RootDir {

@@ -9,9 +9,9 @@ use super::root::{FolderRoot, TO_READ, TO_WRITE, lock};
 use super::target::Deleted;
 use crate::display::counted;
 use crate::error::{Result, reason};
-use crate::name::{Name, units};
+use crate::name::Name;
 use crate::record::Kind;
-use crate::rootdir::{Folder, Listing, split};
+use crate::rootdir::{Entry, Folder, Listing, split};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::io;
@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
         };
         let (mut here, mut stays) = (Some(folder), false);
         let mut fates: Vec<Fate> = Vec::new();
-        for (leaf, kind, is_inside) in Entries::new(&listing).in_order() {
+        for Entry { name: leaf, kind, is_inside } in listing.iter() {
             let path = Name::new(if name.is_empty() { leaf.to_vec() } else { [name, b"/", leaf].concat() });
             let fate = match is_inside {
                 false => self.fate(&path, kind)?,
@@ -157,7 +157,7 @@ impl<'a> Walk<'a> {
             }
             return Ok(None);
         };
-        Ok(if root.keeps(&folder.stat()?) { None } else { Some((folder.list()?, folder)) })
+        Ok(if root.keeps(&folder.stat()?) { None } else { Some((Listing::of(folder.fd())?, folder)) })
     }
 
     /// What is to become of a name that is there. Names have to come in order.
@@ -287,35 +287,4 @@ fn word(kind: FileType) -> &'static str {
 fn is_gone(e: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(e.kind(), NotFound | NotADirectory) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error())
-}
-
-/// The entries of a folder in the order of records: a folder twice, for itself and, as if a `/` came behind its name, for what
-/// is in it.
-struct Entries<'a> {
-    names: Vec<(&'a [u8], FileType, bool)>,
-}
-
-impl<'a> Entries<'a> {
-    fn new(listing: &'a Listing) -> Entries<'a> {
-        let mut names: Vec<_> = listing
-            .iter()
-            .flat_map(|(name, kind)| [Some((name, kind, false)), (kind == FileType::Directory).then_some((name, kind, true))])
-            .flatten()
-            .collect();
-        let slash = |inside: bool| inside.then_some(b'/');
-        match listing.iter().all(|(name, _)| std::str::from_utf8(name).is_ok()) {
-            true => names.sort_unstable_by(|(a, _, x), (b, _, y)| {
-                a.iter().copied().chain(slash(*x)).cmp(b.iter().copied().chain(slash(*y)))
-            }),
-            false => names.sort_unstable_by(|(a, _, x), (b, _, y)| {
-                let slash = |inside: bool| slash(inside).map(u32::from);
-                units(a).chain(slash(*x)).cmp(units(b).chain(slash(*y)))
-            }),
-        }
-        Entries { names }
-    }
-
-    fn in_order(self) -> impl Iterator<Item = (&'a [u8], FileType, bool)> {
-        self.names.into_iter()
-    }
 }

@@ -5,6 +5,7 @@ use super::meta::Meta;
 use super::options::Options;
 use crate::content::NO_MD5;
 use crate::digest::Md5;
+use crate::error::Reason;
 use crate::etag;
 use crate::json;
 use crate::name::Name;
@@ -63,6 +64,7 @@ impl Action {
 }
 
 /// What is there under a name.
+#[derive(Default)]
 pub struct There {
     /// What it is.
     pub what: What,
@@ -75,7 +77,9 @@ pub struct There {
 }
 
 /// What it is.
+#[derive(Default)]
 pub enum What {
+    #[default]
     Nothing,
     File(Seen),
     /// A symbolic link with that target.
@@ -120,19 +124,6 @@ pub enum Read {
 }
 
 impl There {
-    /// Nothing.
-    pub fn nothing() -> There {
-        There { what: What::Nothing, stat: None, xattrs_differ: false, is_first: None }
-    }
-
-    /// The same, once it was read.
-    pub fn when_read(mut self, read: Read) -> There {
-        if let What::File(seen) = &mut self.what {
-            seen.read = Some(read);
-        }
-        self
-    }
-
     fn has_other_names(&self) -> bool {
         self.stat.is_some_and(|stat| stat.st_nlink > 1)
     }
@@ -142,19 +133,19 @@ impl There {
 ///
 /// # Errors
 /// Why it can't be restored.
-pub fn check(record: &Record) -> Result<(), String> {
+pub fn check(record: &Record) -> Result<(), Reason> {
     match record.kind() {
         Kind::File | Kind::Directory => Ok(()),
         Kind::Link => match record.fields() {
-            Fields { destination: None, .. } => Err("the link has no target".to_string()),
+            Fields { destination: None, .. } => Err("the link has no target".into()),
             Fields { destination: Some(target), md5: Some(md5), .. } if *md5 != crate::digest::md5_of(target) => {
-                Err("its target is not what its md5 says".to_string())
+                Err("its target is not what its md5 says".into())
             }
             _ => Ok(()),
         },
         _ => {
             let kind = record.string("type").unwrap_or_default();
-            Err(format!("a {} can't be restored", crate::display::printable(kind.as_bytes())))
+            Err(format!("a {} can't be restored", crate::display::printable(kind.as_bytes())).into())
         }
     }
 }
@@ -163,7 +154,7 @@ pub fn check(record: &Record) -> Result<(), String> {
 ///
 /// # Errors
 /// Why it can't be restored.
-pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Action, String> {
+pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Action, Reason> {
     let anew = if there.is_first.is_some() { Action::Link } else { Action::Replace };
     let action = match (record.kind(), &there.what) {
         (_, What::Nothing) if anew == Action::Link => Action::Link,
@@ -173,8 +164,8 @@ pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Actio
         (_, What::Folder(Held::Nothing)) => anew,
         (_, What::Folder(Held::Extras)) if options.delete => Action::MakeRoom,
         (_, What::Folder(Held::Hidden)) => Action::Open,
-        (_, What::Folder(Held::Root)) => return Err(KEPT.to_string()),
-        (_, What::Folder(_)) => return Err(if options.delete { STILL_BLOCKED } else { BLOCKED }.to_string()),
+        (_, What::Folder(Held::Root)) => return Err(KEPT.into()),
+        (_, What::Folder(_)) => return Err(if options.delete { STILL_BLOCKED } else { BLOCKED }.into()),
         _ if there.is_first == Some(true) => Action::Keep,
         _ if anew == Action::Link => Action::Link,
         (Kind::Link, What::Link(target)) if Some(target) == record.fields().destination.as_ref() => {
@@ -188,7 +179,7 @@ pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Actio
         _ => Action::Replace,
     };
     match action.writes() && record.kind() == Kind::File && record.fields().md5.is_none() {
-        true => Err(NO_MD5.to_string()),
+        true => Err(NO_MD5.into()),
         false => Ok(action),
     }
 }

@@ -6,9 +6,9 @@ use super::input::{Chosen, Input};
 use super::names::is_past;
 use super::permit::Extent;
 use super::root::{FolderRoot, TO_READ, TO_WRITE, lock};
-use super::target::Deleted;
+use super::target::{Deleted, NOT_DELETED};
 use crate::display::counted;
-use crate::error::{Result, reason};
+use crate::error::{OrFailed, Reason, Result};
 use crate::name::Name;
 use crate::record::Kind;
 use crate::rootdir::{Entry, Folder, Listing, split};
@@ -16,16 +16,6 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::io;
 use std::iter::Peekable;
-
-/// Whether the walk acts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// It counts, before anything is done.
-    Count,
-    /// It reports what would be deleted.
-    Tell,
-    Delete,
-}
 
 /// What is to become of a folder, known between its own place in the order and that of what is in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,10 +36,8 @@ type Wanted = Box<dyn Iterator<Item = Result<Chosen>> + Send>;
 pub struct Walk<'a> {
     root: &'a FolderRoot,
     wanted: Peekable<Wanted>,
-    is_rows: bool,
-    /// Delete these types only: `file`, `link`, `directory`.
-    types: Option<&'a [String]>,
-    mode: Mode,
+    /// It only counts, before anything is done.
+    counts: bool,
     report: &'a mut dyn FnMut(Deleted),
     /// The last record that was passed.
     last: Option<Name>,
@@ -61,14 +49,12 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(root: &'a FolderRoot, input: &'a Input, mode: Mode, report: &'a mut dyn FnMut(Deleted)) -> Walk<'a> {
+    fn new(root: &'a FolderRoot, input: &Input, counts: bool, report: &'a mut dyn FnMut(Deleted)) -> Walk<'a> {
         let entries = input.read().filter(|c| !matches!(c, Ok(Chosen::Record(record)) if !record.is_entry()));
         Walk {
             root,
             wanted: (Box::new(entries) as Wanted).peekable(),
-            is_rows: input.is_rows,
-            types: input.end.as_ref().and_then(|end| end.types.as_deref()),
-            mode,
+            counts,
             report,
             last: None,
             hidden: None,
@@ -80,24 +66,23 @@ impl<'a> Walk<'a> {
     /// What would be deleted. Folders in the place of a file that would not be emptied are found as well.
     pub fn count(root: &FolderRoot, input: &Input) -> Result<Extent> {
         let mut ignore = |_: Deleted| {};
-        let mut walk = Walk::new(root, input, Mode::Count, &mut ignore);
+        let mut walk = Walk::new(root, input, true, &mut ignore);
         walk.folder(b"", false)?;
         Ok(walk.extent)
     }
 
     /// Deletes what should not be there, or in a dry run reports it.
     pub fn delete(root: &FolderRoot, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
-        let mode = if root.options.dry_run { Mode::Tell } else { Mode::Delete };
-        let mut walk = Walk::new(root, input, mode, report);
+        let mut walk = Walk::new(root, input, false, report);
         walk.folder(b"", false)?;
         if walk.special > 0 {
             let files = counted(walk.special, "special file");
-            root.monitor.note(&format!("{files} left alone: sockets, fifos or devices"));
+            root.job.monitor.note(&format!("{files} left alone: sockets, fifos or devices"));
         }
         Ok(())
     }
 
-    fn tell(&mut self, action: Action, name: &Name, kind: FileType, result: Result<(), String>) {
+    fn tell(&mut self, action: Action, name: &Name, kind: FileType, result: Result<(), Reason>) {
         (self.report)(Deleted { action, name: name.clone(), kind: word(kind), result });
     }
 
@@ -110,7 +95,7 @@ impl<'a> Walk<'a> {
             Err(e) if is_gone(&e) => return self.passes(&shown),
             unseen => {
                 if let Err(e) = unseen {
-                    self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
+                    self.tell(Action::Delete, &shown, FileType::Directory, Err(e).or_reason("can't be listed"));
                 }
                 // Nobody looks for what is in it.
                 self.passes(&shown)?;
@@ -143,16 +128,9 @@ impl<'a> Walk<'a> {
     /// What is in a folder; None where nobody looks, and all stays.
     fn list(&mut self, name: &Name) -> io::Result<Option<(Listing, Folder)>> {
         let (root, path) = (self.root, name.as_bytes());
-        let folder = match root.root.folder(path) {
-            Ok(folder) => root.loosen(&folder, path, TO_READ)?.then_some(folder),
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied && !path.is_empty() => {
-                root.open_in(&root.root.folder(split(path).0)?, path, TO_READ)?
-            }
-            Err(e) => return Err(e),
-        };
-        let Some(folder) = folder else {
+        let Some(folder) = root.open_loosened(path, TO_READ)? else {
             self.hidden = Some(name.clone());
-            if self.mode == Mode::Tell && lock(&root.found).hidden.insert(name.clone()) {
+            if !self.counts && root.job.options.dry_run && lock(&root.found).hidden.insert(name.clone()) {
                 self.tell(Action::Open, name, FileType::Directory, Ok(()));
             }
             return Ok(None);
@@ -169,9 +147,9 @@ impl<'a> Walk<'a> {
         Ok(match found {
             Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Fate::Replaced,
             Some(Chosen::Record(_) | Chosen::Bad(..)) => Fate::Stays,
-            None if self.is_rows => Fate::Stays,
+            None if self.root.job.is_rows => Fate::Stays,
             _ if lock(&self.root.found).gave_way.contains(name) => Fate::Stays,
-            _ if self.root.spared.spares(name, is_folder) => Fate::Spared,
+            _ if self.root.job.spared.spares(name, is_folder) => Fate::Spared,
             _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
                 self.special += 1;
                 Fate::Stays
@@ -185,7 +163,7 @@ impl<'a> Walk<'a> {
         // Rows of what was not entered may stand before those of this folder.
         self.pass(|next| !name.is_above(next) && !is_past(name, next))?;
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
-        if fate == Fate::Spared || fate == Fate::Stays && self.is_rows && self.mode != Mode::Count && !has_rows {
+        if fate == Fate::Spared || fate == Fate::Stays && self.root.job.is_rows && !self.counts && !has_rows {
             self.passes(name)?;
             return Ok(false);
         }
@@ -196,10 +174,9 @@ impl<'a> Walk<'a> {
             let mut found = lock(&self.root.found);
             if is_unknown { &mut found.hidden } else { &mut found.stuck }.insert(name.clone());
         }
-        let is_needed = self.root.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
-        if filled && fate == Fate::Extra && self.is_rows && !is_needed && !is_unknown {
-            let reason = reason(&Errno::NOTEMPTY.into());
-            self.tell(Action::Delete, name, FileType::Directory, Err(format!("can't be deleted: {reason}")));
+        let is_needed = self.root.job.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
+        if filled && fate == Fate::Extra && self.root.job.is_rows && !is_needed && !is_unknown {
+            self.tell(Action::Delete, name, FileType::Directory, Err(Errno::NOTEMPTY).or_reason(NOT_DELETED));
         }
         Ok(fate == Fate::Extra && !filled)
     }
@@ -219,15 +196,15 @@ impl<'a> Walk<'a> {
     fn remove(&mut self, folder: &Folder, name: &Name, kind: FileType) -> bool {
         let (root, (parent, leaf)) = (self.root, split(name.as_bytes()));
         // The tool's own output is nothing that the records could have.
-        if matches!(folder.lstat(leaf), Ok(Some(stat)) if root.keeps(&stat)) || root.spared.holds(name) {
+        if matches!(folder.lstat(leaf), Ok(Some(stat)) if root.keeps(&stat)) || root.job.spared.holds(name) {
             return false;
         }
         let remove = || match kind {
             FileType::Directory => folder.remove_folder(leaf),
             _ => folder.unlink(leaf),
         };
-        let result = match self.mode {
-            Mode::Delete => remove().or_else(|e| match e.kind() {
+        let result = match self.counts || root.job.options.dry_run {
+            false => remove().or_else(|e| match e.kind() {
                 io::ErrorKind::PermissionDenied => {
                     root.loosen(folder, parent, TO_WRITE)?;
                     remove()
@@ -235,19 +212,19 @@ impl<'a> Walk<'a> {
                 io::ErrorKind::NotFound => Ok(()),
                 _ => Err(e),
             }),
-            Mode::Count | Mode::Tell => Ok(()),
+            true => Ok(()),
         };
-        if matches!(&result, Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty) && root.spared.may_hold(name) {
+        if matches!(&result, Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty) && root.job.spared.may_hold(name) {
             return false;
         }
         let gone = result.is_ok();
         self.extent.deleted += u64::from(gone && kind != FileType::Directory);
-        self.tell(Action::Delete, name, kind, result.map_err(|e| format!("can't be deleted: {}", reason(&e))));
+        self.tell(Action::Delete, name, kind, result.or_reason(NOT_DELETED));
         gone
     }
 
     fn deletes(&self, kind: FileType) -> bool {
-        self.types.is_none_or(|types| types.iter().any(|t| t == word(kind)))
+        self.root.job.spared.deletes(word(kind))
     }
 
     /// The record or row of that name, if there is one.

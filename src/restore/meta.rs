@@ -2,6 +2,7 @@
 
 use super::options::Options;
 use super::root::{FolderRoot, is};
+use crate::error::{OrFailed, Reason};
 use crate::json::{self, Object};
 use crate::record::{Record, key};
 use crate::rootdir::{Folder, timestamps};
@@ -12,6 +13,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 
+const OWNER: &str = "can't set the owner";
+const TIME: &str = "can't set the time";
+const XATTRS: &str = "can't set the extended attributes";
+
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 const SET_ID: u32 = SETUID | SETGID;
@@ -20,13 +25,13 @@ const SET_ID: u32 = SETUID | SETGID;
 #[derive(Clone)]
 pub struct Meta {
     pub mode: Option<u32>,
-    pub uid: Option<u32>,
-    pub gid: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
     /// The owner that the record knows, whether or not it is to be restored.
     known: (Option<u32>, Option<u32>),
     /// It is to be restored.
     owner: bool,
-    pub time: Option<Time>,
+    time: Option<Time>,
     /// Names and values of extended attributes, ACLs among them.
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -78,67 +83,65 @@ impl Meta {
     /// Whether something that is there lacks an extended attribute or has it with another value. What can't be looked at may well
     /// do.
     pub fn xattrs_differ(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> bool {
-        let has = |name: &[u8], value: &[u8]| folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == value);
-        !self.xattrs.iter().all(|(name, value)| has(name, value))
+        !self.xattrs.iter().all(|(name, value)| has_xattr(folder, leaf, seen, name, value))
     }
 
-    /// Sets the extended attributes of a link: those of `trusted` and `security`, as the system lets links have no others.
+    /// Sets what differs of a link, whose mode means nothing. Linux lets links have extended attributes of `trusted` and
+    /// `security` only.
     ///
     /// # Errors
-    /// What could not be set, in words.
-    pub fn set_link_xattrs(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> Result<(), String> {
-        self.xattrs.iter().try_for_each(|(name, value)| {
-            if folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == *value) {
-                return Ok(());
+    /// What could not be set first; all the rest is set.
+    pub fn set_link(&self, record: &Record, folder: &Folder, leaf: &[u8], stat: &Stat) -> Result<(), Reason> {
+        let mut set = Ok(());
+        if self.owner_differs(stat) {
+            set = folder.set_link_owner(leaf, stat, self.uid, self.gid).or_reason(OWNER);
+        }
+        if let Some(time) = self.time.filter(|_| !record.has_time(modified(stat))) {
+            set = set.and(folder.set_link_time(leaf, stat, time).or_reason(TIME));
+        }
+        for (name, value) in &self.xattrs {
+            if !has_xattr(folder, leaf, stat, name, value) {
+                set = set.and(folder.set_link_xattr(leaf, stat, name, value).or_reason(XATTRS));
             }
-            let set = folder.set_link_xattr(leaf, seen, name, value);
-            set.map_err(|e| format!("can't set the extended attributes: {}", crate::error::reason(&e)))
-        })
+        }
+        set
     }
 
     /// Sets what differs. The owner first, because changing it clears bits of the mode; the time last.
     ///
     /// # Errors
     /// What could not be done, in words; all the rest is done.
-    pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), String> {
-        let mut failed = Ok(());
-        let mut done = |what: &str, result: io::Result<()>| {
-            if let (Err(e), Ok(())) = (result, &failed) {
-                failed = Err(format!("can't set the {what}: {}", crate::error::reason(&e)));
-            }
-        };
-        let stat = match fs::fstat(&fd) {
-            Ok(stat) => stat,
-            Err(e) => return Err(crate::error::reason(&e.into())),
-        };
+    pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), Reason> {
+        let stat = fs::fstat(&fd).map_err(io::Error::from)?;
+        let mut set = Ok(());
         let (mut uid, mut gid, mut mode) = (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777);
         if self.owner_differs(&stat) {
             let result = fs::fchown(&fd, self.uid.map(Uid::from_raw), self.gid.map(Gid::from_raw));
             if result.is_ok() {
                 (uid, gid) = (self.uid.unwrap_or(uid), self.gid.unwrap_or(gid));
-                mode &= !(SETUID | SETGID);
+                mode &= !SET_ID;
             }
-            done("owner", result.map_err(Into::into));
+            set = result.or_reason(OWNER);
         }
         // After the owner, whose change takes capabilities away, and before the mode, which an ACL changes too.
         for (name, value) in &self.xattrs {
-            done("extended attributes", set_xattr(fd.as_fd(), name, value));
+            set = set.and(set_xattr(fd.as_fd(), name, value).or_reason(XATTRS));
         }
         if !self.xattrs.is_empty() {
             mode = fs::fstat(&fd).map_or(mode, |now| now.st_mode & 0o7777);
         }
         if let Some(wanted) = self.mode_for(uid, gid, mode) {
             if Some(wanted) != self.mode && !root.stripped.swap(true, Ordering::Relaxed) {
-                root.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
+                root.job.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
             }
             if wanted != mode {
-                done("mode", fs::fchmod(&fd, Mode::from_raw_mode(wanted)).map_err(Into::into));
+                set = set.and(fs::fchmod(&fd, Mode::from_raw_mode(wanted)).or_reason("can't set the mode"));
             }
         }
         if let Some(time) = self.time.filter(|t| *t != modified(&stat)) {
-            done("time", fs::futimens(&fd, &timestamps(time)).map_err(Into::into));
+            set = set.and(fs::futimens(&fd, &timestamps(time)).or_reason(TIME));
         }
-        failed
+        set
     }
 }
 
@@ -147,13 +150,13 @@ impl Meta {
 ///
 /// # Errors
 /// What could not be done, in words; all the rest is done.
-pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), String> {
+pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), Reason> {
     let Some(mut keys) = facts.as_object().cloned() else { return Ok(()) };
     keys.insert("name".to_string(), "root".into());
     keys.insert("type".to_string(), "directory".into());
     let text = serde_json::Value::Object(keys).to_string();
     let record = Record::parse(text.as_bytes()).map_err(|e| e.reason)?;
-    Meta::of(&record, &root.options).set(root.root.fd(), root)
+    Meta::of(&record, &root.job.options).set(root.root.fd(), root)
 }
 
 /// The extended attributes of a record: `{"user.name":"base64", …}`.
@@ -162,6 +165,10 @@ fn xattrs_of(record: &Record) -> Vec<(Vec<u8>, Vec<u8>)> {
     let Ok(object) = Object::parse(raw.as_bytes()) else { return Vec::new() };
     let value = |raw: &str| json::from_base64(&serde_json::from_str::<String>(raw).ok()?);
     object.entries().filter_map(|(name, raw)| Some((name.as_bytes().to_vec(), value(raw)?))).collect()
+}
+
+fn has_xattr(folder: &Folder, leaf: &[u8], seen: &Stat, name: &[u8], value: &[u8]) -> bool {
+    folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == value)
 }
 
 fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {

@@ -4,8 +4,7 @@ use super::decide::{self, Action};
 use super::input::{Chosen, Input};
 use super::names::{HardLinks, Names};
 use super::root::{FolderRoot, Place, TO_WRITE, is, lock};
-use super::target::{Done, First, Made, Step, Steps, Task, Trouble, WRITE, Worker};
-use crate::error::{Error, Result};
+use super::target::{Done, First, Made, Step, Steps, Target, Task};
 use crate::name::Name;
 use crate::record::Kind;
 use crate::rootdir::{Folder, split};
@@ -45,7 +44,7 @@ impl FolderRoot {
                     if there.is_some() && lock(&self.found).gave_way.insert(Name::new(path)) {
                         say(Action::Replace, Name::new(path));
                     }
-                    match self.options.dry_run {
+                    match self.job.options.dry_run {
                         true => Place { folder: folder.clone(), is_there: false },
                         false => place(self.make_in(folder, path, there.is_some())?),
                     }
@@ -68,19 +67,9 @@ impl FolderRoot {
     }
 }
 
-/// A failure that stops all says for which name.
-pub fn named(trouble: Trouble, name: &Name) -> Trouble {
-    match trouble {
-        Trouble::Fatal(Error::Io { what, source }) if what == WRITE => {
-            Trouble::Fatal(Error::io(format!("{WRITE} {}", name.printable()), source))
-        }
-        trouble => trouble,
-    }
-}
-
 /// Takes records to their places, in order: names that can't be restored, folders, names of one file.
 pub struct Feeder {
-    worker: Arc<Worker<FolderRoot>>,
+    root: Arc<FolderRoot>,
     names: Names,
     links: HardLinks,
     /// The last folder that something was put in; None if it can't be looked into.
@@ -90,26 +79,28 @@ pub struct Feeder {
 
 impl Feeder {
     /// The steps of all records.
-    pub fn steps(worker: Arc<Worker<FolderRoot>>, input: &Input) -> Steps<Place> {
+    pub fn steps(root: Arc<FolderRoot>, input: &Input) -> Steps<Place> {
         let (names, links, ready) = (Names::default(), HardLinks::default(), VecDeque::new());
-        let mut feeder = Feeder { worker, names, links, current: None, ready };
+        let mut feeder = Feeder { root, names, links, current: None, ready };
         let mut records = input.read();
         Box::new(std::iter::from_fn(move || {
             while feeder.ready.is_empty() {
-                let step = feeder.step(records.next()?);
-                feeder.ready.extend(step);
+                match records.next()? {
+                    Ok(chosen) => {
+                        let step = feeder.step(chosen);
+                        feeder.ready.extend(step);
+                    }
+                    Err(e) => return Some(Err(e)),
+                }
             }
-            feeder.ready.pop_front()
+            feeder.ready.pop_front().map(Ok)
         }))
     }
 
-    fn step(&mut self, chosen: Result<Chosen>) -> Option<Step<Place>> {
-        let record = match chosen {
-            Err(e) => return Some(Step::Fatal(e)),
-            Ok(Chosen::Nothing(_)) => return Some(Step::Extra),
-            Ok(Chosen::Bad(row, reason)) => return Some(Step::failed(row, reason)),
-            Ok(Chosen::Record(record)) if !record.is_entry() => return Some(Step::Pass(record)),
-            Ok(Chosen::Record(record)) => record,
+    fn step(&mut self, chosen: Chosen) -> Option<Step<Place>> {
+        let record = match Step::restores(chosen) {
+            Ok(record) => record,
+            Err(step) => return Some(step),
         };
         if let Err(reason) = self.names.check(&record).and_then(|()| decide::check(&record)) {
             return Some(Step::failed(record, reason));
@@ -117,18 +108,15 @@ impl Feeder {
         let first = self.links.first_of(&record).map(|name| First { name, is_new: false });
         let place = match self.enter(split(record.name().as_bytes()).0) {
             Ok(place) => place?,
-            Err(e) => {
-                let made = Err(named(e.into(), record.name()));
-                return Some(Step::Done(Done { record, first, made }));
-            }
+            Err(e) => return Some(Step::Done(Done { record, first, made: Err(e.into()) })),
         };
         let task = Task { record, place, first };
         if task.record.kind() != Kind::Directory {
             return Some(Step::Task(task));
         }
-        let done = self.worker.done(task);
+        let done = self.root.done(task);
         if matches!(done.made, Ok(Made { action: Action::Replace, .. })) {
-            lock(&self.worker.target.found).gave_way.insert(done.record.name().clone());
+            lock(&self.root.found).gave_way.insert(done.record.name().clone());
         }
         Some(Step::Done(done))
     }
@@ -138,7 +126,7 @@ impl Feeder {
             Some((_, place)) => place,
             None => {
                 let ready = &mut self.ready;
-                self.worker.target.reach(name, &mut |action, name| ready.push_back(Step::Folder(action, name)))?
+                self.root.reach(name, &mut |action, name| ready.push_back(Step::Folder(action, name)))?
             }
         };
         self.current = Some((name.to_vec(), place.clone()));

@@ -47,14 +47,14 @@ impl RootDir {
         let harmless = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | harmless;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        // A rename somewhere above may come in between, too, which says the same.
+        // EAGAIN can also mean that a folder above was renamed meanwhile.
         match patiently(|| fs::openat2(&self.fd, name, flags, Mode::empty(), resolve)) {
             Err(e) if e.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => self.open_by_parts(name, flags),
             opened => opened,
         }
     }
 
-    /// The same where the kernel has no `openat2` (before Linux 5.6): part by part.
+    /// Opens a name part by part, for kernels without `openat2` (before Linux 5.6).
     fn open_by_parts(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         let mut at: Option<OwnedFd> = None;
         let mut parts = name.split(|b| *b == b'/').peekable();

@@ -21,7 +21,7 @@ pub(super) struct Worker {
     pub verify_md5: bool,
     pub cache: Option<Arc<Cache>>,
     pub monitor: Arc<dyn Monitor>,
-    /// The name of the heap root, where it lies in the file root.
+    /// The name of the heap root, if it is in the file root.
     pub heap_name: Option<Vec<u8>>,
 }
 
@@ -148,7 +148,7 @@ impl Worker {
             match (heap.stored_size(&md5)?, stored_size) {
                 (None, _) => None,
                 (Some(now), Some(then)) if now == then => Some(now),
-                // Nobody said how large it was: its end tells. Where that does not fit, or it was of another size, all of it.
+                // Its stored size was not recorded, so its end is checked. If that fails, or its size has changed, all of it is.
                 (Some(now), None) if matches!(heap.glance(&md5, size)?, Health::Good { .. }) => Some(now),
                 (Some(_), _) => good(heap.inspect(&md5, size)?),
             }

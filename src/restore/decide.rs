@@ -1,5 +1,5 @@
-//! What is to be done for a record, given what is there under its name: one decision, which a dry run prints and a run carries
-//! out. Nothing is looked at here, and nothing is done.
+//! Decides what to do for a record, given what is there under its name. A dry run prints the decision, other runs carry it out.
+//! This module has no access to files.
 
 use super::meta::Meta;
 use super::options::Options;
@@ -29,7 +29,7 @@ pub enum Action {
     Create,
     /// Put it in the place of something else: another content, another type, or a file that has other names.
     Replace,
-    /// The same, when what is to be deleted is gone: a folder is in its place.
+    /// Like `Replace`, but a folder is in its place, whose contents have to be deleted first.
     MakeRoom,
     /// Set mode, owner, time or extended attributes.
     Change,
@@ -37,7 +37,7 @@ pub enum Action {
     Link,
     /// Delete it: no record has it.
     Delete,
-    /// A dry run can't know: a folder of ours has to be opened to us first, which changes it.
+    /// A dry run can't decide: it would first have to change the mode of a folder.
     Open,
     /// What is there has to be read before anything can be decided.
     Read,
@@ -89,7 +89,7 @@ pub enum What {
     Special,
 }
 
-/// What a folder holds. For the record of a folder this does not matter, and nobody looks.
+/// What a folder holds. This is not looked up if the record is of a folder, because it does not matter then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     Nothing,
@@ -99,11 +99,11 @@ pub enum Held {
     Extras,
     /// It is the heap root or the snap root.
     Root,
-    /// It can't be known before it is opened to us.
+    /// It can't be known unless the mode of the folder is changed.
     Hidden,
 }
 
-/// What is known of the content of a file or object without reading it, and what reading it told.
+/// What is known of the content of a file or object without reading it, and the result of reading it.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub size: Option<u64>,
@@ -115,11 +115,11 @@ pub struct Seen {
     pub read: Option<Read>,
 }
 
-/// What came of reading a file.
+/// The result of reading a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Read {
     Is(Md5),
-    /// Its mode does not let us.
+    /// Its mode does not allow it.
     Refused,
 }
 
@@ -129,7 +129,7 @@ impl There {
     }
 }
 
-/// What can be said of a record before anything is looked at.
+/// Checks a record before anything is looked at.
 ///
 /// # Errors
 /// Why it can't be restored.

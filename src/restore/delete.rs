@@ -17,9 +17,9 @@ use rustix::io::Errno;
 use std::io;
 use std::iter::Peekable;
 
-/// What is to become of a folder, known between its own place in the order and that of what is in it.
+/// What is to be done with a name that is there. For a folder this is kept until its contents were visited.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Outcome {
     /// It has a record, or no row.
     Stays,
     Spared,
@@ -82,12 +82,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn tell(&mut self, action: Action, name: &Name, kind: FileType, result: Result<(), Reason>) {
+    fn report_one(&mut self, action: Action, name: &Name, kind: FileType, result: Result<(), Reason>) {
         (self.report)(Deleted { action, name: name.clone(), kind: word(kind), result });
     }
 
-    /// Works through a folder; says whether something stays in it. In a folder that has to make room for a file, folders go
-    /// too, whatever the types.
+    /// Visits a folder. Returns whether something stays in it. In a folder that has to make room for a file, folders are deleted
+    /// too, even if their type was not listed.
     fn folder(&mut self, name: &[u8], makes_room: bool) -> Result<bool> {
         let shown = Name::new(name);
         let (listing, folder) = match self.list(&shown) {
@@ -95,43 +95,43 @@ impl<'a> Walk<'a> {
             Err(e) if is_gone(&e) => return self.passes(&shown),
             unseen => {
                 if let Err(e) = unseen {
-                    self.tell(Action::Delete, &shown, FileType::Directory, Err(e).or_reason("can't be listed"));
+                    self.report_one(Action::Delete, &shown, FileType::Directory, Err(e).or_reason("can't be listed"));
                 }
-                // Nobody looks for what is in it.
+                // Its contents are not visited.
                 self.passes(&shown)?;
                 return Ok(true);
             }
         };
         let (mut here, mut stays) = (Some(folder), false);
-        let mut fates: Vec<Fate> = Vec::new();
+        let mut outcomes: Vec<Outcome> = Vec::new();
         for Entry { name: leaf, kind, is_inside } in listing.iter() {
             let path = Name::new(if name.is_empty() { leaf.to_vec() } else { [name, b"/", leaf].concat() });
-            let fate = match is_inside {
-                false => self.fate(&path, kind)?,
-                true => fates.pop().unwrap_or(Fate::Stays),
+            let outcome = match is_inside {
+                false => self.outcome(&path, kind)?,
+                true => outcomes.pop().unwrap_or(Outcome::Stays),
             };
             if kind == FileType::Directory && !is_inside {
-                fates.push(fate);
+                outcomes.push(outcome);
                 continue;
             }
             // It may be opened again; a deep tree must not hold a descriptor for every level.
             here = here.filter(|_| !is_inside);
             let goes = match is_inside {
-                true => self.is_emptied(&path, fate, makes_room)? && (makes_room || self.deletes(kind)),
-                false => fate == Fate::Extra && self.deletes(kind),
+                true => self.is_emptied(&path, outcome, makes_room)? && (makes_room || self.deletes(kind)),
+                false => outcome == Outcome::Extra && self.deletes(kind),
             };
             stays |= !(goes && self.remove_in(&mut here, name, &path, kind));
         }
         Ok(self.passes(&shown)? || stays)
     }
 
-    /// What is in a folder; None where nobody looks, and all stays.
+    /// Lists a folder. None if it is not looked into, so that everything in it stays.
     fn list(&mut self, name: &Name) -> io::Result<Option<(Listing, Folder)>> {
         let (root, path) = (self.root, name.as_bytes());
         let Some(folder) = root.open_loosened(path, TO_READ)? else {
             self.hidden = Some(name.clone());
             if !self.counts && root.job.options.dry_run && lock(&root.found).hidden.insert(name.clone()) {
-                self.tell(Action::Open, name, FileType::Directory, Ok(()));
+                self.report_one(Action::Open, name, FileType::Directory, Ok(()));
             }
             return Ok(None);
         };
@@ -139,46 +139,46 @@ impl<'a> Walk<'a> {
     }
 
     /// What is to become of a name that is there. Names have to come in order.
-    fn fate(&mut self, name: &Name, kind: FileType) -> Result<Fate> {
+    fn outcome(&mut self, name: &Name, kind: FileType) -> Result<Outcome> {
         let is_folder = kind == FileType::Directory;
         let found = self.find(name)?;
         self.extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
         self.extent.shared += u64::from(found.is_some());
         Ok(match found {
-            Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Fate::Replaced,
-            Some(Chosen::Record(_) | Chosen::Bad(..)) => Fate::Stays,
-            None if self.root.job.is_rows => Fate::Stays,
-            _ if lock(&self.root.found).gave_way.contains(name) => Fate::Stays,
-            _ if self.root.job.spared.spares(name, is_folder) => Fate::Spared,
+            Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Outcome::Replaced,
+            Some(Chosen::Record(_) | Chosen::Bad(..)) => Outcome::Stays,
+            None if self.root.job.is_rows => Outcome::Stays,
+            _ if lock(&self.root.found).gave_way.contains(name) => Outcome::Stays,
+            _ if self.root.job.spared.spares(name, is_folder) => Outcome::Spared,
             _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
                 self.special += 1;
-                Fate::Stays
+                Outcome::Stays
             }
-            _ => Fate::Extra,
+            _ => Outcome::Extra,
         })
     }
 
     /// Works through what is in a folder, as far as that may matter. Whether it is to go and nothing stays in it.
-    fn is_emptied(&mut self, name: &Name, fate: Fate, makes_room: bool) -> Result<bool> {
+    fn is_emptied(&mut self, name: &Name, outcome: Outcome, makes_room: bool) -> Result<bool> {
         // Rows of what was not entered may stand before those of this folder.
         self.pass(|next| !name.is_above(next) && !is_past(name, next))?;
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
-        if fate == Fate::Spared || fate == Fate::Stays && self.root.job.is_rows && !self.counts && !has_rows {
+        if outcome == Outcome::Spared || outcome == Outcome::Stays && self.root.job.is_rows && !self.counts && !has_rows {
             self.passes(name)?;
             return Ok(false);
         }
-        let filled = self.folder(name.as_bytes(), makes_room || fate == Fate::Replaced)?;
+        let filled = self.folder(name.as_bytes(), makes_room || outcome == Outcome::Replaced)?;
         // What a dry run can't look into may well be emptied.
         let is_unknown = self.hidden.as_ref().is_some_and(|hidden| hidden == name || name.is_above(hidden));
-        if filled && fate == Fate::Replaced {
+        if filled && outcome == Outcome::Replaced {
             let mut found = lock(&self.root.found);
             if is_unknown { &mut found.hidden } else { &mut found.stuck }.insert(name.clone());
         }
         let is_needed = self.root.job.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
-        if filled && fate == Fate::Extra && self.root.job.is_rows && !is_needed && !is_unknown {
-            self.tell(Action::Delete, name, FileType::Directory, Err(Errno::NOTEMPTY).or_reason(NOT_DELETED));
+        if filled && outcome == Outcome::Extra && self.root.job.is_rows && !is_needed && !is_unknown {
+            self.report_one(Action::Delete, name, FileType::Directory, Err(Errno::NOTEMPTY).or_reason(NOT_DELETED));
         }
-        Ok(fate == Fate::Extra && !filled)
+        Ok(outcome == Outcome::Extra && !filled)
     }
 
     fn remove_in(&mut self, here: &mut Option<Folder>, parent: &[u8], name: &Name, kind: FileType) -> bool {
@@ -187,7 +187,7 @@ impl<'a> Walk<'a> {
         }
         match here {
             Some(folder) => self.remove(folder, name, kind),
-            // It was there a moment ago; then it is not for us to say what is in it.
+            // It was there a moment ago. What is there now was not visited.
             None => false,
         }
     }
@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
         }
         let gone = result.is_ok();
         self.extent.deleted += u64::from(gone && kind != FileType::Directory);
-        self.tell(Action::Delete, name, kind, result.or_reason(NOT_DELETED));
+        self.report_one(Action::Delete, name, kind, result.or_reason(NOT_DELETED));
         gone
     }
 

@@ -1,4 +1,4 @@
-//! One file, link or folder of this machine: put right, or made anew beside its name and then renamed.
+//! Changes one file, link or folder of this machine, or makes it under a temporary name and renames it.
 
 use super::decide::{Action, STILL_BLOCKED, There, What};
 use super::meta::{Meta, fresh, fresh_folder};
@@ -93,7 +93,7 @@ impl FolderRoot {
         if there.is_something() {
             folder.unlink(leaf)?;
         }
-        // Nobody else has to look in before its own mode is set.
+        // Other users get no access before the folder has its own mode.
         folder.make_folder(leaf, if record.fields().mode.is_some() { 0o700 } else { 0o777 })
     }
 

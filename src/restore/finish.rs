@@ -1,5 +1,5 @@
-//! Folders are opened to us for the time of the work, where they are ours, and get their own mode back. They get what their records
-//! say, mode, owner and time, when everything in them is done.
+//! A folder of ours whose mode gives us no access is made accessible during the restore and gets its mode back at the end. A folder
+//! gets the mode, owner and time of its record when everything in it is done.
 
 use super::meta::Meta;
 use super::root::{FolderRoot, TO_READ, TO_WRITE, is, lock};
@@ -42,8 +42,8 @@ impl FolderRoot {
         }
     }
 
-    /// The same for a folder that could be opened: whether all that is needed of it is allowed now. The superuser needs none of
-    /// this.
+    /// Adds what is needed to the mode of an open folder of ours. Returns false if a dry run would have to change it. The superuser
+    /// needs no mode.
     pub fn loosen(&self, folder: &Folder, name: &[u8], needed: u32) -> io::Result<bool> {
         if self.euid == 0 || name.is_empty() || needed == 0 {
             return Ok(true);
@@ -61,7 +61,7 @@ impl FolderRoot {
         Ok(true)
     }
 
-    /// Brings a folder to what its record says.
+    /// Gives a folder the mode, owner and time of its record.
     pub fn finish(&self, record: &Record) -> Option<Failed> {
         let name = record.name().as_bytes();
         let folder = self.open_loosened(name, 0);
@@ -82,7 +82,7 @@ impl FolderRoot {
         // What is below comes before what is above, which may not let us through any more.
         all.sort_by(|a, b| b.cmp(a));
         for (name, mode) in all {
-            // It was ours to change, so it still is, unless somebody took it away.
+            // We could change its mode before, so this fails only if the folder changed meanwhile.
             if let Ok(folder) = self.root.folder(&name) {
                 let _ = fs::fchmod(folder.fd(), Mode::from_raw_mode(mode));
             }

@@ -40,13 +40,13 @@ impl Meta {
     pub fn of(record: &Record, options: &Options) -> Meta {
         let f = record.fields();
         let xattrs = if options.xattrs { xattrs_of(record) } else { Vec::new() };
-        // That number means "leave it" to the system, and so nobody.
+        // To the system, this number means "do not change it", so it is no owner.
         let known = (f.uid.filter(|n| *n != u32::MAX), f.gid.filter(|n| *n != u32::MAX));
         let (uid, gid) = if options.owner { known } else { (None, None) };
         Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, owner: options.owner, time: record.modified(), xattrs }
     }
 
-    /// The same, with a mode for a record that has none.
+    /// Adds a mode, if the record has none.
     pub fn or_mode(self, mode: u32) -> Meta {
         Meta { mode: self.mode.or(Some(mode)), ..self }
     }
@@ -80,8 +80,7 @@ impl Meta {
             || !record.has_time(modified(stat))
     }
 
-    /// Whether something that is there lacks an extended attribute or has it with another value. What can't be looked at may well
-    /// do.
+    /// Whether a file lacks an extended attribute of the record or has another value. True if the attribute can't be read.
     pub fn xattrs_differ(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> bool {
         !self.xattrs.iter().all(|(name, value)| has_xattr(folder, leaf, seen, name, value))
     }
@@ -110,7 +109,7 @@ impl Meta {
     /// Sets what differs. The owner first, because changing it clears bits of the mode; the time last.
     ///
     /// # Errors
-    /// What could not be done, in words; all the rest is done.
+    /// The first failure; everything else is done.
     pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), Reason> {
         let stat = fs::fstat(&fd).map_err(io::Error::from)?;
         let mut set = Ok(());
@@ -149,7 +148,7 @@ impl Meta {
 /// when all is done in it, because that changes its time.
 ///
 /// # Errors
-/// What could not be done, in words; all the rest is done.
+/// The first failure; everything else is done.
 pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), Reason> {
     let Some(mut keys) = facts.as_object().cloned() else { return Ok(()) };
     keys.insert("name".to_string(), "root".into());
@@ -179,7 +178,7 @@ fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(fs::fsetxattr(fd, name, value, XattrFlags::empty())?)
 }
 
-/// The record with what the file system says now. Of its blocks it may not speak truly before they are written.
+/// The record with what the file system says now. Its number of blocks can be wrong until they are written, so `sparse` stays.
 pub fn fresh(record: &Record, stat: &Stat) -> Record {
     let mut edit = record.edit();
     stat::set(&mut edit, stat);
@@ -187,7 +186,7 @@ pub fn fresh(record: &Record, stat: &Stat) -> Record {
     edit.set(key::SIZE, fields.size).set(key::SPARSE, fields.sparse.then_some(true)).finish()
 }
 
-/// The same for a folder: as it will be when all is done in it. Its `created` and number of links are not known before.
+/// The record of a folder as it will be when everything in it is done. Its `created` and its number of links are not known yet.
 pub fn fresh_folder(record: &Record, stat: &Stat, options: &Options) -> Record {
     let meta = Meta::of(record, options);
     let (uid, gid) = (meta.uid.unwrap_or(stat.st_uid), meta.gid.unwrap_or(stat.st_gid));

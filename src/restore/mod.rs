@@ -1,5 +1,6 @@
-//! Makes files as the records say: every record is looked at, decided on (`decide`) and then printed in a dry run, or done.
-//! Folders first to last in one thread, contents in several, and the folders' own modes and times when everything in them is done.
+//! Makes files as the records say. For every record, the restore looks at what is there and decides (`decide`); a dry run prints
+//! the decision, other runs carry it out. One thread makes folders in order, several threads write contents, and a folder gets
+//! its mode and time when everything in it is done.
 
 mod decide;
 mod delete;

@@ -24,7 +24,7 @@ impl Spared {
         self.types.as_ref().is_none_or(|types| types.iter().any(|t| t == kind))
     }
 
-    /// Whether this folder stays because something that is spared lies in it, whatever is deleted of the rest.
+    /// Whether this folder stays because something in it is spared.
     pub fn holds(&self, folder: &Name) -> bool {
         self.kept_out.iter().any(|kept| folder.is_above(kept))
     }
@@ -114,7 +114,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// Whether so much may be deleted. `made` are the files and links that the stream has.
+    /// Checks whether this many files may be deleted. `made`: the stream has files or links.
     ///
     /// # Errors
     /// If it is more than [`Options::max_delete`] or, without one, if no file would be left, or the records are of another root
@@ -144,7 +144,7 @@ impl Extent {
 /// The end record of the records as they are after a restore.
 pub fn after(end: &End, came: Listing, rows: bool, delete: bool, root: String) -> End {
     let end = end.clone().compared_with(came);
-    // Rows speak of what changed only, and without deleting there may be more than the records name.
+    // Rows name only what changed, and without deleting there can be files without a record.
     let is_all = delete && !rows;
     End {
         filtered: end.filtered || !is_all,

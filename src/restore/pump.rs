@@ -29,7 +29,7 @@ fn work<T: Target>(target: &T, step: Step<T::Place>) -> Step<T::Place> {
 
 /// What became of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Outcome {
     /// It could not be made.
     Lost,
     /// It waits for what is to be deleted.
@@ -48,7 +48,7 @@ pub struct Restoring<T: Target> {
     /// Files and links that a folder has to make room for, and other names of such files.
     waiting: Vec<(Record, Option<First>)>,
     /// What became of folders and of files with several names, as far as that matters later.
-    fates: HashMap<Name, Fate>,
+    outcomes: HashMap<Name, Outcome>,
     queue: VecDeque<Result<Record>>,
     tally: Tally,
     /// What is given out.
@@ -71,7 +71,7 @@ impl<T: Target> Restoring<T> {
             root,
             work: Some(Box::new(work)),
             waiting: Vec::new(),
-            fates: HashMap::new(),
+            outcomes: HashMap::new(),
             queue: VecDeque::new(),
             tally: Tally::default(),
             listing: Listing::default(),
@@ -108,8 +108,8 @@ impl<T: Target> Restoring<T> {
         }
     }
 
-    /// Says what is done: a dry run with a row, a run to the monitor.
-    fn say(&mut self, action: Action, name: &Name, kind: &str, size: Option<u64>, to: Option<&Name>) {
+    /// Reports what is done: a dry run returns a row, other runs notify the monitor.
+    fn report(&mut self, action: Action, name: &Name, kind: &str, size: Option<u64>, to: Option<&Name>) {
         if self.options().dry_run {
             self.queue.extend(row(action, name, kind, size, to).map(Ok));
             return;
@@ -128,10 +128,10 @@ impl<T: Target> Restoring<T> {
                 self.give_out(record);
             }
             Step::Extra => self.extras += 1,
-            Step::Folder(action, name) => self.say(action, &name, "directory", None, None),
+            Step::Folder(action, name) => self.report(action, &name, "directory", None, None),
             Step::Task(task) => {
                 self.finish_before(task.record.name());
-                if task.first.as_ref().is_some_and(|first| self.became(first, Fate::Late)) {
+                if task.first.as_ref().is_some_and(|first| self.became(first, Outcome::Late)) {
                     self.waiting.push((task.record, task.first));
                     return Ok(());
                 }
@@ -154,15 +154,15 @@ impl<T: Target> Restoring<T> {
         }
     }
 
-    fn became(&self, first: &First, fate: Fate) -> bool {
-        self.fates.get(&first.name) == Some(&fate)
+    fn became(&self, first: &First, outcome: Outcome) -> bool {
+        self.outcomes.get(&first.name) == Some(&outcome)
     }
 
-    /// Makes another name of a file that came before; where that can't be, a file of its own.
+    /// Makes another name of an earlier file or, where that is impossible, a separate file.
     fn other_name(&self, mut task: Task<T::Place>) -> Done {
-        task.first = task.first.filter(|first| !self.became(first, Fate::Lost));
+        task.first = task.first.filter(|first| !self.became(first, Outcome::Lost));
         if let Some(first) = &mut task.first {
-            first.is_new = self.became(first, Fate::New);
+            first.is_new = self.became(first, Outcome::New);
             match self.target.settle(&task) {
                 // Another file system, too many links.
                 Err(Trouble::Failed(_)) => task.first = None,
@@ -178,7 +178,7 @@ impl<T: Target> Restoring<T> {
             Ok(made) => made,
             Err(trouble) => {
                 if record.kind() == Kind::Directory || has_names(&record) {
-                    self.fates.insert(record.name().clone(), Fate::Lost);
+                    self.outcomes.insert(record.name().clone(), Outcome::Lost);
                 }
                 match trouble {
                     Trouble::Failed(reason) => self.fail(record.name(), &reason),
@@ -189,15 +189,15 @@ impl<T: Target> Restoring<T> {
             }
         };
         if action == Action::MakeRoom {
-            self.fates.insert(record.name().clone(), Fate::Late);
+            self.outcomes.insert(record.name().clone(), Outcome::Late);
             self.waiting.push((record, first));
             return Ok(());
         }
         if action.writes() && has_names(&record) {
-            self.fates.insert(record.name().clone(), Fate::New);
+            self.outcomes.insert(record.name().clone(), Outcome::New);
         }
         let to = first.as_ref().filter(|_| action != Action::Open).map(|first| &first.name);
-        self.say(action, record.name(), record.kind().word().unwrap_or("file"), record.fields().size, to);
+        self.report(action, record.name(), record.kind().word().unwrap_or("file"), record.fields().size, to);
         if record.kind() == Kind::Directory && !self.options().delete && !self.options().dry_run {
             self.target.enter(&record);
         }
@@ -267,12 +267,12 @@ impl<T: Target> Restoring<T> {
     fn deleted(&mut self, deleted: Deleted) {
         let Deleted { action, name, kind, result } = deleted;
         match result {
-            Ok(()) => self.say(action, &name, kind, None, None),
+            Ok(()) => self.report(action, &name, kind, None, None),
             Err(reason) => self.fail(&name, &reason),
         }
     }
 
-    /// Finishes the folders of all records, in their order. Those that could not be made were told already.
+    /// Finishes the folders of all records, in their order. Those that could not be made were reported already.
     fn finish_all(&mut self) -> Result<()> {
         if self.options().dry_run {
             return Ok(());
@@ -283,7 +283,7 @@ impl<T: Target> Restoring<T> {
                 let failed = self.target.finish_before(record.name());
                 self.fail_all(failed);
             }
-            if record.kind() == Kind::Directory && self.fates.get(record.name()) != Some(&Fate::Lost) {
+            if record.kind() == Kind::Directory && self.outcomes.get(record.name()) != Some(&Outcome::Lost) {
                 self.target.enter(&record);
             }
         }
@@ -320,7 +320,7 @@ impl<T: Target> Iterator for Restoring<T> {
 
 impl<T: Target> Drop for Restoring<T> {
     fn drop(&mut self) {
-        // Whatever stopped the work, no folder is left with a mode that was for us alone.
+        // Folders get their modes back, whether or not the work was completed.
         self.work = None;
         self.target.close();
     }

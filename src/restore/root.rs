@@ -1,4 +1,4 @@
-//! The folder that is restored to, open, and what is remembered of it for the time of the work.
+//! The open folder that is restored to, and what is remembered of it during the restore.
 
 use super::input::Input;
 use super::job::Job;
@@ -31,7 +31,7 @@ pub struct FolderRoot {
     keep: Vec<(u64, u64)>,
     /// Folders that were made readable and writable for the time of the work, with the mode that they had.
     pub loosened: Mutex<HashMap<Vec<u8>, u32>>,
-    /// It was told once that set-user-id is left off.
+    /// The monitor was notified that set-user-id is left off.
     pub stripped: AtomicBool,
     pub found: Mutex<Found>,
     /// Folders in work, each in the one before it.
@@ -47,7 +47,7 @@ pub struct Found {
     pub gave_way: HashSet<Name>,
     /// Folders in the place of a file that are not emptied by what is deleted.
     pub stuck: HashSet<Name>,
-    /// Folders that a dry run can't look into, and has told of; or in the place of a file, with such a folder in them.
+    /// Folders that a dry run can't look into and has reported; or folders in the place of a file that contain one.
     pub hidden: HashSet<Name>,
 }
 
@@ -83,7 +83,7 @@ impl FolderRoot {
         Ok(FolderRoot::of(dir, facts, job))
     }
 
-    /// The same for an open folder.
+    /// A root that is open already.
     pub fn of(root: RootDir, facts: Option<serde_json::Value>, job: Job) -> FolderRoot {
         use std::os::unix::fs::MetadataExt;
         let both = |p: &Path| [p.metadata(), p.symlink_metadata()];

@@ -15,18 +15,18 @@ use std::sync::Arc;
 
 impl FolderRoot {
     /// Opens a folder to put something in; makes it, and those above, where they are missing or something else is there. A dry run
-    /// goes as far as there are folders; it has None if one can't be looked into. What is done, or is to be done, is said.
-    pub fn reach(&self, name: &[u8], say: &mut dyn FnMut(Action, Name)) -> io::Result<Option<Place>> {
+    /// goes as far as there are folders; it returns None if one can't be looked into. `report` gets what is done or, in a dry run, would be done.
+    pub fn reach(&self, name: &[u8], report: &mut dyn FnMut(Action, Name)) -> io::Result<Option<Place>> {
         let place = |folder| Place { folder: Arc::new(folder), is_there: true };
-        let hidden = |name: &[u8], say: &mut dyn FnMut(Action, Name)| {
+        let hidden = |name: &[u8], report: &mut dyn FnMut(Action, Name)| {
             let name = Name::new(name);
             if lock(&self.found).hidden.insert(name.clone()) {
-                say(Action::Open, name);
+                report(Action::Open, name);
             }
             Ok(None)
         };
         if let Ok(folder) = self.root.folder(name) {
-            return if self.loosen(&folder, name, TO_WRITE)? { Ok(Some(place(folder))) } else { hidden(name, say) };
+            return if self.loosen(&folder, name, TO_WRITE)? { Ok(Some(place(folder))) } else { hidden(name, report) };
         }
         let mut at = place(self.root.folder(b"")?);
         let ends = name.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(end, _)| end).chain([name.len()]);
@@ -38,11 +38,11 @@ impl FolderRoot {
             }
             at = match self.open_in(folder, path, TO_WRITE) {
                 Ok(Some(next)) => place(next),
-                Ok(None) => return hidden(path, say),
+                Ok(None) => return hidden(path, report),
                 Err(e) if there.as_ref().is_some_and(|stat| is(stat, FileType::Directory)) => return Err(e),
                 Err(_) => {
                     if there.is_some() && lock(&self.found).gave_way.insert(Name::new(path)) {
-                        say(Action::Replace, Name::new(path));
+                        report(Action::Replace, Name::new(path));
                     }
                     match self.job.options.dry_run {
                         true => Place { folder: folder.clone(), is_there: false },

@@ -148,7 +148,7 @@ pub type Steps<P> = Box<dyn Iterator<Item = Result<Step<P>>> + Send>;
 /// A record that failed at the end, and why.
 pub type Failed = (Name, Reason);
 
-/// Something that can be restored to. Where nothing else is said, a dry run changes nothing.
+/// A root that can be restored to. In a dry run, its methods change nothing.
 pub trait Target: Send + Sync + Sized + 'static {
     /// How many steps wait for each job.
     const WINDOW: usize;
@@ -213,7 +213,7 @@ pub trait Target: Send + Sync + Sized + 'static {
     /// Those of the records.
     fn delete(&self, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()>;
 
-    /// Finishes the folders that nothing from this name on lies in: their mode and time.
+    /// Gives the folders that hold no name from this one on their mode and time.
     fn finish_before(&self, _name: &Name) -> Vec<Failed> {
         Vec::new()
     }
@@ -229,7 +229,7 @@ pub trait Target: Send + Sync + Sized + 'static {
     /// What comes last of all, if nothing stopped the work.
     ///
     /// # Errors
-    /// What the root itself could not be given, in words.
+    /// What could not be set for the root itself.
     fn conclude(&self) -> Result<(), Reason> {
         Ok(())
     }

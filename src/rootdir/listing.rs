@@ -103,7 +103,7 @@ fn compare(a: Entry<'_>, b: Entry<'_>) -> Ordering {
     by_bytes.then_with(|| a.name.len().cmp(&b.name.len()))
 }
 
-/// The same name by code points, for folders with names that are not UTF-8.
+/// The code points of an entry's name, for folders with names that are not UTF-8.
 fn code_points(entry: Entry<'_>) -> impl Iterator<Item = u32> {
     units(entry.name).chain(entry.is_inside.then_some(u32::from(b'/')))
 }

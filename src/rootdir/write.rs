@@ -89,8 +89,8 @@ impl Folder {
         }
     }
 
-    /// The same for a file that was looked at before: only if that very file still has the name, and it no other name.
-    /// Between the look and the opening somebody may have put a file there that has another name elsewhere.
+    /// Opens a file that was looked at before, only if that file still has the name and no other name was added.
+    /// Meanwhile, another process may have put a file there that has another name elsewhere.
     pub fn open_same(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
         let (fd, stat) = self.open_own(leaf)?;
         only_same(fd, &stat, seen)
@@ -232,7 +232,7 @@ impl Temp {
             let link = |name: &[u8]| fs::linkat(CWD, proc_name(&self.file), &self.folder.fd, name, AtFlags::SYMLINK_FOLLOW);
             match link(leaf) {
                 Ok(()) => return Ok(()),
-                // Somebody else made something there in the meantime.
+                // Another process made something there meanwhile.
                 Err(Errno::EXIST) => self.name = Some(with_temp_name(link)?.1),
                 Err(e) => return Err(e.into()),
             }
@@ -290,7 +290,7 @@ fn only_plain(stat: &Stat) -> io::Result<()> {
 /// Makes something under a temporary name that nothing has.
 fn with_temp_name<T>(make: impl Fn(&[u8]) -> rustix::io::Result<T>) -> rustix::io::Result<(T, Vec<u8>)> {
     loop {
-        // The standard library's only source of randomness: every state has keys of its own.
+        // The only source of randomness in the standard library: every state has different keys.
         let random = RandomState::new().hash_one(std::process::id());
         let name = format!(".snap-{random:016x}.tmp").into_bytes();
         match make(&name) {

@@ -1,6 +1,5 @@
 //! A folder that nothing gets out of: files below it are reached through open descriptors, never through a symbolic link.
 
-use crate::error::{OrFailed, Result};
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -26,11 +25,9 @@ impl RootDir {
     ///
     /// # Errors
     /// If there is none, or it is no folder.
-    pub fn open(path: &Path) -> Result<RootDir> {
+    pub fn open(path: &Path) -> io::Result<RootDir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let shown = || crate::display::printable(path.as_os_str().as_encoded_bytes());
-        let fd = fs::open(path, flags, Mode::empty()).or_failed(shown)?;
-        Ok(RootDir { fd })
+        Ok(RootDir { fd: fs::open(path, flags, Mode::empty())? })
     }
 
     /// The folder itself.

@@ -79,13 +79,12 @@ impl Worker {
     /// Puts the md5 into a file's record; others go on as they came. `base` is the record of the same file, unchanged.
     fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
         self.refuse_heap(&record)?;
-        if record.kind() != Kind::File {
-            return Ok(match record.kind() {
-                Kind::Change => {
-                    return Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable())));
-                }
-                _ => Done::Passed(record),
-            });
+        match record.kind() {
+            Kind::File => {}
+            Kind::Change => {
+                return Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable())));
+            }
+            _ => return Ok(Done::Passed(record)),
         }
         let fields = record.fields();
         if let Some(md5) = fields.md5 {

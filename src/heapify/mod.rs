@@ -4,8 +4,7 @@ mod file;
 
 use crate::base::{Base, Matched};
 use crate::display::printable;
-use crate::end::End;
-use crate::end::Tally;
+use crate::end::{End, Tally};
 use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;

@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::job::Job;
 use crate::display::printable;
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{OrFailed, Result};
 use crate::name::Name;
 use crate::record::Record;
 use crate::rootdir::{Folder, RootDir};
@@ -75,10 +75,11 @@ impl FolderRoot {
         let facts = input.end.as_ref().and_then(|end| end.root_folder.clone());
         let is_missing = matches!(root.symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound);
         let dir = match is_missing {
-            true if job.options.dry_run => RootDir::open(crate::files::temporary_folder()?.path())?,
-            true => make_root(root, if facts.is_some() { 0o700 } else { 0o777 })?,
-            false => open_root(root)?,
+            true if job.options.dry_run => RootDir::open(crate::files::temporary_folder()?.path()),
+            true => make_root(root, if facts.is_some() { 0o700 } else { 0o777 }),
+            false => RootDir::open(root),
         };
+        let dir = dir.or_failed(|| format!("file root {}", printable(root.as_os_str().as_encoded_bytes())))?;
         let facts = facts.filter(|_| is_missing && !job.options.dry_run);
         Ok(FolderRoot::of(dir, facts, job))
     }
@@ -114,23 +115,12 @@ impl FolderRoot {
     }
 }
 
-fn shown(root: &Path) -> String {
-    format!("file root {}", printable(root.as_os_str().as_encoded_bytes()))
-}
-
-fn open_root(root: &Path) -> Result<RootDir> {
-    RootDir::open(root).map_err(|e| match e {
-        Error::Io { source, .. } => Error::io(shown(root), source),
-        e => e,
-    })
-}
-
-fn make_root(root: &Path, mode: u32) -> Result<RootDir> {
+fn make_root(root: &Path, mode: u32) -> io::Result<RootDir> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::create_dir_all(root.parent().unwrap_or(root)).or_failed(|| shown(root))?;
+    std::fs::create_dir_all(root.parent().unwrap_or(root))?;
     match std::fs::DirBuilder::new().mode(mode).create(root) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made.or_failed(|| shown(root))?,
+        made => made?,
     }
-    open_root(root)
+    RootDir::open(root)
 }

@@ -6,8 +6,7 @@ pub use crate::filter::{Filter, Rules};
 pub use crate::source::{Options, Own, facts, objects};
 
 use crate::display::printable;
-use crate::end::Tally;
-use crate::end::{End, Listing};
+use crate::end::{End, Listing, Tally};
 use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
 use crate::source::{self, Selection, Source};

@@ -32,7 +32,7 @@ impl FolderSource {
     /// If it is not there or no folder.
     pub(super) fn open(path: &Path) -> Result<FolderSource> {
         let location = Location::Folder(path.to_path_buf());
-        let root = RootDir::open(path)?;
+        let root = RootDir::open(path).or_failed(|| location.to_string())?;
         let device = fs::fstat(root.fd()).or_failed(|| location.to_string())?.st_dev;
         Ok(FolderSource { root, location, device, noted_links: AtomicBool::new(false) })
     }

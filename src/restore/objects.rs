@@ -19,6 +19,7 @@ use crate::record::{Kind, Record};
 use crate::scan::objects;
 use crate::storage::{Attributes, Body, Location, Put, Store, check_key};
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -60,8 +61,8 @@ impl ObjectRoot {
             Pair::Both(record, there) => (record, Some(there)),
         };
         let record = match Step::restores(chosen(record, self.job.options.side)) {
-            Ok(record) => record,
-            Err(step) => return Some(step),
+            ControlFlow::Continue(record) => record,
+            ControlFlow::Break(step) => return Some(step),
         };
         Some(match (record.kind(), decide::check(&record)) {
             (Kind::Link, _) => Step::failed(record, "the storage has no links"),

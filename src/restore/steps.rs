@@ -11,6 +11,7 @@ use crate::rootdir::{Folder, split};
 use rustix::fs::FileType;
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 impl FolderRoot {
@@ -99,8 +100,8 @@ impl Feeder {
 
     fn step(&mut self, chosen: Chosen) -> Option<Step<Place>> {
         let record = match Step::restores(chosen) {
-            Ok(record) => record,
-            Err(step) => return Some(step),
+            ControlFlow::Continue(record) => record,
+            ControlFlow::Break(step) => return Some(step),
         };
         if let Err(reason) = self.names.check(&record).and_then(|()| decide::check(&record)) {
             return Some(Step::failed(record, reason));

@@ -12,6 +12,7 @@ use crate::name::Name;
 use crate::parallel::Weigh;
 use crate::record::{Kind, Record};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A record and where it goes.
@@ -51,12 +52,12 @@ impl<P> Step<P> {
     }
 
     /// The record to restore, or else the step of what is not restored.
-    pub fn restores(chosen: Chosen) -> Result<Record, Step<P>> {
+    pub fn restores(chosen: Chosen) -> ControlFlow<Step<P>, Record> {
         match chosen {
-            Chosen::Record(record) if record.is_entry() => Ok(record),
-            Chosen::Record(record) => Err(Step::Pass(record)),
-            Chosen::Nothing(_) => Err(Step::Extra),
-            Chosen::Bad(row, reason) => Err(Step::failed(row, reason)),
+            Chosen::Record(record) if record.is_entry() => ControlFlow::Continue(record),
+            Chosen::Record(record) => ControlFlow::Break(Step::Pass(record)),
+            Chosen::Nothing(_) => ControlFlow::Break(Step::Extra),
+            Chosen::Bad(row, reason) => ControlFlow::Break(Step::failed(row, reason)),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Who may read what a heap or a snap root holds. A root that we make is its owner's alone; what is made in a root takes the
-//! bits of the group and of others from it, whatever the umask says, so that the root alone decides.
+//! Who may read the files in a heap or a snap root. A root that we make is accessible to its owner only. Files and folders in a
+//! root get the root's mode bits for the group and for others, independent of the umask, so that the root alone decides.
 
 use rustix::fs::{self, AtFlags, CWD, Mode};
 use rustix::io::Errno;
@@ -28,7 +28,7 @@ impl Access {
         Ok(Access { shared: root.metadata()?.permissions().mode() & 0o1077, umask: crate::stat::umask() })
     }
 
-    /// Makes a root where there is none. It is its owner's alone; the folders above it are as the umask has them.
+    /// Makes a root where there is none, accessible to its owner only. Missing folders above it get the mode that the umask allows.
     ///
     /// # Errors
     /// What the system says.

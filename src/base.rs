@@ -47,12 +47,12 @@ impl Base {
         Ok(())
     }
 
-    /// A base that turns out to be damaged is none from there on; what it would have told is read from the files.
+    /// Reads the next record. A damaged base is not used from the damage on; the files are read instead.
     fn advance(&mut self) {
         self.next = match self.records.as_mut().and_then(Iterator::next) {
             Some(Ok(record)) if record.kind() != Kind::End => Some(record),
             Some(Err(e)) => {
-                self.monitor.warn(&format!("no base from here on: {e}"));
+                self.monitor.warn(&format!("the rest of the base can't be used: {e}"));
                 None
             }
             _ => None,
@@ -74,9 +74,9 @@ impl Base {
         None
     }
 
-    /// Whether a file is what it was: same size, time of change of content and inode, inode number; or the same etag. And the
+    /// Whether a file is unchanged: same size, time of change of content and inode, inode number; or the same etag. And the
     /// base has an md5 and was not made in the instant of the change.
-    fn vouches(&self, base: &Record, record: &Record) -> bool {
+    fn is_unchanged(&self, base: &Record, record: &Record) -> bool {
         let (old, new) = (base.fields(), record.fields());
         if base.kind() != Kind::File || old.md5.is_none() || old.racy || old.size.is_none() || old.size != new.size {
             return false;
@@ -152,7 +152,7 @@ impl Matched {
         if self.last.as_ref().is_some_and(|last| last > record.name()) {
             return self.look_up_together(record);
         }
-        let found = base.find(record.name()).filter(|old| base.vouches(old, &record));
+        let found = base.find(record.name()).filter(|old| base.is_unchanged(old, &record));
         self.last = Some(record.name().clone());
         Ok((record, found))
     }
@@ -181,7 +181,7 @@ impl Matched {
         if let Some(base) = self.base.as_mut() {
             base.restart()?;
             for at in &order {
-                found[*at] = base.find(batch[*at].name()).filter(|old| base.vouches(old, &batch[*at]));
+                found[*at] = base.find(batch[*at].name()).filter(|old| base.is_unchanged(old, &batch[*at]));
             }
         }
         self.last = order.last().map(|at| batch[*at].name().clone());

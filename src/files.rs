@@ -50,7 +50,7 @@ impl NewFile {
         NewFile::new(path, 0o666 & !crate::stat::umask(), false)
     }
 
-    /// A file with that mode, if it is not there yet, in a folder of ours: there a temporary name misleads nobody.
+    /// A file with this mode, if it is not there yet, in a folder of ours, where a temporary name does no harm.
     ///
     /// # Errors
     /// If it can't be written, or is a folder.
@@ -80,7 +80,7 @@ impl NewFile {
         };
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = Arc::new(Folder::of(fs::open(above, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
-        // It has no name until it is whole, where the system can do that: nobody takes it for a file of the user's.
+        // It has no name until it is complete, where the system supports that: no other program takes it for a user's file.
         let temp = Temp::new(&folder, named)?;
         if let Some(name) = temp.name() {
             crate::cleanup::register(&above.join(OsStr::from_bytes(name)));

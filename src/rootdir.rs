@@ -1,6 +1,5 @@
 //! A folder that nothing gets out of: files below it are reached through open descriptors, never through a symbolic link.
 
-use crate::error::{OrFailed, Result};
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -8,11 +7,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+mod listing;
 mod patience;
 mod write;
 
+pub use listing::{Entry, Listing};
 pub use patience::patiently;
-pub use write::{Folder, Listing, Temp, has_proc, proc_name, split, timestamps};
+pub use write::{Folder, Temp, has_proc, proc_name, split, timestamps};
 
 /// An open folder, the root of all names that are given to it.
 pub struct RootDir {
@@ -24,11 +25,9 @@ impl RootDir {
     ///
     /// # Errors
     /// If there is none, or it is no folder.
-    pub fn open(path: &Path) -> Result<RootDir> {
+    pub fn open(path: &Path) -> io::Result<RootDir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let shown = || crate::display::printable(path.as_os_str().as_encoded_bytes());
-        let fd = fs::open(path, flags, Mode::empty()).or_failed(shown)?;
-        Ok(RootDir { fd })
+        Ok(RootDir { fd: fs::open(path, flags, Mode::empty())? })
     }
 
     /// The folder itself.
@@ -45,14 +44,14 @@ impl RootDir {
         let harmless = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | harmless;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        // A rename somewhere above may come in between, too, which says the same.
+        // EAGAIN can also mean that a folder above was renamed meanwhile.
         match patiently(|| fs::openat2(&self.fd, name, flags, Mode::empty(), resolve)) {
             Err(e) if e.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => self.open_by_parts(name, flags),
             opened => opened,
         }
     }
 
-    /// The same where the kernel has no `openat2` (before Linux 5.6): part by part.
+    /// Opens a name part by part, for kernels without `openat2` (before Linux 5.6).
     fn open_by_parts(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         let mut at: Option<OwnedFd> = None;
         let mut parts = name.split(|b| *b == b'/').peekable();

@@ -21,7 +21,7 @@ pub(super) struct Worker {
     pub verify_md5: bool,
     pub cache: Option<Arc<Cache>>,
     pub monitor: Arc<dyn Monitor>,
-    /// The name of the heap root, where it lies in the file root.
+    /// The name of the heap root, if it is in the file root.
     pub heap_name: Option<Vec<u8>>,
 }
 
@@ -79,13 +79,12 @@ impl Worker {
     /// Puts the md5 into a file's record; others go on as they came. `base` is the record of the same file, unchanged.
     fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
         self.refuse_heap(&record)?;
-        if record.kind() != Kind::File {
-            return Ok(match record.kind() {
-                Kind::Change => {
-                    return Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable())));
-                }
-                _ => Done::Passed(record),
-            });
+        match record.kind() {
+            Kind::File => {}
+            Kind::Change => {
+                return Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable())));
+            }
+            _ => return Ok(Done::Passed(record)),
         }
         let fields = record.fields();
         if let Some(md5) = fields.md5 {
@@ -148,7 +147,7 @@ impl Worker {
             match (heap.stored_size(&md5)?, stored_size) {
                 (None, _) => None,
                 (Some(now), Some(then)) if now == then => Some(now),
-                // Nobody said how large it was: its end tells. Where that does not fit, or it was of another size, all of it.
+                // Its stored size was not recorded, so its end is checked. If that fails, or its size has changed, all of it is.
                 (Some(now), None) if matches!(heap.check_ends(&md5, size)?, Health::Good { .. }) => Some(now),
                 (Some(_), _) => good(heap.verify(&md5, size)?),
             }

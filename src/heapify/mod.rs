@@ -4,8 +4,7 @@ mod file;
 
 use crate::base::{Base, Matched};
 use crate::display::printable;
-use crate::end::End;
-use crate::end::Tally;
+use crate::end::{End, Tally};
 use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
@@ -149,7 +148,7 @@ impl Batches {
     }
 }
 
-/// Sees to it that what records speak of is on disk.
+/// Makes sure that the objects of the records are on disk.
 struct Committer {
     heap: Option<Arc<Heap>>,
     cache: Option<Arc<Cache>>,
@@ -167,7 +166,7 @@ impl Committer {
     fn finish(&mut self, end: Option<Record>) -> Result<Option<Record>> {
         self.commit()?;
         if let Some(heap) = &self.heap {
-            // Records may speak of objects that another writer put there and did not sync yet.
+            // Another writer may have stored some of the objects and not synced them yet.
             heap.sync()?;
             heap.confirm_used(std::mem::take(&mut self.used))?;
         }
@@ -177,7 +176,7 @@ impl Committer {
         Ok(end.map(|end| self.tally.close(&end)))
     }
 
-    /// Refuses the list of one folder with the contents of another's files of the same names.
+    /// Refuses records that list another folder than the one that contents are read from.
     fn check_root(&self, end: &Record) -> Result<()> {
         match End::of(end).root.filter(|listed| !self.root.is_called(listed)) {
             None => Ok(()),
@@ -188,7 +187,7 @@ impl Committer {
         }
     }
 
-    /// Remembers an object that the stream speaks of, for the last look at the end.
+    /// Remembers the object of a record, to be checked again at the end.
     fn rely_on(&mut self, record: &Record) -> Result<()> {
         match record.fields().md5.filter(|_| record.kind() == Kind::File && self.heap.is_some()) {
             Some(md5) => self.used.push(md5),

@@ -1,10 +1,11 @@
-//! What is to be done for a record, given what is there under its name: one decision, which a dry run prints and a run carries
-//! out. Nothing is looked at here, and nothing is done.
+//! Decides what to do for a record, given what is there under its name. A dry run prints the decision, other runs carry it out.
+//! This module has no access to files.
 
 use super::meta::Meta;
 use super::options::Options;
 use crate::content::NO_MD5;
 use crate::digest::Md5;
+use crate::error::Reason;
 use crate::etag;
 use crate::json;
 use crate::name::Name;
@@ -28,7 +29,7 @@ pub enum Action {
     Create,
     /// Put it in the place of something else: another content, another type, or a file that has other names.
     Replace,
-    /// The same, when what is to be deleted is gone: a folder is in its place.
+    /// Like `Replace`, but a folder is in its place, whose contents have to be deleted first.
     MakeRoom,
     /// Set mode, owner, time or extended attributes.
     Change,
@@ -36,7 +37,7 @@ pub enum Action {
     Link,
     /// Delete it: no record has it.
     Delete,
-    /// A dry run can't know: a folder of ours has to be opened to us first, which changes it.
+    /// A dry run can't decide: it would first have to change the mode of a folder.
     Open,
     /// What is there has to be read before anything can be decided.
     Read,
@@ -63,6 +64,7 @@ impl Action {
 }
 
 /// What is there under a name.
+#[derive(Default)]
 pub struct There {
     /// What it is.
     pub what: What,
@@ -75,7 +77,9 @@ pub struct There {
 }
 
 /// What it is.
+#[derive(Default)]
 pub enum What {
+    #[default]
     Nothing,
     File(Seen),
     /// A symbolic link with that target.
@@ -85,7 +89,7 @@ pub enum What {
     Special,
 }
 
-/// What a folder holds. For the record of a folder this does not matter, and nobody looks.
+/// What a folder holds. This is not looked up if the record is of a folder, because it does not matter then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     Nothing,
@@ -95,11 +99,11 @@ pub enum Held {
     Extras,
     /// It is the heap root or the snap root.
     Root,
-    /// It can't be known before it is opened to us.
+    /// It can't be known unless the mode of the folder is changed.
     Hidden,
 }
 
-/// What is known of the content of a file or object without reading it, and what reading it told.
+/// What is known of the content of a file or object without reading it, and the result of reading it.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub size: Option<u64>,
@@ -111,50 +115,37 @@ pub struct Seen {
     pub read: Option<Read>,
 }
 
-/// What came of reading a file.
+/// The result of reading a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Read {
     Is(Md5),
-    /// Its mode does not let us.
+    /// Its mode does not allow it.
     Refused,
 }
 
 impl There {
-    /// Nothing.
-    pub fn nothing() -> There {
-        There { what: What::Nothing, stat: None, xattrs_differ: false, is_first: None }
-    }
-
-    /// The same, once it was read.
-    pub fn when_read(mut self, read: Read) -> There {
-        if let What::File(seen) = &mut self.what {
-            seen.read = Some(read);
-        }
-        self
-    }
-
     fn has_other_names(&self) -> bool {
         self.stat.is_some_and(|stat| stat.st_nlink > 1)
     }
 }
 
-/// What can be said of a record before anything is looked at.
+/// Checks a record before anything is looked at.
 ///
 /// # Errors
 /// Why it can't be restored.
-pub fn check(record: &Record) -> Result<(), String> {
+pub fn check(record: &Record) -> Result<(), Reason> {
     match record.kind() {
         Kind::File | Kind::Directory => Ok(()),
         Kind::Link => match record.fields() {
-            Fields { destination: None, .. } => Err("the link has no target".to_string()),
+            Fields { destination: None, .. } => Err("the link has no target".into()),
             Fields { destination: Some(target), md5: Some(md5), .. } if *md5 != crate::digest::md5_of(target) => {
-                Err("its target is not what its md5 says".to_string())
+                Err("its target is not what its md5 says".into())
             }
             _ => Ok(()),
         },
         _ => {
             let kind = record.string("type").unwrap_or_default();
-            Err(format!("a {} can't be restored", crate::display::printable(kind.as_bytes())))
+            Err(format!("a {} can't be restored", crate::display::printable(kind.as_bytes())).into())
         }
     }
 }
@@ -163,7 +154,7 @@ pub fn check(record: &Record) -> Result<(), String> {
 ///
 /// # Errors
 /// Why it can't be restored.
-pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Action, String> {
+pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Action, Reason> {
     let anew = if there.is_first.is_some() { Action::Link } else { Action::Replace };
     let action = match (record.kind(), &there.what) {
         (_, What::Nothing) if anew == Action::Link => Action::Link,
@@ -173,8 +164,8 @@ pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Actio
         (_, What::Folder(Held::Nothing)) => anew,
         (_, What::Folder(Held::Extras)) if options.delete => Action::MakeRoom,
         (_, What::Folder(Held::Hidden)) => Action::Open,
-        (_, What::Folder(Held::Root)) => return Err(KEPT.to_string()),
-        (_, What::Folder(_)) => return Err(if options.delete { STILL_BLOCKED } else { BLOCKED }.to_string()),
+        (_, What::Folder(Held::Root)) => return Err(KEPT.into()),
+        (_, What::Folder(_)) => return Err(if options.delete { STILL_BLOCKED } else { BLOCKED }.into()),
         _ if there.is_first == Some(true) => Action::Keep,
         _ if anew == Action::Link => Action::Link,
         (Kind::Link, What::Link(target)) if Some(target) == record.fields().destination.as_ref() => {
@@ -188,7 +179,7 @@ pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Actio
         _ => Action::Replace,
     };
     match action.writes() && record.kind() == Kind::File && record.fields().md5.is_none() {
-        true => Err(NO_MD5.to_string()),
+        true => Err(NO_MD5.into()),
         false => Ok(action),
     }
 }

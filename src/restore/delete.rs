@@ -6,30 +6,20 @@ use super::input::{Chosen, Input};
 use super::names::is_past;
 use super::permit::Extent;
 use super::root::{FolderRoot, TO_READ, TO_WRITE, lock};
-use super::target::Deleted;
+use super::target::{Deleted, NOT_DELETED};
 use crate::display::counted;
-use crate::error::{Result, reason};
-use crate::name::{Name, units};
+use crate::error::{OrFailed, Reason, Result};
+use crate::name::Name;
 use crate::record::Kind;
-use crate::rootdir::{Folder, Listing, split};
+use crate::rootdir::{Entry, Folder, Listing, split};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::io;
 use std::iter::Peekable;
 
-/// Whether the walk acts.
+/// What is to be done with a name that is there. For a folder this is kept until its contents were visited.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// It counts, before anything is done.
-    Count,
-    /// It reports what would be deleted.
-    Tell,
-    Delete,
-}
-
-/// What is to become of a folder, known between its own place in the order and that of what is in it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Outcome {
     /// It has a record, or no row.
     Stays,
     Spared,
@@ -46,10 +36,8 @@ type Wanted = Box<dyn Iterator<Item = Result<Chosen>> + Send>;
 pub struct Walk<'a> {
     root: &'a FolderRoot,
     wanted: Peekable<Wanted>,
-    is_rows: bool,
-    /// Delete these types only: `file`, `link`, `directory`.
-    types: Option<&'a [String]>,
-    mode: Mode,
+    /// It only counts, before anything is done.
+    counts: bool,
     report: &'a mut dyn FnMut(Deleted),
     /// The last record that was passed.
     last: Option<Name>,
@@ -61,14 +49,12 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(root: &'a FolderRoot, input: &'a Input, mode: Mode, report: &'a mut dyn FnMut(Deleted)) -> Walk<'a> {
+    fn new(root: &'a FolderRoot, input: &Input, counts: bool, report: &'a mut dyn FnMut(Deleted)) -> Walk<'a> {
         let entries = input.read().filter(|c| !matches!(c, Ok(Chosen::Record(record)) if !record.is_entry()));
         Walk {
             root,
             wanted: (Box::new(entries) as Wanted).peekable(),
-            is_rows: input.is_rows,
-            types: input.end.as_ref().and_then(|end| end.types.as_deref()),
-            mode,
+            counts,
             report,
             last: None,
             hidden: None,
@@ -80,29 +66,28 @@ impl<'a> Walk<'a> {
     /// What would be deleted. Folders in the place of a file that would not be emptied are found as well.
     pub fn count(root: &FolderRoot, input: &Input) -> Result<Extent> {
         let mut ignore = |_: Deleted| {};
-        let mut walk = Walk::new(root, input, Mode::Count, &mut ignore);
+        let mut walk = Walk::new(root, input, true, &mut ignore);
         walk.folder(b"", false)?;
         Ok(walk.extent)
     }
 
     /// Deletes what should not be there, or in a dry run reports it.
     pub fn delete(root: &FolderRoot, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
-        let mode = if root.options.dry_run { Mode::Tell } else { Mode::Delete };
-        let mut walk = Walk::new(root, input, mode, report);
+        let mut walk = Walk::new(root, input, false, report);
         walk.folder(b"", false)?;
         if walk.special > 0 {
             let files = counted(walk.special, "special file");
-            root.monitor.note(&format!("{files} left alone: sockets, fifos or devices"));
+            root.job.monitor.note(&format!("{files} left alone: sockets, fifos or devices"));
         }
         Ok(())
     }
 
-    fn tell(&mut self, action: Action, name: &Name, kind: FileType, result: Result<(), String>) {
+    fn report_one(&mut self, action: Action, name: &Name, kind: FileType, result: Result<(), Reason>) {
         (self.report)(Deleted { action, name: name.clone(), kind: word(kind), result });
     }
 
-    /// Works through a folder; says whether something stays in it. In a folder that has to make room for a file, folders go
-    /// too, whatever the types.
+    /// Visits a folder. Returns whether something stays in it. In a folder that has to make room for a file, folders are deleted
+    /// too, even if their type was not listed.
     fn folder(&mut self, name: &[u8], makes_room: bool) -> Result<bool> {
         let shown = Name::new(name);
         let (listing, folder) = match self.list(&shown) {
@@ -110,98 +95,90 @@ impl<'a> Walk<'a> {
             Err(e) if is_gone(&e) => return self.passes(&shown),
             unseen => {
                 if let Err(e) = unseen {
-                    self.tell(Action::Delete, &shown, FileType::Directory, Err(format!("can't be listed: {}", reason(&e))));
+                    self.report_one(Action::Delete, &shown, FileType::Directory, Err(e).or_reason("can't be listed"));
                 }
-                // Nobody looks for what is in it.
+                // Its contents are not visited.
                 self.passes(&shown)?;
                 return Ok(true);
             }
         };
         let (mut here, mut stays) = (Some(folder), false);
-        let mut fates: Vec<Fate> = Vec::new();
-        for (leaf, kind, is_inside) in Entries::new(&listing).in_order() {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for Entry { name: leaf, kind, is_inside } in listing.iter() {
             let path = Name::new(if name.is_empty() { leaf.to_vec() } else { [name, b"/", leaf].concat() });
-            let fate = match is_inside {
-                false => self.fate(&path, kind)?,
-                true => fates.pop().unwrap_or(Fate::Stays),
+            let outcome = match is_inside {
+                false => self.outcome(&path, kind)?,
+                true => outcomes.pop().unwrap_or(Outcome::Stays),
             };
             if kind == FileType::Directory && !is_inside {
-                fates.push(fate);
+                outcomes.push(outcome);
                 continue;
             }
             // It may be opened again; a deep tree must not hold a descriptor for every level.
             here = here.filter(|_| !is_inside);
             let goes = match is_inside {
-                true => self.is_emptied(&path, fate, makes_room)? && (makes_room || self.deletes(kind)),
-                false => fate == Fate::Extra && self.deletes(kind),
+                true => self.is_emptied(&path, outcome, makes_room)? && (makes_room || self.deletes(kind)),
+                false => outcome == Outcome::Extra && self.deletes(kind),
             };
             stays |= !(goes && self.remove_in(&mut here, name, &path, kind));
         }
         Ok(self.passes(&shown)? || stays)
     }
 
-    /// What is in a folder; None where nobody looks, and all stays.
+    /// Lists a folder. None if it is not looked into, so that everything in it stays.
     fn list(&mut self, name: &Name) -> io::Result<Option<(Listing, Folder)>> {
         let (root, path) = (self.root, name.as_bytes());
-        let folder = match root.root.folder(path) {
-            Ok(folder) => root.loosen(&folder, path, TO_READ)?.then_some(folder),
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied && !path.is_empty() => {
-                root.open_in(&root.root.folder(split(path).0)?, path, TO_READ)?
-            }
-            Err(e) => return Err(e),
-        };
-        let Some(folder) = folder else {
+        let Some(folder) = root.open_loosened(path, TO_READ)? else {
             self.hidden = Some(name.clone());
-            if self.mode == Mode::Tell && lock(&root.found).hidden.insert(name.clone()) {
-                self.tell(Action::Open, name, FileType::Directory, Ok(()));
+            if !self.counts && root.job.options.dry_run && lock(&root.found).hidden.insert(name.clone()) {
+                self.report_one(Action::Open, name, FileType::Directory, Ok(()));
             }
             return Ok(None);
         };
-        Ok(if root.keeps(&folder.stat()?) { None } else { Some((folder.list()?, folder)) })
+        Ok(if root.keeps(&folder.stat()?) { None } else { Some((Listing::of(folder.fd())?, folder)) })
     }
 
     /// What is to become of a name that is there. Names have to come in order.
-    fn fate(&mut self, name: &Name, kind: FileType) -> Result<Fate> {
+    fn outcome(&mut self, name: &Name, kind: FileType) -> Result<Outcome> {
         let is_folder = kind == FileType::Directory;
         let found = self.find(name)?;
         self.extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
         self.extent.shared += u64::from(found.is_some());
         Ok(match found {
-            Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Fate::Replaced,
-            Some(Chosen::Record(_) | Chosen::Bad(..)) => Fate::Stays,
-            None if self.is_rows => Fate::Stays,
-            _ if lock(&self.root.found).gave_way.contains(name) => Fate::Stays,
-            _ if self.root.spared.spares(name, is_folder) => Fate::Spared,
+            Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Outcome::Replaced,
+            Some(Chosen::Record(_) | Chosen::Bad(..)) => Outcome::Stays,
+            None if self.root.job.is_rows => Outcome::Stays,
+            _ if lock(&self.root.found).gave_way.contains(name) => Outcome::Stays,
+            _ if self.root.job.spared.spares(name, is_folder) => Outcome::Spared,
             _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
                 self.special += 1;
-                Fate::Stays
+                Outcome::Stays
             }
-            _ => Fate::Extra,
+            _ => Outcome::Extra,
         })
     }
 
     /// Works through what is in a folder, as far as that may matter. Whether it is to go and nothing stays in it.
-    fn is_emptied(&mut self, name: &Name, fate: Fate, makes_room: bool) -> Result<bool> {
+    fn is_emptied(&mut self, name: &Name, outcome: Outcome, makes_room: bool) -> Result<bool> {
         // Rows of what was not entered may stand before those of this folder.
         self.pass(|next| !name.is_above(next) && !is_past(name, next))?;
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
-        if fate == Fate::Spared || fate == Fate::Stays && self.is_rows && self.mode != Mode::Count && !has_rows {
+        if outcome == Outcome::Spared || outcome == Outcome::Stays && self.root.job.is_rows && !self.counts && !has_rows {
             self.passes(name)?;
             return Ok(false);
         }
-        let filled = self.folder(name.as_bytes(), makes_room || fate == Fate::Replaced)?;
+        let filled = self.folder(name.as_bytes(), makes_room || outcome == Outcome::Replaced)?;
         // What a dry run can't look into may well be emptied.
         let is_unknown = self.hidden.as_ref().is_some_and(|hidden| hidden == name || name.is_above(hidden));
-        if filled && fate == Fate::Replaced {
+        if filled && outcome == Outcome::Replaced {
             let mut found = lock(&self.root.found);
             if is_unknown { &mut found.hidden } else { &mut found.stuck }.insert(name.clone());
         }
-        let is_needed = self.root.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
-        if filled && fate == Fate::Extra && self.is_rows && !is_needed && !is_unknown {
-            let reason = reason(&Errno::NOTEMPTY.into());
-            self.tell(Action::Delete, name, FileType::Directory, Err(format!("can't be deleted: {reason}")));
+        let is_needed = self.root.job.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
+        if filled && outcome == Outcome::Extra && self.root.job.is_rows && !is_needed && !is_unknown {
+            self.report_one(Action::Delete, name, FileType::Directory, Err(Errno::NOTEMPTY).or_reason(NOT_DELETED));
         }
-        Ok(fate == Fate::Extra && !filled)
+        Ok(outcome == Outcome::Extra && !filled)
     }
 
     fn remove_in(&mut self, here: &mut Option<Folder>, parent: &[u8], name: &Name, kind: FileType) -> bool {
@@ -210,7 +187,7 @@ impl<'a> Walk<'a> {
         }
         match here {
             Some(folder) => self.remove(folder, name, kind),
-            // It was there a moment ago; then it is not for us to say what is in it.
+            // It was there a moment ago. What is there now was not visited.
             None => false,
         }
     }
@@ -219,15 +196,15 @@ impl<'a> Walk<'a> {
     fn remove(&mut self, folder: &Folder, name: &Name, kind: FileType) -> bool {
         let (root, (parent, leaf)) = (self.root, split(name.as_bytes()));
         // The tool's own output is nothing that the records could have.
-        if matches!(folder.lstat(leaf), Ok(Some(stat)) if root.keeps(&stat)) || root.spared.holds(name) {
+        if matches!(folder.lstat(leaf), Ok(Some(stat)) if root.keeps(&stat)) || root.job.spared.holds(name) {
             return false;
         }
         let remove = || match kind {
             FileType::Directory => folder.remove_folder(leaf),
             _ => folder.unlink(leaf),
         };
-        let result = match self.mode {
-            Mode::Delete => remove().or_else(|e| match e.kind() {
+        let result = match self.counts || root.job.options.dry_run {
+            false => remove().or_else(|e| match e.kind() {
                 io::ErrorKind::PermissionDenied => {
                     root.loosen(folder, parent, TO_WRITE)?;
                     remove()
@@ -235,19 +212,19 @@ impl<'a> Walk<'a> {
                 io::ErrorKind::NotFound => Ok(()),
                 _ => Err(e),
             }),
-            Mode::Count | Mode::Tell => Ok(()),
+            true => Ok(()),
         };
-        if matches!(&result, Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty) && root.spared.may_hold(name) {
+        if matches!(&result, Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty) && root.job.spared.may_hold(name) {
             return false;
         }
         let gone = result.is_ok();
         self.extent.deleted += u64::from(gone && kind != FileType::Directory);
-        self.tell(Action::Delete, name, kind, result.map_err(|e| format!("can't be deleted: {}", reason(&e))));
+        self.report_one(Action::Delete, name, kind, result.or_reason(NOT_DELETED));
         gone
     }
 
     fn deletes(&self, kind: FileType) -> bool {
-        self.types.is_none_or(|types| types.iter().any(|t| t == word(kind)))
+        self.root.job.spared.deletes(word(kind))
     }
 
     /// The record or row of that name, if there is one.
@@ -287,35 +264,4 @@ fn word(kind: FileType) -> &'static str {
 fn is_gone(e: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(e.kind(), NotFound | NotADirectory) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error())
-}
-
-/// The entries of a folder in the order of records: a folder twice, for itself and, as if a `/` came behind its name, for what
-/// is in it.
-struct Entries<'a> {
-    names: Vec<(&'a [u8], FileType, bool)>,
-}
-
-impl<'a> Entries<'a> {
-    fn new(listing: &'a Listing) -> Entries<'a> {
-        let mut names: Vec<_> = listing
-            .iter()
-            .flat_map(|(name, kind)| [Some((name, kind, false)), (kind == FileType::Directory).then_some((name, kind, true))])
-            .flatten()
-            .collect();
-        let slash = |inside: bool| inside.then_some(b'/');
-        match listing.iter().all(|(name, _)| std::str::from_utf8(name).is_ok()) {
-            true => names.sort_unstable_by(|(a, _, x), (b, _, y)| {
-                a.iter().copied().chain(slash(*x)).cmp(b.iter().copied().chain(slash(*y)))
-            }),
-            false => names.sort_unstable_by(|(a, _, x), (b, _, y)| {
-                let slash = |inside: bool| slash(inside).map(u32::from);
-                units(a).chain(slash(*x)).cmp(units(b).chain(slash(*y)))
-            }),
-        }
-        Entries { names }
-    }
-
-    fn in_order(self) -> impl Iterator<Item = (&'a [u8], FileType, bool)> {
-        self.names.into_iter()
-    }
 }

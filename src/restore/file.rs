@@ -1,12 +1,12 @@
-//! One file, link or folder of this machine: put right, or made anew beside its name and then renamed.
+//! Changes one file, link or folder of this machine, or makes it under a temporary name and renames it.
 
 use super::decide::{Action, STILL_BLOCKED, There, What};
 use super::meta::{Meta, fresh, fresh_folder};
 use super::root::{FolderRoot, Place, is};
 use super::target::{Made, Task, Trouble};
-use crate::content::{Content, Contents};
+use crate::content::Content;
 use crate::digest::Md5;
-use crate::error::reason;
+use crate::error::Reason;
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, Temp, split};
 use md5::Digest;
@@ -28,18 +28,18 @@ impl There {
 
 impl FolderRoot {
     /// Does what was decided.
-    pub fn make(&self, task: &Task<Place>, there: &There, action: Action, contents: &dyn Contents) -> Result<Made, Trouble> {
+    pub fn make(&self, task: &Task<Place>, there: &There, action: Action) -> Result<Made, Trouble> {
         let (record, folder, leaf) = (&task.record, &*task.place.folder, task.leaf());
         let mut set = Ok(());
         let now = match (action, record.kind()) {
             (Action::Keep, _) | (Action::Change, Kind::Directory) => there.stat,
             (Action::Change, Kind::Link) => {
-                set = self.set_link(record, folder, leaf, there.stat.as_ref().ok_or_else(gone)?);
+                set = Meta::of(record, &self.job.options).set_link(record, folder, leaf, there.stat.as_ref().ok_or_else(gone)?);
                 None
             }
             (Action::Change, _) => {
                 let seen = there.stat.ok_or_else(gone)?;
-                let (fd, meta) = (folder.open_same(leaf, &seen)?, Meta::of(record, &self.options));
+                let (fd, meta) = (folder.open_same(leaf, &seen)?, Meta::of(record, &self.job.options));
                 // To open one of ours may have taken another mode.
                 let is_loosened = rustix::fs::fstat(&fd).map_err(io::Error::from)?.st_mode != seen.st_mode;
                 set = if is_loosened { meta.or_mode(seen.st_mode & 0o7777) } else { meta }.set(&fd, self);
@@ -57,14 +57,15 @@ impl FolderRoot {
                 make_way(folder, leaf, there)?;
                 let target = record.fields().destination.as_deref().unwrap_or_default();
                 folder.symlink(target, leaf, there.is_replaced())?;
-                set = self.set_link(record, folder, leaf, &folder.lstat(leaf)?.ok_or_else(gone)?);
+                let stat = folder.lstat(leaf)?.ok_or_else(gone)?;
+                set = Meta::of(record, &self.job.options).set_link(record, folder, leaf, &stat);
                 None
             }
             _ => {
-                let content = contents.content(record)?;
+                let content = self.job.contents.content(record)?;
                 let mut temp = Temp::new(&task.place.folder, there.is_something())?;
                 write(temp.file(), content, record.fields().sparse)?;
-                set = Meta::of(record, &self.options).or_mode(0o666 & !self.umask).set(temp.file(), self);
+                set = Meta::of(record, &self.job.options).or_mode(0o666 & !self.umask).set(temp.file(), self);
                 make_way(folder, leaf, there)?;
                 temp.publish(leaf)?;
                 Some(rustix::fs::fstat(temp.file()).map_err(io::Error::from)?)
@@ -75,7 +76,7 @@ impl FolderRoot {
 
     /// The record with what the file system says of it, if that is asked for.
     fn report(&self, record: &Record, folder: &Folder, leaf: &[u8], now: Option<Stat>) -> io::Result<Option<Box<Record>>> {
-        if !self.options.report {
+        if !self.job.options.report {
             return Ok(None);
         }
         let now = match now {
@@ -83,7 +84,7 @@ impl FolderRoot {
             None => folder.lstat(leaf)?.ok_or_else(gone)?,
         };
         Ok(Some(Box::new(match record.kind() {
-            Kind::Directory => fresh_folder(record, &now, &self.options),
+            Kind::Directory => fresh_folder(record, &now, &self.job.options),
             _ => fresh(record, &now),
         })))
     }
@@ -92,7 +93,7 @@ impl FolderRoot {
         if there.is_something() {
             folder.unlink(leaf)?;
         }
-        // Nobody else has to look in before its own mode is set.
+        // Other users get no access before the folder has its own mode.
         folder.make_folder(leaf, if record.fields().mode.is_some() { 0o700 } else { 0o777 })
     }
 
@@ -106,20 +107,6 @@ impl FolderRoot {
         make_way(folder, leaf, there)?;
         Ok(folder.link(leaf, &parent, first, there.is_replaced())?)
     }
-
-    /// Sets what differs of a link. Its mode means nothing.
-    fn set_link(&self, record: &Record, folder: &Folder, leaf: &[u8], stat: &Stat) -> Result<(), String> {
-        let meta = Meta::of(record, &self.options);
-        let mut set = Ok(());
-        if meta.owner_differs(stat) {
-            set =
-                folder.set_link_owner(leaf, stat, meta.uid, meta.gid).map_err(|e| format!("can't set the owner: {}", reason(&e)));
-        }
-        if let Some(time) = meta.time.filter(|_| !record.has_time(crate::stat::modified(stat))) {
-            set = set.and(folder.set_link_time(leaf, stat, time).map_err(|e| format!("can't set the time: {}", reason(&e))));
-        }
-        set.and(meta.set_link_xattrs(folder, leaf, stat))
-    }
 }
 
 fn gone() -> io::Error {
@@ -130,7 +117,7 @@ fn gone() -> io::Error {
 fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Trouble> {
     let removed = if let What::Folder(_) = there.what { folder.remove_folder(leaf) } else { Ok(()) };
     removed.map_err(|e| match e.kind() {
-        io::ErrorKind::DirectoryNotEmpty => Trouble::Failed(STILL_BLOCKED.to_string()),
+        io::ErrorKind::DirectoryNotEmpty => Trouble::Failed(STILL_BLOCKED.into()),
         _ => e.into(),
     })
 }
@@ -150,26 +137,18 @@ pub fn md5_of(input: &mut dyn Read) -> io::Result<Md5> {
 
 /// Writes a content.
 fn write(file: &File, content: Content, sparse: bool) -> Result<(), Trouble> {
+    /// Bytes that are read and written at once.
+    const PIECE: usize = 1 << 18;
     let mut out = Writer { file, at: 0, sparse };
     match content {
         Content::Whole(bytes) => out.put(&bytes)?,
         Content::Stream(mut input) => {
-            let mut buffer = vec![0; 1 << 18];
-            loop {
-                // Filled as far as it goes, so that holes keep to whole blocks.
-                let mut filled = 0;
-                while filled < buffer.len() {
-                    match input.read(&mut buffer[filled..]) {
-                        Ok(0) => break,
-                        Ok(n) => filled += n,
-                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                        Err(e) => return Err(Trouble::Failed(reason(&e))),
-                    }
-                }
-                out.put(&buffer[..filled])?;
-                if filled < buffer.len() {
-                    break;
-                }
+            let mut buffer = vec![0; PIECE];
+            while buffer.len() == PIECE {
+                buffer.clear();
+                // Filled as far as possible, so that holes are whole blocks.
+                input.by_ref().take(PIECE as u64).read_to_end(&mut buffer).map_err(Reason::from)?;
+                out.put(&buffer)?;
             }
         }
     }

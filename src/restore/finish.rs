@@ -1,5 +1,5 @@
-//! Folders are opened to us for the time of the work, where they are ours, and get their own mode back. They get what their records
-//! say, mode, owner and time, when everything in them is done.
+//! A folder of ours whose mode gives us no access is made accessible during the restore and gets its mode back at the end. A folder
+//! gets the mode, owner and time of its record when everything in it is done.
 
 use super::meta::Meta;
 use super::root::{FolderRoot, TO_READ, TO_WRITE, is, lock};
@@ -18,12 +18,12 @@ impl FolderRoot {
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 let is_ours = |stat: &Stat| is(stat, FileType::Directory) && stat.st_uid == self.euid;
                 match parent.lstat(leaf)? {
-                    Some(stat) if is_ours(&stat) && self.options.dry_run => return Ok(None),
+                    Some(stat) if is_ours(&stat) && self.job.options.dry_run => return Ok(None),
                     Some(stat) if is_ours(&stat) => {}
                     _ => return Err(e),
                 }
                 let (fd, stat) = parent.open_own(leaf)?;
-                self.loosened.note(name, stat.st_mode & 0o7777);
+                self.note_mode(name, stat.st_mode & 0o7777);
                 Folder::of(fd)
             }
             opened => opened?,
@@ -31,10 +31,21 @@ impl FolderRoot {
         Ok(self.loosen(&folder, name, needed)?.then_some(folder))
     }
 
-    /// The same for a folder that could be opened: whether all that is needed of it is allowed now. The superuser needs none of
-    /// this.
+    /// Opens a folder by its whole name. One of ours that we may not open gets what is needed; None as for [`FolderRoot::open_in`].
+    pub fn open_loosened(&self, name: &[u8], needed: u32) -> io::Result<Option<Folder>> {
+        match self.root.folder(name) {
+            Ok(folder) => Ok(self.loosen(&folder, name, needed)?.then_some(folder)),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied && !name.is_empty() => {
+                self.open_in(&self.root.folder(split(name).0)?, name, needed)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Adds what is needed to the mode of an open folder of ours. Returns false if a dry run would have to change it. The superuser
+    /// needs no mode.
     pub fn loosen(&self, folder: &Folder, name: &[u8], needed: u32) -> io::Result<bool> {
-        if self.euid == 0 || name.is_empty() {
+        if self.euid == 0 || name.is_empty() || needed == 0 {
             return Ok(true);
         }
         let stat = folder.stat()?;
@@ -42,38 +53,36 @@ impl FolderRoot {
         if stat.st_uid != self.euid || mode & needed == needed {
             return Ok(true);
         }
-        if self.options.dry_run {
+        if self.job.options.dry_run {
             return Ok(mode & needed & TO_READ == needed & TO_READ);
         }
         fs::fchmod(folder.fd(), Mode::from_raw_mode(mode | TO_WRITE))?;
-        self.loosened.note(name, mode);
+        self.note_mode(name, mode);
         Ok(true)
     }
 
-    /// Brings a folder to what its record says.
+    /// Gives a folder the mode, owner and time of its record.
     pub fn finish(&self, record: &Record) -> Option<Failed> {
         let name = record.name().as_bytes();
-        let folder = self.root.folder(name).or_else(|e| match e.kind() {
-            io::ErrorKind::PermissionDenied => self.open_in(&self.root.folder(split(name).0)?, name, TO_READ)?.ok_or(e),
-            _ => Err(e),
-        });
-        let mut meta = Meta::of(record, &self.options);
-        let before = lock(&self.loosened.0).remove(name);
+        let folder = self.open_loosened(name, 0);
+        let mut meta = Meta::of(record, &self.job.options);
+        let before = lock(&self.loosened).remove(name);
         meta.mode = before.filter(|_| meta.mode.is_none()).or(meta.mode);
         let set = match folder {
-            Ok(folder) => meta.set(folder.fd(), self),
-            Err(e) => Err(crate::error::reason(&e)),
+            Ok(None) => Err(io::Error::from(io::ErrorKind::PermissionDenied).into()),
+            Ok(Some(folder)) => meta.set(folder.fd(), self),
+            Err(e) => Err(e.into()),
         };
         set.err().map(|reason| (record.name().clone(), reason))
     }
 
     /// Gives the folders that are no record's their mode back.
     pub fn tighten(&self) {
-        let mut all: Vec<_> = lock(&self.loosened.0).drain().collect();
+        let mut all: Vec<_> = lock(&self.loosened).drain().collect();
         // What is below comes before what is above, which may not let us through any more.
         all.sort_by(|a, b| b.cmp(a));
         for (name, mode) in all {
-            // It was ours to change, so it still is, unless somebody took it away.
+            // We could change its mode before, so this fails only if the folder changed meanwhile.
             if let Ok(folder) = self.root.folder(&name) {
                 let _ = fs::fchmod(folder.fd(), Mode::from_raw_mode(mode));
             }

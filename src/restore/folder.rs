@@ -5,15 +5,15 @@ use super::decide::{Action, Held, Read, Seen, There, What};
 use super::delete::Walk;
 use super::file;
 use super::input::Input;
+use super::job::Job;
 use super::meta::{self, Meta};
 use super::names::is_past;
 use super::permit::Extent;
 use super::root::{FolderRoot, Place, TO_READ, is, lock};
-use super::steps::{Feeder, named};
-use super::target::{Deleted, Failed, First, Made, Steps, Target, Task, Trouble, Worker};
-use crate::content::Contents;
+use super::steps::Feeder;
+use super::target::{Deleted, Failed, First, Made, Steps, Target, Task, Trouble};
 use crate::end::End;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::name::Name;
 use crate::record::{Kind, Record};
 use crate::rootdir::split;
@@ -42,7 +42,7 @@ impl FolderRoot {
         };
         Ok(match folder.is_empty()? {
             true => Held::Nothing,
-            false if self.options.delete && !lock(&self.found).stuck.contains(name) => Held::Extras,
+            false if self.job.options.delete && !lock(&self.found).stuck.contains(name) => Held::Extras,
             false => Held::Something,
         })
     }
@@ -54,7 +54,7 @@ impl FolderRoot {
         !first.is_new
             && match origin {
                 Ok(origin) => origin.is_some_and(|o| (o.st_dev, o.st_ino) == (stat.st_dev, stat.st_ino)),
-                Err(e) => self.options.dry_run && e.kind() == io::ErrorKind::PermissionDenied,
+                Err(e) => self.job.options.dry_run && e.kind() == io::ErrorKind::PermissionDenied,
             }
     }
 }
@@ -63,12 +63,16 @@ impl Target for FolderRoot {
     const WINDOW: usize = 32;
     type Place = Place;
 
+    fn job(&self) -> &Job {
+        &self.job
+    }
+
     fn extent(&self, input: &Input) -> Result<Extent> {
         Walk::count(self, input)
     }
 
-    fn steps(worker: Arc<Worker<FolderRoot>>, input: &Input) -> Result<Steps<Place>> {
-        Ok(Feeder::steps(worker, input))
+    fn steps(self: Arc<FolderRoot>, input: &Input) -> Result<Steps<Place>> {
+        Ok(Feeder::steps(self, input))
     }
 
     fn place(&self, record: &Record) -> Result<Place, Trouble> {
@@ -79,7 +83,7 @@ impl Target for FolderRoot {
     fn look(&self, task: &Task<Place>) -> Result<There, Trouble> {
         let (record, folder, leaf) = (&task.record, &task.place.folder, task.leaf());
         let Some(mut stat) = folder.lstat(leaf)?.filter(|_| task.place.is_there) else {
-            return Ok(There { is_first: task.first.as_ref().map(|_| false), ..There::nothing() });
+            return Ok(There { is_first: task.first.as_ref().map(|_| false), ..There::default() });
         };
         let what = match (FileType::from_raw_mode(stat.st_mode), record.kind()) {
             (FileType::RegularFile, _) => {
@@ -92,12 +96,12 @@ impl Target for FolderRoot {
             _ => What::Special,
         };
         if is(&stat, FileType::Directory)
-            && let Some(mode) = self.loosened.mode_of(record.name().as_bytes())
+            && let Some(mode) = lock(&self.loosened).get(record.name().as_bytes()).copied()
         {
             stat.st_mode = stat.st_mode & !0o7777 | mode;
         }
         let xattrs_differ =
-            stat::kind(&stat) == Some(record.kind()) && Meta::of(record, &self.options).xattrs_differ(folder, leaf, &stat);
+            stat::kind(&stat) == Some(record.kind()) && Meta::of(record, &self.job.options).xattrs_differ(folder, leaf, &stat);
         let is_first = task.first.as_ref().map(|first| self.is_first(first, &stat));
         Ok(There { what, stat: Some(stat), xattrs_differ, is_first })
     }
@@ -113,8 +117,8 @@ impl Target for FolderRoot {
         }
     }
 
-    fn apply(&self, task: &Task<Place>, there: &There, action: Action, contents: &dyn Contents) -> Result<Made, Trouble> {
-        self.make(task, there, action, contents).map_err(|trouble| named(trouble, task.record.name()))
+    fn apply(&self, task: &Task<Place>, there: &There, action: Action) -> Result<Made, Trouble> {
+        self.make(task, there, action)
     }
 
     fn delete(&self, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
@@ -141,11 +145,11 @@ impl Target for FolderRoot {
         failed
     }
 
-    fn conclude(&self) -> Result<(), String> {
+    fn conclude(&self) -> Result<(), Reason> {
         self.facts.as_ref().map_or(Ok(()), |facts| meta::set_root(facts, self))
     }
 
     fn end(&self, end: End) -> End {
-        End { root_folder: crate::scan::facts::of(&self.root, self.options.xattrs).ok(), ..end }
+        End { root_folder: crate::scan::facts::of(&self.root, self.job.options.xattrs).ok(), ..end }
     }
 }

@@ -1,7 +1,7 @@
 //! What comes in: records, or rows of `snap-diff` of which one side is restored.
 
 use crate::end::End;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::join::Side;
 use crate::record::{Kind, Record};
 use crate::sort::Spool;
@@ -50,7 +50,7 @@ pub enum Chosen {
     /// The name should not be there.
     Nothing(Record),
     /// The row is wrong, and why.
-    Bad(Record, String),
+    Bad(Record, Reason),
 }
 
 impl Chosen {
@@ -73,7 +73,7 @@ pub fn chosen(row: Record, side: Side) -> Chosen {
     let Some(text) = row.raw(key).filter(|text| text != "null") else { return Chosen::Nothing(row) };
     match Record::parse_owned(text.into_bytes()) {
         Ok(record) if record.name() == row.name() && record.is_entry() => Chosen::Record(record),
-        Ok(_) => Chosen::Bad(row, format!("{key}: is no record of that name")),
-        Err(e) => Chosen::Bad(row, format!("{key}: {e}")),
+        Ok(_) => Chosen::Bad(row, format!("{key}: is no record of that name").into()),
+        Err(e) => Chosen::Bad(row, format!("{key}: {e}").into()),
     }
 }

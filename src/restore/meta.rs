@@ -2,6 +2,7 @@
 
 use super::options::Options;
 use super::root::{FolderRoot, is};
+use crate::error::{OrFailed, Reason};
 use crate::json::{self, Object};
 use crate::record::{Record, key};
 use crate::rootdir::{Folder, timestamps};
@@ -12,6 +13,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
 
+const OWNER: &str = "can't set the owner";
+const TIME: &str = "can't set the time";
+const XATTRS: &str = "can't set the extended attributes";
+
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 const SET_ID: u32 = SETUID | SETGID;
@@ -20,13 +25,13 @@ const SET_ID: u32 = SETUID | SETGID;
 #[derive(Clone)]
 pub struct Meta {
     pub mode: Option<u32>,
-    pub uid: Option<u32>,
-    pub gid: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
     /// The owner that the record knows, whether or not it is to be restored.
     known: (Option<u32>, Option<u32>),
     /// It is to be restored.
     owner: bool,
-    pub time: Option<Time>,
+    time: Option<Time>,
     /// Names and values of extended attributes, ACLs among them.
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -35,13 +40,13 @@ impl Meta {
     pub fn of(record: &Record, options: &Options) -> Meta {
         let f = record.fields();
         let xattrs = if options.xattrs { xattrs_of(record) } else { Vec::new() };
-        // That number means "leave it" to the system, and so nobody.
+        // To the system, this number means "do not change it", so it is no owner.
         let known = (f.uid.filter(|n| *n != u32::MAX), f.gid.filter(|n| *n != u32::MAX));
         let (uid, gid) = if options.owner { known } else { (None, None) };
         Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, owner: options.owner, time: record.modified(), xattrs }
     }
 
-    /// The same, with a mode for a record that has none.
+    /// Adds a mode, if the record has none.
     pub fn or_mode(self, mode: u32) -> Meta {
         Meta { mode: self.mode.or(Some(mode)), ..self }
     }
@@ -75,70 +80,67 @@ impl Meta {
             || !record.has_time(modified(stat))
     }
 
-    /// Whether something that is there lacks an extended attribute or has it with another value. What can't be looked at may well
-    /// do.
+    /// Whether a file lacks an extended attribute of the record or has another value. True if the attribute can't be read.
     pub fn xattrs_differ(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> bool {
-        let has = |name: &[u8], value: &[u8]| folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == value);
-        !self.xattrs.iter().all(|(name, value)| has(name, value))
+        !self.xattrs.iter().all(|(name, value)| has_xattr(folder, leaf, seen, name, value))
     }
 
-    /// Sets the extended attributes of a link: those of `trusted` and `security`, as the system lets links have no others.
+    /// Sets what differs of a link, whose mode means nothing. Linux lets links have extended attributes of `trusted` and
+    /// `security` only.
     ///
     /// # Errors
-    /// What could not be set, in words.
-    pub fn set_link_xattrs(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> Result<(), String> {
-        self.xattrs.iter().try_for_each(|(name, value)| {
-            if folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == *value) {
-                return Ok(());
+    /// What could not be set first; all the rest is set.
+    pub fn set_link(&self, record: &Record, folder: &Folder, leaf: &[u8], stat: &Stat) -> Result<(), Reason> {
+        let mut set = Ok(());
+        if self.owner_differs(stat) {
+            set = folder.set_link_owner(leaf, stat, self.uid, self.gid).or_reason(OWNER);
+        }
+        if let Some(time) = self.time.filter(|_| !record.has_time(modified(stat))) {
+            set = set.and(folder.set_link_time(leaf, stat, time).or_reason(TIME));
+        }
+        for (name, value) in &self.xattrs {
+            if !has_xattr(folder, leaf, stat, name, value) {
+                set = set.and(folder.set_link_xattr(leaf, stat, name, value).or_reason(XATTRS));
             }
-            let set = folder.set_link_xattr(leaf, seen, name, value);
-            set.map_err(|e| format!("can't set the extended attributes: {}", crate::error::reason(&e)))
-        })
+        }
+        set
     }
 
     /// Sets what differs. The owner first, because changing it clears bits of the mode; the time last.
     ///
     /// # Errors
-    /// What could not be done, in words; all the rest is done.
-    pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), String> {
-        let mut failed = Ok(());
-        let mut done = |what: &str, result: io::Result<()>| {
-            if let (Err(e), Ok(())) = (result, &failed) {
-                failed = Err(format!("can't set the {what}: {}", crate::error::reason(&e)));
-            }
-        };
-        let stat = match fs::fstat(&fd) {
-            Ok(stat) => stat,
-            Err(e) => return Err(crate::error::reason(&e.into())),
-        };
+    /// The first failure; everything else is done.
+    pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), Reason> {
+        let stat = fs::fstat(&fd).map_err(io::Error::from)?;
+        let mut set = Ok(());
         let (mut uid, mut gid, mut mode) = (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777);
         if self.owner_differs(&stat) {
             let result = fs::fchown(&fd, self.uid.map(Uid::from_raw), self.gid.map(Gid::from_raw));
             if result.is_ok() {
                 (uid, gid) = (self.uid.unwrap_or(uid), self.gid.unwrap_or(gid));
-                mode &= !(SETUID | SETGID);
+                mode &= !SET_ID;
             }
-            done("owner", result.map_err(Into::into));
+            set = result.or_reason(OWNER);
         }
         // After the owner, whose change takes capabilities away, and before the mode, which an ACL changes too.
         for (name, value) in &self.xattrs {
-            done("extended attributes", set_xattr(fd.as_fd(), name, value));
+            set = set.and(set_xattr(fd.as_fd(), name, value).or_reason(XATTRS));
         }
         if !self.xattrs.is_empty() {
             mode = fs::fstat(&fd).map_or(mode, |now| now.st_mode & 0o7777);
         }
         if let Some(wanted) = self.mode_for(uid, gid, mode) {
             if Some(wanted) != self.mode && !root.stripped.swap(true, Ordering::Relaxed) {
-                root.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
+                root.job.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
             }
             if wanted != mode {
-                done("mode", fs::fchmod(&fd, Mode::from_raw_mode(wanted)).map_err(Into::into));
+                set = set.and(fs::fchmod(&fd, Mode::from_raw_mode(wanted)).or_reason("can't set the mode"));
             }
         }
         if let Some(time) = self.time.filter(|t| *t != modified(&stat)) {
-            done("time", fs::futimens(&fd, &timestamps(time)).map_err(Into::into));
+            set = set.and(fs::futimens(&fd, &timestamps(time)).or_reason(TIME));
         }
-        failed
+        set
     }
 }
 
@@ -146,14 +148,14 @@ impl Meta {
 /// when all is done in it, because that changes its time.
 ///
 /// # Errors
-/// What could not be done, in words; all the rest is done.
-pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), String> {
+/// The first failure; everything else is done.
+pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), Reason> {
     let Some(mut keys) = facts.as_object().cloned() else { return Ok(()) };
     keys.insert("name".to_string(), "root".into());
     keys.insert("type".to_string(), "directory".into());
     let text = serde_json::Value::Object(keys).to_string();
     let record = Record::parse(text.as_bytes()).map_err(|e| e.reason)?;
-    Meta::of(&record, &root.options).set(root.root.fd(), root)
+    Meta::of(&record, &root.job.options).set(root.root.fd(), root)
 }
 
 /// The extended attributes of a record: `{"user.name":"base64", …}`.
@@ -164,6 +166,10 @@ fn xattrs_of(record: &Record) -> Vec<(Vec<u8>, Vec<u8>)> {
     object.entries().filter_map(|(name, raw)| Some((name.as_bytes().to_vec(), value(raw)?))).collect()
 }
 
+fn has_xattr(folder: &Folder, leaf: &[u8], seen: &Stat, name: &[u8], value: &[u8]) -> bool {
+    folder.xattr(leaf, seen, name, value.len()).is_ok_and(|there| there == value)
+}
+
 fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
     let mut there = vec![0; value.len()];
     if fs::fgetxattr(fd, name, &mut there).is_ok_and(|length| length == value.len() && there == value) {
@@ -172,7 +178,7 @@ fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(fs::fsetxattr(fd, name, value, XattrFlags::empty())?)
 }
 
-/// The record with what the file system says now. Of its blocks it may not speak truly before they are written.
+/// The record with what the file system says now. Its number of blocks can be wrong until they are written, so `sparse` stays.
 pub fn fresh(record: &Record, stat: &Stat) -> Record {
     let mut edit = record.edit();
     stat::set(&mut edit, stat);
@@ -180,7 +186,7 @@ pub fn fresh(record: &Record, stat: &Stat) -> Record {
     edit.set(key::SIZE, fields.size).set(key::SPARSE, fields.sparse.then_some(true)).finish()
 }
 
-/// The same for a folder: as it will be when all is done in it. Its `created` and number of links are not known before.
+/// The record of a folder as it will be when everything in it is done. Its `created` and its number of links are not known yet.
 pub fn fresh_folder(record: &Record, stat: &Stat, options: &Options) -> Record {
     let meta = Meta::of(record, options);
     let (uid, gid) = (meta.uid.unwrap_or(stat.st_uid), meta.gid.unwrap_or(stat.st_gid));

@@ -1,5 +1,6 @@
-//! Makes files as the records say: every record is looked at, decided on (`decide`) and then printed in a dry run, or done.
-//! Folders first to last in one thread, contents in several, and the folders' own modes and times when everything in them is done.
+//! Makes files as the records say. For every record, the restore looks at what is there and decides (`decide`); a dry run prints
+//! the decision, other runs carry it out. One thread makes folders in order, several threads write contents, and a folder gets
+//! its mode and time when everything in it is done.
 
 mod decide;
 mod delete;
@@ -7,6 +8,7 @@ mod file;
 mod finish;
 mod folder;
 mod input;
+mod job;
 mod meta;
 mod names;
 mod objects;
@@ -26,13 +28,14 @@ use crate::sort::{BUDGET, Spool};
 use crate::storage::Location;
 use crate::stream::Records;
 use input::Input;
+use job::Job;
 use objects::ObjectRoot;
 pub use options::{MaxDelete, Options};
 use permit::Spared;
 use pump::Restoring;
 use root::FolderRoot;
 use std::sync::Arc;
-use target::{Target, Worker};
+use target::Target;
 
 /// Restores records, or rows of `snap-diff`, to a folder, which is made if it is missing. The input is read whole and checked
 /// before anything is changed; the work is done as the result is read, which gives out the records (see [`Options::report`] and
@@ -49,28 +52,23 @@ pub fn restore(
 ) -> Result<Records> {
     let input = Input::new(Spool::collect(input, BUDGET, &*monitor)?, options.side)?;
     let spared = if options.delete { permit::permit(&input, &options)? } else { Spared::default() };
-    let options = Arc::new(options);
+    let job = Job { contents, options, monitor, spared, is_rows: input.is_rows };
     match root {
-        Location::Folder(folder) => {
-            let target = FolderRoot::open(folder, &input, spared, options.clone(), monitor.clone())?;
-            begin(Worker { target, contents, options, monitor }, input, root)
-        }
-        Location::Remote(store) => {
-            let target = ObjectRoot::new(store.clone(), &input, spared, options.clone(), monitor.clone());
-            begin(Worker { target, contents, options, monitor }, input, root)
-        }
+        Location::Folder(folder) => begin(FolderRoot::open(folder, &input, job)?, input, root),
+        Location::Remote(store) => begin(ObjectRoot::new(store.clone(), job), input, root),
     }
 }
 
 /// Checks what would be deleted before anything is done.
-fn begin<T: Target>(worker: Worker<T>, input: Input, root: &Location) -> Result<Records> {
-    if worker.options.delete {
+fn begin<T: Target>(target: T, input: Input, root: &Location) -> Result<Records> {
+    let options = &target.job().options;
+    if options.delete {
         let is_other = input.end.as_ref().and_then(|end| end.root.as_ref()).is_some_and(|listed| !root.is_called(listed));
-        let check = || worker.target.extent(&input)?.check(input.has_files()?, is_other, &worker.options);
+        let check = || target.extent(&input)?.check(input.has_files()?, is_other, options);
         if let Err(e) = check() {
-            worker.target.close();
+            target.close();
             return Err(e);
         }
     }
-    Ok(Box::new(Restoring::new(worker, input, root.identity())?))
+    Ok(Box::new(Restoring::new(target, input, root.identity())?))
 }

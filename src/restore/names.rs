@@ -1,6 +1,7 @@
 //! Which names can be restored to a folder beside those before them, and which are names of one file.
 
 use crate::digest::Md5;
+use crate::error::Reason;
 use crate::name::{Name, compare};
 use crate::record::{Kind, Record};
 use std::collections::HashMap;
@@ -30,17 +31,17 @@ impl Names {
     ///
     /// # Errors
     /// Why it can't be restored.
-    pub fn check(&mut self, record: &Record) -> Result<(), String> {
+    pub fn check(&mut self, record: &Record) -> Result<(), Reason> {
         let name = record.name();
         while self.leaves.pop_if(|leaf| is_past(leaf, name)).is_some() {}
         if name.as_bytes().split(|b| *b == b'/').any(<[u8]>::is_empty) {
-            return Err("a name with an empty part or a / at its start or end can't be restored to a folder".to_string());
+            return Err("a name with an empty part or a / at its start or end can't be restored to a folder".into());
         }
         if name.as_bytes().len() > NAME_LIMIT {
-            return Err(format!("a name of more than {NAME_LIMIT} bytes can't be restored to a folder"));
+            return Err(format!("a name of more than {NAME_LIMIT} bytes can't be restored to a folder").into());
         }
         if let Some(leaf) = self.leaves.iter().find(|leaf| leaf.is_above(name)) {
-            return Err(format!("{} is no folder in the same records", leaf.printable()));
+            return Err(format!("{} is no folder in the same records", leaf.printable()).into());
         }
         if record.kind() != Kind::Directory {
             self.leaves.push(name.clone());

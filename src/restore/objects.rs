@@ -4,23 +4,24 @@
 use super::decide::{self, Action, Read, Seen, There, What};
 use super::file;
 use super::input::{Chosen, Input, chosen};
-use super::options::Options;
-use super::permit::{Extent, Spared};
-use super::target::{Deleted, Made, Step, Steps, Target, Task, Trouble, Worker};
+use super::job::Job;
+use super::permit::Extent;
+use super::root::lock;
+use super::target::{Deleted, Made, NOT_DELETED, Step, Steps, Target, Task, Trouble};
 use crate::base::take_over;
-use crate::content::{Content, Contents};
+use crate::content::Content;
 use crate::display::counted;
-use crate::error::{Error, Result, reason};
+use crate::error::{Error, OrFailed, Reason, Result};
 use crate::etag;
 use crate::join::{Join, Pair, Side};
-use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Kind, Record};
 use crate::scan::objects;
 use crate::storage::{Attributes, Body, Location, Put, Store, check_key};
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Objects that are deleted with one call.
 const BATCH: usize = 1000;
@@ -28,81 +29,68 @@ const BATCH: usize = 1000;
 /// A root in another storage that is restored to.
 pub struct ObjectRoot {
     store: Arc<dyn Store>,
-    options: Arc<Options>,
-    monitor: Arc<dyn Monitor>,
-    is_rows: bool,
-    /// Files are to be deleted.
-    deletes: bool,
+    job: Job,
     /// The prefixes of keys that are never deleted: of the heap root and the snap root.
     kept: Vec<Vec<u8>>,
-    spared: Spared,
-    /// Objects that no record speaks of, found on the way.
-    extras: Arc<Mutex<Vec<Name>>>,
-    /// Folders that are none here.
+    /// Objects without a record, found on the way.
+    extras: Mutex<Vec<Name>>,
+    /// How many records of folders there are. An object storage has no folders.
     folders: AtomicU64,
 }
 
 impl ObjectRoot {
-    pub fn new(
-        store: Arc<dyn Store>,
-        input: &Input,
-        spared: Spared,
-        options: Arc<Options>,
-        monitor: Arc<dyn Monitor>,
-    ) -> ObjectRoot {
-        let types = input.end.as_ref().and_then(|end| end.types.as_ref());
-        let deletes = options.delete && types.is_none_or(|types| types.iter().any(|t| t == "file"));
+    pub fn new(store: Arc<dyn Store>, job: Job) -> ObjectRoot {
         let root = Location::Remote(store.clone());
         let prefix = |name: Vec<u8>| if name.is_empty() { name } else { [&name[..], b"/"].concat() };
-        let kept = options.keep.iter().filter_map(|other| root.name_of(other)).map(prefix).collect();
-        let (extras, folders) = (Arc::default(), AtomicU64::new(0));
-        ObjectRoot { store, options, monitor, is_rows: input.is_rows, deletes, kept, spared, extras, folders }
+        let kept = job.options.keep.iter().filter_map(|other| root.name_of(other)).map(prefix).collect();
+        ObjectRoot { store, job, kept, extras: Mutex::default(), folders: AtomicU64::new(0) }
     }
 
     /// The records and what is there, name by name.
     fn pairs(&self, input: &Input) -> Result<impl Iterator<Item = Result<Pair>> + Send + use<>> {
-        Ok(Join::new(input.spool.read(), objects::present(&self.store, self.monitor.clone())?))
+        Ok(Join::new(input.spool.read(), objects::present(&self.store, self.job.monitor.clone())?))
     }
 
-    /// The step of a record; none for what is there without one.
-    fn step(&self, pair: Result<Pair>) -> Option<Step<Option<Record>>> {
+    /// The step of a record; None for what is there without one.
+    fn step(&self, pair: Pair) -> Option<Step<Option<Record>>> {
         let (record, there) = match pair {
-            Err(e) => return Some(Step::Fatal(e)),
-            Ok(Pair::Aside(Side::Left, record)) if record.kind() == Kind::End => return None,
-            Ok(Pair::Aside(Side::Left, record)) => return Some(Step::Pass(record)),
+            Pair::Aside(Side::Left, record) if record.kind() == Kind::End => return None,
             // What can't be listed has no name that a record could have.
-            Ok(Pair::Aside(Side::Right, _) | Pair::Right(_)) => return None,
-            Ok(Pair::Left(record)) => (record, None),
-            Ok(Pair::Both(record, there)) => (record, Some(there)),
+            Pair::Aside(Side::Right, _) | Pair::Right(_) => return None,
+            Pair::Aside(Side::Left, record) | Pair::Left(record) => (record, None),
+            Pair::Both(record, there) => (record, Some(there)),
         };
-        Some(match chosen(record, self.options.side) {
-            Chosen::Nothing(_) => Step::Extra,
-            Chosen::Bad(row, reason) => Step::failed(row, reason),
-            Chosen::Record(record) => match (record.kind(), decide::check(&record)) {
-                (Kind::Link, _) => Step::failed(record, "the storage has no links".to_string()),
-                (_, Err(reason)) => Step::failed(record, reason),
-                (Kind::Directory, _) => {
-                    self.folders.fetch_add(1, Ordering::Relaxed);
-                    // Where the state after is asked for, there is no folder in it.
-                    return (!self.options.report).then_some(Step::Pass(record));
-                }
-                _ => Step::Task(Task { record, place: there, first: None }),
-            },
+        let record = match Step::restores(chosen(record, self.job.options.side)) {
+            ControlFlow::Continue(record) => record,
+            ControlFlow::Break(step) => return Some(step),
+        };
+        Some(match (record.kind(), decide::check(&record)) {
+            (Kind::Link, _) => Step::failed(record, "the storage has no links"),
+            (_, Err(reason)) => Step::failed(record, reason),
+            (Kind::Directory, _) => {
+                self.folders.fetch_add(1, Ordering::Relaxed);
+                // Where the state after is asked for, there is no folder in it.
+                return (!self.job.options.report).then_some(Step::Pass(record));
+            }
+            _ => Step::Task(Task { record, place: there, first: None }),
         })
     }
 
     /// The name of an object that is to be deleted.
     fn extra<'a>(&self, pair: &'a Pair) -> Option<&'a Name> {
         let there = match pair {
-            Pair::Right(there) if !self.is_rows => there,
-            Pair::Both(row, there) if self.is_rows && matches!(chosen(row.clone(), self.options.side), Chosen::Nothing(_)) => {
+            Pair::Right(there) if !self.job.is_rows => there,
+            Pair::Both(row, there)
+                if self.job.is_rows && matches!(chosen(row.clone(), self.job.options.side), Chosen::Nothing(_)) =>
+            {
                 there
             }
             _ => return None,
         };
         let name = there.name();
-        let kept = self.kept.iter().any(|prefix| name.as_bytes().starts_with(prefix)) || self.spared.spares(name, false);
-        (self.deletes && !kept).then_some(name)
+        let spared = &self.job.spared;
+        let kept = self.kept.iter().any(|prefix| name.as_bytes().starts_with(prefix)) || spared.spares(name, false);
+        (self.job.options.delete && spared.deletes("file") && !kept).then_some(name)
     }
 
     /// Nothing more can be done where the storage refuses.
@@ -111,13 +99,13 @@ impl ObjectRoot {
             ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem => {
                 Trouble::Fatal(Error::io(format!("write {}/{}", self.store.url(), record.name().printable()), e))
             }
-            _ => Trouble::Failed(reason(&e)),
+            _ => Trouble::Failed(e.into()),
         }
     }
 
     /// The record of an object as it is now, with what is known of its content.
     fn report(&self, record: &Record, now: impl FnOnce() -> io::Result<Record>) -> io::Result<Option<Box<Record>>> {
-        if self.options.report { Ok(Some(Box::new(take_over(&now()?, record, None)))) } else { Ok(None) }
+        if self.job.options.report { Ok(Some(Box::new(take_over(&now()?, record, None)))) } else { Ok(None) }
     }
 
     fn put(&self, record: &Record, content: Content) -> io::Result<Option<Box<Record>>> {
@@ -139,6 +127,10 @@ impl Target for ObjectRoot {
     /// What the listing says is there.
     type Place = Option<Record>;
 
+    fn job(&self) -> &Job {
+        &self.job
+    }
+
     fn extent(&self, input: &Input) -> Result<Extent> {
         let mut extent = Extent::default();
         for pair in self.pairs(input)? {
@@ -150,15 +142,15 @@ impl Target for ObjectRoot {
         Ok(extent)
     }
 
-    fn steps(worker: Arc<Worker<ObjectRoot>>, input: &Input) -> Result<Steps<Option<Record>>> {
-        let pairs = worker.target.pairs(input)?;
-        Ok(Box::new(pairs.filter_map(move |pair| {
-            let root = &worker.target;
-            if let Some(extra) = pair.as_ref().ok().and_then(|pair| root.extra(pair)) {
-                root.extras.lock().unwrap_or_else(PoisonError::into_inner).push(extra.clone());
+    fn steps(self: Arc<ObjectRoot>, input: &Input) -> Result<Steps<Option<Record>>> {
+        let pairs = self.pairs(input)?;
+        let step = move |pair: Pair| {
+            if let Some(extra) = self.extra(&pair) {
+                lock(&self.extras).push(extra.clone());
             }
-            root.step(pair)
-        })))
+            self.step(pair)
+        };
+        Ok(Box::new(pairs.filter_map(move |pair| pair.map(&step).transpose())))
     }
 
     fn place(&self, _: &Record) -> Result<Option<Record>, Trouble> {
@@ -167,10 +159,10 @@ impl Target for ObjectRoot {
 
     fn look(&self, task: &Task<Option<Record>>) -> Result<There, Trouble> {
         check_key(task.record.name().as_bytes()).map_err(|e| self.trouble(&task.record, e))?;
-        let Some(there) = &task.place else { return Ok(There::nothing()) };
+        let Some(there) = &task.place else { return Ok(There::default()) };
         let now = there.fields();
         let seen = Seen { size: now.size, time: None, etag: now.etag.clone(), md5: now.md5, read: None };
-        Ok(There { what: What::File(seen), ..There::nothing() })
+        Ok(There { what: What::File(seen), ..There::default() })
     }
 
     fn read(&self, task: &Task<Option<Record>>, there: &There) -> Result<Read, Trouble> {
@@ -185,36 +177,36 @@ impl Target for ObjectRoot {
         md5.map(Read::Is).map_err(|e| self.trouble(&task.record, e))
     }
 
-    fn apply(&self, task: &Task<Option<Record>>, _: &There, action: Action, contents: &dyn Contents) -> Result<Made, Trouble> {
+    fn apply(&self, task: &Task<Option<Record>>, _: &There, action: Action) -> Result<Made, Trouble> {
         let record = &task.record;
         let now = match (action, &task.place) {
             (Action::Keep, Some(there)) => self.report(record, || Ok(there.clone())),
-            _ => self.put(record, contents.content(record)?),
+            _ => self.put(record, self.job.contents.content(record)?),
         };
         Ok(Made { now: now.map_err(|e| self.trouble(record, e))?, ..Made::only(action) })
     }
 
     fn delete(&self, _: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
-        let extras = std::mem::take(&mut *self.extras.lock().unwrap_or_else(PoisonError::into_inner));
+        let extras = std::mem::take(&mut *lock(&self.extras));
         for batch in extras.chunks(BATCH) {
             let keys: Vec<Vec<u8>> = batch.iter().map(|name| name.as_bytes().to_vec()).collect();
-            let results = match self.options.dry_run {
+            let results = match self.job.options.dry_run {
                 true => keys.iter().map(|_| Ok(())).collect(),
                 false => self.store.delete(&keys),
             };
             for (name, result) in batch.iter().zip(results) {
-                let result = result.map_err(|e| format!("can't be deleted: {}", reason(&e)));
+                let result = result.or_reason(NOT_DELETED);
                 report(Deleted { action: Action::Delete, name: name.clone(), kind: "file", result });
             }
         }
         Ok(())
     }
 
-    fn conclude(&self) -> Result<(), String> {
+    fn conclude(&self) -> Result<(), Reason> {
         let folders = self.folders.load(Ordering::Relaxed);
         if folders > 0 {
             let folders = counted(folders, "folder");
-            self.monitor.note(&format!("{folders} not made: the storage knows folders by what is in them"));
+            self.job.monitor.note(&format!("{folders} not made: the storage knows folders by what is in them"));
         }
         Ok(())
     }

@@ -8,11 +8,11 @@ use std::str::FromStr;
 /// How to restore.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Delete what the records do not have.
+    /// Delete files that have no record.
     pub delete: bool,
-    /// Also what was left out when the list was made.
+    /// Also delete what was left out when the list was made.
     pub delete_excluded: bool,
-    /// Delete at most so much, else do nothing. Without a limit, a restore that would leave no file, or that is of another root
+    /// Refuse to restore if more than this would be deleted. Without a limit, a restore that would leave no file, or that is of another root
     /// and shares no name with what is there, is refused.
     pub max_delete: Option<MaxDelete>,
     /// Change nothing; give out rows with an `action` each: `create`, `replace` (another content or type), `change` (mode, owner,
@@ -21,15 +21,15 @@ pub struct Options {
     pub dry_run: bool,
     /// Read files that are there instead of trusting their size and time.
     pub checksum: bool,
-    /// Bring owner and group back.
+    /// Restore owner and group.
     pub owner: bool,
-    /// Bring extended attributes and ACLs of files and folders back. What has others keeps them.
+    /// Restore extended attributes and ACLs of files and folders. Other attributes that a file has stay.
     pub xattrs: bool,
     /// Which side of rows of `snap-diff` to restore.
     pub side: Side,
     /// How many files to work on at once.
     pub jobs: usize,
-    /// Give out the records as the files are now. Otherwise they come as they went in, which is quicker.
+    /// Return the records of the files as they are now, instead of the input records, which is faster.
     pub report: bool,
     /// What is never deleted: the heap root, the snap root, and the file that the tool itself writes.
     pub keep: Vec<Location>,

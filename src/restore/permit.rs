@@ -14,10 +14,17 @@ use crate::scan::Rules;
 pub struct Spared {
     kept_out: Vec<Name>,
     rules: Option<Rules>,
+    /// The types that were listed, if not all: `file`, `link`, `directory`. Others are not deleted.
+    types: Option<Vec<String>>,
 }
 
 impl Spared {
-    /// Whether this folder stays because something that is spared lies in it, whatever is deleted of the rest.
+    /// Whether files of this type are deleted: `file`, `link` or `directory`.
+    pub fn deletes(&self, kind: &str) -> bool {
+        self.types.as_ref().is_none_or(|types| types.iter().any(|t| t == kind))
+    }
+
+    /// Whether this folder stays because something in it is spared.
     pub fn holds(&self, folder: &Name) -> bool {
         self.kept_out.iter().any(|kept| folder.is_above(kept))
     }
@@ -47,7 +54,7 @@ pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
             "the input has no end record, so it may be cut short, and what it lacks would be deleted",
         );
     };
-    let counts = input.spool.counts();
+    let (counts, types) = (input.spool.counts(), end.types.clone());
     let end = match (input.is_rows, end.sides) {
         (false, sides) => End { errors: end.errors.max(counts.errors), sides, ..end },
         (true, Some(sides)) => {
@@ -92,7 +99,7 @@ pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
             ),
         };
     }
-    Ok(Spared { kept_out: end.kept_out, rules: rules.filter(|_| !options.delete_excluded) })
+    Ok(Spared { kept_out: end.kept_out, rules: rules.filter(|_| !options.delete_excluded), types })
 }
 
 /// What a restore would delete, counted before anything is done.
@@ -107,7 +114,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// Whether so much may be deleted. `made` are the files and links that the stream has.
+    /// Checks whether this many files may be deleted. `made`: the stream has files or links.
     ///
     /// # Errors
     /// If it is more than [`Options::max_delete`] or, without one, if no file would be left, or the records are of another root
@@ -137,7 +144,7 @@ impl Extent {
 /// The end record of the records as they are after a restore.
 pub fn after(end: &End, came: Listing, rows: bool, delete: bool, root: String) -> End {
     let end = end.clone().compared_with(came);
-    // Rows speak of what changed only, and without deleting there may be more than the records name.
+    // Rows name only what changed, and without deleting there can be files without a record.
     let is_all = delete && !rows;
     End {
         filtered: end.filtered || !is_all,

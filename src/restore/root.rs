@@ -1,11 +1,9 @@
-//! The folder that is restored to, open, and what is remembered of it for the time of the work.
+//! The open folder that is restored to, and what is remembered of it during the restore.
 
 use super::input::Input;
-use super::options::Options;
-use super::permit::Spared;
+use super::job::Job;
 use crate::display::printable;
-use crate::error::{Error, OrFailed, Result};
-use crate::monitor::Monitor;
+use crate::error::{OrFailed, Result};
 use crate::name::Name;
 use crate::record::Record;
 use crate::rootdir::{Folder, RootDir};
@@ -23,36 +21,17 @@ pub const TO_READ: u32 = 0o500;
 /// What it takes to work in it.
 pub const TO_WRITE: u32 = 0o700;
 
-/// Folders that were made readable and writable for a time, with the mode that they had.
-#[derive(Default)]
-pub struct Loosened(pub Mutex<HashMap<Vec<u8>, u32>>);
-
-impl Loosened {
-    /// Takes in a folder that had this mode.
-    pub fn note(&self, name: &[u8], mode: u32) {
-        lock(&self.0).entry(name.to_vec()).or_insert(mode);
-    }
-
-    /// The mode that a folder had.
-    pub fn mode_of(&self, name: &[u8]) -> Option<u32> {
-        lock(&self.0).get(name).copied()
-    }
-}
-
 /// A folder that is restored to.
 pub struct FolderRoot {
     pub root: RootDir,
-    pub options: Arc<Options>,
-    pub monitor: Arc<dyn Monitor>,
+    pub job: Job,
     pub umask: u32,
     pub euid: u32,
     /// Device and inode of what is never deleted.
     keep: Vec<(u64, u64)>,
-    /// What is not deleted although no record has it.
-    pub spared: Spared,
-    /// Folders that were opened to us for the time of the work.
-    pub loosened: Loosened,
-    /// It was told once that set-user-id is left off.
+    /// Folders that were made readable and writable for the time of the work, with the mode that they had.
+    pub loosened: Mutex<HashMap<Vec<u8>, u32>>,
+    /// The monitor was notified that set-user-id is left off.
     pub stripped: AtomicBool,
     pub found: Mutex<Found>,
     /// Folders in work, each in the one before it.
@@ -68,7 +47,7 @@ pub struct Found {
     pub gave_way: HashSet<Name>,
     /// Folders in the place of a file that are not emptied by what is deleted.
     pub stuck: HashSet<Name>,
-    /// Folders that a dry run can't look into, and has told of; or in the place of a file, with such a folder in them.
+    /// Folders that a dry run can't look into and has reported; or folders in the place of a file that contain one.
     pub hidden: HashSet<Name>,
 }
 
@@ -92,50 +71,42 @@ pub struct Place {
 impl FolderRoot {
     /// Opens the root; makes it first where it is missing, for its owner alone if it gets its mode at the end. In a dry run an
     /// empty folder that is gone already stands in for it.
-    pub fn open(
-        root: &Path,
-        input: &Input,
-        spared: Spared,
-        options: Arc<Options>,
-        monitor: Arc<dyn Monitor>,
-    ) -> Result<FolderRoot> {
+    pub fn open(root: &Path, input: &Input, job: Job) -> Result<FolderRoot> {
         let facts = input.end.as_ref().and_then(|end| end.root_folder.clone());
         let is_missing = matches!(root.symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound);
         let dir = match is_missing {
-            true if options.dry_run => RootDir::open(crate::files::temporary_folder()?.path())?,
-            true => make_root(root, if facts.is_some() { 0o700 } else { 0o777 })?,
-            false => open_root(root)?,
+            true if job.options.dry_run => RootDir::open(crate::files::temporary_folder()?.path()),
+            true => make_root(root, if facts.is_some() { 0o700 } else { 0o777 }),
+            false => RootDir::open(root),
         };
-        let facts = facts.filter(|_| is_missing && !options.dry_run);
-        Ok(FolderRoot::of(dir, facts, spared, options, monitor))
+        let dir = dir.or_failed(|| format!("file root {}", printable(root.as_os_str().as_encoded_bytes())))?;
+        let facts = facts.filter(|_| is_missing && !job.options.dry_run);
+        Ok(FolderRoot::of(dir, facts, job))
     }
 
-    /// The same for an open folder.
-    pub fn of(
-        root: RootDir,
-        facts: Option<serde_json::Value>,
-        spared: Spared,
-        options: Arc<Options>,
-        monitor: Arc<dyn Monitor>,
-    ) -> FolderRoot {
+    /// A root that is open already.
+    pub fn of(root: RootDir, facts: Option<serde_json::Value>, job: Job) -> FolderRoot {
         use std::os::unix::fs::MetadataExt;
         let both = |p: &Path| [p.metadata(), p.symlink_metadata()];
         let keep =
-            options.keep.iter().filter_map(Location::folder).flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
+            job.options.keep.iter().filter_map(Location::folder).flat_map(both).flatten().map(|m| (m.dev(), m.ino())).collect();
         FolderRoot {
             root,
-            options,
-            monitor,
+            job,
             umask: stat::umask(),
             euid: rustix::process::geteuid().as_raw(),
             keep,
-            spared,
-            loosened: Loosened::default(),
+            loosened: Mutex::default(),
             stripped: AtomicBool::new(false),
             found: Mutex::default(),
             open: Mutex::default(),
             facts,
         }
+    }
+
+    /// Remembers the mode that a folder had before it was changed for the time of the work.
+    pub fn note_mode(&self, name: &[u8], mode: u32) {
+        lock(&self.loosened).entry(name.to_vec()).or_insert(mode);
     }
 
     /// Whether this is never deleted.
@@ -144,23 +115,12 @@ impl FolderRoot {
     }
 }
 
-fn shown(root: &Path) -> String {
-    format!("file root {}", printable(root.as_os_str().as_encoded_bytes()))
-}
-
-fn open_root(root: &Path) -> Result<RootDir> {
-    RootDir::open(root).map_err(|e| match e {
-        Error::Io { source, .. } => Error::io(shown(root), source),
-        e => e,
-    })
-}
-
-fn make_root(root: &Path, mode: u32) -> Result<RootDir> {
+fn make_root(root: &Path, mode: u32) -> io::Result<RootDir> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::create_dir_all(root.parent().unwrap_or(root)).or_failed(|| shown(root))?;
+    std::fs::create_dir_all(root.parent().unwrap_or(root))?;
     match std::fs::DirBuilder::new().mode(mode).create(root) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made.or_failed(|| shown(root))?,
+        made => made?,
     }
-    open_root(root)
+    RootDir::open(root)
 }

@@ -4,30 +4,30 @@ use super::decide::{self, Action};
 use super::input::{Chosen, Input};
 use super::names::{HardLinks, Names};
 use super::root::{FolderRoot, Place, TO_WRITE, is, lock};
-use super::target::{Done, First, Made, Step, Steps, Task, Trouble, WRITE, Worker};
-use crate::error::{Error, Result};
+use super::target::{Done, First, Made, Step, Steps, Target, Task};
 use crate::name::Name;
 use crate::record::Kind;
 use crate::rootdir::{Folder, split};
 use rustix::fs::FileType;
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 impl FolderRoot {
     /// Opens a folder to put something in; makes it, and those above, where they are missing or something else is there. A dry run
-    /// goes as far as there are folders; it has None if one can't be looked into. What is done, or is to be done, is said.
-    pub fn reach(&self, name: &[u8], say: &mut dyn FnMut(Action, Name)) -> io::Result<Option<Place>> {
+    /// goes as far as there are folders; it returns None if one can't be looked into. `report` gets what is done or, in a dry run, would be done.
+    pub fn reach(&self, name: &[u8], report: &mut dyn FnMut(Action, Name)) -> io::Result<Option<Place>> {
         let place = |folder| Place { folder: Arc::new(folder), is_there: true };
-        let hidden = |name: &[u8], say: &mut dyn FnMut(Action, Name)| {
+        let hidden = |name: &[u8], report: &mut dyn FnMut(Action, Name)| {
             let name = Name::new(name);
             if lock(&self.found).hidden.insert(name.clone()) {
-                say(Action::Open, name);
+                report(Action::Open, name);
             }
             Ok(None)
         };
         if let Ok(folder) = self.root.folder(name) {
-            return if self.loosen(&folder, name, TO_WRITE)? { Ok(Some(place(folder))) } else { hidden(name, say) };
+            return if self.loosen(&folder, name, TO_WRITE)? { Ok(Some(place(folder))) } else { hidden(name, report) };
         }
         let mut at = place(self.root.folder(b"")?);
         let ends = name.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(end, _)| end).chain([name.len()]);
@@ -39,13 +39,13 @@ impl FolderRoot {
             }
             at = match self.open_in(folder, path, TO_WRITE) {
                 Ok(Some(next)) => place(next),
-                Ok(None) => return hidden(path, say),
+                Ok(None) => return hidden(path, report),
                 Err(e) if there.as_ref().is_some_and(|stat| is(stat, FileType::Directory)) => return Err(e),
                 Err(_) => {
                     if there.is_some() && lock(&self.found).gave_way.insert(Name::new(path)) {
-                        say(Action::Replace, Name::new(path));
+                        report(Action::Replace, Name::new(path));
                     }
-                    match self.options.dry_run {
+                    match self.job.options.dry_run {
                         true => Place { folder: folder.clone(), is_there: false },
                         false => place(self.make_in(folder, path, there.is_some())?),
                     }
@@ -68,19 +68,9 @@ impl FolderRoot {
     }
 }
 
-/// A failure that stops all says for which name.
-pub fn named(trouble: Trouble, name: &Name) -> Trouble {
-    match trouble {
-        Trouble::Fatal(Error::Io { what, source }) if what == WRITE => {
-            Trouble::Fatal(Error::io(format!("{WRITE} {}", name.printable()), source))
-        }
-        trouble => trouble,
-    }
-}
-
 /// Takes records to their places, in order: names that can't be restored, folders, names of one file.
 pub struct Feeder {
-    worker: Arc<Worker<FolderRoot>>,
+    root: Arc<FolderRoot>,
     names: Names,
     links: HardLinks,
     /// The last folder that something was put in; None if it can't be looked into.
@@ -90,26 +80,28 @@ pub struct Feeder {
 
 impl Feeder {
     /// The steps of all records.
-    pub fn steps(worker: Arc<Worker<FolderRoot>>, input: &Input) -> Steps<Place> {
+    pub fn steps(root: Arc<FolderRoot>, input: &Input) -> Steps<Place> {
         let (names, links, ready) = (Names::default(), HardLinks::default(), VecDeque::new());
-        let mut feeder = Feeder { worker, names, links, current: None, ready };
+        let mut feeder = Feeder { root, names, links, current: None, ready };
         let mut records = input.read();
         Box::new(std::iter::from_fn(move || {
             while feeder.ready.is_empty() {
-                let step = feeder.step(records.next()?);
-                feeder.ready.extend(step);
+                match records.next()? {
+                    Ok(chosen) => {
+                        let step = feeder.step(chosen);
+                        feeder.ready.extend(step);
+                    }
+                    Err(e) => return Some(Err(e)),
+                }
             }
-            feeder.ready.pop_front()
+            feeder.ready.pop_front().map(Ok)
         }))
     }
 
-    fn step(&mut self, chosen: Result<Chosen>) -> Option<Step<Place>> {
-        let record = match chosen {
-            Err(e) => return Some(Step::Fatal(e)),
-            Ok(Chosen::Nothing(_)) => return Some(Step::Extra),
-            Ok(Chosen::Bad(row, reason)) => return Some(Step::failed(row, reason)),
-            Ok(Chosen::Record(record)) if !record.is_entry() => return Some(Step::Pass(record)),
-            Ok(Chosen::Record(record)) => record,
+    fn step(&mut self, chosen: Chosen) -> Option<Step<Place>> {
+        let record = match Step::restores(chosen) {
+            ControlFlow::Continue(record) => record,
+            ControlFlow::Break(step) => return Some(step),
         };
         if let Err(reason) = self.names.check(&record).and_then(|()| decide::check(&record)) {
             return Some(Step::failed(record, reason));
@@ -117,18 +109,15 @@ impl Feeder {
         let first = self.links.first_of(&record).map(|name| First { name, is_new: false });
         let place = match self.enter(split(record.name().as_bytes()).0) {
             Ok(place) => place?,
-            Err(e) => {
-                let made = Err(named(e.into(), record.name()));
-                return Some(Step::Done(Done { record, first, made }));
-            }
+            Err(e) => return Some(Step::Done(Done { record, first, made: Err(e.into()) })),
         };
         let task = Task { record, place, first };
         if task.record.kind() != Kind::Directory {
             return Some(Step::Task(task));
         }
-        let done = self.worker.done(task);
+        let done = self.root.done(task);
         if matches!(done.made, Ok(Made { action: Action::Replace, .. })) {
-            lock(&self.worker.target.found).gave_way.insert(done.record.name().clone());
+            lock(&self.root.found).gave_way.insert(done.record.name().clone());
         }
         Some(Step::Done(done))
     }
@@ -138,7 +127,7 @@ impl Feeder {
             Some((_, place)) => place,
             None => {
                 let ready = &mut self.ready;
-                self.worker.target.reach(name, &mut |action, name| ready.push_back(Step::Folder(action, name)))?
+                self.root.reach(name, &mut |action, name| ready.push_back(Step::Folder(action, name)))?
             }
         };
         self.current = Some((name.to_vec(), place.clone()));

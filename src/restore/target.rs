@@ -1,27 +1,19 @@
 //! What can be restored to: a folder of this machine or a place in another storage. Both are looked at and changed by the same
 //! decisions ([`super::decide`]).
 
-use super::decide::{Action, Read, There};
-use super::input::Input;
-use super::options::Options;
+use super::decide::{self, Action, Read, There, What};
+use super::input::{Chosen, Input};
+use super::job::Job;
 use super::permit::Extent;
-use crate::content::{Contents, Lack};
+use crate::content::Lack;
 use crate::end::End;
-use crate::error::{Error, Result, reason};
-use crate::monitor::Monitor;
+use crate::error::{Error, Reason, Result};
 use crate::name::Name;
 use crate::parallel::Weigh;
-use crate::record::Record;
+use crate::record::{Kind, Record};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// What takes a record from its place to what it should be. Several threads share one.
-pub struct Worker<T> {
-    pub target: T,
-    pub contents: Arc<dyn Contents>,
-    pub options: Arc<Options>,
-    pub monitor: Arc<dyn Monitor>,
-}
 
 /// A record and where it goes.
 pub struct Task<P> {
@@ -49,16 +41,24 @@ pub enum Step<P> {
     Folder(Action, Name),
     /// It is to be looked at and made.
     Task(Task<P>),
-    /// It was looked at and, but for a dry run, made.
+    /// It was looked at and, except in a dry run, made.
     Done(Done),
-    /// Nothing more can be done.
-    Fatal(Error),
 }
 
 impl<P> Step<P> {
     /// A record that can't be restored.
-    pub fn failed(record: Record, reason: String) -> Step<P> {
-        Step::Done(Done { record, first: None, made: Err(Trouble::Failed(reason)) })
+    pub fn failed(record: Record, reason: impl Into<Reason>) -> Step<P> {
+        Step::Done(Done { record, first: None, made: Err(Trouble::Failed(reason.into())) })
+    }
+
+    /// The record to restore, or else the step of what is not restored.
+    pub fn restores(chosen: Chosen) -> ControlFlow<Step<P>, Record> {
+        match chosen {
+            Chosen::Record(record) if record.is_entry() => ControlFlow::Continue(record),
+            Chosen::Record(record) => ControlFlow::Break(Step::Pass(record)),
+            Chosen::Nothing(_) => ControlFlow::Break(Step::Extra),
+            Chosen::Bad(row, reason) => ControlFlow::Break(Step::failed(row, reason)),
+        }
     }
 }
 
@@ -75,7 +75,7 @@ pub struct Made {
     /// The record as it is now, if that was asked for.
     pub now: Option<Box<Record>>,
     /// What of the metadata could not be set, and why.
-    pub set: Result<(), String>,
+    pub set: Result<(), Reason>,
 }
 
 impl Made {
@@ -85,20 +85,19 @@ impl Made {
     }
 }
 
-/// What was being done when no other file will fare better; the name is put behind it.
-pub const WRITE: &str = "write";
-
-/// Why something is not there.
+/// Why a record was not restored.
 #[derive(Debug)]
 pub enum Trouble {
     /// A failure of this one record.
-    Failed(String),
-    /// The disk is full, or the like: no other file will fare better.
+    Failed(Reason),
+    /// No other file can be written either: the disk is full, or the like.
+    Full(io::Error),
+    /// No other file can be restored either.
     Fatal(Error),
 }
 
-impl From<String> for Trouble {
-    fn from(reason: String) -> Trouble {
+impl From<Reason> for Trouble {
+    fn from(reason: Reason) -> Trouble {
         Trouble::Failed(reason)
     }
 }
@@ -106,7 +105,7 @@ impl From<String> for Trouble {
 impl From<Lack> for Trouble {
     fn from(lack: Lack) -> Trouble {
         match lack {
-            Lack::Record(reason) => Trouble::Failed(reason),
+            Lack::Record(reason) => Trouble::Failed(reason.into()),
             Lack::All(e) => Trouble::Fatal(e),
         }
     }
@@ -116,8 +115,8 @@ impl From<io::Error> for Trouble {
     fn from(e: io::Error) -> Trouble {
         use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match e.kind() {
-            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Trouble::Fatal(Error::io(WRITE, e)),
-            _ => Trouble::Failed(reason(&e)),
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem => Trouble::Full(e),
+            _ => Trouble::Failed(e.into()),
         }
     }
 }
@@ -127,10 +126,13 @@ impl<P> Weigh for Step<P> {
         match self {
             Step::Pass(record) | Step::Task(Task { record, .. }) | Step::Done(Done { record, .. }) => record.footprint(),
             Step::Folder(_, name) => name.weight(),
-            Step::Extra | Step::Fatal(_) => 0,
+            Step::Extra => 0,
         }
     }
 }
+
+/// Why something was not deleted, before the system's reason.
+pub const NOT_DELETED: &str = "can't be deleted";
 
 /// Something that was deleted, or in a dry run would be, or could not be. Or a folder that a dry run can't look into.
 pub struct Deleted {
@@ -138,22 +140,24 @@ pub struct Deleted {
     pub name: Name,
     /// `file`, `link` or `directory`.
     pub kind: &'static str,
-    pub result: Result<(), String>,
+    pub result: Result<(), Reason>,
 }
 
-/// Where steps come from: one thread.
-pub type Steps<P> = Box<dyn Iterator<Item = Step<P>> + Send>;
+/// The steps that records take. An error ends the restore.
+pub type Steps<P> = Box<dyn Iterator<Item = Result<Step<P>>> + Send>;
 
 /// A record that failed at the end, and why.
-pub type Failed = (Name, String);
+pub type Failed = (Name, Reason);
 
-/// Something that can be restored to. Where nothing else is said, a dry run changes nothing.
+/// A root that can be restored to. In a dry run, its methods change nothing.
 pub trait Target: Send + Sync + Sized + 'static {
     /// How many steps wait for each job.
     const WINDOW: usize;
 
     /// What it takes to look at a name.
     type Place: Send + 'static;
+
+    fn job(&self) -> &Job;
 
     /// What would be deleted, counted before anything is done.
     ///
@@ -165,7 +169,7 @@ pub trait Target: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// If it can't be listed.
-    fn steps(worker: Arc<Worker<Self>>, input: &Input) -> Result<Steps<Self::Place>>;
+    fn steps(self: Arc<Self>, input: &Input) -> Result<Steps<Self::Place>>;
 
     /// The place of a record whose folder is there.
     fn place(&self, record: &Record) -> Result<Self::Place, Trouble>;
@@ -177,7 +181,32 @@ pub trait Target: Send + Sync + Sized + 'static {
     fn read(&self, task: &Task<Self::Place>, there: &There) -> Result<Read, Trouble>;
 
     /// Does it: something whole is in the place, or nothing has changed there. Never in a dry run.
-    fn apply(&self, task: &Task<Self::Place>, there: &There, action: Action, contents: &dyn Contents) -> Result<Made, Trouble>;
+    fn apply(&self, task: &Task<Self::Place>, there: &There, action: Action) -> Result<Made, Trouble>;
+
+    /// Looks at a place, decides, and does it, except in a dry run.
+    fn settle(&self, task: &Task<Self::Place>) -> Result<Made, Trouble> {
+        let Job { options, contents, .. } = self.job();
+        let mut there = self.look(task)?;
+        let mut action = decide::decide(&task.record, &there, options)?;
+        if action == Action::Read {
+            let read = self.read(task, &there)?;
+            if let What::File(seen) = &mut there.what {
+                seen.read = Some(read);
+            }
+            action = decide::decide(&task.record, &there, options)?;
+        }
+        let waits = options.dry_run || action == Action::MakeRoom;
+        if waits && action.writes() && task.record.kind() == Kind::File {
+            contents.look(&task.record)?;
+        }
+        if waits { Ok(Made::only(action)) } else { self.apply(task, &there, action) }
+    }
+
+    /// [`Target::settle`], as the last step of its record.
+    fn done(&self, task: Task<Self::Place>) -> Done {
+        let made = self.settle(&task);
+        Done { record: task.record, first: task.first, made }
+    }
 
     /// Deletes what should not be there, in order of name, and reports each; in a dry run reports only.
     ///
@@ -185,7 +214,7 @@ pub trait Target: Send + Sync + Sized + 'static {
     /// Those of the records.
     fn delete(&self, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()>;
 
-    /// Finishes the folders that nothing from this name on lies in: their mode and time.
+    /// Gives the folders that hold no name from this one on their mode and time.
     fn finish_before(&self, _name: &Name) -> Vec<Failed> {
         Vec::new()
     }
@@ -201,8 +230,8 @@ pub trait Target: Send + Sync + Sized + 'static {
     /// What comes last of all, if nothing stopped the work.
     ///
     /// # Errors
-    /// What the root itself could not be given, in words.
-    fn conclude(&self) -> Result<(), String> {
+    /// What could not be set for the root itself.
+    fn conclude(&self) -> Result<(), Reason> {
         Ok(())
     }
 

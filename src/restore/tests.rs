@@ -321,7 +321,9 @@ fn a_root_gets_what_was_known_of_the_one_that_was_backed_up() {
     let give = |facts: serde_json::Value, owner: bool| {
         let options = Options { owner, ..Options::default() };
         let root = RootDir::open(temp.path()).unwrap();
-        let root = FolderRoot::of(root, Some(facts), Spared::default(), Arc::new(options), Arc::new(Recorder::default()));
+        let contents = Arc::new(|_: &Record| Err("there are no contents".to_string().into()));
+        let (monitor, spared) = (Arc::new(Recorder::default()), Spared::default());
+        let root = FolderRoot::of(root, Some(facts), Job { contents, options, monitor, spared, is_rows: false });
         root.conclude().unwrap();
         temp.path().metadata().unwrap()
     };

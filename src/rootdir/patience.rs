@@ -1,11 +1,11 @@
-//! Opening a file that another program holds a lease on (Samba does, for one): the system asks it to let go, and until it has the
-//! file can't be opened.
+//! Opens a file that another program, such as Samba, holds a lease on. The system asks that program to release the file, which
+//! can't be opened until then.
 
 use rustix::io::{Errno, Result};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The system takes a lease away after 45 seconds, if nobody changed that.
+/// The system takes a lease away after 45 seconds by default.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_micros(100), Duration::from_millis(100)];

@@ -10,8 +10,6 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
-const REPLACED: &str = "something else was put in its place meanwhile";
-
 /// The folder's part of a name and the last part: `a/b` and `c` of `a/b/c`, nothing and `a` of `a`.
 pub fn split(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().rposition(|b| *b == b'/') {
@@ -91,14 +89,11 @@ impl Folder {
         }
     }
 
-    /// The same for a file that was looked at before: only if that very file still has the name, and it no other name.
-    /// Between the look and the opening somebody may have put a file there that has another name elsewhere.
+    /// Opens a file that was looked at before, only if that file still has the name and no other name was added.
+    /// Meanwhile, another process may have put a file there that has another name elsewhere.
     pub fn open_same(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
         let (fd, stat) = self.open_own(leaf)?;
-        match (stat.st_dev, stat.st_ino, stat.st_nlink) == (seen.st_dev, seen.st_ino, seen.st_nlink) {
-            true => Ok(fd),
-            false => Err(io::Error::other(REPLACED)),
-        }
+        only_same(fd, &stat, seen)
     }
 
     /// The target of a symbolic link.
@@ -147,10 +142,7 @@ impl Folder {
     fn open_link(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
         let fd = fs::openat(&self.fd, leaf, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let stat = fs::fstat(&fd)?;
-        match (stat.st_dev, stat.st_ino, stat.st_nlink) == (seen.st_dev, seen.st_ino, seen.st_nlink) {
-            true => Ok(fd),
-            false => Err(io::Error::other(REPLACED)),
-        }
+        only_same(fd, &stat, seen)
     }
 
     /// Sets the time of the last change of a symbolic link that was looked at before.
@@ -172,7 +164,7 @@ impl Folder {
     pub fn xattr(&self, leaf: &[u8], seen: &Stat, name: &[u8], most: usize) -> io::Result<Vec<u8>> {
         let link = self.open_link(leaf, seen)?;
         let mut value = vec![0; most];
-        let length = fs::getxattr(through(&link), name, &mut value)?;
+        let length = fs::getxattr(proc_name(&link), name, &mut value)?;
         if length > most {
             return Err(Errno::RANGE.into());
         }
@@ -183,7 +175,7 @@ impl Folder {
     /// Sets an extended attribute of a symbolic link that was looked at before.
     pub fn set_link_xattr(&self, leaf: &[u8], seen: &Stat, name: &[u8], value: &[u8]) -> io::Result<()> {
         let link = self.open_link(leaf, seen)?;
-        Ok(fs::setxattr(through(&link), name, value, fs::XattrFlags::empty())?)
+        Ok(fs::setxattr(proc_name(&link), name, value, fs::XattrFlags::empty())?)
     }
 
     /// Whether nothing is in this folder.
@@ -194,44 +186,6 @@ impl Folder {
             }
         }
         Ok(true)
-    }
-
-    /// What is in this folder.
-    pub fn list(&self) -> io::Result<Listing> {
-        let mut listing = Listing::default();
-        for entry in fs::Dir::read_from(&self.fd)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if !matches!(name, b"." | b"..") {
-                let kind = match entry.file_type() {
-                    // Some file systems do not say.
-                    FileType::Unknown => self.lstat(name)?.map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode)),
-                    kind => kind,
-                };
-                listing.push(name, kind);
-            }
-        }
-        Ok(listing)
-    }
-}
-
-/// The entries of a folder. A folder may hold millions: their names stand in one piece of memory.
-#[derive(Default)]
-pub struct Listing {
-    names: Vec<u8>,
-    entries: Vec<(usize, u16, FileType)>,
-}
-
-impl Listing {
-    fn push(&mut self, name: &[u8], kind: FileType) {
-        // A name has at most 255 bytes.
-        self.entries.push((self.names.len(), name.len() as u16, kind));
-        self.names.extend_from_slice(name);
-    }
-
-    /// Names and types, as the system gave them.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], FileType)> {
-        self.entries.iter().map(|(at, length, kind)| (&self.names[*at..*at + usize::from(*length)], *kind))
     }
 }
 
@@ -278,7 +232,7 @@ impl Temp {
             let link = |name: &[u8]| fs::linkat(CWD, proc_name(&self.file), &self.folder.fd, name, AtFlags::SYMLINK_FOLLOW);
             match link(leaf) {
                 Ok(()) => return Ok(()),
-                // Somebody else made something there in the meantime.
+                // Another process made something there meanwhile.
                 Err(Errno::EXIST) => self.name = Some(with_temp_name(link)?.1),
                 Err(e) => return Err(e.into()),
             }
@@ -312,14 +266,17 @@ pub fn has_proc() -> bool {
     *HAS.get_or_init(|| fs::access("/proc/self/fd", Access::EXISTS).is_ok())
 }
 
-/// The name of what a descriptor stands for, where there is a /proc.
+/// The path of what a descriptor stands for, where there is a /proc: of a symbolic link itself, not of its target.
 pub fn proc_name(fd: &impl AsRawFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-/// The path of an open file. For the system it is what was opened itself, also where that is a symbolic link.
-fn through(fd: &OwnedFd) -> String {
-    format!("/proc/self/fd/{}", fd.as_raw_fd())
+/// The descriptor, if it is of the file that was looked at before and no name of the file was added or removed since.
+fn only_same(fd: OwnedFd, stat: &Stat, seen: &Stat) -> io::Result<OwnedFd> {
+    match (stat.st_dev, stat.st_ino, stat.st_nlink) == (seen.st_dev, seen.st_ino, seen.st_nlink) {
+        true => Ok(fd),
+        false => Err(io::Error::other("something else was put in its place meanwhile")),
+    }
 }
 
 /// Opening a device can do things, so none is kept open.
@@ -333,7 +290,7 @@ fn only_plain(stat: &Stat) -> io::Result<()> {
 /// Makes something under a temporary name that nothing has.
 fn with_temp_name<T>(make: impl Fn(&[u8]) -> rustix::io::Result<T>) -> rustix::io::Result<(T, Vec<u8>)> {
     loop {
-        // The standard library's only source of randomness: every state has keys of its own.
+        // The only source of randomness in the standard library: every state has different keys.
         let random = RandomState::new().hash_one(std::process::id());
         let name = format!(".snap-{random:016x}.tmp").into_bytes();
         match make(&name) {

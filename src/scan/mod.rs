@@ -6,8 +6,7 @@ pub use crate::filter::{Filter, Rules};
 pub use crate::source::{Options, Own, facts, objects};
 
 use crate::display::printable;
-use crate::end::Tally;
-use crate::end::{End, Listing};
+use crate::end::{End, Listing, Tally};
 use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
 use crate::source::{self, Selection, Source};
@@ -60,7 +59,7 @@ fn open(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<
     Ok((source, Arc::new(selection)))
 }
 
-/// Options that would be without effect, because only folders of this machine have what they speak of.
+/// Refuses options that would have no effect, because they concern folders of this machine only.
 fn refuse_what_folders_have(root: &Location, options: &Options) -> Result<()> {
     let (refusal, reason) = match options.filter.ignore_files.first() {
         Some(name) => {

@@ -1,4 +1,4 @@
-//! Listing the names that somebody else chose: `--files-from`.
+//! Reads the names to list from a file: `--files-from`.
 
 use crate::error::{Error, Result};
 use crate::name::Name;

@@ -1,4 +1,4 @@
-//! An open folder of this machine, and the records of what lies in it.
+//! An open folder of this machine, and the records of its files.
 
 use super::selection::{Selection, Unlisted};
 use super::{kept, xattrs};
@@ -21,8 +21,8 @@ pub(super) struct FolderSource {
     pub(super) location: Location,
     /// Of the folder itself.
     pub(super) device: u64,
-    /// It was told that links have extended attributes that can't be read here.
-    told_of_links: AtomicBool,
+    /// The monitor was notified that extended attributes of links can't be read here.
+    noted_links: AtomicBool,
 }
 
 impl FolderSource {
@@ -32,12 +32,12 @@ impl FolderSource {
     /// If it is not there or no folder.
     pub(super) fn open(path: &Path) -> Result<FolderSource> {
         let location = Location::Folder(path.to_path_buf());
-        let root = RootDir::open(path)?;
+        let root = RootDir::open(path).or_failed(|| location.to_string())?;
         let device = fs::fstat(root.fd()).or_failed(|| location.to_string())?.st_dev;
-        Ok(FolderSource { root, location, device, told_of_links: AtomicBool::new(false) })
+        Ok(FolderSource { root, location, device, noted_links: AtomicBool::new(false) })
     }
 
-    /// Whether a name that was given lies below one that is left out for what it is.
+    /// Whether a given name is below one that is left out for what it is.
     pub(super) fn keeps_out_from_above(&self, name: &[u8], selection: &Selection) -> bool {
         let stat = |above: &[u8]| fs::fstat(self.root.open_at(above, OFlags::PATH)?).map_err(io::Error::from);
         // Where nothing is there, there is nothing to leave out.
@@ -45,7 +45,7 @@ impl FolderSource {
         selection.may_keep_out() && kept::above(name).any(keeps_out)
     }
 
-    /// The record of what lies in `folder` as `part`, if it is of a kind that is wanted.
+    /// The record of the entry `part` of `folder`, if its kind is wanted.
     pub(super) fn record(
         &self,
         folder: BorrowedFd<'_>,
@@ -78,10 +78,10 @@ impl FolderSource {
         if selection.options.xattrs {
             match xattrs::of(folder, part, kind) {
                 Ok(Some(all)) => extra.xattrs = all,
-                Ok(None) if self.told_of_links.swap(true, Ordering::Relaxed) => {}
+                Ok(None) if self.noted_links.swap(true, Ordering::Relaxed) => {}
                 Ok(None) => {
-                    let told = "extended attributes of links are not recorded: there is no /proc to reach them by";
-                    selection.monitor.note(told);
+                    let note = "extended attributes of links are not recorded: there is no /proc to reach them by";
+                    selection.monitor.note(note);
                 }
                 Err(e) => return Some(failure(selection, &name, "read extended attributes", &e)),
             }
@@ -100,7 +100,7 @@ pub(super) fn failure(selection: &Selection, name: &Name, doing: &str, e: &io::E
     selection.failure(name, &format!("{doing}: {}", reason(e)))
 }
 
-/// What lies in `folder` as `part`, itself, not what a link leads to.
+/// Returns the metadata of the entry `part` of `folder`, of a link itself.
 pub(super) fn stat_at(folder: BorrowedFd<'_>, part: &[u8]) -> io::Result<Stat> {
     Ok(fs::statat(folder, part, AtFlags::SYMLINK_NOFOLLOW)?)
 }

@@ -53,8 +53,8 @@ pub trait Source: Send + Sync {
     /// If the root can't be listed. Later errors end the records.
     fn list(self: Arc<Self>, selection: Arc<Selection>) -> Result<Records>;
 
-    /// The record of one name, whatever the filter says: an error record where nothing is there. None where it is left out for what
-    /// it is, or is of no type that is wanted.
+    /// The record of one name, without regard to the filter; an error record where nothing is there. None if it is left out for
+    /// what it is, or if its type is not wanted.
     ///
     /// # Errors
     /// If no other name would fare better.

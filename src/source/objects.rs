@@ -161,7 +161,7 @@ fn wanted(object: &Object, selection: &Selection) -> Option<Record> {
     }
 }
 
-/// The record of what can't be listed, unless it is left out: of a folder nobody knows what is in it.
+/// The error record of what can't be listed, unless it is left out. The contents of a folder are unknown then.
 fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
     let key = &gap.key[..];
     if selection.keeps_out_below(key, true) || !(gap.is_folder || selection.wants(Kind::File)) {
@@ -196,13 +196,13 @@ fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + 
 /// warning: it is left alone.
 pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let what = format!("list {}", store.url());
-    let teller = monitor.clone();
+    let warner = monitor.clone();
     let records =
         listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
             Ok(object) => Ok(record(&object)),
             Err(e) => match Gap::of(&e) {
                 Some(gap) => {
-                    teller.warn(&format!("left alone: {gap}"));
+                    warner.warn(&format!("left alone: {gap}"));
                     Ok(Record::failure(&Name::new(&gap.key[..]), &gap.reason))
                 }
                 None => Err(Error::io(what.clone(), e)),
@@ -216,7 +216,7 @@ struct ObjectContent {
     content: io::Take<Box<dyn Read + Send>>,
     size: Option<u64>,
     store: Arc<dyn Store>,
-    /// What it was found to be before it was opened, where its etag does not vouch for what comes.
+    /// The object as it was before it was opened, if its etag does not identify the content.
     looked: Option<Object>,
 }
 

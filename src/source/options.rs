@@ -29,6 +29,6 @@ pub struct Options {
 pub struct Own {
     /// Names that files have, or will have.
     pub paths: Vec<PathBuf>,
-    /// Files that are there, whatever they are called.
+    /// Device and inode of existing files, under any name.
     pub ids: Vec<(u64, u64)>,
 }

@@ -20,7 +20,7 @@ pub(super) enum Unlisted {
     Device,
     /// Not of the kinds to list.
     Link,
-    /// The same.
+    /// Not of the kinds to list.
     EmptyFolder,
 }
 
@@ -40,8 +40,8 @@ struct Seen {
     rules: Met,
     /// Names left out for what they are, with all below them; `--delete` spares them.
     kept_out: Vec<Name>,
-    /// Those that were met and told.
-    told: Vec<Name>,
+    /// Those that were found and reported.
+    reported: Vec<Name>,
     /// How many there are of each [`Unlisted`].
     unlisted: [u64; WORDS.len()],
 }
@@ -63,7 +63,7 @@ impl Selection {
         kept::refuse_itself(root, &options)?;
         let kept = Kept::new(root, &options);
         let rules = Met::new(options.filter.rules.clone());
-        let mut seen = Seen { filtered: false, rules, kept_out: Vec::new(), told: Vec::new(), unlisted: [0; WORDS.len()] };
+        let mut seen = Seen { filtered: false, rules, kept_out: Vec::new(), reported: Vec::new(), unlisted: [0; WORDS.len()] };
         kept.names().for_each(|name| seen.keep_out(name));
         Ok(Selection { options, kept, seen: Mutex::new(seen), monitor })
     }
@@ -107,7 +107,7 @@ impl Selection {
         self.lock().keep_out(name);
     }
 
-    /// The record in place of what failed, which the monitor hears of.
+    /// The record in place of what failed, which the monitor is notified of.
     pub(super) fn failure(&self, name: &Name, reason: &str) -> Record {
         self.monitor.failure(name, reason);
         Record::failure(name, reason)
@@ -118,27 +118,27 @@ impl Selection {
         !self.kept.is_empty()
     }
 
-    /// Whether this is to be left out for what it is, which is noted then, and told once.
+    /// Whether this is to be left out for what it is. If so, this is noted, and reported once.
     pub(super) fn keeps_out(&self, name: &[u8], stat: &Stat) -> bool {
-        self.kept.at(name, stat).inspect(|what| self.tell_kept_out(name, what)).is_some()
+        self.kept.at(name, stat).inspect(|what| self.report_kept_out(name, what)).is_some()
     }
 
-    /// The same for what lies below such a name; or, with `itself`, may be it.
+    /// Whether this is below a name that is left out for what it is; or, with `itself`, that name.
     pub(super) fn keeps_out_below(&self, name: &[u8], itself: bool) -> bool {
         let found = self.kept.above(name, itself);
-        found.inspect(|(name, what)| self.tell_kept_out(name, what)).is_some()
+        found.inspect(|(name, what)| self.report_kept_out(name, what)).is_some()
     }
 
-    fn tell_kept_out(&self, name: &[u8], what: &str) {
+    fn report_kept_out(&self, name: &[u8], what: &str) {
         let mut seen = self.lock();
         seen.keep_out(name);
-        if !seen.told.iter().any(|told| told.as_bytes() == name) {
-            seen.told.push(Name::new(name));
+        if !seen.reported.iter().any(|reported| reported.as_bytes() == name) {
+            seen.reported.push(Name::new(name));
             self.monitor.note(&format!("{}: left out, it is the {what}", crate::display::printable(name)));
         }
     }
 
-    /// The end record of a listing, by what was left out, which the monitor hears of. `end` says what else is known.
+    /// The end record of a listing, by what was left out, which the monitor is notified of. `end` says what else is known.
     pub(crate) fn end(&self, listing: Listing, end: End) -> End {
         let seen = self.lock();
         let some = |from: usize, to: usize| {

@@ -4,11 +4,11 @@ use super::entry::{FolderSource, failure, stat_at};
 use super::selection::{Selection, Unlisted};
 use crate::error::{OrFailed, Result};
 use crate::filter::Lines;
-use crate::name::{self, Name};
+use crate::name::Name;
 use crate::record::{Kind, Record};
-use rustix::fs::{self, Dir, FileType, Mode, OFlags};
+use crate::rootdir::Listing;
+use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use std::cmp::Ordering;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct Level {
     fd: OwnedFd,
     /// Its name and a `/`; empty for the root.
     prefix: Vec<u8>,
-    entries: Entries,
+    entries: Listing,
     next: usize,
     /// The lines of its ignore files.
     ignore: Option<Arc<Lines>>,
@@ -32,55 +32,6 @@ struct Level {
     unread: Vec<(Vec<u8>, io::Error)>,
     /// An include names it or a folder above it.
     included: bool,
-}
-
-/// What to do with an entry when its turn comes. A folder has two turns: its record at `d`, what is in it at `d/`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Emit,
-    Descend,
-}
-
-/// The entries of a folder, packed: a million names take little more than their bytes.
-#[derive(Default)]
-struct Entries {
-    names: Vec<u8>,
-    turns: Vec<(u32, u16, Turn)>,
-}
-
-impl Entries {
-    fn push(&mut self, name: &[u8], turn: Turn) {
-        self.turns.push((self.names.len() as u32, name.len() as u16, turn));
-        self.names.extend_from_slice(name);
-    }
-
-    fn get(&self, at: usize) -> Option<(&[u8], Turn)> {
-        let (start, len, turn) = *self.turns.get(at)?;
-        Some((&self.names[start as usize..start as usize + usize::from(len)], turn))
-    }
-
-    /// Sorts so that the walk comes out in order of whole names: what is in `d` at `d/`, behind `d-x`.
-    fn sort(&mut self) {
-        let Entries { names, turns } = self;
-        let name = |e: &(u32, u16, Turn)| (&names[e.0 as usize..e.0 as usize + usize::from(e.1)], e.2 == Turn::Descend);
-        if std::str::from_utf8(names).is_ok() {
-            turns.sort_unstable_by(|a, b| compare(name(a), name(b)));
-        } else {
-            turns.sort_unstable_by(|a, b| {
-                let whole = |(n, slash): (&[u8], bool)| [n, if slash { b"/" } else { b"" }].concat();
-                name::compare(&whole(name(a)), &whole(name(b)))
-            });
-        }
-        turns.shrink_to_fit();
-        names.shrink_to_fit();
-    }
-}
-
-/// Compares two names, each perhaps with a `/` behind it, by their bytes.
-fn compare((a, a_slash): (&[u8], bool), (b, b_slash): (&[u8], bool)) -> Ordering {
-    let shared = a.len().min(b.len());
-    let next = |n: &[u8], slash: bool| n.get(shared).copied().or(slash.then_some(b'/'));
-    a[..shared].cmp(&b[..shared]).then_with(|| next(a, a_slash).cmp(&next(b, b_slash))).then_with(|| a.len().cmp(&b.len()))
 }
 
 impl Walk {
@@ -94,42 +45,21 @@ impl Walk {
         Ok(walk)
     }
 
-    /// Reads a folder's entries.
+    /// Reads a folder's entries and its ignore files.
     fn list(&self, fd: OwnedFd, prefix: Vec<u8>, included: bool) -> io::Result<Level> {
-        let mut entries = Entries::default();
-        let names = &self.selection.options.filter.ignore_files;
-        let mut there = vec![false; names.len()];
-        for entry in Dir::read_from(&fd)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
-            }
-            entries.push(name, Turn::Emit);
-            let file_type = match entry.file_type() {
-                FileType::Unknown => stat_at(fd.as_fd(), name).map_or(FileType::Unknown, |s| FileType::from_raw_mode(s.st_mode)),
-                known => known,
-            };
-            if file_type == FileType::Directory {
-                entries.push(name, Turn::Descend);
-            }
-            for (there, _) in there.iter_mut().zip(names).filter(|(_, n)| n.as_encoded_bytes() == name) {
-                *there = file_type != FileType::Directory;
-            }
-        }
-        entries.sort();
+        let entries = Listing::of(&fd)?;
         let mut level = Level { fd, prefix, entries, next: 0, ignore: None, unread: Vec::new(), included };
-        // In the order of the options, whatever that of the folder's entries.
-        self.read_ignore_files(
-            &mut level,
-            names.iter().zip(there).filter(|(_, there)| *there).map(|(n, _)| n.as_encoded_bytes()),
-        );
+        self.read_ignore_files(&mut level);
         Ok(level)
     }
 
-    fn read_ignore_files<'a>(&self, level: &mut Level, names: impl Iterator<Item = &'a [u8]>) {
+    fn read_ignore_files(&self, level: &mut Level) {
         let mut lines = Lines::default();
-        for name in names {
+        // In the order of the options, not in that of the entries.
+        for name in self.selection.options.filter.ignore_files.iter().map(|name| name.as_encoded_bytes()) {
+            if !level.entries.iter().any(|entry| entry.name == name && entry.kind != FileType::Directory) {
+                continue;
+            }
             match self.read_ignore_file(level, name) {
                 Ok(text) => lines.read(&text),
                 Err(e) => level.unread.push((name.to_vec(), e)),
@@ -222,7 +152,7 @@ impl Walk {
         prefix.push(b'/');
         match self.list(fd, prefix.clone(), included) {
             Ok(level) => {
-                if level.entries.turns.is_empty() && !self.selection.wants(Kind::Directory) {
+                if level.entries.is_empty() && !self.selection.wants(Kind::Directory) {
                     self.selection.note_unlisted(Unlisted::EmptyFolder);
                 }
                 self.levels.push(level);
@@ -242,54 +172,22 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<Result<Record>> {
         loop {
             let level = self.levels.last_mut()?;
-            let Some((part, turn)) = level.entries.get(level.next) else {
+            level.next += 1;
+            let level = self.levels.last()?;
+            let Some(entry) = level.entries.get(level.next - 1) else {
                 self.levels.pop();
                 continue;
             };
-            let path = [&level.prefix[..], part].concat();
-            level.next += 1;
-            let record = match turn {
-                Turn::Descend => {
-                    let part = part.to_vec();
-                    self.descend(&part, path)
-                }
-                Turn::Emit => {
-                    let level = self.levels.last()?;
-                    let (part, _) = level.entries.get(level.next - 1)?;
-                    self.emit(level, part, path)
-                }
+            let path = [&level.prefix[..], entry.name].concat();
+            let record = if entry.is_inside {
+                let part = entry.name.to_vec();
+                self.descend(&part, path)
+            } else {
+                self.emit(level, entry.name, path)
             };
             if let Some(record) = record {
                 debug_assert!(record.kind() != Kind::End);
                 return Some(Ok(record));
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_are_in_order_of_whole_names() {
-        for odd in [&b"z"[..], b"\xff"] {
-            let mut entries = Entries::default();
-            for (name, turn) in [
-                (&b"d"[..], Turn::Descend),
-                (b"d-x", Turn::Emit),
-                (b"d", Turn::Emit),
-                (b"d0", Turn::Emit),
-                (b"d.", Turn::Emit),
-                (odd, Turn::Emit),
-            ] {
-                entries.push(name, turn);
-            }
-            entries.sort();
-            let got: Vec<_> = (0..6).filter_map(|i| entries.get(i)).map(|(n, t)| (n.to_vec(), t == Turn::Descend)).collect();
-            let want = [("d", false), ("d-x", false), ("d.", false), ("d", true), ("d0", false)];
-            for (got, want) in got.iter().zip(want) {
-                assert_eq!((&got.0[..], got.1), (want.0.as_bytes(), want.1));
             }
         }
     }

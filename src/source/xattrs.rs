@@ -1,4 +1,4 @@
-//! Extended attributes of what lies in a folder.
+//! Extended attributes of the entries of a folder.
 
 use crate::record::{Kind, Xattrs};
 use crate::rootdir::{has_proc, proc_name};
@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 /// Room for all names, and for a value: the most that Linux has.
 const ROOM: usize = 64 << 10;
 
-/// The extended attributes of what lies in `folder` as `part`, in order of name. A link's own, not its target's; None where they
+/// The extended attributes of the entry `part` of `folder`, in order of name. A link's own, not its target's; None where they
 /// can't be reached.
 pub(super) fn of(folder: BorrowedFd<'_>, part: &[u8], kind: Kind) -> io::Result<Option<Xattrs>> {
     if has_proc() {

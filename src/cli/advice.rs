@@ -2,8 +2,22 @@
 
 use crate::error::{Error, Refusal};
 
+/// Returns the message of an error: what was being done, the outermost first, and why it failed.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut words = Vec::new();
+    for cause in error.chain() {
+        words.push(cause.to_string());
+        // Its text includes its own cause.
+        if cause.is::<Error>() {
+            break;
+        }
+    }
+    words.join(": ")
+}
+
 /// What to do about an error: what the library advises, or else the option that lifts the rule.
-pub fn advice(error: &Error, options: fn(&Refusal) -> Option<String>) -> Option<String> {
+pub fn advice(error: &anyhow::Error, options: fn(&Refusal) -> Option<String>) -> Option<String> {
+    let error = error.downcast_ref::<Error>()?;
     error.help().map(str::to_string).or_else(|| options(error.refusal()))
 }
 

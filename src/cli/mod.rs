@@ -14,7 +14,7 @@ pub use console::{Console, LogLevel};
 pub use io::{Output, records_in, without_end};
 pub use roots::{FileRoot, HeapRoot, Roots, SnapRoot};
 
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Refusal};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::env::ArgsOs;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// Runs a tool: parses its arguments, the first of which is its name, and does its work. Returns the exit status: 1 if a record
 /// failed or the answer is negative, 2 after an error.
-pub fn run<A: CommandFactory + FromArgMatches>(arguments: ArgsOs, work: fn(A, Arc<Console>) -> Result<()>) -> ExitCode {
+pub fn run<A: CommandFactory + FromArgMatches>(arguments: ArgsOs, work: fn(A, Arc<Console>) -> anyhow::Result<()>) -> ExitCode {
     let console = Arc::new(Console::new(A::command().get_name(), None));
     match start(&console, arguments) {
         Ok(args) => finish(&console, work(args, console.clone())),
@@ -40,7 +40,7 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
         Ok(args) => args,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             if let Err(closed) = closed::stdout() {
-                return Err(finish(console, Err(closed)));
+                return Err(finish(console, Err(closed.into())));
             }
             // A pager that was closed is no error.
             let _ = e.print();
@@ -89,18 +89,24 @@ fn allow_many_files() {
 }
 
 /// Returns the exit status of a tool, after the message about an error.
-pub fn finish(console: &Console, result: Result<()>) -> ExitCode {
+pub fn finish(console: &Console, result: anyhow::Result<()>) -> ExitCode {
     finish_with(console, result, advice::options, 2)
 }
 
 /// As [`finish`], with the advice and the exit status for an error.
-pub fn finish_with(console: &Console, result: Result<()>, options: fn(&Refusal) -> Option<String>, status: u8) -> ExitCode {
+pub fn finish_with(
+    console: &Console,
+    result: anyhow::Result<()>,
+    options: fn(&Refusal) -> Option<String>,
+    status: u8,
+) -> ExitCode {
     console.progress().finish();
     match result {
         Ok(()) if console.is_negative() => ExitCode::from(1),
-        Ok(()) | Err(Error::ReaderGone) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) if matches!(e.downcast_ref(), Some(Error::ReaderGone)) => ExitCode::SUCCESS,
         Err(e) => {
-            console.error(&e.to_string());
+            console.error(&advice::message(&e));
             advice::advice(&e, options).iter().for_each(|help| console.error(help));
             ExitCode::from(status)
         }

@@ -30,9 +30,9 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     match prepared {
         Ok((work, log)) => {
             log.progress().show(shows_progress);
-            cli::finish_with(&log, work(), options, 1)
+            cli::finish_with(&log, work().map_err(anyhow::Error::from), options, 1)
         }
-        Err(e) => cli::finish(&console, Err(e)),
+        Err(e) => cli::finish(&console, Err(e.into())),
     }
 }
 

@@ -23,8 +23,8 @@ pub fn main() -> ExitCode {
     }
     match find(&tool) {
         Some(tool) => (tool.main)(arguments),
-        None if tool == "--completions" => cli::finish(&Console::new(NAME, None), completions()),
-        None => cli::finish(&Console::new(NAME, None), Err(no_tool(tool.as_bytes()))),
+        None if tool == "--completions" => cli::finish(&Console::new(NAME, None), completions().map_err(anyhow::Error::from)),
+        None => cli::finish(&Console::new(NAME, None), Err(no_tool(tool.as_bytes()).into())),
     }
 }
 

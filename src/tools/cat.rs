@@ -2,8 +2,8 @@
 
 use crate::cat::cat;
 use crate::cli::{self, Console, HeapRoot, Output};
-use crate::error::Result;
 use crate::heap::Heap;
+use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
 

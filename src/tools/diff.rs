@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::snapshot;
 use crate::sort::{BUDGET, Spool};
 use crate::stream::Records;
+use anyhow::bail;
 use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -48,9 +49,9 @@ pub struct Args {
 ///
 /// # Errors
 /// The error that stops it.
-pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
+pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     if args.left == "-" && args.right == "-" {
-        return Err(Error::advise("only one side can be standard input", "give a snapshot or a file for the other"));
+        bail!(Error::advise("only one side can be standard input", "give a snapshot or a file for the other"));
     }
     let style = if args.stat { Style::Stat } else { args.format };
     let statuses = statuses(&args, style);
@@ -69,7 +70,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     match (rows.errors(), rows.found()) {
         (0, false) => {}
         (0, true) => console.set_negative(),
-        (n, _) => return Err(Error::refused(format!("{} failed, so the comparison is not whole", counted(n, "record")))),
+        (n, _) => bail!(Error::refused(format!("{} failed, so the comparison is not whole", counted(n, "record")))),
     }
     Ok(())
 }

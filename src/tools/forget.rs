@@ -80,9 +80,9 @@ pub enum GroupBy {
 ///
 /// # Errors
 /// The error that stops it.
-pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
+pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let root = args.snap.require()?;
-    forget(&root, &args.how, Output::new(args.out.output.as_deref())?, &*console)
+    Ok(forget(&root, &args.how, Output::new(args.out.output.as_deref())?, &*console)?)
 }
 
 /// Drops snapshots, and prints a line for each.

@@ -50,7 +50,7 @@ pub struct How {
 ///
 /// # Errors
 /// The error that stops it.
-pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
+pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let heap = args.heap.require()?;
     let one = SnapRoot { snap_root: None, snap_storage_options: args.snap_storage_options };
     let roots = match args.snap_root.is_empty() {
@@ -60,7 +60,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
             args.snap_root.iter().map(|r| Location::parse(r, "--snap-root", &options)).collect::<Result<_>>()?
         }
     };
-    gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)
+    Ok(gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)?)
 }
 
 /// Drops objects, and prints a line for each.

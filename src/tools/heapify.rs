@@ -2,10 +2,11 @@
 
 use crate::cli::args::{Jobs, Out};
 use crate::cli::{self, Console, Output, Roots};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options};
 use crate::source;
+use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let source = source::open(&file_root)?;
     let heap_root = if args.no_store { None } else { Some(args.roots.heap.require()?) };
     if let Some(root) = heap_root.as_ref().filter(|root| root.ends_with_process()) {
-        return Err(Error::advise(
+        bail!(Error::advise(
             format!("{root} is gone when this process ends, and the records would refer to what was in it"),
             "give a heap root that lasts, or --no-store to compute md5 only",
         ));
@@ -76,5 +77,5 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let options = Options { heap, base, verify_existing, verify_md5, cache, jobs };
     console.progress().show(args.progress);
     let output = Output::new(args.out.output.as_deref())?;
-    output.write_all(heapify::heapify(input, source, options, console))
+    Ok(output.write_all(heapify::heapify(input, source, options, console))?)
 }

@@ -2,10 +2,10 @@
 
 use crate::cli::args::{Order, Out};
 use crate::cli::{Console, Output, SnapRoot};
-use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot;
 use crate::stream::write_error;
+use anyhow::Result;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
@@ -55,5 +55,5 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
         };
         output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)?;
     }
-    output.finish()
+    Ok(output.finish()?)
 }

@@ -4,6 +4,7 @@ use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Output};
 use crate::error::{Error, Result};
 use crate::merge::{merge, slices};
+use anyhow::bail;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,11 +29,11 @@ pub struct Args {
 ///
 /// # Errors
 /// The error that stops it.
-pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
+pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     if args.inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        return Err(Error::refused("only one of the inputs can be standard input"));
+        bail!(Error::refused("only one of the inputs can be standard input"));
     }
     let inputs = args.inputs.iter().map(|path| cli::records_in(Some(path))).collect::<Result<_>>()?;
     let records = if args.slices { slices(inputs, console)? } else { merge(inputs, console)? };
-    Output::new(args.out.output.as_deref())?.write_all(cli::without_end(records, args.no_end.no_end))
+    Ok(Output::new(args.out.output.as_deref())?.write_all(cli::without_end(records, args.no_end.no_end))?)
 }

@@ -2,8 +2,8 @@
 
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Output, SnapRoot};
-use crate::error::Result;
 use crate::snapshot;
+use anyhow::Result;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -30,5 +30,5 @@ pub struct Args {
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let records = snapshot::read(&args.snap.choose(&args.snapshot, &console)?, console)?;
     let output = Output::new(args.out.output.as_deref())?;
-    output.write_all(cli::without_end(records, args.no_end.no_end))
+    Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
 }

@@ -3,13 +3,13 @@
 use crate::cli::args::Jobs;
 use crate::cli::{self, Console, Output, Roots};
 use crate::content::{Content, Contents};
-use crate::error::Result;
 use crate::heap::Heap;
 use crate::join::Side;
 use crate::record::Record;
 use crate::restore::MaxDelete;
 use crate::restore::{Options, restore};
 use crate::storage::Location;
+use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
 

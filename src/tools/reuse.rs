@@ -3,7 +3,8 @@
 use crate::base;
 use crate::cli::args::Out;
 use crate::cli::{self, Console, FileRoot, Output, SnapRoot};
-use crate::error::{Error, Result};
+use crate::error::Error;
+use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,8 +36,8 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.file.get()?;
     if args.base.is_none() && args.snap.get()?.is_none() {
-        return Err(Error::advise("no snapshot to take md5 over from", "give --base SNAPSHOT, or --snap-root ROOT or SNAP_ROOT"));
+        bail!(Error::advise("no snapshot to take md5 over from", "give --base SNAPSHOT, or --snap-root ROOT or SNAP_ROOT"));
     }
     let base = args.snap.base(args.base.as_deref(), file_root.as_ref(), &console)?;
-    Output::new(args.out.output.as_deref())?.write_all(base::reuse(input, base))
+    Ok(Output::new(args.out.output.as_deref())?.write_all(base::reuse(input, base))?)
 }

@@ -6,6 +6,7 @@ use crate::error::{Error, OrFailed, Result};
 use crate::record::Kind;
 use crate::scan::{self, Filter, Options};
 use crate::storage::Location;
+use anyhow::bail;
 use std::ffi::OsString;
 use std::io::{BufReader, IsTerminal};
 use std::path::PathBuf;
@@ -65,7 +66,7 @@ pub struct Args {
 ///
 /// # Errors
 /// The error that stops it.
-pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
+pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let root = match &args.root {
         Some(root) => Location::parse(root, "ROOT", &args.roots.file.options()?)?,
         None => args.roots.file.require()?,
@@ -78,7 +79,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
         Some(path) if path.as_os_str() == "-" => {
             let stdin = cli::stdin()?;
             if stdin.is_terminal() {
-                return Err(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
+                bail!(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
             }
             scan::scan_names(&root, BufReader::new(stdin), "standard input", args.null, options, console)?
         }
@@ -88,7 +89,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
             scan::scan_names(&root, BufReader::new(file), &shown, args.null, options, console)?
         }
     };
-    output.write_all(cli::without_end(records, args.no_end.no_end))
+    Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
 }
 
 fn options(args: &Args) -> Result<Options> {

@@ -45,10 +45,10 @@ pub struct How {
 ///
 /// # Errors
 /// The error that stops it.
-pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
+pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let records = cli::records_in(args.input.as_deref())?;
     console.progress().show(args.progress);
-    verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)
+    Ok(verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?)
 }
 
 /// Checks contents, and prints a record for each that is missing or damaged.

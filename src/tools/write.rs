@@ -2,12 +2,12 @@
 
 use crate::cli::{self, Console, Roots};
 use crate::display::counted;
-use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
 use crate::stream;
 use crate::time::Time;
 use crate::write::{self, Options};
+use anyhow::Result;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;

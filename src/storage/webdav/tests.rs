@@ -187,7 +187,7 @@ fn what_a_server_only_says_that_it_did_is_not_done() {
     let missing = || answer("404 Not Found", &[], "");
     let done = |line: &str| answer(if line.starts_with("DELETE") { "204 No Content" } else { "201 Created" }, &[], "");
     for (lie, said) in
-        [("PUT", "took the upload, but nothing"), ("MOVE", "put it there, but nothing"), ("cut", "but another size")]
+        [("PUT", "to have the upload, but nothing"), ("MOVE", "to have put it there, but nothing"), ("cut", "but another size")]
     {
         for if_absent in [false, true] {
             let dav = dav(move |line, _| match line {

@@ -2,17 +2,16 @@
 //!
 //! Each content is checked once, however many records refer to it; sixteen bytes of memory are kept for each.
 
-use crate::content::{Content, Contents, Lack, NO_MD5};
+use crate::content::{Lack, NO_MD5};
 use crate::digest::{self, Md5};
 use crate::end::Tally;
-use crate::error::{Error, Result, reason};
+use crate::error::{Error, Result};
 use crate::heap::{Health, Heap};
 use crate::monitor::Monitor;
 use crate::parallel::{self, Tasks, Weigh};
 use crate::record::{Fields, Kind, Record, key};
 use crate::stream::Records;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufReader};
 use std::sync::Arc;
 
 /// How to verify.
@@ -111,18 +110,10 @@ fn check_size(record: &Record, heap: &Heap) -> Result<Option<String>> {
 
 /// Inflates the object and compares size, md5 and sha256.
 fn check_content(record: &Record, heap: &Heap) -> Result<Option<String>> {
-    let read = match heap.content(record) {
-        Ok(Content::Whole(_)) => Ok(0),
-        Ok(Content::Stream(content)) => io::copy(&mut BufReader::with_capacity(128 << 10, content), &mut io::sink()),
-        Err(Lack::Record(reason)) => return Ok(Some(reason)),
-        Err(Lack::All(e)) => return Err(e),
-    };
-    match read {
-        Ok(_) => heap.header_fault(record),
-        Err(e) => {
-            let path = record.fields().md5.map(|md5| Heap::object_path(&md5)).unwrap_or_default();
-            Ok(Some(format!("heap object {path}: {}", reason(&e))))
-        }
+    match heap.check(record) {
+        Ok(()) => Ok(None),
+        Err(Lack::Record(reason)) => Ok(Some(reason)),
+        Err(Lack::All(e)) => Err(e),
     }
 }
 

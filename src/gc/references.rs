@@ -9,7 +9,7 @@ use crate::storage::{Gap, Location};
 
 /// A folder that can't be listed may contain snapshots, whatever its name is.
 const UNLISTED: &str = "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder \
-                        (or run it as who may), or move it out of the snap root";
+                        (run it as a user who may), or move it out of the snap root";
 
 /// The md5 of all contents that snapshots refer to: sixteen bytes each.
 #[derive(Debug, Default)]

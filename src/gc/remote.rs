@@ -23,7 +23,7 @@ pub fn gc(
     if options.delete && !options.exclusive {
         return Err(Error::rule(
             Refusal::HeapInUse,
-            format!("{}: a heap there can be cleaned only while nobody else uses it", store.url()),
+            format!("{}: a heap there can be cleaned only while nothing else uses it", store.url()),
         ));
     }
     let referenced = references::gather(snap_roots, options.jobs, monitor)?;

@@ -175,11 +175,13 @@ impl<R: Read> Read for Counted<'_, R> {
 }
 
 /// Returns the content of an object.
-pub(super) fn content(mut input: Box<dyn Read + Send>, expected: Expected) -> Result<Content, Reason> {
+///
+/// About `stored_size` bytes are expected.
+pub(super) fn content(mut input: Box<dyn Read + Send>, expected: Expected, stored_size: Option<u64>) -> Result<Content, Reason> {
     let mut gzip = Vec::new();
     if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT) {
         // A gzip member can't be larger than its content by more than its headers.
-        gzip = read_up_to(&mut input, 2 * WHOLE_LIMIT, size)?;
+        gzip = read_up_to(&mut input, 2 * WHOLE_LIMIT, stored_size.unwrap_or(size))?;
         if (gzip.len() as u64) < 2 * WHOLE_LIMIT {
             if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
                 let mut digests = Digests::default();

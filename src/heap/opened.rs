@@ -7,11 +7,11 @@ use super::path::{WHOLE_LIMIT, object_path};
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
-use crate::error::{Error, OrFailed, Result, reason};
-use crate::record::Record;
+use crate::error::{Error, OrFailed, Reason, Result, reason};
+use crate::record::{Fields, Record};
 use crate::storage::{Location, LoginRefused, Store};
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An open heap.
@@ -111,24 +111,34 @@ impl Heap {
         }
     }
 
+    /// Opens the object of a record.
+    fn opened(&self, record: &Record) -> Result<(Box<dyn Read + Send>, Expected), Lack> {
+        let &Fields { md5, sha256, size, .. } = record.fields();
+        let md5 = md5.ok_or_else(|| NO_MD5.to_string())?;
+        let reader = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
+        Ok((reader, Expected { md5, sha256, size }))
+    }
+
+    /// Reads a part of an object: at most `len` bytes from byte `from`, which is not behind its end. None if there is no object.
+    fn part(&self, md5: &Md5, from: u64, len: u64) -> Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::with_capacity(len as usize);
+        match self.store.open(&key(md5), from, Some(len), None) {
+            // Deleted since it was listed.
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => opened.and_then(|mut reader| reader.read_to_end(&mut bytes)).or_failed(|| self.shown_object(md5))?,
+        };
+        Ok(Some(bytes))
+    }
+
     /// Reads both ends of an object whose content has `size` bytes. In other storages the start of a small one is not read: it
     /// is never in pieces, so its end is enough, and each part costs a request.
     fn ends(&self, md5: &Md5, size: Option<u64>) -> Result<Option<Ends>> {
         let Some(stored_size) = self.stored_size(md5)? else { return Ok(None) };
-        let part = |from: u64, len: u64| -> Result<Option<Vec<u8>>> {
-            let mut bytes = Vec::new();
-            match self.store.open(&key(md5), from, Some(len), None) {
-                // Deleted since it was listed.
-                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-                opened => opened.and_then(|mut reader| reader.read_to_end(&mut bytes)).or_failed(|| self.shown_object(md5))?,
-            };
-            Ok(Some(bytes))
-        };
-        let Some(tail) = part(stored_size.saturating_sub(4), 4)? else { return Ok(None) };
+        let Some(tail) = self.part(md5, stored_size.saturating_sub(4), 4)? else { return Ok(None) };
         let head = match size.is_some_and(|size| size <= WHOLE_LIMIT) && self.lease.is_none() {
             true => None,
             // Not more than there is: some services take that for a broken connection.
-            false => part(0, object::HEAD.min(stored_size))?,
+            false => self.part(md5, 0, object::HEAD.min(stored_size))?,
         };
         Ok(Some(Ends { stored_size, head, tail: tail.try_into().ok() }))
     }
@@ -146,15 +156,26 @@ impl Heap {
         Ok(self.ends(md5, None)?.map_or(Health::Missing, |ends| ends.check(size)))
     }
 
-    /// Returns what is wrong with the header of a record's object, which its content does not show.
+    /// Checks the object of a record by reading all of it once: its content as [`Contents::content`] does, and its header, where
+    /// damage does not show in the content.
     ///
     /// # Errors
-    /// If the heap can't be read.
-    pub fn header_fault(&self, record: &Record) -> Result<Option<String>> {
-        let Some(md5) = record.fields().md5 else { return Ok(None) };
-        let head = self.ends(&md5, None)?.and_then(|ends| ends.head);
-        let fault = head.and_then(|head| object::header_fault(&head, record.fields().sha256));
-        Ok(fault.map(|fault| format!("{}: {fault}", object_of(&md5))))
+    /// What is wrong with it.
+    pub fn check(&self, record: &Record) -> Result<(), Lack> {
+        let (mut reader, expected) = self.opened(record)?;
+        let failed = |e: io::Error| lack(&expected.md5, e);
+        let mut head = Vec::new();
+        reader.by_ref().take(object::HEAD).read_to_end(&mut head).map_err(failed)?;
+        let all = Box::new(io::Cursor::new(head.clone()).chain(reader));
+        let reason = match object::content(all, expected, record.fields().stored_size) {
+            Ok(Content::Whole(_)) => object::header_fault(&head, expected.sha256).map(Reason::from),
+            Ok(Content::Stream(content)) => {
+                io::copy(&mut BufReader::with_capacity(128 << 10, content), &mut io::sink()).map_err(failed)?;
+                object::header_fault(&head, expected.sha256).map(Reason::from)
+            }
+            Err(reason) => Some(reason),
+        };
+        reason.map_or(Ok(()), |reason| Err(format!("{}: {reason}", object_of(&expected.md5)).into()))
     }
 
     /// Checks the object of this md5 by inflating all of it.
@@ -189,10 +210,9 @@ impl Contents for Heap {
     /// Small contents are returned whole and verified, large ones as a stream that is verified at its end. Both digests are
     /// checked: the sha256 is that of the record, or else the object's own. Inflating stops at the record's size.
     fn content(&self, record: &Record) -> Result<Content, Lack> {
-        let md5 = record.fields().md5.ok_or_else(|| NO_MD5.to_string())?;
-        let reader = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
-        let expected = Expected { md5, sha256: record.fields().sha256, size: record.fields().size };
-        object::content(reader, expected).map_err(|reason| format!("{}: {reason}", object_of(&md5)).into())
+        let (reader, expected) = self.opened(record)?;
+        let content = object::content(reader, expected, record.fields().stored_size);
+        content.map_err(|reason| format!("{}: {reason}", object_of(&expected.md5)).into())
     }
 
     /// Asks for each object by itself: not every server lists.

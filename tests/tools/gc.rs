@@ -130,7 +130,7 @@ fn gc_refuses_where_it_can_not_know() {
     refuses("", "list the snap root");
     fs::remove_file(&moved).unwrap();
     world.sh(&format!("mkfifo '{}'", moved.display())).ok();
-    refuses("", "no file");
+    refuses("", "it is not a regular file");
     fs::remove_file(&moved).unwrap();
     fs::remove_file(&snapshot).unwrap();
     refuses("", "no snapshot found");

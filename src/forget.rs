@@ -1,7 +1,7 @@
 //! `snap-forget`: which snapshots to keep, by rules with the names and the meaning of restic's.
 //!
 //! A rule of a period keeps the latest snapshot of each of the last N periods that have one; periods without one do not count.
-//! As long as a rule has some of its N left, the oldest snapshot is kept too, so that history is as long as the rule allows.
+//! While a rule has kept fewer than N, the oldest snapshot is kept too, so that history is as long as the rule allows.
 
 mod policy;
 

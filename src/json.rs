@@ -23,7 +23,7 @@ impl<'a> Object<'a> {
     /// Reads one object. Nothing may follow it.
     ///
     /// # Errors
-    /// The reason in words: not UTF-8, not JSON, no object, a key twice.
+    /// The reason in words: not UTF-8, not JSON, not an object, a duplicate key.
     pub fn parse(line: &'a [u8]) -> Result<Object<'a>, Malformed> {
         let text = std::str::from_utf8(line).map_err(|e| Malformed::new(format!("not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
         let mut reader = serde_json::Deserializer::from_str(text);
@@ -39,10 +39,10 @@ impl<'a> Object<'a> {
         Ok(object)
     }
 
-    /// The object of a record's text, which was checked when it was read, or which this program made.
+    /// Returns the object of a record's text. The text was checked when it was read, or this program wrote it.
     ///
     /// # Panics
-    /// If the text is not an object, which is a mistake of the caller.
+    /// If the text is not an object, which is an error of the caller.
     pub(crate) fn of_record(text: &'a [u8]) -> Object<'a> {
         serde_json::from_slice(text).expect("the text of a record is one JSON object")
     }
@@ -52,7 +52,7 @@ impl<'a> Object<'a> {
         self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| *v)
     }
 
-    /// Keys and the text of their values.
+    /// Returns the keys and the text of their values.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.entries.iter().map(|(k, v)| (k.as_ref(), *v))
     }
@@ -216,7 +216,7 @@ pub fn push_string(out: &mut String, bytes: &[u8]) {
     out.push('"');
 }
 
-/// A JSON string of these bytes.
+/// Returns these bytes as a JSON string.
 pub fn json_string(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 2);
     push_string(&mut out, bytes);
@@ -239,7 +239,7 @@ pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// Base64 with padding.
+/// Returns base64 with padding.
 pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
@@ -293,7 +293,7 @@ mod tests {
         let nested = |depth: usize, inside: &str| format!("{}{inside}{}", "[{\"k\":".repeat(depth / 2), "}]".repeat(depth / 2));
         let taken = |value: String| Object::parse(format!("{{\"x\":{value}}}").as_bytes()).is_ok();
         assert!(taken(nested(200, "1")) && !taken(nested(202, "1")) && !taken(nested(200, "[]")));
-        // What stands in strings, or beside, is no depth.
+        // Brackets in strings, or beside each other, add no depth.
         assert!(taken(nested(198, &format!("[\"{}\\\"[{{\",\"]\"]", "[".repeat(300)))));
         assert!(taken(format!("[{}1]", "[],{},".repeat(300))) && taken(format!("\"{}\"", "[".repeat(300))));
         assert!(!taken(format!("[\"\\\\\",{}]", nested(200, "1"))));

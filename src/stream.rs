@@ -10,7 +10,7 @@ pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
 /// The longest accepted line in bytes. A record with a name of 4 KiB and 64 KiB of attributes has less than a tenth of it.
 pub const LINE_LIMIT: usize = 4 << 20;
 
-/// Reads records from JSON Lines: one object a line, blank lines and CRLF accepted, nothing after an end record.
+/// Reads records from JSON Lines: one object per line. Accepts blank lines and CRLF, but nothing after an end record.
 pub struct Reader<R> {
     from: String,
     input: R,
@@ -81,7 +81,7 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Writes a record and the end of the line.
+/// Writes a record and a line feed.
 ///
 /// # Errors
 /// [`Error::ReaderGone`] if the reader closed the pipe, otherwise the error of the system.

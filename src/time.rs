@@ -103,11 +103,11 @@ impl Time {
     }
 }
 
-/// Seconds in a day.
+/// The number of seconds in a day.
 const DAY: i64 = 86_400;
 
-/// Days since 1970-01-01, in the proleptic Gregorian calendar. 400 years are 146,097 days. A year starts in March here, so that the
-/// leap day is its last day.
+/// Returns the number of days since 1970-01-01 in the proleptic Gregorian calendar. 400 years are 146,097 days. A year starts in
+/// March here, so that the leap day is its last day.
 fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let in_era = year.rem_euclid(400);
@@ -115,7 +115,7 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     year.div_euclid(400) * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468
 }
 
-/// Year, month and day of a number of days since 1970-01-01.
+/// Returns the year, month and day of a number of days since 1970-01-01.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let in_era = days.rem_euclid(146_097);
@@ -208,7 +208,7 @@ mod tests {
             assert_eq!(time.text(), text);
             assert_eq!(Time::parse_rfc3339(text), Some(time), "{text}");
         }
-        // A day, and a year of a leap day less a second, at a time: all of chrono's years, and far beyond.
+        // In steps of nearly 366 days: all of chrono's years, and far beyond.
         for step in (-400_000..400_000).map(|n: i64| n * 86_399 * 366) {
             let time = Time { sec: step, nsec: 0 };
             assert_eq!(Time::parse_rfc3339(&time.text()), Some(time));

@@ -29,7 +29,7 @@ pub(super) const PLAIN: usize = 10;
 /// The offset of the second subfield's value in a member whose first subfield has the lengths.
 pub const BEHIND_LENGTHS: u64 = (PLAIN + 2 + 4 + 8 + 4) as u64;
 
-/// An empty content, as a stored block. The shorter form ends in a zero, so that its end can't be told from the trailer.
+/// An empty content, as a stored block. The shorter form ends in a zero byte, so its end can't be distinguished from the trailer.
 pub(super) const NOTHING: [u8; 5] = [1, 0, 0, 0xff, 0xff];
 
 /// The number of bytes after the header of a member without content: the block and the trailer.
@@ -40,7 +40,7 @@ pub const BEHIND_LAST: usize = NOTHING.len() + super::TRAILER;
 pub struct Header {
     /// The bytes of the header.
     pub bytes: Vec<u8>,
-    /// The comment, without the NUL at its end. The first form of snapshots had there what is in subfields now.
+    /// The comment, without the NUL at its end. The first form of snapshots has the label and the totals there.
     comment: Option<Range<usize>>,
     /// The whole extra field.
     extra: Option<Range<usize>>,
@@ -142,7 +142,7 @@ pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
     Ok(Some(header))
 }
 
-/// Reads the next `n` bytes of a header, and returns where they are in it.
+/// Reads the next `n` bytes of a header, and returns their range in the header.
 fn take(input: &mut impl BufRead, header: &mut Vec<u8>, n: usize) -> io::Result<Range<usize>> {
     let at = header.len();
     header.resize(at + n, 0);
@@ -192,9 +192,9 @@ mod tests {
             let header = with_extra(bad);
             assert_eq!((header.field(LABEL), header.extra_len()), (None, Some(bad.len())), "{}", bad.escape_ascii());
         }
-        // A length of another form than ours is none.
+        // Lengths in another form are ignored.
         assert_eq!(with_extra(b"SN\x07\0\0\0\0\0\0\0\0").lengths(), None);
-        // As many as there is room for.
+        // The largest number of subfields that fits.
         assert_eq!(with_extra(&b"ab\0\0".repeat(16_383)).fields.len(), 16_383);
     }
 

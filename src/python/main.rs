@@ -1,4 +1,4 @@
-//! From arguments to work: which command, with which options.
+//! The entry point: parses the arguments and runs the command.
 
 use super::args::{Choice, Command, Global, Snapshooter};
 use super::{compare, list, make, restore, settings};

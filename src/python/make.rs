@@ -19,17 +19,17 @@ use std::sync::Arc;
 /// The result of making a snapshot.
 #[derive(Debug, Default)]
 pub struct Made {
-    /// The snapshot, or None if none was to be saved.
+    /// The snapshot; None if none was requested.
     pub place: Option<Place>,
-    /// Records in it.
+    /// The number of its records.
     pub records: u64,
 }
 
 /// Saves the state of the file root.
 ///
 /// # Errors
-/// If the file root is not there, the heap or the snap root can't be written, or files failed and `partial` is not set.
-/// Nothing is then saved.
+/// If the file root does not exist, the heap or the snap root can't be written, or files failed and `partial` is not set. Then
+/// nothing is saved.
 pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<Made> {
     let started = Time::now();
     // This comes first, so that nothing is created for a file root that does not exist.

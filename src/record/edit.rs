@@ -89,7 +89,7 @@ pub struct Edit<'a> {
     text: Option<&'a [u8]>,
     /// The JSON of all new values, one after the other.
     json: String,
-    /// The keys that change, each with the place of its new value in `json`, or None if the key is removed.
+    /// The keys that change, each with the range of its new value in `json`, or None if the key is removed.
     changes: Vec<(&'static str, Option<Range<usize>>)>,
 }
 
@@ -171,7 +171,7 @@ impl Edit<'_> {
         if let Some(word) = self.kind.word() {
             self.put("type", |json| json::push_string(json, word.as_bytes()));
         }
-        // Nearly all are in order already, so this is fast.
+        // Nearly all keys are in order already, so this is fast.
         self.changes.sort_by_key(|(key, _)| *key);
         let mut text = String::with_capacity(self.json.len() + 16 * self.changes.len());
         let mut changes = self.changes.iter().peekable();

@@ -25,13 +25,13 @@ impl Record {
     /// Reads a line (without its end).
     ///
     /// # Errors
-    /// The reason in words, and the name if there is one: not UTF-8, not one JSON object, a duplicate key, no name, a name that no
-    /// tool accepts, or a field of the wrong type.
+    /// The reason in words, and the name if there is one: not UTF-8, not one JSON object, a duplicate key, no name, a name that
+    /// every tool refuses, or a field of the wrong type.
     pub fn parse(line: &[u8]) -> Result<Record, Malformed> {
         Record::parse_owned(line.to_vec())
     }
 
-    /// [`Record::parse`] without the copy.
+    /// Does what [`Record::parse`] does, without copying the line.
     pub fn parse_owned(line: Vec<u8>) -> Result<Record, Malformed> {
         let object = Object::parse(&line)?;
         let raw = object.get("name").ok_or_else(|| Malformed::new("no \"name\""))?;
@@ -56,7 +56,7 @@ impl Record {
         &self.name
     }
 
-    /// What the record is about.
+    /// Returns the kind of the record.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -81,7 +81,7 @@ impl Record {
         serde_json::from_str(&self.raw(key)?).ok()
     }
 
-    /// About how many bytes of memory this record takes.
+    /// Returns the approximate size of the record in memory, in bytes.
     pub fn footprint(&self) -> usize {
         std::mem::size_of::<Record>() + self.text.capacity() + self.name.as_bytes().len()
     }
@@ -101,7 +101,7 @@ impl Record {
         }
     }
 
-    /// Whether a time is that of this record, with the precision of the record. True if the record has no time.
+    /// Whether a time is the time of this record, within the precision of the record. True if the record has no time.
     pub fn has_time(&self, time: Time) -> bool {
         match (self.fields.modified, self.fields.mtime) {
             (Some(exact), Some(double)) if exact.as_double() == double => exact == time,
@@ -186,12 +186,12 @@ mod tests {
         };
         let (mtime, exact) = (r#","mtime":1700000000.5"#, r#","modified":"2023-11-14T22:13:20.500000001Z""#);
         assert!(has("", 1) && has("", 2));
-        // A double knows no nanoseconds at this distance from 1970.
+        // A double has no nanoseconds at this distance from 1970.
         assert!(has(mtime, 500_000_000) && has(mtime, 500_000_001) && !has(mtime, 500_001_000));
         for times in [exact.to_string(), format!("{mtime}{exact}")] {
             assert!(has(&times, 500_000_001) && !has(&times, 500_000_000), "{times}");
         }
-        // An exact time that is another's: the double counts.
+        // The exact time contradicts the double: the double counts.
         let other = r#","mtime":1700000007.5"#;
         assert!(!has(&format!("{other}{exact}"), 500_000_001));
     }

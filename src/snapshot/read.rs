@@ -43,7 +43,7 @@ pub(super) fn begin(path: &str, input: Input) -> Result<(GzipReader<Input>, Opti
     Ok((gzip, label))
 }
 
-/// Returns the label of a snapshot; None if it has none, as those of the Python tool.
+/// Returns the label of a snapshot; None if it has none, as snapshots of the Python tool.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip.
@@ -70,7 +70,7 @@ pub(super) fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
     last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 
-/// Returns the totals of a snapshot of which this many records were read. They have to be as many as the totals say.
+/// Returns the totals of a snapshot. Their number of records has to be the number of records that were read.
 fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> {
     let totals = totals(path, last)?;
     if totals.records != records {
@@ -82,7 +82,7 @@ fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> 
 /// Returns the totals in the last member of one of our snapshots, without reading the others.
 ///
 /// # Errors
-/// If it is not there or the file can't be read.
+/// If that member is missing, or the file can't be read.
 pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
     totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
 }
@@ -129,8 +129,8 @@ pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records>
     Ok(Box::new(records.map(move |record| record.map(with_bytes).map_err(|e| explained(&shown, e)))))
 }
 
-/// Returns the records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` if their names need
-/// it, and are sorted if they are not.
+/// Returns the records of a snapshot in order, with an end record. Records of the Python tool get `name_bytes` if their names
+/// need it, and are sorted if they are not in order.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
@@ -247,15 +247,15 @@ impl Reading {
             types: label.types.clone(),
             root: label.root.clone(),
             root_folder: label.root_folder.clone(),
-            // A tool that deletes has to know that the snapshot may say more than this version understands.
+            // A tool that deletes has to know that the snapshot may contain more than this version understands.
             v: label.is_later().then(|| label.v.into()),
             ..End::default()
         };
         Ok(end.listing(self.listing).record())
     }
 
-    /// Whether a record of this kind can be here. A compressed stream, which is none of our snapshots, can also have error records
-    /// and an end record.
+    /// Whether a record of this kind is valid here. A compressed stream, which is not one of our snapshots, can also have error
+    /// records and an end record.
     fn may_be(&self, record: &Record) -> bool {
         record.is_entry() || (self.label.is_none() && matches!(record.kind(), Kind::Error | Kind::End))
     }

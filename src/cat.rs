@@ -12,7 +12,7 @@ use std::io::{self, Write};
 /// content is a failure of its record: of a small content nothing is written then, of a large one the part before the damage.
 ///
 /// # Errors
-/// Those of the input and of writing.
+/// Errors of the input and of writing.
 pub fn cat(input: Records, contents: &dyn Contents, out: &mut dyn Write, monitor: &dyn Monitor) -> Result<u64> {
     let (mut skipped, mut failed) = (0u64, 0);
     for record in input {

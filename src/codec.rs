@@ -144,7 +144,7 @@ impl<R: BufRead> GzipReader<R> {
         Ok(reader)
     }
 
-    /// The header of the first member.
+    /// Returns the header of the first member.
     pub fn first(&self) -> &Header {
         &self.first
     }

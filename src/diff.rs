@@ -166,7 +166,7 @@ fn only(records: Records, types: Option<Vec<String>>) -> Records {
 }
 
 impl Diff {
-    /// The counts of a status so far, including rows that are not returned.
+    /// Returns the counts of a status so far, including rows that are not returned.
     pub fn count(&self, status: Status) -> Count {
         self.counts[status as usize]
     }
@@ -183,7 +183,7 @@ impl Diff {
         self.sides.iter().map(stated).fold(self.failures, u64::saturating_add)
     }
 
-    /// The rows as records.
+    /// Returns the rows as records.
     pub fn records(self) -> Records {
         Box::new(self.map(|row| row.map(Row::into_record)))
     }
@@ -264,7 +264,7 @@ impl Diff {
         count.right = count.right.saturating_add(bytes(right));
     }
 
-    /// The end record, once, if both sides had one.
+    /// Returns the end record, once, if both sides had one.
     fn close(&mut self) -> Option<Row> {
         if std::mem::replace(&mut self.closed, true) {
             return None;

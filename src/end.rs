@@ -32,8 +32,8 @@ impl Listing {
     }
 }
 
-/// FNV-1a over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular differences in their last
-/// characters would have the same sum.
+/// FNV-1a over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular differences in their
+/// last characters would have the same sum.
 fn hash(name: &[u8]) -> u64 {
     let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -116,7 +116,7 @@ impl End {
         }
     }
 
-    /// The end record with these contents, its keys in order.
+    /// Returns the end record with these contents, its keys in order.
     pub fn record(&self) -> Record {
         let mut object = self.object();
         object.insert("name".to_string(), json!(""));
@@ -161,7 +161,8 @@ impl End {
         self.records == Some(came.records) && self.names.is_none_or(|names| names == came.names)
     }
 
-    /// The end record for a tool that publishes, deletes or starts a new stream: `filtered` if these are not the listed records.
+    /// Returns the end record for a tool that publishes, deletes or starts a new stream: `filtered` if these are not the listed
+    /// records.
     #[must_use]
     pub fn compared_with(self, came: Listing) -> End {
         match self.is_of(came) {
@@ -176,7 +177,7 @@ impl End {
     }
 }
 
-/// A stream whose end record is `filtered` if its records are not the listed ones.
+/// Returns a stream whose end record is `filtered` if its records are not the listed ones.
 pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
     let mut came = Listing::default();
     Box::new(records.map(move |record| {

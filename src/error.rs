@@ -101,27 +101,27 @@ pub enum Refusal {
 }
 
 impl Error {
-    /// A refusal without advice.
+    /// Returns a refusal without advice.
     pub fn refused(reason: impl Into<String>) -> Error {
         Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: None }
     }
 
-    /// A refusal with advice.
+    /// Returns a refusal with advice.
     pub fn advise(reason: impl Into<String>, help: impl Into<String>) -> Error {
         Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: Some(help.into()) }
     }
 
-    /// A refusal by a rule of [`Refusal`].
+    /// Returns a refusal by a rule of [`Refusal`].
     pub fn rule(refusal: Refusal, reason: impl Into<String>) -> Error {
         Error::Refused { refusal, reason: reason.into(), help: None }
     }
 
-    /// An error of the system while doing `what`.
+    /// Returns an error of the system while doing `what`.
     pub fn io(what: impl Into<String>, source: io::Error) -> Error {
         Error::Io { what: what.into(), source }
     }
 
-    /// The advice, if there is one.
+    /// Returns the advice, if there is one.
     pub fn help(&self) -> Option<&str> {
         match self {
             Error::Refused { help, .. } => help.as_deref(),
@@ -129,7 +129,7 @@ impl Error {
         }
     }
 
-    /// The rule behind a refusal; [`Refusal::Other`] for every other error.
+    /// Returns the rule behind a refusal; [`Refusal::Other`] for every other error.
     pub fn refusal(&self) -> &Refusal {
         match self {
             Error::Refused { refusal, .. } => refusal,
@@ -221,7 +221,7 @@ impl From<&str> for Reason {
     }
 }
 
-/// The text of a system error, without the `(os error 2)` that Rust appends.
+/// Returns the text of a system error, without the `(os error 2)` that Rust appends.
 pub fn reason(error: &io::Error) -> String {
     without_number(&error.to_string())
 }

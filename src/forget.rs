@@ -30,8 +30,8 @@ pub struct Grouping {
     pub tags: bool,
 }
 
-/// The key of a group: whether its snapshots are safety copies from before a restore, and their root, host and tags, as far as the
-/// user groups by them. Safety copies never replace an ordinary snapshot of the same period.
+/// The key of a group: whether its snapshots are safety copies from before a restore, and their root, host and tags, as far as
+/// the user groups by them. Safety copies never replace an ordinary snapshot of the same period.
 type Group = (bool, Option<String>, Option<String>, Vec<String>);
 
 /// Decides for every snapshot of a snap root, newest first, whether to keep it; `jobs` snapshots are read at once. A damaged

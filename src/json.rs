@@ -47,7 +47,7 @@ impl<'a> Object<'a> {
         serde_json::from_slice(text).expect("the text of a record is one JSON object")
     }
 
-    /// The text of a key's value.
+    /// Returns the text of a key's value.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| *v)
     }
@@ -57,8 +57,8 @@ impl<'a> Object<'a> {
         self.entries.iter().map(|(k, v)| (k.as_ref(), *v))
     }
 
-    /// The text of the object with some keys set or (with `None`) removed, the others unchanged. A new key is inserted before the
-    /// first greater one. Of several changes of one key, the last one counts.
+    /// Returns the text of the object with some keys set or (with `None`) removed, the others unchanged. A new key is inserted
+    /// before the first greater one. Of several changes of one key, the last one counts.
     pub fn edited<V: AsRef<str>>(&self, changes: &[(&str, Option<V>)]) -> String {
         let mut entries: Vec<(&str, Option<&str>)> = Vec::with_capacity(self.entries.len() + changes.len());
         entries.extend(self.entries().map(|(key, value)| (key, Some(value))));
@@ -139,7 +139,8 @@ fn is_deep(value: &str) -> bool {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The value of a JSON string as WTF-8: UTF-8, except for lone surrogates, which have three bytes each. None if it is not a string.
+/// Returns the value of a JSON string as WTF-8: UTF-8, except for lone surrogates, which have three bytes each. None if it is not
+/// a string.
 pub fn decode(raw: &str) -> Option<Vec<u8>> {
     struct Bytes(Vec<u8>);
     impl<'de> Deserialize<'de> for Bytes {
@@ -166,7 +167,7 @@ pub fn decode(raw: &str) -> Option<Vec<u8>> {
     serde_json::from_str::<Bytes>(raw).ok().map(|b| b.0)
 }
 
-/// The bytes that a string stands for: its own, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
+/// Returns the bytes that a string stands for: its own, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
 /// `surrogateescape`). None if it has another lone surrogate.
 pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
     if std::str::from_utf8(wtf8).is_ok() {
@@ -244,7 +245,7 @@ pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The start of a text, for messages: one line of at most 40 characters.
+/// Returns the start of a text, for messages: one line of at most 40 characters.
 pub fn excerpt(text: &str) -> String {
     let shown: String = text.chars().take(40).collect();
     let dots = if shown.len() < text.len() { "…" } else { "" };

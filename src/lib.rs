@@ -1,8 +1,8 @@
 //! Back up and restore a folder on any storage, as a pipeline of small filters.
 //!
 //! A *record* is one line of JSON that describes a file, a link or a folder. A *stage* is a function from an iterator of records
-//! to an iterator of records. The *heap* keeps each content once, by its md5. A *snapshot* is a file of records. A [`Location`] is
-//! a folder of this machine or a place in another storage; every stage accepts both. Each command-line tool is a reader, one
+//! to an iterator of records. The *heap* keeps each content once, by its md5. A *snapshot* is a file of records. A [`Location`]
+//! is a folder of this machine or a place in another storage; every stage accepts both. Each command-line tool is a reader, one
 //! stage and a writer; a program can chain the same stages in one process:
 //!
 //! ```

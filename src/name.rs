@@ -16,14 +16,14 @@ pub struct Name {
 }
 
 impl Name {
-    /// A name of these bytes. They are not checked, see [`Name::check`].
+    /// Returns a name of these bytes. They are not checked, see [`Name::check`].
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Name {
         let bytes = bytes.into();
         let utf8 = std::str::from_utf8(&bytes).is_ok();
         Name { bytes, utf8 }
     }
 
-    /// The bytes, as in the file system.
+    /// Returns the bytes, as in the file system.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -33,7 +33,7 @@ impl Name {
         self.utf8
     }
 
-    /// The name for messages: one line, without control characters.
+    /// Returns the name for messages: one line, without control characters.
     pub fn printable(&self) -> String {
         crate::display::printable(&self.bytes)
     }
@@ -130,7 +130,7 @@ pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
     units(a).cmp(units(b))
 }
 
-/// The code points of `bytes`, each byte 0xNN outside UTF-8 as 0xDCNN.
+/// Returns the code points of `bytes`, each byte 0xNN outside UTF-8 as 0xDCNN.
 pub fn units(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     bytes.utf8_chunks().flat_map(|chunk| {
         let escaped = chunk.invalid().iter().map(|b| 0xDC00 | u32::from(*b));

@@ -92,17 +92,17 @@ impl Spool {
         Ok(Spool { held, end, counts: Counts { listing, ..counts } })
     }
 
-    /// The end record, if the stream had one.
+    /// Returns the end record, if the stream had one.
     pub fn end(&self) -> Option<&Record> {
         self.end.as_ref()
     }
 
-    /// The numbers of records that were read.
+    /// Returns the numbers of records that were read.
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// The records in order, then the end record.
+    /// Returns the records in order, then the end record.
     pub fn read(&self) -> Records {
         let end = self.end.clone().map(Ok);
         match &self.held {

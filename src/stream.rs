@@ -20,12 +20,12 @@ pub struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// A reader of `input`. Messages name it `from`.
+    /// Returns a reader of `input`. Messages name it `from`.
     pub fn new(from: impl Into<String>, input: R) -> Reader<R> {
         Reader { from: from.into(), input, line: 0, ended: false, failed: false }
     }
 
-    /// The input.
+    /// Returns the input.
     pub fn get_ref(&self) -> &R {
         &self.input
     }
@@ -34,7 +34,7 @@ impl<R: BufRead> Reader<R> {
         Error::Input { from: self.from.clone(), line: self.line, name, reason: reason.into() }
     }
 
-    /// The next line without its end, or None at the end of the input.
+    /// Returns the next line without its end, or None at the end of the input.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         self.line += 1;

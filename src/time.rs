@@ -13,17 +13,17 @@ pub struct Time {
 }
 
 impl Time {
-    /// The current time of the system's clock.
+    /// Returns the current time of the system's clock.
     pub fn now() -> Time {
         Utc::now().into()
     }
 
-    /// The number that CPython has in `st_mtime`: `sec + 1e-9 * nsec` in double precision.
+    /// Returns the number that CPython has in `st_mtime`: `sec + 1e-9 * nsec` in double precision.
     pub fn as_double(self) -> f64 {
         self.sec as f64 + 1e-9 * f64::from(self.nsec)
     }
 
-    /// The moment nearest to a double. The precision of a double is about 240 ns today.
+    /// Returns the moment nearest to a double. The precision of a double is about 240 ns today.
     pub fn from_double(t: f64) -> Time {
         let sec = t.floor();
         let nsec = ((t - sec) * 1e9).round() as u32;
@@ -33,7 +33,7 @@ impl Time {
         }
     }
 
-    /// The moment this many seconds earlier.
+    /// Returns the moment this many seconds earlier.
     pub fn minus_seconds(self, seconds: i64) -> Time {
         Time { sec: self.sec.saturating_sub(seconds), ..self }
     }
@@ -50,8 +50,9 @@ impl Time {
         Some(out)
     }
 
-    /// The text of any time that a file can have: RFC 3339, and for other years the expanded form of ISO 8601, with a sign and at
-    /// least six digits: `+010000-01-01T00:00:00.000000000Z`. Text order is time order only within the years 0 to 9999.
+    /// Returns the text of any time that a file can have: RFC 3339, and for other years the expanded form of ISO 8601, with a
+    /// sign and at least six digits: `+010000-01-01T00:00:00.000000000Z`. Text order is time order only within the years 0 to
+    /// 9999.
     pub fn text(self) -> String {
         self.rfc3339().unwrap_or_else(|| {
             let (year, month, day) = civil(self.sec.div_euclid(DAY));
@@ -134,8 +135,8 @@ impl<Z: TimeZone> From<DateTime<Z>> for Time {
     }
 }
 
-/// Reads a time that a user wrote: RFC 3339, also without an offset (local time), with a blank instead of the `T`, without seconds,
-/// or a date alone (its first moment, local time). These are the forms of the Python tool's `--latest`.
+/// Reads a time that a user wrote: RFC 3339, also without an offset (local time), with a blank instead of the `T`, without
+/// seconds, or a date alone (its first moment, local time). These are the forms of the Python tool's `--latest`.
 pub fn parse_human(text: &str) -> Option<Time> {
     let with_t = match text.as_bytes().get(10) {
         Some(b' ') => format!("{}T{}", &text[..10], &text[11..]),

@@ -29,7 +29,7 @@ pub fn asked(install_for: Option<Option<Shell>>, show_for: Option<Option<Shell>>
     show_for.map(|given| Ok(script(command, shell(given)?))).transpose()
 }
 
-/// The completion script.
+/// Returns the completion script.
 fn script(mut command: Command, shell: Shell) -> Vec<u8> {
     let name = command.get_name().to_string();
     let mut script = Vec::new();

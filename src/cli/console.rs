@@ -47,7 +47,7 @@ impl Console {
         Console { log, is_negative: AtomicBool::new(false), progress, since, reported: AtomicU64::new(0) }
     }
 
-    /// The display of progress.
+    /// Returns the display of progress.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }

@@ -65,7 +65,7 @@ impl Output {
         Ok(Output { to })
     }
 
-    /// The files that are being written, so that a scan can leave them out.
+    /// Returns the files that are being written, so that a scan can leave them out.
     pub fn own(&self) -> Own {
         let (stat, paths) = match &self.to {
             To::Stdout(out) => (rustix::fs::fstat(out.get_ref()), vec![PathBuf::from("/dev/stdout")]),
@@ -85,7 +85,7 @@ impl Output {
         stream::write(self.writer(), record)
     }
 
-    /// The writer itself, for output other than records.
+    /// Returns the writer itself, for output other than records.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.to {
             To::Stdout(out) => out,

@@ -26,7 +26,7 @@ macro_rules! root {
         }
 
         impl $name {
-            /// The text of the root, from the option or the variable.
+            /// Returns the text of the root, from the option or the variable.
             pub fn given(&self) -> Option<OsString> {
                 self.$root.clone().or_else(|| variable(concat!($variable, "_ROOT")))
             }
@@ -42,7 +42,7 @@ macro_rules! root {
                 }
             }
 
-            /// The options of its storage.
+            /// Returns the options of its storage.
             ///
             /// # Errors
             /// If they are not a JSON object.
@@ -51,7 +51,7 @@ macro_rules! root {
                 json.map_or_else(|| Ok(Options::default()), |json| Options::parse(&json, concat!("--", $word, "-storage-options")))
             }
 
-            /// The root.
+            /// Returns the root.
             ///
             /// # Errors
             /// If no root is given, or the given text is not a root.

@@ -48,23 +48,23 @@ pub struct Header {
 }
 
 impl Header {
-    /// The value of a subfield, the first if there are several. None if there is none, or the extra field is malformed.
+    /// Returns the value of a subfield, the first if there are several. None if there is none, or the extra field is malformed.
     pub fn field(&self, id: FieldId) -> Option<&[u8]> {
         let (_, at) = self.fields.iter().find(|(known, _)| *known == id)?;
         Some(&self.bytes[at.clone()])
     }
 
-    /// The length of the extra field in bytes, if there is one.
+    /// Returns the length of the extra field in bytes, if there is one.
     pub fn extra_len(&self) -> Option<usize> {
         self.extra.as_ref().map(Range::len)
     }
 
-    /// The comment.
+    /// Returns the comment.
     pub fn comment(&self) -> Option<&[u8]> {
         self.comment.clone().map(|at| &self.bytes[at])
     }
 
-    /// The lengths of the whole member and of its content in bytes; None if the header does not have them.
+    /// Returns the lengths of the whole member and of its content in bytes; None if the header does not have them.
     pub fn lengths(&self) -> Option<(u32, u32)> {
         let [m0, m1, m2, m3, c0, c1, c2, c3] = *self.field(LENGTHS)? else { return None };
         Some((u32::from_le_bytes([m0, m1, m2, m3]), u32::from_le_bytes([c0, c1, c2, c3])))

@@ -17,7 +17,7 @@ fn all(metadata: bool) -> Options {
     Options { metadata, statuses: Status::ALL.to_vec(), ..Options::default() }
 }
 
-/// The rows as `status name`, errors as `error name`, the end as its text.
+/// Returns the rows as `status name`, errors as `error name`, the end as its text.
 fn rows(left: &[String], right: &[String], options: Options) -> Vec<String> {
     let monitor = Arc::new(Recorder::default());
     let shown = |row: Result<Row>| match row.unwrap() {
@@ -28,7 +28,7 @@ fn rows(left: &[String], right: &[String], options: Options) -> Vec<String> {
     diff(records(left), records(right), options, monitor).map(shown).collect()
 }
 
-/// The status of one name with these keys on each side.
+/// Returns the status of one name with these keys on each side.
 fn one(left: &str, right: &str, metadata: bool) -> String {
     let side = |keys: &str| vec![format!("{{\"name\":\"x\",{keys}}}")];
     let rows = rows(&side(left), &side(right), all(metadata));

@@ -81,7 +81,7 @@ fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
     }
 }
 
-/// The label of a snapshot that this machine makes.
+/// Returns the label of a snapshot of this machine.
 pub(super) fn label(file_root: String, before_restore: bool) -> Label {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Label { host: Some(host), root: Some(file_root), before_restore, ..Label::default() }

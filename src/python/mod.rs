@@ -41,7 +41,7 @@ pub struct Setup {
 }
 
 impl Choice {
-    /// The snapshot.
+    /// Returns the snapshot.
     ///
     /// # Errors
     /// If there is none.
@@ -55,8 +55,8 @@ impl Choice {
     }
 }
 
-/// The paths of a page of snapshots, newest first or oldest first, one per line, and `...` if more follow. A snap root that does
-/// not exist yet has none.
+/// Returns the paths of a page of snapshots, newest first or oldest first, one per line, and `...` if more follow. A snap root
+/// that does not exist yet has none.
 ///
 /// # Errors
 /// If the snap root can't be listed.

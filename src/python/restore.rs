@@ -182,7 +182,7 @@ fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<d
     Ok(Restored::Whole)
 }
 
-/// The command that restores the state before.
+/// Returns the command that restores the state before.
 fn undo(setup: &Setup, before: &Place) -> String {
     let roots = [("--file-root", &setup.file), ("--heap-root", &setup.heap), ("--snap-root", &setup.snap)];
     let mut words = vec!["snapshooter".to_string()];

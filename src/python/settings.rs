@@ -39,7 +39,7 @@ pub fn absolute(root: Result<Location>) -> Result<Location> {
     root?.made_absolute().or_failed(|| "the current folder".to_string())
 }
 
-/// A number from an option, or else from its environment variable.
+/// Returns a number from an option, or else from its environment variable.
 ///
 /// # Errors
 /// If the variable is not a number, or is 0.

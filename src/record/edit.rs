@@ -94,8 +94,8 @@ pub struct Edit<'a> {
 }
 
 impl Record {
-    /// Starts an edit of this record. Other keys keep their text. A new key is inserted before the first greater one, so that sorted
-    /// keys stay sorted.
+    /// Starts an edit of this record. Other keys keep their text. A new key is inserted before the first greater one, so that
+    /// sorted keys stay sorted.
     pub fn edit(&self) -> Edit<'_> {
         let (name, kind, fields) = (self.name.clone(), self.kind, self.fields.clone());
         Edit { name, kind, fields, text: Some(&self.text), json: String::new(), changes: Vec::with_capacity(4) }
@@ -160,7 +160,7 @@ impl Edit<'_> {
         Record { name, kind: self.kind, fields, text: text.into_bytes() }
     }
 
-    /// The text of a new record, its keys in order.
+    /// Returns the text of a new record, its keys in order.
     fn new_text(&mut self) -> String {
         let start = self.json.len();
         json::push_string(&mut self.json, self.name.as_bytes());

@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The value of `type` for this kind, or None if it has no fixed one.
+    /// Returns the value of `type` for this kind, or None if it has no fixed one.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Kind::File => Some("file"),
@@ -78,7 +78,7 @@ pub struct Fields {
     pub etag: Option<String>,
 }
 
-/// The name, the kind and the typed fields of an object whose `name` is `wtf8`.
+/// Returns the name, the kind and the typed fields of an object whose `name` is `wtf8`.
 ///
 /// # Errors
 /// The reason in words. If it concerns a key, it starts with the key.

@@ -41,17 +41,17 @@ impl Record {
         Ok(Record { name, kind, fields, text: line })
     }
 
-    /// A record from its parts, which the caller keeps consistent.
+    /// Returns a record from its parts, which the caller keeps consistent.
     pub(crate) fn from_parts(name: Name, kind: Kind, fields: Fields, text: Vec<u8>) -> Record {
         Record { name, kind, fields, text }
     }
 
-    /// The error record of a name, which takes the place of its record.
+    /// Returns the error record of a name, which takes the place of its record.
     pub fn failure(name: &Name, reason: &str) -> Record {
         Record::build(name.clone(), Kind::Error).set(key::ERROR, reason.to_string()).finish()
     }
 
-    /// The name below the root.
+    /// Returns the name below the root.
     pub fn name(&self) -> &Name {
         &self.name
     }
@@ -61,22 +61,22 @@ impl Record {
         self.kind
     }
 
-    /// The typed fields.
+    /// Returns the typed fields.
     pub fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    /// The line, without its end.
+    /// Returns the line, without its end.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// The JSON text of a key's value, unchanged.
+    /// Returns the JSON text of a key's value, unchanged.
     pub fn raw(&self, key: &str) -> Option<String> {
         Object::parse(&self.text).ok()?.get(key).map(str::to_string)
     }
 
-    /// The value of a string key, or None if it is absent or not a string.
+    /// Returns the value of a string key, or None if it is absent or not a string.
     pub fn string(&self, key: &str) -> Option<String> {
         serde_json::from_str(&self.raw(key)?).ok()
     }
@@ -91,7 +91,8 @@ impl Record {
         matches!(self.kind, Kind::File | Kind::Link | Kind::Directory | Kind::Other)
     }
 
-    /// The exact time of the last change: `modified` if it agrees with `mtime` within the precision of a double, else `mtime`.
+    /// Returns the exact time of the last change: `modified` if it agrees with `mtime` within the precision of a double, else
+    /// `mtime`.
     pub fn modified(&self) -> Option<Time> {
         match (self.fields.modified, self.fields.mtime) {
             (Some(exact), Some(double)) if exact.as_double() != double => Some(Time::from_double(double)),

@@ -85,8 +85,8 @@ impl Label {
         Some(Label { v, ..label })
     }
 
-    /// Returns the label of a snapshot that starts with this header; None if it has none. The first form had the label in a comment,
-    /// which can also come from another program.
+    /// Returns the label of a snapshot that starts with this header; None if it has none. The first form had the label in a
+    /// comment, which can also come from another program.
     ///
     /// # Errors
     /// The reason in words, if there is a label that can't be read.

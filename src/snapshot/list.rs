@@ -39,8 +39,8 @@ fn time(key: &[u8]) -> Option<Time> {
     time_of(OsStr::from_bytes(key.rsplit(|b| *b == b'/').next()?))
 }
 
-/// Whether a folder, given with a `/` at its end, can have snapshots: `YYYY/` and `YYYY/MM/`. Other folders are not opened, so they
-/// need no permissions.
+/// Whether a folder, given with a `/` at its end, can have snapshots: `YYYY/` and `YYYY/MM/`. Other folders are not opened, so
+/// they need no permissions.
 fn has_snapshots(folder: &[u8]) -> bool {
     let digits = |part: &[u8], n| part.len() == n && part.iter().all(u8::is_ascii_digit);
     match &folder.split(|b| *b == b'/').collect::<Vec<_>>()[..] {

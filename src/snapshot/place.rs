@@ -33,12 +33,12 @@ impl Place {
         Place::new(Location::Folder(PathBuf::from(OsStr::from_bytes(folder))).store(), name.to_vec())
     }
 
-    /// The path, or the URL without secrets, as the tools print it and accept it.
+    /// Returns the path, or the URL without secrets, as the tools print it and accept it.
     pub fn as_given(&self) -> OsString {
         OsString::from_vec(self.store.name_of(&self.key))
     }
 
-    /// The last part of its name.
+    /// Returns the last part of its name.
     pub fn file_name(&self) -> &OsStr {
         OsStr::from_bytes(self.key.rsplit(|b| *b == b'/').next().unwrap_or(&self.key))
     }
@@ -51,7 +51,7 @@ impl Place {
         self.open_at(0, None)
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     ///
     /// # Errors
     /// If it does not exist.

@@ -112,8 +112,8 @@ fn last_length(tail: &[u8]) -> Option<u64> {
     ([a, b] == codec::LAST && len as usize <= 12 + codec::FIELDS_LIMIT + codec::BEHIND_LAST).then_some(len.into())
 }
 
-/// Returns the last member of a snapshot of the first form, which does not say its length: the last bytes that are a header of that
-/// length. The number is the distance of its start from the end of the file.
+/// Returns the last member of a snapshot of the first form, which does not say its length: the last bytes that are a header of
+/// that length. The number is the distance of its start from the end of the file.
 fn last_of_first_form(tail: &[u8]) -> Option<(usize, Header)> {
     let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
     let mut headers = starts.filter_map(|at| Some((tail.len() - at, codec::read_header(&mut &tail[at..]).ok()??)));
@@ -144,8 +144,8 @@ pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     }
 }
 
-/// Returns the records of a file in order, and their types if the file is known to cover only some types. The file is a snapshot or
-/// a stream, plain or compressed. A plain stream without an end record gets none.
+/// Returns the records of a file in order, and their types if the file is known to cover only some types. The file is a snapshot
+/// or a stream, plain or compressed. A plain stream without an end record gets none.
 ///
 /// # Errors
 /// If the file can't be read or is neither. Damage further on, or a name twice, is an error among the records.
@@ -179,8 +179,8 @@ fn open(place: &Place) -> Result<Opened> {
     Ok(Opened::Gzip(Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false })))
 }
 
-/// Returns the records of a gzip file, and their types. A file without our label is sorted, and is a snapshot of the Python tool if
-/// it has no end record.
+/// Returns the records of a gzip file, and their types. A file without our label is sorted, and is a snapshot of the Python tool
+/// if it has no end record.
 fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
     if let Some(label) = &reading.label {
         let types = label.types.clone();

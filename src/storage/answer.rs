@@ -5,7 +5,7 @@ use super::xml;
 use crate::display::printable;
 use reqwest::StatusCode;
 
-/// The maximum number of characters that are shown of a message of a service.
+/// The maximum number of characters that are shown of a service's message.
 const MOST: usize = 200;
 
 /// The description that [`kind`] returns for an HTML page.

@@ -22,7 +22,7 @@ const LOGIN: [&str; 7] = [
     "RequestTimeTooSkewed",
     "TokenRefreshRequired",
 ];
-/// Codes for a content that was changed on its way.
+/// Codes for a content that was changed on its way to the service.
 const DIGEST: [&str; 3] = ["BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"];
 /// The maximum length of a name in bytes.
 const LONGEST: usize = 1024;

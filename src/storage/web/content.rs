@@ -21,10 +21,11 @@ pub struct Begun {
 }
 
 /// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if the content still has it. `begin` sends one
-/// request for the bytes from the first number to the second, of the version with this etag. It returns None if there are none.
+/// request for the bytes from the first number to the second, of the version with this etag. It returns None if there are no such
+/// bytes.
 ///
 /// # Errors
-/// Those of `begin`. Reading fails if the connection breaks again and again, or the content changes meanwhile.
+/// Errors of `begin`. Reading fails if the connection breaks again and again, or the content changes meanwhile.
 pub fn reader(
     from: u64,
     len: Option<u64>,
@@ -84,7 +85,7 @@ pub struct Arriving {
 }
 
 impl Arriving {
-    /// The body of an answer. `host` is for messages.
+    /// Returns a reader of the body of an answer. `host` is for messages.
     pub fn new(answer: Response, stall: Duration, host: String) -> Arriving {
         Arriving { answer, chunk: Bytes::new(), stall, host }
     }
@@ -94,7 +95,7 @@ impl Read for Arriving {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
             let (answer, stall) = (&mut self.answer, self.stall);
-            // The timer has to be made within the runtime.
+            // The timer has to be created within the runtime.
             let next = block_on(async { tokio::time::timeout(stall, answer.chunk()).await })?;
             match next.map_err(|_| stalled(&self.host))?.map_err(|e| broken(&e, &self.host))? {
                 Some(chunk) => self.chunk = chunk,

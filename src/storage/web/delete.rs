@@ -20,7 +20,7 @@ pub struct Deleter<A> {
 }
 
 impl<A: Api> Deleter<A> {
-    /// Deletes objects of this service.
+    /// Returns a deleter of objects of this service.
     pub fn new(of: Arc<A>) -> Deleter<A> {
         Deleter { of, refused: AtomicBool::new(false) }
     }

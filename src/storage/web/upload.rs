@@ -20,7 +20,7 @@ pub struct Flight<T> {
 }
 
 impl<T: Send + 'static> Flight<T> {
-    /// At most this number of requests at once.
+    /// Returns a flight of at most this number of requests at once.
     pub fn new(most: usize) -> Flight<T> {
         Flight { most, running: JoinSet::new(), done: Vec::new() }
     }
@@ -112,7 +112,7 @@ impl<'a, 'h> Pieces<'a, 'h> {
         Ok(Some(piece))
     }
 
-    /// Returns the md5 and the size in bytes of what was read, which has to be all.
+    /// Returns the md5 and the size in bytes of the bytes that were read. All bytes must have been read.
     ///
     /// # Errors
     /// `InvalidData` if the body is not what was announced.
@@ -121,7 +121,7 @@ impl<'a, 'h> Pieces<'a, 'h> {
     }
 }
 
-/// The most parts that a service takes.
+/// The maximum number of parts that a service accepts.
 const PARTS: u64 = 10_000;
 
 /// Returns the sizes of the parts in bytes: equal if the size of the whole is known, else growing, which suffices for 472 GB.

@@ -9,7 +9,8 @@ use crate::stream::{Records, write_error};
 use std::io::{self, Write};
 
 /// Writes the content of every file record, in the order of the stream. Returns the number of failures. A missing or damaged
-/// content is a failure of its record: of a small content nothing is written then, of a large one the part before the damage.
+/// content is a failure of its record: nothing of a small content is then written, and only the part before the damage of a large
+/// one.
 ///
 /// # Errors
 /// Errors of the input and of writing.

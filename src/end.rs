@@ -32,8 +32,8 @@ impl Listing {
     }
 }
 
-/// FNV-1a over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular differences in their
-/// last characters would have the same sum.
+/// Returns the FNV-1a hash over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular
+/// differences in their last characters would have the same sum.
 fn hash(name: &[u8]) -> u64 {
     let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -211,7 +211,7 @@ impl Tally {
         self.passed.max(stated).saturating_add(self.own)
     }
 
-    /// Returns the end record for the output of a stage: that of its input with the total number of failures.
+    /// Returns the end record for the output of a stage: the end record of its input with the total number of failures.
     pub fn close(&self, end: &Record) -> Record {
         end.edit().set(key::ERRORS, self.errors(End::of(end).errors)).finish()
     }

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// How deep values can be nested: less than in jq (256 in some versions) and Python (about 1000), with room for rows that contain
-/// records.
+/// The maximum depth of nested values: less than in jq (256 in some versions) and Python (about 1000), with room for rows that
+/// contain records.
 pub const DEPTH_LIMIT: usize = 200;
 
 /// One JSON object: its keys and the text of their values, in the original order.

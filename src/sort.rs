@@ -115,7 +115,7 @@ impl Spool {
     }
 }
 
-/// Sorted records from `start` to `end` of the temporary file, each behind its length.
+/// Sorted records from `start` to `end` of the temporary file, each after its length.
 #[derive(Clone, Copy)]
 struct Run {
     start: u64,
@@ -289,7 +289,7 @@ fn same(a: &Record, b: &Record) -> bool {
     a.text() == b.text() || a.kind() == b.kind() && (a.kind() == Kind::Directory || md5(a).is_some() && md5(a) == md5(b))
 }
 
-/// Writes a record behind its length. Returns the number of bytes written.
+/// Writes the length of a record and the record. Returns the number of bytes written.
 fn append(file: &mut impl Write, record: &Record) -> Result<u64> {
     let text = record.text();
     let length = u32::try_from(text.len())

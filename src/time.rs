@@ -38,7 +38,7 @@ impl Time {
         Time { sec: self.sec.saturating_sub(seconds), ..self }
     }
 
-    /// RFC 3339 in UTC, always with nine digits so that text order is time order. None outside the years 0 to 9999.
+    /// Returns RFC 3339 in UTC, always with nine digits so that text order is time order. None outside the years 0 to 9999.
     pub fn rfc3339(self) -> Option<String> {
         let t = DateTime::from_timestamp(self.sec, self.nsec)?;
         if !(0..=9999).contains(&t.year()) {
@@ -83,7 +83,8 @@ impl Time {
         (civil(days) == (year, month, day)).then_some(Time { sec, nsec: rest.nsec })
     }
 
-    /// Reads the form that [`Time::rfc3339`] writes. Streams are full of it, and chrono takes a microsecond for each.
+    /// Reads the form that [`Time::rfc3339`] writes. Most times in streams have this form, and chrono needs a microsecond for
+    /// each.
     fn parse_own(text: &[u8]) -> Option<Time> {
         let number = |from: usize, to: usize| {
             text[from..to].iter().try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))

@@ -173,7 +173,7 @@ fn warn_of_newer(root: &Location, monitor: &dyn Monitor) {
 /// Checks that the heap exists as long as the snapshots that refer to it.
 ///
 /// # Errors
-/// If the heap is gone when this process ends, and the snap root is not.
+/// If the heap ends with this process, and the snap root does not.
 pub fn outlasts(heap: &Location, snap: &Location) -> Result<()> {
     match heap.ends_with_process() && !snap.ends_with_process() {
         true => Err(Error::advise(

@@ -15,7 +15,7 @@ pub fn message(error: &anyhow::Error) -> String {
     words.join(": ")
 }
 
-/// Returns the advice for an error: that of the library, or else the option that lifts the rule.
+/// Returns the advice for an error: the advice of the library, or else the option that lifts the rule.
 pub fn advice(error: &anyhow::Error, options: fn(&Refusal) -> Option<String>) -> Option<String> {
     let error = error.downcast_ref::<Error>()?;
     error.help().map(str::to_string).or_else(|| options(error.refusal()))

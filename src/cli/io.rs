@@ -31,7 +31,7 @@ pub fn records_in(file: Option<&Path>) -> Result<Records> {
     }
 }
 
-/// Removes the end record, if asked to.
+/// Removes the end record if `no_end` is set.
 pub fn without_end(records: Records, no_end: bool) -> Records {
     match no_end {
         true => Box::new(records.filter(|r| !matches!(r, Ok(r) if r.kind() == Kind::End))),

@@ -57,8 +57,8 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
     Ok(args)
 }
 
-/// SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 + the signal's number. SIGXFSZ is
-/// ignored, so that a file at its size limit is an ordinary write error.
+/// Sets up the handling of signals. SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 +
+/// the signal's number. SIGXFSZ is ignored, so that a file at its size limit is an ordinary write error.
 fn clean_up_on_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     // If that fails, SIGXFSZ kills the process.

@@ -90,7 +90,8 @@ impl SnapRoot {
         snapshot::choose(self.get()?.as_ref(), spec, &self.options()?, &mut |message| console.warn(message))
     }
 
-    /// Returns the snapshot that `--base` names, or else the latest of the file root in the snap root. None if there is none.
+    /// Returns the snapshot that `--base` names, or else the latest of the file root in the snap root. None if there is no such
+    /// snapshot.
     ///
     /// # Errors
     /// If the named snapshot does not exist, or the snap root can't be listed.

@@ -105,7 +105,7 @@ pub(super) fn set_length(member: &mut [u8]) {
 /// Reads a member's header; None at the end of the input.
 ///
 /// # Errors
-/// `InvalidData` if it is not gzip, `UnexpectedEof` if it is cut off.
+/// `InvalidData` if it is not gzip, `UnexpectedEof` if it is truncated.
 pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
     const TEXT_LIMIT: usize = 1 << 20;
     if input.fill_buf()?.is_empty() {

@@ -5,7 +5,7 @@ use crate::snapshot::{Found, Label};
 use crate::time::Time;
 use chrono::{DateTime, Datelike, Duration, FixedOffset, NaiveDate, NaiveTime, Timelike};
 
-/// The rules that say which snapshots to keep. A count of zero keeps nothing, `u64::MAX` everything.
+/// The rules that select the snapshots to keep. A count of zero keeps nothing, `u64::MAX` everything.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// The number of latest snapshots to keep.

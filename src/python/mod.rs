@@ -41,7 +41,7 @@ pub struct Setup {
 }
 
 impl Choice {
-    /// Returns the snapshot.
+    /// Returns the snapshot that the options select.
     ///
     /// # Errors
     /// If there is none.

@@ -18,7 +18,7 @@ use std::ops::{Bound, Range, RangeBounds};
 const PIECE: usize = 12_000;
 /// Longer names are cut to this number of bytes, or at the start of the character there.
 const NAME_LIMIT: usize = 1024;
-/// The bit of an entry's length that says that the name was cut.
+/// The bit of an entry's length that marks a cut name.
 const CUT: u16 = 0x8000;
 /// No index needs more levels: a level has at least 11 times as many entries as the one above it.
 const LEVELS: u8 = 8;

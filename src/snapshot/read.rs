@@ -1,4 +1,4 @@
-//! Reading snapshots, ours and those of the Python tool.
+//! Reading snapshots, our own and the Python tool's.
 
 use super::label::{Label, Totals};
 use super::place::{Input, Place};

@@ -1,5 +1,5 @@
-//! Descriptions of unexpected answers. A good status alone is not enough: a login page and the console of a service answer
-//! everything with 200.
+//! Descriptions of unexpected answers. A good status alone is not enough: a login page or the console of a service answers
+//! every request with 200.
 
 use super::xml;
 use crate::display::printable;

@@ -190,7 +190,7 @@ fn object(key: Vec<u8>, meta: &Metadata) -> Object {
     Object { key, size: meta.len(), modified: Some(modified), ..Object::default() }
 }
 
-/// Returns the key that sorts siblings by whole names: the names of all files in a folder go on with a `/`.
+/// Returns the key that sorts siblings by whole names: the names of all files in a folder continue with a `/`.
 fn sort_key(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
     let slash = entry.file_type().is_dir().then_some(b'/');
     entry.file_name().as_bytes().iter().copied().chain(slash)

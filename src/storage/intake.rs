@@ -33,7 +33,7 @@ impl<'a> Intake<'a> {
     /// Errors of the reader.
     pub fn next(&mut self, most: usize) -> io::Result<Vec<u8>> {
         let piece = match &mut self.from {
-            // In nearly all cases this is everything, and no copy is made.
+            // Nearly always this is the whole body, and no copy is made.
             From::Bytes(bytes) if bytes.len() <= most => std::mem::take(bytes).collect(),
             From::Bytes(bytes) => bytes.by_ref().take(most).collect(),
             From::Stream(reader) => {
@@ -58,7 +58,7 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Returns the md5 and the size of the bytes read, after a comparison with those that the caller gave.
+    /// Returns the md5 and the size of the bytes read, after a comparison with the values that the caller gave.
     ///
     /// # Errors
     /// `InvalidData` if they differ.

@@ -25,7 +25,7 @@ const ENOUGH: u64 = 256 << 10;
 ///
 /// An error of `open` is final, because `open` tries again by itself. An error of a reader is final if another try can't change
 /// it: `NotFound`, `PermissionDenied`, `InvalidData`, `InvalidInput`, `Unsupported`. After any other error, the content is opened
-/// again, as often as `policy` allows while less than 256 KiB arrive in between; then the error is returned.
+/// again. While less than 256 KiB arrive in between, this is done as often as `policy` allows; then the error is returned.
 pub fn resumed<F>(reader: Box<dyn Read + Send>, at: u64, end: Option<u64>, policy: Policy, open: F) -> Resumed<F>
 where
     F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>,

@@ -19,7 +19,7 @@ pub struct Object {
     pub key: Vec<u8>,
     /// The size of the content in bytes.
     pub size: u64,
-    /// The time of the last write, as exactly as the storage has it.
+    /// The time of the last write, with the precision of the storage.
     pub modified: Option<Time>,
     /// The service's token for this version of the object, with its quotes. Another content has another etag.
     pub etag: Option<String>,
@@ -145,7 +145,7 @@ impl From<LoginRefused> for io::Error {
 /// A root in a storage. Implementations refuse keys with a part `.` or `..` ([`check_key`]).
 ///
 /// All calls block, and can be made from any number of threads at once. They try again after failures that may pass (broken
-/// connections, statuses 408, 429 and 5xx). Between tries they wait as long as `Retry-After` says, else longer each time, with
+/// connections, statuses 408, 429 and 5xx). Between tries they wait for the time in `Retry-After`, else longer each time, with
 /// jitter. The number of tries and the time are limited, so that each call ends. Errors are one line without secrets. Their
 /// [`io::ErrorKind`] is `NotFound`, `PermissionDenied` or `Unsupported` in these cases, and `InvalidData` if the content that
 /// arrived differs from the one that was sent.
@@ -187,8 +187,8 @@ pub trait Store: Send + Sync {
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
 
     /// Returns a reader of the content from byte `from` on, with at most `len` bytes; it is empty if `from` is at or after the
-    /// end. With `etag`, this is an error unless the object still has that etag. If the content is cut off, the reader fails; it
-    /// never ends early.
+    /// end. With `etag`, this is an error unless the object still has that etag. If the content is truncated, the reader fails;
+    /// it never ends early.
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>>;
 
     /// Puts an object, whole or not at all. Returns false if there was one already and `how` asks for `if_absent`. It returns

@@ -70,7 +70,7 @@ impl Temps {
         Ok(TempFile { folder, name })
     }
 
-    /// From now on, files are created in other folders, so that no thread waits while those that exist are moved.
+    /// Creates all further files in other folders, so that no thread waits while the existing files are moved.
     pub fn turn_over(&mut self) {
         self.folders.clear();
     }

@@ -64,7 +64,7 @@ impl Child {
     }
 }
 
-/// The answer of a storage that was asked for a folder.
+/// The answer of a storage to a request for a folder.
 pub enum Folder {
     /// The entries of the folder, in any order.
     Children(Vec<Child>),
@@ -111,7 +111,7 @@ struct Walk<'a, F> {
     enters: fn(&[u8]) -> bool,
     open: F,
     url: &'a str,
-    /// Per level, the folder's key and the entries still to come, the next one at the end.
+    /// For each level, the key of the folder and its remaining entries, the next one at the end.
     levels: Vec<(Vec<u8>, Vec<Child>)>,
 }
 

@@ -42,7 +42,8 @@ pub fn auth(config: &Config, client: &Client) -> io::Result<Auth> {
     })
 }
 
-/// Returns the credentials of this machine: those that a user has set up come first, those of a network service last.
+/// Returns the credentials of this machine: those that a user has set up come first, and those that a network service provides
+/// come last.
 fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Credential>> {
     let client = web::build(Client::builder().no_proxy(), METADATA_LIMIT, &[])?;
     let named = identity.is_some();

@@ -63,7 +63,7 @@ pub enum Secret {
     },
     /// No credential: public containers.
     Nothing,
-    /// The credentials of this machine: variables, workload identity, `az login`, managed identity. A given client id is that of
+    /// The credentials of this machine: variables, workload identity, `az login`, managed identity. A given client id belongs to
     /// a managed identity, which is then tried first.
     Machine(Option<String>),
 }

@@ -63,7 +63,7 @@ impl Requests {
         self.bare(method, blob, query, asked).header("x-ms-version", VERSION)
     }
 
-    /// Like [`Requests::call`], but without the version, which the parts of a batch must not have.
+    /// Does what [`Requests::call`] does, but without the version, which the parts of a batch must not have.
     pub fn bare(&self, method: Method, blob: Option<&str>, query: &[(&str, &str)], asked: &'static str) -> Call {
         let blob = blob.map(|blob| format!("/{}", encode(blob))).unwrap_or_default();
         let query = query.iter().filter(|(_, value)| !value.is_empty());

@@ -30,7 +30,7 @@ const ASKED: &str = "word of what is stored";
 /// Puts a blob. Returns false if there was one already and `if_absent` is set.
 ///
 /// # Errors
-/// `InvalidData` if the body is not what `how` says; any failure of reading the body or of the service. No blob is stored then.
+/// `InvalidData` if the body contradicts `how`; any failure of reading the body or of the service. Then no blob is stored.
 pub fn put(requests: &Arc<Requests>, blob: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
     let first = match &body {
         Body::Bytes(bytes) if bytes.len() <= SINGLE => SINGLE,

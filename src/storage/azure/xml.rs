@@ -44,7 +44,7 @@ pub struct Said {
 /// Reads a page of a listing.
 ///
 /// # Errors
-/// If it is not one, or not whole.
+/// If it is not a page, or not whole.
 pub fn page(body: &[u8]) -> Result<Page, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::new("it is not UTF-8"))?;
     let listing = parse(text)?;

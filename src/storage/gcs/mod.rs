@@ -122,7 +122,7 @@ impl Api for Gcs {
         Ok((0..names.len()).map(done).collect())
     }
 
-    /// "If successful, this method returns an empty response body."
+    /// Deletes an object. "If successful, this method returns an empty response body."
     async fn delete_one(&self, name: &str) -> io::Result<()> {
         let call = Call::new(Method::DELETE, self.address(name), "word of a deletion");
         let read = |head: &Head, body: &[u8]| (head.status == 204 || head.status == 200 && body.is_empty()).into();

@@ -71,7 +71,8 @@ impl Upload<'_, Gcs> {
         format!("{}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}{absent}", self.api.endpoint, self.bucket().name)
     }
 
-    /// Returns the JSON of what the service keeps with the object. If it has an md5, the service refuses any other content.
+    /// Returns the metadata that the service keeps with the object, as JSON. If it has an md5, the service refuses any other
+    /// content.
     fn about(&self, md5: Option<Md5>) -> String {
         let attributes = &self.how.attributes;
         let mut all = json!({"contentType": self.content_type()});

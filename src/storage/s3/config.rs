@@ -64,7 +64,7 @@ pub fn config(bucket: &str, options: &Options, client: &Client) -> Result<Config
     let wrong = || options.wrong("endpoint_url", "a URL of http or https");
     let host = host_of(&endpoint).ok_or_else(wrong)?;
     let endpoint = Url::parse(&endpoint).map_err(|_| wrong())?.to_string();
-    // Some users give the address of the bucket as that of the service.
+    // Some users give the address of the bucket as the address of the service.
     let endpoint = endpoint.trim_end_matches('/').replace(&format!("//{bucket}."), "//");
     let base = match is_virtual {
         true => endpoint.replace("//", &format!("//{bucket}.")),

@@ -137,7 +137,7 @@ impl Api for S3 {
         Ok(names.iter().map(|name| deleted.contains(name).then_some(Ok(()))).collect())
     }
 
-    /// "HTTP/1.1 204", even if there is no such object. Other services then answer 404.
+    /// Deletes an object. The answer is "HTTP/1.1 204", even if there is no such object. Other services then answer 404.
     async fn delete_one(&self, name: &str) -> io::Result<()> {
         let call = Call::new(Method::DELETE, self.address(name), "word of a deletion");
         match self.service.ask(&call, |head, _| (head.status == StatusCode::NO_CONTENT).into()).await {

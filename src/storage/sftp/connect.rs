@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(45);
 /// The longest time that `ssh` may take to end, and to write its last message.
 const ENDS: Duration = Duration::from_secs(5);
 
-/// Where and how to log in: the arguments of `ssh`.
+/// The settings for logging in: the arguments of `ssh`.
 #[derive(Clone)]
 pub struct Login {
     /// The name or address of the host.
@@ -47,7 +47,7 @@ impl Login {
         };
         let host = options.text("host")?.unwrap_or_else(|| host.to_string());
         let user = options.text("username")?.or_else(|| place.user.clone());
-        // `ssh` must not take the host or the user for an option.
+        // `ssh` must not treat the host or the user as an option.
         if host.starts_with('-') || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(options.wrong("host", "the name of a host"));
         }

@@ -37,7 +37,7 @@ pub fn reader(
     if len == Some(0) {
         return Ok(Box::new(io::empty()));
     }
-    // No server accepts more: some then ignore the range, others answer that there is nothing.
+    // Servers accept no larger number: some then ignore the range, others answer that the range is empty.
     let last = len.map(|len| from.saturating_add(len - 1).min(i64::MAX as u64));
     let Some(Begun { reader, end, version }) = begin(from, last, etag)? else { return Ok(Box::new(io::empty())) };
     let end = match (end, last) {
@@ -45,7 +45,7 @@ pub fn reader(
         (end, _) => end,
     };
     let rest = resumed(reader, from, end, policy, move |at| {
-        // Without an etag the rest can be that of another content.
+        // Without an etag, the rest can belong to another content.
         let Some(version) = &version else { return Err(io::Error::other(format!("{what}: the connection broke"))) };
         Ok(begin(at, last, Some(version))?.map_or_else(|| Box::new(io::empty()) as Box<dyn Read + Send>, |begun| begun.reader))
     });

@@ -50,7 +50,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// The redirections that a client follows.
 #[derive(Clone, Copy)]
 pub(super) enum Redirects {
-    /// None: data is written and deleted only where the user said, and a signature is for one address only.
+    /// None: data is written and deleted only at the address that the user gave, and a signature is for one address only.
     Never,
     /// Those to the same server: they get the headers of the user, which can be secrets.
     SameServer,

@@ -37,7 +37,7 @@ pub struct Service {
     pub host: String,
     /// The bucket or container, and the root in it.
     pub bucket: Bucket,
-    /// How often and how long to try.
+    /// The limits for tries.
     pub policy: Policy,
     /// Sent with each request.
     pub headers: HeaderMap,
@@ -152,7 +152,7 @@ pub struct Failed {
     pub tries: u32,
     /// Whether another try may succeed.
     pub passes: bool,
-    /// How long the service asks to wait before the next try.
+    /// The wait before the next try that the service asks for.
     pub wait: Option<Duration>,
     /// The reason.
     pub error: io::Error,
@@ -235,7 +235,7 @@ impl Service {
         }
     }
 
-    /// Like [`Service::ask`], but for a content, whose body is not read yet.
+    /// Does what [`Service::ask`] does, but for a content, whose body is not read yet.
     ///
     /// # Errors
     /// If there is no answer, or it is not [`Good::Yes`].

@@ -90,7 +90,7 @@ impl<'a, 'h> Pieces<'a, 'h> {
     /// Returns the whole body with its md5 and its size in bytes if it is a single piece, else None.
     ///
     /// # Errors
-    /// `InvalidData` if the body is not what was announced.
+    /// `InvalidData` if the body does not have the announced size or md5.
     pub fn single(&mut self) -> io::Result<Option<(Vec<u8>, Md5, u64)>> {
         if self.ahead.back().is_some_and(|second| !second.is_empty()) {
             return Ok(None);
@@ -115,7 +115,7 @@ impl<'a, 'h> Pieces<'a, 'h> {
     /// Returns the md5 and the size in bytes of the bytes that were read. All bytes must have been read.
     ///
     /// # Errors
-    /// `InvalidData` if the body is not what was announced.
+    /// `InvalidData` if the body does not have the announced size or md5.
     pub fn check(&self) -> io::Result<(Md5, u64)> {
         self.intake.check(self.how)
     }

@@ -178,7 +178,7 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
             }
             match tokio::time::timeout(stall, pieces.send(Ok(piece.into()))).await {
                 Ok(Ok(())) => {}
-                // The server has answered before it had everything. Its answer counts.
+                // The server has answered before it received the whole body. Its answer counts.
                 Ok(Err(_)) => break,
                 Err(_) => {
                     request.abort();

@@ -186,7 +186,7 @@ impl Store for StagingFolder {
             state.temps.turn_over();
             std::mem::take(&mut state.staged)
         };
-        // A failed sync is final: the kernel does not report lost data a second time.
+        // A failed sync is final: the kernel does not report a second time what it dropped.
         self.sync()?;
         let mut keys = HashSet::new();
         for staged in &staged {

@@ -8,11 +8,12 @@ use crate::record::Kind;
 use crate::stream::{Records, write_error};
 use std::io::{self, Write};
 
-/// Writes the content of every file record, in the order of the stream. Returns how many failed. A missing or damaged content is
-/// a failure of its record: nothing of a small content is written then, and of a large one what came before the damage.
+/// Writes the content of every file record, in the order of the stream. Returns the number of failures. A missing or damaged
+/// content is a failure of its record: nothing of a small content is then written, and only the part before the damage of a large
+/// one.
 ///
 /// # Errors
-/// Those of the input and of writing.
+/// Errors of the input and of writing.
 pub fn cat(input: Records, contents: &dyn Contents, out: &mut dyn Write, monitor: &dyn Monitor) -> Result<u64> {
     let (mut skipped, mut failed) = (0u64, 0);
     for record in input {
@@ -40,7 +41,7 @@ pub fn cat(input: Records, contents: &dyn Contents, out: &mut dyn Write, monitor
     Ok(failed)
 }
 
-/// Copies a content. An error of reading is a failure of the record, an error of writing stops everything.
+/// Copies a content. A read error is a failure of the record; a write error stops the tool.
 fn copy(content: Content, out: &mut dyn Write) -> Result<(), Lack> {
     let mut write = |bytes: &[u8]| out.write_all(bytes).map_err(|e| Lack::All(write_error(e)));
     let mut content = match content {

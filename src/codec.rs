@@ -1,4 +1,4 @@
-//! Gzip: members of ours are written and read as a whole by libdeflate; all other gzip is read by flate2.
+//! Gzip: libdeflate writes and reads our own members as a whole; flate2 reads all other gzip.
 
 mod header;
 
@@ -44,7 +44,7 @@ fn deflate(content: &[u8], level: i32, out: &mut Vec<u8>) {
     });
 }
 
-/// Whether a sample of a content can't be compressed: then the content is stored, because compressing would only cost time.
+/// Whether a sample of a content can't be compressed. Such a content is stored, because compression would only cost time.
 fn is_dense(content: &[u8]) -> bool {
     const SAMPLE: usize = 16 << 10;
     if content.len() < 4 * SAMPLE {
@@ -72,13 +72,13 @@ fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor) -> T) -> T 
     })
 }
 
-/// Inflates a file that is one gzip member whose content has `size` bytes. None if it is anything else, which a [`GzipReader`] may
-/// read.
+/// Inflates a file that is one gzip member whose content has `size` bytes. None if it is anything else; a [`GzipReader`] may be
+/// able to read it.
 pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     thread_local! {
         static KEPT: RefCell<Decompressor> = RefCell::new(Decompressor::new());
     }
-    /// The flags for text, an extra field, a name and a comment. A header with other flags is left to the other reader.
+    /// The flags for text, an extra field, a name and a comment. A header with other flags is left to flate2.
     const USUAL: u8 = 1 | 4 | 8 | 16;
     let header = read_header(&mut &*gzip).ok()??;
     let (lengths, header) = (header.lengths(), header.bytes);
@@ -88,15 +88,16 @@ pub fn inflate_whole(gzip: &[u8], size: usize) -> Option<Vec<u8>> {
     let end = gzip.len().checked_sub(TRAILER).filter(|end| *end >= header.len() && header[3] & !USUAL == 0)?;
     let mut content = vec![0; size];
     let trailer = &gzip[end..];
-    // libdeflate compares the trailer after the deflated data with the content, but ignores what follows. So the eight bytes of the
-    // trailer have to be at the end of the file, and nowhere before.
+    // libdeflate compares the trailer after the deflated data with the content, but ignores the bytes that follow. So the eight
+    // bytes of the trailer have to be at the end of the file, and nowhere before.
     let n = KEPT.with_borrow_mut(|d| d.gzip_decompress(gzip, &mut content)).ok()?;
     let is_trailer = trailer[..4] == libdeflater::crc32(&content).to_le_bytes() && trailer[4..] == (size as u32).to_le_bytes();
     let first = || memchr::memmem::find(&gzip[header.len()..], trailer);
     (n == size && is_trailer && first() == Some(end - header.len())).then_some(content)
 }
 
-/// Inflates a member that [`inflate_whole`] can't, because it has the bytes of its trailer twice by chance, as an empty one does.
+/// Inflates a member that [`inflate_whole`] can't inflate because the bytes of its trailer occur twice by chance, as in an empty
+/// one.
 fn inflate_slowly(member: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut decoder = flate2::bufread::GzDecoder::new(member);
     let mut content = Vec::with_capacity(size);
@@ -108,25 +109,25 @@ fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// Reads a gzip file of any number of members. Garbage after the last member is an error, and so is a file that is cut off.
+/// Reads a gzip file with any number of members. Garbage after the last member and a truncated file are errors.
 pub struct GzipReader<R> {
     state: State<R>,
     content: Vec<u8>,
     at: usize,
     first: Header,
     last: Option<Header>,
-    /// The offset of the member whose content is being read, and that of the next one.
+    /// The offsets of the member whose content is being read, and of the next member.
     starts: (u64, u64),
 }
 
-/// Members of ours are read at once. From the first member without our extra field on, flate2 reads the rest.
+/// Our own members are read as a whole. From the first member without our extra field on, flate2 reads the rest.
 enum State<R> {
     Members(R),
     Stream(Box<flate2::bufread::MultiGzDecoder<io::Chain<Cursor<Vec<u8>>, R>>>),
     Done,
 }
 
-/// The largest member that is read at once, in bytes. Ours have at most a sixteenth of it.
+/// The largest member that is read as a whole, in bytes. Our own members are at most a sixteenth as long.
 const MEMBER_LIMIT: u32 = 16 << 20;
 
 impl<R: BufRead> GzipReader<R> {
@@ -143,17 +144,17 @@ impl<R: BufRead> GzipReader<R> {
         Ok(reader)
     }
 
-    /// The header of the first member.
+    /// Returns the header of the first member.
     pub fn first(&self) -> &Header {
         &self.first
     }
 
-    /// The header of the last member, after everything was read; None if it is none of ours.
+    /// Returns the header of the last member, after everything was read; None if it is not one of ours.
     pub fn last(&self) -> Option<&Header> {
         self.last.as_ref()
     }
 
-    /// The offset of the member whose content [`BufRead::fill_buf`] returned; None if it is none of ours.
+    /// Returns the offset of the member whose content [`BufRead::fill_buf`] returned; None if it is not one of ours.
     pub fn member_start(&self) -> Option<u64> {
         self.last.is_some().then_some(self.starts.0)
     }
@@ -265,7 +266,7 @@ mod tests {
             garbage.extend_from_slice(b"garbage");
             assert!(read(&garbage).is_err());
             assert!(inflate_whole(&garbage, content.len()).is_none());
-            // Neither the same member twice nor garbage with a copy of the trailer behind it.
+            // Neither the same member twice nor garbage with a copy of the trailer after it is one member.
             let trailer = good[good.len() - 8..].to_vec();
             for more in [good.clone(), [b"garbage".to_vec(), trailer].concat()] {
                 assert!(inflate_whole(&[good.clone(), more].concat(), content.len()).is_none());

@@ -46,15 +46,15 @@ impl fmt::Display for Status {
     }
 }
 
-/// How to compare, and which rows to return.
+/// The options of a comparison: how to compare, and which rows to return.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Compare mode, owner and times too.
     pub metadata: bool,
     /// Return only rows of these statuses. All rows are counted.
     pub statuses: Vec<Status>,
-    /// The types of records that the left and the right side cover, if they are known not to cover all. Only types that both sides
-    /// cover are compared: a snapshot of files only does not mean that the folders are gone.
+    /// The types of records that the left and the right side cover; None for a side that may cover all types. Only types that
+    /// both sides cover are compared: a snapshot of files only does not mean that the folders are gone.
     pub types: [Option<Vec<String>>; 2],
 }
 
@@ -62,16 +62,16 @@ pub struct Options {
 #[derive(Clone, PartialEq, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one at a time; a box would cost an allocation each")]
 pub enum Row {
-    /// The status of a name, and the records of both sides, of which at least one is there.
+    /// The status of a name, and the records of both sides; at least one of them is present.
     Change(Status, Option<Record>, Option<Record>),
     /// An error record of a side, or one for records that could not be compared.
     Failure(Record),
-    /// The end record; there is one if both sides had one.
+    /// The end record; only if both sides had one.
     End(Record),
 }
 
 impl Row {
-    /// The row as a record: the sides as they came, byte for byte.
+    /// Returns the row as a record. The records of both sides are unchanged, byte for byte.
     pub fn into_record(self) -> Record {
         match self {
             Row::Failure(record) | Row::End(record) => record,
@@ -166,7 +166,7 @@ fn only(records: Records, types: Option<Vec<String>>) -> Records {
 }
 
 impl Diff {
-    /// The counts of a status so far, including rows that are not returned.
+    /// Returns the counts of a status so far, including rows that are not returned.
     pub fn count(&self, status: Status) -> Count {
         self.counts[status as usize]
     }
@@ -176,13 +176,14 @@ impl Diff {
         Status::ALL.iter().any(|s| *s != Status::Equal && self.count(*s).rows > 0)
     }
 
-    /// The number of failed records so far: on both sides, also as their end records say, and in this comparison.
+    /// Returns the number of failed records so far: those of both sides, also if only an end record counts them, and those of
+    /// this comparison.
     pub fn errors(&self) -> u64 {
         let stated = |seen: &Seen| seen.end.as_ref().map_or(0, |end| end.errors).max(seen.errors);
         self.sides.iter().map(stated).fold(self.failures, u64::saturating_add)
     }
 
-    /// The rows as records.
+    /// Returns the rows as records.
     pub fn records(self) -> Records {
         Box::new(self.map(|row| row.map(Row::into_record)))
     }
@@ -233,8 +234,8 @@ impl Diff {
         Some(Row::Failure(record))
     }
 
-    /// Whether an entry is missing on a side where no record has its name. If the name or a folder above it failed there, this is
-    /// not known, and the error record stands for it.
+    /// Whether an entry is missing on a side where no record has its name. If the name or a folder above it failed on that side,
+    /// this is unknown, and the error record takes the entry's place.
     fn lacks(&mut self, side: Side, record: &Record) -> Result<bool> {
         is_entry(record)?;
         Ok(!self.sides[side as usize].has_failed(record.name()))
@@ -263,7 +264,7 @@ impl Diff {
         count.right = count.right.saturating_add(bytes(right));
     }
 
-    /// The end record, once, if both sides had one.
+    /// Returns the end record, once, if both sides had one.
     fn close(&mut self) -> Option<Row> {
         if std::mem::replace(&mut self.closed, true) {
             return None;
@@ -301,7 +302,7 @@ impl Iterator for Diff {
 }
 
 impl Seen {
-    /// Whether the name or a folder above it failed. It must be called with names in order, and forgets those that are before.
+    /// Whether the name or a folder above it failed. Names must be passed in order; earlier failed names are forgotten.
     fn has_failed(&mut self, name: &Name) -> bool {
         while let Some(first) = self.failed.first() {
             // `0` follows `/`, so all names in a folder sort before the folder's name with a `0` added.
@@ -344,7 +345,7 @@ fn same_if_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
     left.is_none() || right.is_none() || left == right
 }
 
-/// Whether the times are equal, compared as exactly as both sides have them: those of the Python tool are doubles.
+/// Whether the times are equal, within the precision that both sides have: times of the Python tool are doubles.
 fn same_time(left: &Record, right: &Record) -> bool {
     let (Some(l), Some(r)) = (left.modified(), right.modified()) else { return true };
     match left.fields().modified == Some(l) && right.fields().modified == Some(r) {

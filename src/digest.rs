@@ -31,7 +31,7 @@ macro_rules! digest {
 }
 
 digest!(
-    /// The md5 of a content, and so its address in the heap.
+    /// The md5 of a content, which is its address in the heap.
     Md5,
     16
 );
@@ -41,7 +41,7 @@ digest!(
     32
 );
 
-/// Both digests of a content, fed piece by piece.
+/// Computes both digests of a content, piece by piece.
 #[derive(Clone, Default)]
 pub struct Digests {
     md5: md5::Md5,
@@ -50,19 +50,19 @@ pub struct Digests {
 }
 
 impl Digests {
-    /// Takes the next bytes in.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.sha256.update(bytes);
         self.len += bytes.len() as u64;
     }
 
-    /// The digests of all that was taken in, and its length in bytes.
+    /// Returns the digests of all bytes added, and their number.
     pub fn finish(self) -> (Md5, Sha256, u64) {
         (Md5(self.md5.finalize().into()), Sha256(self.sha256.finalize().into()), self.len)
     }
 
-    /// The digests of one piece.
+    /// Returns the digests of these bytes.
     pub fn of(bytes: &[u8]) -> (Md5, Sha256) {
         let mut digests = Digests::default();
         digests.update(bytes);
@@ -71,7 +71,7 @@ impl Digests {
     }
 }
 
-/// The md5 of a piece.
+/// Returns the md5 of these bytes.
 pub fn md5_of(bytes: &[u8]) -> Md5 {
     Md5(md5::Md5::digest(bytes).into())
 }

@@ -1,4 +1,4 @@
-//! The end record of a stream, and the comparison of the records that arrived with those that were listed.
+//! The end record of a stream, and the comparison of the records that arrived with the listed ones.
 //!
 //! A tool that lists (scan, read, diff) records in the end record how many records it listed, and a checksum of their names. Both
 //! numbers pass through every stage. So a tool that publishes or deletes notices if a program in between left records out.
@@ -32,8 +32,8 @@ impl Listing {
     }
 }
 
-/// FNV-1a over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular differences in their last
-/// characters would have the same sum.
+/// Returns the FNV-1a hash over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular
+/// differences in their last characters would have the same sum.
 fn hash(name: &[u8]) -> u64 {
     let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -44,13 +44,13 @@ fn hash(name: &[u8]) -> u64 {
 /// The contents of the end record of a stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct End {
-    /// How many records were listed; error records count, this one does not.
+    /// The number of listed records; error records count, the end record does not.
     pub records: Option<u64>,
     /// The sum of the hashes of their names, see [`Listing::names`].
     pub names: Option<u64>,
-    /// How many records failed.
+    /// The number of failed records.
     pub errors: u64,
-    /// Records were left out. If all of them match `rules`, these are given.
+    /// Records were left out. If `rules` explain all of them, `rules` is set.
     pub filtered: bool,
     /// The rules of the scan, even if they left nothing out: a [`crate::scan::Rules`]. None if records were left out for another
     /// reason.
@@ -61,13 +61,13 @@ pub struct End {
     pub types: Option<Vec<String>>,
     /// The file root that was scanned, for display: without secrets.
     pub root: Option<String>,
-    /// Mode, owner and times of the root folder itself.
+    /// The mode, owner and times of the root folder itself.
     pub root_folder: Option<Value>,
-    /// The state after a restore.
+    /// The stream describes the state after a restore.
     pub restored: bool,
     /// The version of a snapshot's label, if this tool does not know it.
     pub v: Option<u64>,
-    /// The stream is rows of `snap-diff`, not files.
+    /// The stream has rows of `snap-diff`, not entries.
     pub diff: bool,
     /// The end records of the two sides of a comparison, left and right.
     pub sides: Option<Box<[End; 2]>>,
@@ -116,7 +116,7 @@ impl End {
         }
     }
 
-    /// The end record with these contents, its keys in order.
+    /// Returns the end record with these contents, its keys in order.
     pub fn record(&self) -> Record {
         let mut object = self.object();
         object.insert("name".to_string(), json!(""));
@@ -150,18 +150,19 @@ impl End {
         object
     }
 
-    /// This end record for a stream with these records.
+    /// Returns this end record for a stream with these records.
     #[must_use]
     pub fn listing(self, listing: Listing) -> End {
         End { records: Some(listing.records), names: Some(listing.names), ..self }
     }
 
-    /// Whether these are the records that were listed. False if the end record has no count.
+    /// Whether these are the listed records. False if the end record has no count.
     pub fn is_of(&self, came: Listing) -> bool {
         self.records == Some(came.records) && self.names.is_none_or(|names| names == came.names)
     }
 
-    /// The end record for a tool that publishes, deletes or starts a new stream: `filtered` if these are not the listed records.
+    /// Returns the end record for a tool that publishes, deletes or starts a new stream: `filtered` if these are not the listed
+    /// records.
     #[must_use]
     pub fn compared_with(self, came: Listing) -> End {
         match self.is_of(came) {
@@ -176,7 +177,7 @@ impl End {
     }
 }
 
-/// A stream whose end record is `filtered` if its records are not the listed ones.
+/// Returns a stream whose end record is `filtered` if its records are not the listed ones.
 pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
     let mut came = Listing::default();
     Box::new(records.map(move |record| {
@@ -205,12 +206,12 @@ impl Tally {
         self.passed += u64::from(record.kind() == Kind::Error);
     }
 
-    /// The total number of failures, given that of the end record of the input.
+    /// Returns the total number of failures. `stated` is the number in the end record of the input.
     pub fn errors(&self, stated: u64) -> u64 {
         self.passed.max(stated).saturating_add(self.own)
     }
 
-    /// The end record of the output of a stage, given that of its input: with the total number of failures, the rest unchanged.
+    /// Returns the end record for the output of a stage: the end record of its input with the total number of failures.
     pub fn close(&self, end: &Record) -> Record {
         end.edit().set(key::ERRORS, self.errors(End::of(end).errors)).finish()
     }

@@ -8,24 +8,24 @@ use std::io;
 /// The result of an operation whose failure stops the tool.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a tool has to stop. All of them mean exit status 2 except [`Error::ReaderGone`].
+/// The reason why a tool has to stop. The exit status is 2, except for [`Error::ReaderGone`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// A line of the input is not a valid record.
     Input {
-        /// Where the line came from: `standard input`, a path or a URL.
+        /// The source of the line: `standard input`, a path or a URL.
         from: String,
-        /// The line, counted from 1.
+        /// The number of the line, counted from 1.
         line: u64,
         /// The name of the record in raw bytes, if it could be read.
         name: Option<Vec<u8>>,
-        /// What is wrong with it.
+        /// The reason why the line is not valid.
         reason: String,
     },
     /// An operation of the system failed.
     Io {
-        /// What was being done, and to what: `open heap/ab`.
+        /// The operation and its object: `open heap/ab`.
         what: String,
         /// The error of the system.
         source: io::Error,
@@ -34,12 +34,12 @@ pub enum Error {
     Refused {
         /// The rule that forbids it, for callers that give advice.
         refusal: Refusal,
-        /// Why not, in one line.
+        /// The reason, in one line.
         reason: String,
-        /// What to do about it, in one line, if that does not depend on the caller's command line.
+        /// The advice, in one line, if it does not depend on the caller's command line.
         help: Option<String>,
     },
-    /// The reader of the output went away. The tool ends silently, as if it had written everything.
+    /// The reader of the output has closed it. The tool ends silently, as if it had written everything.
     ReaderGone,
 }
 
@@ -50,7 +50,7 @@ pub enum Refusal {
     /// No rule of this list: a missing root, contradictory options, damaged data.
     #[default]
     Other,
-    /// Records failed before, so a snapshot would not be complete.
+    /// Records failed before, so the snapshot would not be complete.
     RecordsFailed,
     /// A stream without an end record may be truncated, so it is not published.
     NoEndRecord,
@@ -73,7 +73,7 @@ pub enum Refusal {
     HeapInUse,
     /// A snapshot is selected by its time, but there is no snap root.
     NoSnapRoot,
-    /// A record is that of a file in the heap itself.
+    /// A record names a file in the heap itself.
     HeapInFileRoot,
     /// This storage does not support ignore files.
     IgnoreFiles,
@@ -95,33 +95,33 @@ pub enum Refusal {
     DeletesChanged,
     /// Deleting: too many files would be deleted.
     DeletesTooMany {
-        /// How many files and links would be deleted.
+        /// The number of files and links that would be deleted.
         deleted: u64,
     },
 }
 
 impl Error {
-    /// A refusal without advice.
+    /// Returns a refusal without advice.
     pub fn refused(reason: impl Into<String>) -> Error {
         Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: None }
     }
 
-    /// A refusal with advice.
+    /// Returns a refusal with advice.
     pub fn advise(reason: impl Into<String>, help: impl Into<String>) -> Error {
         Error::Refused { refusal: Refusal::Other, reason: reason.into(), help: Some(help.into()) }
     }
 
-    /// A refusal by a rule of [`Refusal`].
+    /// Returns a refusal by a rule of [`Refusal`].
     pub fn rule(refusal: Refusal, reason: impl Into<String>) -> Error {
         Error::Refused { refusal, reason: reason.into(), help: None }
     }
 
-    /// An error of the system while doing `what`.
+    /// Returns an error of the system while doing `what`.
     pub fn io(what: impl Into<String>, source: io::Error) -> Error {
         Error::Io { what: what.into(), source }
     }
 
-    /// The advice, if there is one.
+    /// Returns the advice, if there is one.
     pub fn help(&self) -> Option<&str> {
         match self {
             Error::Refused { help, .. } => help.as_deref(),
@@ -129,7 +129,7 @@ impl Error {
         }
     }
 
-    /// The rule behind a refusal; [`Refusal::Other`] for every other error.
+    /// Returns the rule behind a refusal; [`Refusal::Other`] for every other error.
     pub fn refusal(&self) -> &Refusal {
         match self {
             Error::Refused { refusal, .. } => refusal,
@@ -161,17 +161,17 @@ impl std::error::Error for Error {
     }
 }
 
-/// Why a text is not what it should be: not JSON, no record, not the answer of a server, no number of an option.
+/// The reason why a text does not have the expected form: not JSON, not a record, not the answer of a server, not a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// The name of the record in raw bytes, if it could be read.
     pub name: Option<Vec<u8>>,
-    /// What is wrong, in one line.
+    /// The reason, in one line.
     pub reason: String,
 }
 
 impl Malformed {
-    /// A reason without a name.
+    /// Returns a reason without the name of a record.
     pub fn new(reason: impl Into<String>) -> Malformed {
         Malformed { name: None, reason: reason.into() }
     }
@@ -191,7 +191,7 @@ impl From<Malformed> for Error {
     }
 }
 
-/// Why one record, file or object failed, in one line. The run goes on; an [`Error`] ends it.
+/// The reason why a single record, file or object failed, in one line. The tool continues; an [`Error`] stops it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(pub String);
 
@@ -221,12 +221,12 @@ impl From<&str> for Reason {
     }
 }
 
-/// The text of a system error, without the `(os error 2)` that Rust appends.
+/// Returns the text of a system error, without the `(os error 2)` that Rust appends.
 pub fn reason(error: &io::Error) -> String {
     without_number(&error.to_string())
 }
 
-/// The same error, with what was being done in front of what the system said.
+/// Returns the same error, with the operation in front of the system's message.
 pub fn named(what: &str, e: &io::Error) -> io::Error {
     io::Error::new(e.kind(), format!("{what}: {}", reason(e)))
 }

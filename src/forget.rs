@@ -1,7 +1,7 @@
 //! `snap-forget`: which snapshots to keep, by rules with the names and the meaning of restic's.
 //!
 //! A rule of a period keeps the latest snapshot of each of the last N periods that have one; periods without one do not count.
-//! As long as a rule has some of its N left, the oldest snapshot is kept too, so that history is as long as the rule allows.
+//! While a rule has kept fewer than N, the oldest snapshot is kept too, so that history is as long as the rule allows.
 
 mod policy;
 
@@ -30,8 +30,8 @@ pub struct Grouping {
     pub tags: bool,
 }
 
-/// The key of a group: whether its snapshots are safety copies from before a restore, and their root, host and tags, as far as the
-/// user groups by them. Safety copies never replace an ordinary snapshot of the same period.
+/// The key of a group: whether its snapshots are safety copies from before a restore, and their root, host and tags, as far as
+/// the user groups by them. Safety copies never replace an ordinary snapshot of the same period.
 type Group = (bool, Option<String>, Option<String>, Vec<String>);
 
 /// Decides for every snapshot of a snap root, newest first, whether to keep it; `jobs` snapshots are read at once. A damaged

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// How deep values can be nested: less than in jq (256 in some versions) and Python (about 1000), with room for rows that contain
-/// records.
+/// The maximum depth of nested values: less than in jq (256 in some versions) and Python (about 1000), with room for rows that
+/// contain records.
 pub const DEPTH_LIMIT: usize = 200;
 
 /// One JSON object: its keys and the text of their values, in the original order.
@@ -23,7 +23,7 @@ impl<'a> Object<'a> {
     /// Reads one object. Nothing may follow it.
     ///
     /// # Errors
-    /// The reason in words: not UTF-8, not JSON, no object, a key twice.
+    /// The reason in words: not UTF-8, not JSON, not an object, a duplicate key.
     pub fn parse(line: &'a [u8]) -> Result<Object<'a>, Malformed> {
         let text = std::str::from_utf8(line).map_err(|e| Malformed::new(format!("not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
         let mut reader = serde_json::Deserializer::from_str(text);
@@ -39,26 +39,26 @@ impl<'a> Object<'a> {
         Ok(object)
     }
 
-    /// The object of a record's text, which was checked when it was read, or which this program made.
+    /// Returns the object of a record's text. The text was checked when it was read, or this program wrote it.
     ///
     /// # Panics
-    /// If the text is not an object, which is a mistake of the caller.
+    /// If the text is not an object, which is an error of the caller.
     pub(crate) fn of_record(text: &'a [u8]) -> Object<'a> {
         serde_json::from_slice(text).expect("the text of a record is one JSON object")
     }
 
-    /// The text of a key's value.
+    /// Returns the text of a key's value.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| *v)
     }
 
-    /// Keys and the text of their values.
+    /// Returns the keys and the text of their values.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.entries.iter().map(|(k, v)| (k.as_ref(), *v))
     }
 
-    /// The text of the object with some keys set or (with `None`) removed, the others unchanged. A new key is inserted before the
-    /// first greater one. Of several changes of one key, the last one counts.
+    /// Returns the text of the object with some keys set or (with `None`) removed, the others unchanged. A new key is inserted
+    /// before the first greater one. Of several changes of one key, the last one counts.
     pub fn edited<V: AsRef<str>>(&self, changes: &[(&str, Option<V>)]) -> String {
         let mut entries: Vec<(&str, Option<&str>)> = Vec::with_capacity(self.entries.len() + changes.len());
         entries.extend(self.entries().map(|(key, value)| (key, Some(value))));
@@ -139,7 +139,8 @@ fn is_deep(value: &str) -> bool {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The value of a JSON string as WTF-8: UTF-8, except for lone surrogates, which have three bytes each. None if it is not a string.
+/// Returns the value of a JSON string as WTF-8: UTF-8, except for lone surrogates, which have three bytes each. None if it is not
+/// a string.
 pub fn decode(raw: &str) -> Option<Vec<u8>> {
     struct Bytes(Vec<u8>);
     impl<'de> Deserialize<'de> for Bytes {
@@ -166,7 +167,7 @@ pub fn decode(raw: &str) -> Option<Vec<u8>> {
     serde_json::from_str::<Bytes>(raw).ok().map(|b| b.0)
 }
 
-/// The bytes that a string stands for: its own, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
+/// Returns the bytes that a string stands for: its own, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
 /// `surrogateescape`). None if it has another lone surrogate.
 pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
     if std::str::from_utf8(wtf8).is_ok() {
@@ -216,7 +217,7 @@ pub fn push_string(out: &mut String, bytes: &[u8]) {
     out.push('"');
 }
 
-/// A JSON string of these bytes.
+/// Returns these bytes as a JSON string.
 pub fn json_string(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 2);
     push_string(&mut out, bytes);
@@ -239,12 +240,12 @@ pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// Base64 with padding.
+/// Returns base64 with padding.
 pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The start of a text, for messages: one line of at most 40 characters.
+/// Returns the start of a text, for messages: one line of at most 40 characters.
 pub fn excerpt(text: &str) -> String {
     let shown: String = text.chars().take(40).collect();
     let dots = if shown.len() < text.len() { "…" } else { "" };
@@ -293,7 +294,7 @@ mod tests {
         let nested = |depth: usize, inside: &str| format!("{}{inside}{}", "[{\"k\":".repeat(depth / 2), "}]".repeat(depth / 2));
         let taken = |value: String| Object::parse(format!("{{\"x\":{value}}}").as_bytes()).is_ok();
         assert!(taken(nested(200, "1")) && !taken(nested(202, "1")) && !taken(nested(200, "[]")));
-        // What stands in strings, or beside, is no depth.
+        // Brackets in strings, or beside each other, add no depth.
         assert!(taken(nested(198, &format!("[\"{}\\\"[{{\",\"]\"]", "[".repeat(300)))));
         assert!(taken(format!("[{}1]", "[],{},".repeat(300))) && taken(format!("\"{}\"", "[".repeat(300))));
         assert!(!taken(format!("[\"\\\\\",{}]", nested(200, "1"))));

@@ -1,8 +1,8 @@
 //! Back up and restore a folder on any storage, as a pipeline of small filters.
 //!
 //! A *record* is one line of JSON that describes a file, a link or a folder. A *stage* is a function from an iterator of records
-//! to an iterator of records. The *heap* keeps each content once, by its md5. A *snapshot* is a file of records. A [`Location`] is
-//! a folder of this machine or a place in another storage; every stage accepts both. Each command-line tool is a reader, one
+//! to an iterator of records. The *heap* keeps each content once, by its md5. A *snapshot* is a file of records. A [`Location`]
+//! is a folder of this machine or a place in another storage; every stage accepts both. Each command-line tool is a reader, one
 //! stage and a writer; a program can chain the same stages in one process:
 //!
 //! ```
@@ -27,7 +27,7 @@
 //! let records = heapify(records, open_source(&files)?, options, monitor.clone());
 //! write(records, &snap_root, Time::now(), WriteOptions::default(), monitor.clone())?;
 //!
-//! // Restore the latest snapshot to a place that has nothing yet.
+//! Restore the latest snapshot to an empty place.
 //! let place = choose_snapshot(Some(&snap_root), "latest".as_ref(), &StorageOptions::default(), &mut |_| {})?;
 //! let records = read_snapshot(&place, monitor.clone())?;
 //! let contents = Arc::new(Heap::open(&heap_root)?);
@@ -62,7 +62,7 @@
 // Without the tools or all storages, some code is unused.
 #![cfg_attr(not(all(feature = "cli", feature = "network")), allow(dead_code, unused_imports))]
 
-// The map, room by room. Records and what they are made of:
+// The modules, group by group. Records and their parts:
 mod digest;
 mod display;
 mod error;
@@ -94,7 +94,7 @@ mod scan;
 mod verify;
 mod write;
 
-// Storages and folders, and what they contain:
+// Storages, folders and their contents:
 mod access;
 mod cleanup;
 mod codec;
@@ -107,7 +107,7 @@ mod source;
 mod stat;
 mod storage;
 
-// The command line: what all tools share, the tools, and the Python tool's command line.
+// The command line: the parts that all tools share, the tools, and the Python tool's command line.
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
@@ -144,7 +144,7 @@ pub use time::Time;
 pub use verify::{Options as VerifyOptions, verify};
 pub use write::{Options as WriteOptions, write};
 
-/// The rooms, for the tests and the fuzz targets of this package. Nothing here is stable.
+/// The modules, for the tests and the fuzz targets of this package. Nothing here is stable.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {

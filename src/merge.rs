@@ -1,4 +1,5 @@
-//! `snap-merge`: joins several ordered streams, such as parts of a backup that were made in parallel on several machines or disks.
+//! `snap-merge`: joins several ordered streams, such as parts of a backup that were made in parallel on several machines or
+//! disks.
 
 use crate::end::Tally;
 use crate::end::{self, End};
@@ -9,13 +10,13 @@ use crate::sort::{self, Spool};
 use crate::stream::Records;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The records of all inputs in order. If several inputs have the same record, it is kept once.
+/// Returns the records of all inputs in order. If several inputs have the same record, it is kept once.
 ///
 /// There is an end record if every input has one. It is `filtered` if one of them is, or if an input lacks listed records. It has
-/// the types that were requested of any input, the root if all have the same, and the `kept_out` of all.
+/// all types that were requested of any input, the root if all inputs have the same one, and the `kept_out` of all.
 ///
 /// # Errors
-/// Those of the inputs, and different records of the same name.
+/// Errors of the inputs, and different records of the same name.
 pub fn merge(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let count = inputs.len();
     let (spool, ends) = collect(inputs.into_iter().map(end::compared).collect(), &*monitor)?;
@@ -23,11 +24,11 @@ pub fn merge(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records>
     Ok(closed(&spool, end))
 }
 
-/// The records of the slices of one listing in order. One of them has the end record of the listing, or several have the same one.
-/// The result has it too, with the failures of all slices.
+/// Returns the records of the slices of one listing in order. One of them has the end record of the listing, or several have the
+/// same one. The result has it too, with the failures of all slices.
 ///
 /// # Errors
-/// As of [`fn@merge`], and end records of several listings.
+/// Errors of [`fn@merge`], and end records of different listings.
 pub fn slices(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let (spool, mut ends) = collect(inputs, &*monitor)?;
     let errors = ends.iter_mut().map(|end| std::mem::take(&mut end.errors)).max();
@@ -38,11 +39,11 @@ pub fn slices(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records
     Ok(closed(&spool, end))
 }
 
-/// All records in order, and the end records separately.
+/// Returns all records in order, and the end records separately.
 fn collect(inputs: Vec<Records>, monitor: &dyn Monitor) -> Result<(Spool, Vec<End>)> {
     let ends = Arc::new(Mutex::new(Vec::new()));
     let seen = ends.clone();
-    // A record after an end record is an error that the reader of the input finds. Here the end records are taken out.
+    // The reader of the input refuses records after an end record. So the end records can be removed here.
     let records = inputs.into_iter().flatten().filter(move |record| match record {
         Ok(record) if record.kind() == Kind::End => {
             seen.lock().unwrap_or_else(PoisonError::into_inner).push(End::of(record));
@@ -55,14 +56,14 @@ fn collect(inputs: Vec<Records>, monitor: &dyn Monitor) -> Result<(Spool, Vec<En
     Ok((spool, ends))
 }
 
-/// The records, then an end record with as many errors as there are among them, at least.
+/// Returns the records, then an end record that counts at least the error records among them.
 fn closed(spool: &Spool, end: Option<End>) -> Records {
     let tally = Tally { passed: spool.counts().errors, own: 0 };
     let end = end.map(|end| End { errors: tally.errors(end.errors), ..end });
     Box::new(spool.read().chain(end.map(|end| Ok(end.record()))))
 }
 
-/// The combined end record, without the count of the listing, which the caller adds.
+/// Returns the combined end record, without the count of the listing, which the caller adds.
 fn join(ends: &[End]) -> End {
     let mut types = Some(Vec::new());
     for end in ends {

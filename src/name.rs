@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 
-/// A path below a root, `/`-separated, as the bytes the file system has.
+/// A path below a root, `/`-separated, in the bytes of the file system.
 ///
 /// Ordered by code point, where a byte that is not UTF-8 counts as U+DC80..U+DCFF (Python's `surrogateescape`, in which the
 /// Python tool sorts and writes such names). For names that are UTF-8 this is the order of their bytes.
@@ -16,29 +16,29 @@ pub struct Name {
 }
 
 impl Name {
-    /// A name of these bytes. They are not checked, see [`Name::check`].
+    /// Returns a name of these bytes. They are not checked, see [`Name::check`].
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Name {
         let bytes = bytes.into();
         let utf8 = std::str::from_utf8(&bytes).is_ok();
         Name { bytes, utf8 }
     }
 
-    /// The bytes, as in the file system.
+    /// Returns the bytes, as in the file system.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether the bytes are UTF-8. If not, a record needs `name_bytes`.
+    /// Whether the bytes are UTF-8. If not, a record needs the key `name_bytes`.
     pub fn is_utf8(&self) -> bool {
         self.utf8
     }
 
-    /// The name for messages: one line, without control characters.
+    /// Returns the name for messages: one line, without control characters.
     pub fn printable(&self) -> String {
         crate::display::printable(&self.bytes)
     }
 
-    /// Refuses an empty name, NUL, and the parts `.` and `..`. Every tool does, except in error records.
+    /// Refuses an empty name, NUL, and the parts `.` and `..`. Every tool refuses such names, except in error records.
     ///
     /// # Errors
     /// The reason, in words.
@@ -125,12 +125,12 @@ pub fn check(name: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Compares by code point, bytes that are not UTF-8 as U+DC80..U+DCFF.
+/// Compares names by code point. Bytes that are not UTF-8 count as U+DC80..U+DCFF.
 pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
     units(a).cmp(units(b))
 }
 
-/// The code points of `bytes`, each byte 0xNN outside UTF-8 as 0xDCNN.
+/// Returns the code points of `bytes`, each byte 0xNN outside UTF-8 as 0xDCNN.
 pub fn units(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     bytes.utf8_chunks().flat_map(|chunk| {
         let escaped = chunk.invalid().iter().map(|b| 0xDC00 | u32::from(*b));
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn names_that_a_tool_wrote_with_replacement_characters_are_known_again() {
         assert!(is_replaced("bad\u{fffd}".as_bytes(), b"bad\xff") && !is_replaced(b"bad", b"bad\xff"));
-        // Some tools write U+FFFD for each byte, others for what could have become a character.
+        // Some tools write U+FFFD for each byte, others for each incomplete character.
         assert!(["\u{fffd}", "\u{fffd}\u{fffd}"].iter().all(|text| is_replaced(text.as_bytes(), b"\xe2\x82")));
     }
 
     #[test]
     fn order_is_that_of_the_python_tool() {
-        // The order that the Python tool was seen to write.
+        // The observed order of the Python tool.
         let names: Vec<Vec<u8>> = [" lead", "-dash", ".hidden", "A", "a b", "a-b", "a.txt", "a/b", "a0", "日本"]
             .iter()
             .map(|s| s.as_bytes().to_vec())

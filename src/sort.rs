@@ -15,16 +15,16 @@ use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// How many bytes of records ([`Record::footprint`]) are held in memory.
+/// The number of bytes of records ([`Record::footprint`]) that are held in memory.
 pub const BUDGET: usize = 16 << 20;
 
 /// Returns the records in the order of their names. Error records are sorted with the others; the end record, if there is one,
 /// stays the last.
 ///
-/// Of two records of one name, one is kept, with a warning, if both say the same: same type and md5, two folders, or the same text.
+/// If two records of one name say the same (same type and md5, two folders, or the same text), one is kept, with a warning.
 ///
 /// # Errors
-/// Those of the input; a name that stands for two different things; a temporary file that can't be written.
+/// Errors of the input; a name with two different records; a temporary file that can't be written.
 pub fn ordered(input: Records, monitor: Arc<dyn Monitor>) -> Result<Records> {
     Ok(Spool::collect(input, BUDGET, &*monitor)?.read())
 }
@@ -57,7 +57,7 @@ enum Held {
 }
 
 impl Spool {
-    /// Reads a whole stream, and holds about `budget` bytes of it in memory. Same errors as [`ordered`].
+    /// Reads a whole stream, and holds about `budget` bytes of it in memory. Its errors are those of [`ordered`].
     pub fn collect(input: Records, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
         let mut sorter = Sorter {
             budget,
@@ -92,17 +92,17 @@ impl Spool {
         Ok(Spool { held, end, counts: Counts { listing, ..counts } })
     }
 
-    /// The end record, if the stream had one.
+    /// Returns the end record, if the stream had one.
     pub fn end(&self) -> Option<&Record> {
         self.end.as_ref()
     }
 
-    /// The numbers of records that were read.
+    /// Returns the numbers of records that were read.
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// The records in order, then the end record.
+    /// Returns the records in order, then the end record.
     pub fn read(&self) -> Records {
         let end = self.end.clone().map(Ok);
         match &self.held {
@@ -115,7 +115,7 @@ impl Spool {
     }
 }
 
-/// Sorted records from `start` to `end` of the temporary file, each behind its length.
+/// Sorted records from `start` to `end` of the temporary file, each after its length.
 #[derive(Clone, Copy)]
 struct Run {
     start: u64,
@@ -132,7 +132,7 @@ struct Sorter<'a> {
     runs: Vec<Run>,
     /// The last name of the last run.
     last: Option<Name>,
-    /// Of the last run.
+    /// Finds the duplicates in the last run.
     unique: Unique<'a>,
     listing: Listing,
 }
@@ -253,7 +253,7 @@ impl PartialEq for Head {
 
 impl Eq for Head {}
 
-/// Finds names that come twice in sorted records.
+/// Finds names that occur twice in sorted records.
 struct Unique<'a> {
     monitor: &'a dyn Monitor,
     /// The last record that is not an error record.
@@ -265,7 +265,7 @@ impl<'a> Unique<'a> {
         Unique { monitor, entry: None }
     }
 
-    /// Whether to keep a record. One that is not kept is removed from the listing.
+    /// Whether to keep a record. A record that is not kept is removed from the listing.
     fn keeps(&mut self, record: &Record, listing: &mut Listing) -> Result<bool> {
         if record.kind() == Kind::Error {
             return Ok(true);
@@ -289,7 +289,7 @@ fn same(a: &Record, b: &Record) -> bool {
     a.text() == b.text() || a.kind() == b.kind() && (a.kind() == Kind::Directory || md5(a).is_some() && md5(a) == md5(b))
 }
 
-/// Writes a record behind its length. Returns the number of bytes written.
+/// Writes the length of a record and the record. Returns the number of bytes written.
 fn append(file: &mut impl Write, record: &Record) -> Result<u64> {
     let text = record.text();
     let length = u32::try_from(text.len())

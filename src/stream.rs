@@ -10,7 +10,7 @@ pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
 /// The longest accepted line in bytes. A record with a name of 4 KiB and 64 KiB of attributes has less than a tenth of it.
 pub const LINE_LIMIT: usize = 4 << 20;
 
-/// Reads records from JSON Lines: one object a line, blank lines and CRLF accepted, nothing after an end record.
+/// Reads records from JSON Lines: one object per line. Accepts blank lines and CRLF, but nothing after an end record.
 pub struct Reader<R> {
     from: String,
     input: R,
@@ -20,12 +20,12 @@ pub struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    /// A reader of `input`. Messages name it `from`.
+    /// Returns a reader of `input`. Messages name it `from`.
     pub fn new(from: impl Into<String>, input: R) -> Reader<R> {
         Reader { from: from.into(), input, line: 0, ended: false, failed: false }
     }
 
-    /// The input.
+    /// Returns the input.
     pub fn get_ref(&self) -> &R {
         &self.input
     }
@@ -34,7 +34,7 @@ impl<R: BufRead> Reader<R> {
         Error::Input { from: self.from.clone(), line: self.line, name, reason: reason.into() }
     }
 
-    /// The next line without its end, or None at the end of the input.
+    /// Returns the next line without its end, or None at the end of the input.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         self.line += 1;
@@ -81,7 +81,7 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Writes a record and the end of the line.
+/// Writes a record and a line feed.
 ///
 /// # Errors
 /// [`Error::ReaderGone`] if the reader closed the pipe, otherwise the error of the system.

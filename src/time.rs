@@ -13,17 +13,17 @@ pub struct Time {
 }
 
 impl Time {
-    /// The current time of the system's clock.
+    /// Returns the current time of the system's clock.
     pub fn now() -> Time {
         Utc::now().into()
     }
 
-    /// The number that CPython has in `st_mtime`: `sec + 1e-9 * nsec` in double precision.
+    /// Returns the number that CPython has in `st_mtime`: `sec + 1e-9 * nsec` in double precision.
     pub fn as_double(self) -> f64 {
         self.sec as f64 + 1e-9 * f64::from(self.nsec)
     }
 
-    /// The moment nearest to a double. The precision of a double is about 240 ns today.
+    /// Returns the moment nearest to a double. The precision of a double is about 240 ns today.
     pub fn from_double(t: f64) -> Time {
         let sec = t.floor();
         let nsec = ((t - sec) * 1e9).round() as u32;
@@ -33,12 +33,12 @@ impl Time {
         }
     }
 
-    /// The moment this many seconds earlier.
+    /// Returns the moment this many seconds earlier.
     pub fn minus_seconds(self, seconds: i64) -> Time {
         Time { sec: self.sec.saturating_sub(seconds), ..self }
     }
 
-    /// RFC 3339 in UTC, always with nine digits so that text order is time order. None outside the years 0 to 9999.
+    /// Returns RFC 3339 in UTC, always with nine digits so that text order is time order. None outside the years 0 to 9999.
     pub fn rfc3339(self) -> Option<String> {
         let t = DateTime::from_timestamp(self.sec, self.nsec)?;
         if !(0..=9999).contains(&t.year()) {
@@ -50,8 +50,9 @@ impl Time {
         Some(out)
     }
 
-    /// The text of any time that a file can have: RFC 3339, and for other years the expanded form of ISO 8601, with a sign and at
-    /// least six digits: `+010000-01-01T00:00:00.000000000Z`. Text order is time order only within the years 0 to 9999.
+    /// Returns the text of any time that a file can have: RFC 3339, and for other years the expanded form of ISO 8601, with a
+    /// sign and at least six digits: `+010000-01-01T00:00:00.000000000Z`. Text order is time order only within the years 0 to
+    /// 9999.
     pub fn text(self) -> String {
         self.rfc3339().unwrap_or_else(|| {
             let (year, month, day) = civil(self.sec.div_euclid(DAY));
@@ -82,7 +83,8 @@ impl Time {
         (civil(days) == (year, month, day)).then_some(Time { sec, nsec: rest.nsec })
     }
 
-    /// Reads the form that [`Time::rfc3339`] writes. Streams are full of it, and chrono takes a microsecond for each.
+    /// Reads the form that [`Time::rfc3339`] writes. Most times in streams have this form, and chrono needs a microsecond for
+    /// each.
     fn parse_own(text: &[u8]) -> Option<Time> {
         let number = |from: usize, to: usize| {
             text[from..to].iter().try_fold(0u32, |n, b| b.is_ascii_digit().then(|| n * 10 + u32::from(b - b'0')))
@@ -103,11 +105,11 @@ impl Time {
     }
 }
 
-/// Seconds in a day.
+/// The number of seconds in a day.
 const DAY: i64 = 86_400;
 
-/// Days since 1970-01-01, in the proleptic Gregorian calendar. 400 years are 146,097 days. A year starts in March here, so that the
-/// leap day is its last day.
+/// Returns the number of days since 1970-01-01 in the proleptic Gregorian calendar. 400 years are 146,097 days. A year starts in
+/// March here, so that the leap day is its last day.
 fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let in_era = year.rem_euclid(400);
@@ -115,7 +117,7 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     year.div_euclid(400) * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468
 }
 
-/// Year, month and day of a number of days since 1970-01-01.
+/// Returns the year, month and day of a number of days since 1970-01-01.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let in_era = days.rem_euclid(146_097);
@@ -134,8 +136,8 @@ impl<Z: TimeZone> From<DateTime<Z>> for Time {
     }
 }
 
-/// Reads a time that a user wrote: RFC 3339, also without an offset (local time), with a blank instead of the `T`, without seconds,
-/// or a date alone (its first moment, local time). These are the forms of the Python tool's `--latest`.
+/// Reads a time that a user wrote: RFC 3339, also without an offset (local time), with a blank instead of the `T`, without
+/// seconds, or a date alone (its first moment, local time). These are the forms of the Python tool's `--latest`.
 pub fn parse_human(text: &str) -> Option<Time> {
     let with_t = match text.as_bytes().get(10) {
         Some(b' ') => format!("{}T{}", &text[..10], &text[11..]),
@@ -208,7 +210,7 @@ mod tests {
             assert_eq!(time.text(), text);
             assert_eq!(Time::parse_rfc3339(text), Some(time), "{text}");
         }
-        // A day, and a year of a leap day less a second, at a time: all of chrono's years, and far beyond.
+        // In steps of nearly 366 days: all of chrono's years, and far beyond.
         for step in (-400_000..400_000).map(|n: i64| n * 86_399 * 366) {
             let time = Time { sec: step, nsec: 0 };
             assert_eq!(Time::parse_rfc3339(&time.text()), Some(time));

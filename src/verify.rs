@@ -14,21 +14,21 @@ use crate::stream::Records;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// How to verify.
+/// The options of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Check only that objects exist and have the right size; damage inside is not found.
     pub quick: bool,
-    /// How many objects are read at once.
+    /// The number of objects to read at once.
     pub jobs: usize,
 }
 
-/// Records that go through the workers together.
+/// The number of records that go through the workers together.
 const TASK: usize = 16;
-/// Tasks in flight.
+/// The maximum number of tasks in flight.
 const WINDOW: usize = 256;
 
-/// The failures among a stream's records: an error record with `name` and `md5` for each file whose content is missing or
+/// Returns the failures among a stream's records: an error record with `name` and `md5` for each file whose content is missing or
 /// wrong. Error records of the input are passed on, and so is its end record, with its counts brought up to date.
 pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dyn Monitor>) -> Records {
     let mut seen = HashSet::new();
@@ -41,14 +41,14 @@ pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dy
     Box::new(checked.flatten().filter_map(move |item| item.and_then(|item| report.add(item)).transpose()))
 }
 
-/// What is checked of a record's object, in sixteen bytes.
+/// The properties of a record's object that are checked, digested to sixteen bytes.
 type Key = [u8; 16];
 
 /// A record on its way through the workers.
 enum Item {
-    /// The first file with this content, and what is wrong with the content: nothing before it was checked.
+    /// The first file with this content, and the fault of the content; None until it is checked.
     First(Record, Key, Option<String>),
-    /// Another file with the same content. The result for the first one is known when it is this one's turn.
+    /// Another file with the same content. The result for the first file is known when this one is reported.
     Again(Record, Key),
     /// A record without content, or without md5.
     Other(Record),
@@ -69,7 +69,7 @@ impl Weigh for Item {
     }
 }
 
-/// Records that agree in everything that is checked share one check.
+/// Returns the key of a check. Records that agree in all checked properties share one check.
 fn key(md5: &Md5, fields: &Fields) -> Key {
     let mut bytes = md5.0.to_vec();
     for number in [fields.size, fields.stored_size] {
@@ -90,7 +90,7 @@ fn check(mut item: Item, heap: &Heap, quick: bool, monitor: &dyn Monitor) -> Res
     Ok(item)
 }
 
-/// Checks from outside. Only an object that has another size than before is read: it may have been stored again.
+/// Checks an object without reading it. Only an object whose size has changed is read: it may have been stored again.
 fn check_size(record: &Record, heap: &Heap) -> Result<Option<String>> {
     let fields = record.fields();
     let Some(md5) = &fields.md5 else { return Ok(Some(NO_MD5.to_string())) };
@@ -117,7 +117,7 @@ fn check_content(record: &Record, heap: &Heap) -> Result<Option<String>> {
     }
 }
 
-/// Turns the checked items into the records that go on. Gets all of them in the order of the stream.
+/// Turns the checked items, in the order of the stream, into the records of the output.
 struct Report {
     bad: HashMap<Key, String>,
     tally: Tally,

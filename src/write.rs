@@ -1,4 +1,4 @@
-//! `snap-write`: a stream becomes a snapshot, whole or not at all.
+//! `snap-write`: publishes a stream as a snapshot, whole or not at all.
 
 use crate::display::counted;
 use crate::end::End;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// The label of the snapshot, and the conditions to publish it.
 #[derive(Default)]
 pub struct Options {
-    /// The label. The end record adds `types`, `filtered`, the rules, the names kept out, the root folder, and `root` if the label
-    /// has none.
+    /// The label. The end record adds `types`, `filtered`, the rules, the names kept out, the root folder, and `root` if the
+    /// label has none.
     pub label: Label,
     /// The root to record if neither the label nor the end record has one.
     pub root: Option<String>,
@@ -33,8 +33,8 @@ pub struct Options {
     pub allow_empty: bool,
     /// Check everything, and publish nothing.
     pub dry_run: bool,
-    /// The heap that the records refer to, if it is known. It notes the snap root, and records of objects that `snap-gc` has
-    /// deleted or is about to delete are found.
+    /// The heap that the records refer to, if it is known. The snap root is noted in it, and records are found whose objects
+    /// `snap-gc` has deleted or is about to delete.
     pub heap: Option<Location>,
 }
 
@@ -47,16 +47,16 @@ pub struct Written {
     pub records: u64,
     /// The number of records that failed and are missing.
     pub errors: u64,
-    /// The number of listed records and the number of those that came, if these are different records and that is not intended.
-    /// The snapshot is marked as filtered then.
+    /// The number of listed records and the number of records that arrived, if these are different records and that is not
+    /// intended. The snapshot is then marked as filtered.
     pub short: Option<(u64, u64)>,
 }
 
 /// Publishes a stream as a snapshot of the time `started`.
 ///
 /// # Errors
-/// If the stream is not whole, has failures, or is empty after a snapshot with records, unless the options allow it; if a file has
-/// no md5, or a record is a row of `snap-diff`; if the snap root can't be written. Nothing is published then.
+/// If the stream is not whole, has failures, or is empty after a snapshot with records, unless the options allow it; if a file
+/// has no md5, or a record is a row of `snap-diff`; if the snap root can't be written. Nothing is published then.
 pub fn write(input: Records, root: &Location, started: Time, options: Options, monitor: Arc<dyn Monitor>) -> Result<Written> {
     let checked = input.map(|record| record.and_then(check));
     // The whole input is read before anything is written.
@@ -101,7 +101,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     Ok(Written { place: Some(place), records, errors, short })
 }
 
-/// Returns the end record, compared with the records that came, and the numbers of [`Written::short`].
+/// Returns the end record, compared with the records that arrived, and the numbers of [`Written::short`].
 fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> {
     let Some(record) = spool.end() else {
         return match options.unterminated {
@@ -132,7 +132,7 @@ fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> 
     Ok((end, short))
 }
 
-/// The label of the snapshot.
+/// Returns the label of the snapshot.
 fn labelled(end: &End, options: &Options) -> Label {
     let label = options.label.clone();
     Label {
@@ -173,7 +173,7 @@ fn warn_of_newer(root: &Location, monitor: &dyn Monitor) {
 /// Checks that the heap exists as long as the snapshots that refer to it.
 ///
 /// # Errors
-/// If the heap is gone when this process ends, and the snap root is not.
+/// If the heap ends with this process, and the snap root does not.
 pub fn outlasts(heap: &Location, snap: &Location) -> Result<()> {
     match heap.ends_with_process() && !snap.ends_with_process() {
         true => Err(Error::advise(

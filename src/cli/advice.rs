@@ -1,13 +1,13 @@
-//! What a user can do about a refusal, in the options of the filters.
+//! Advice for errors: the options of the filters that lift a rule.
 
 use crate::error::{Error, Refusal};
 
-/// Returns the message of an error: what was being done, the outermost first, and why it failed.
+/// Returns the message of an error: the operations that failed, the outermost first, and the reason.
 pub fn message(error: &anyhow::Error) -> String {
     let mut words = Vec::new();
     for cause in error.chain() {
         words.push(cause.to_string());
-        // Its text includes its own cause.
+        // The text of this error includes its cause.
         if cause.is::<Error>() {
             break;
         }
@@ -15,13 +15,13 @@ pub fn message(error: &anyhow::Error) -> String {
     words.join(": ")
 }
 
-/// What to do about an error: what the library advises, or else the option that lifts the rule.
+/// Returns the advice for an error: the advice of the library, or else the option that lifts the rule.
 pub fn advice(error: &anyhow::Error, options: fn(&Refusal) -> Option<String>) -> Option<String> {
     let error = error.downcast_ref::<Error>()?;
     error.help().map(str::to_string).or_else(|| options(error.refusal()))
 }
 
-/// The options of the filters that lift a rule.
+/// Returns the options of the filters that lift a rule.
 pub fn options(refusal: &Refusal) -> Option<String> {
     let text = match refusal {
         Refusal::RecordsFailed => "fix the cause and run again, or publish the rest with --partial",

@@ -1,4 +1,4 @@
-//! Options that several tools share. The options of one tool stand with the tool, in [`crate::tools`].
+//! Options that several tools share. The options of a single tool are in its module in [`crate::tools`].
 
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
@@ -35,7 +35,8 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// The number of jobs for work on these roots. The default is that of the storage which takes the most at once.
+    /// Returns the number of jobs for work on these roots. The default is the number of processors, or more if a storage suits
+    /// more.
     pub fn among(&self, roots: &[Option<&Location>]) -> usize {
         let usual = || {
             let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
@@ -44,13 +45,13 @@ impl Jobs {
         self.jobs.map_or_else(usual, NonZeroUsize::get).min(MOST_JOBS)
     }
 
-    /// The number of jobs for work on these roots, for a tool without an option for it.
+    /// Returns the number of jobs for work on these roots, for a tool without an option for it.
     pub fn usual(roots: &[Option<&Location>]) -> usize {
         Jobs { jobs: None }.among(roots)
     }
 }
 
-/// The kinds that `--type` names by a letter.
+/// The kinds that a letter of `--type` selects.
 impl ValueEnum for Kind {
     fn value_variants<'a>() -> &'a [Kind] {
         &[Kind::File, Kind::Link, Kind::Directory]

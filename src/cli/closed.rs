@@ -1,5 +1,5 @@
-//! Whether standard input and output were open when the process began. If they were not, Rust's runtime opens `/dev/null` in their
-//! place, so that no other file gets their numbers. All output would then be lost silently.
+//! Tells whether standard input and output were open when the process started. If they were closed, Rust's runtime opens
+//! `/dev/null` in their place, so that no other file gets their numbers. All output would then be lost silently.
 
 use crate::error::{Error, Result};
 use std::io::{Stdin, StdoutLock};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
 static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Runs before Rust's runtime: after it, a closed stream can't be distinguished from one that leads to `/dev/null`.
+/// Runs before Rust's runtime, because afterwards a closed stream can't be distinguished from an open `/dev/null`.
 #[ctor::ctor]
 fn look() {
     let is_closed = |fd| rustix::io::fcntl_getfd(fd) == Err(rustix::io::Errno::BADF);
@@ -16,10 +16,10 @@ fn look() {
     STDOUT_CLOSED.store(is_closed(rustix::stdio::stdout()), Ordering::Relaxed);
 }
 
-/// Standard input.
+/// Returns standard input.
 ///
 /// # Errors
-/// If it was closed when the process began.
+/// If it was closed when the process started.
 pub fn stdin() -> Result<Stdin> {
     match STDIN_CLOSED.load(Ordering::Relaxed) {
         true => Err(Error::advise("standard input is closed", "pipe records in, or name a file")),
@@ -27,10 +27,10 @@ pub fn stdin() -> Result<Stdin> {
     }
 }
 
-/// Standard output.
+/// Returns standard output.
 ///
 /// # Errors
-/// If it was closed when the process began.
+/// If it was closed when the process started.
 pub fn stdout() -> Result<StdoutLock<'static>> {
     match STDOUT_CLOSED.load(Ordering::Relaxed) {
         true => Err(Error::advise("standard output is closed", "send it somewhere; >/dev/null throws it away")),

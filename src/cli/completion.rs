@@ -6,7 +6,7 @@ use clap::{Command, ValueHint};
 use clap_complete::{Generator, Shell, generate};
 use std::path::{Path, PathBuf};
 
-/// The given shell, or else that of `$SHELL`.
+/// Returns the given shell, or else the shell in `$SHELL`.
 ///
 /// # Errors
 /// If there are no scripts for `$SHELL`.
@@ -15,7 +15,8 @@ fn shell(given: Option<Shell>) -> Result<Shell> {
     given.or_else(Shell::from_env).ok_or_else(advice)
 }
 
-/// Returns what `--install-completion` or `--show-completion` prints, if one of them was given. The first one also installs.
+/// Returns the output of `--install-completion` or `--show-completion`; None if neither was given. The former installs the
+/// script.
 ///
 /// # Errors
 /// If the shell is unknown, or the script can't be written.
@@ -28,7 +29,7 @@ pub fn asked(install_for: Option<Option<Shell>>, show_for: Option<Option<Shell>>
     show_for.map(|given| Ok(script(command, shell(given)?))).transpose()
 }
 
-/// The completion script.
+/// Returns the completion script.
 fn script(mut command: Command, shell: Shell) -> Vec<u8> {
     let name = command.get_name().to_string();
     let mut script = Vec::new();
@@ -36,10 +37,10 @@ fn script(mut command: Command, shell: Shell) -> Vec<u8> {
     script
 }
 
-/// Writes the script where the user's shell looks for it. Returns the path, and what the user still has to do.
+/// Writes the script where the user's shell looks for it. Returns its path, and a hint on what the user still has to do.
 ///
 /// # Errors
-/// If there is no such place, or it can't be written.
+/// If there is no such place, or the script can't be written.
 fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
     let name = command.get_name().to_string();
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -75,7 +76,7 @@ fn install(command: Command, shell: Shell) -> Result<(PathBuf, &'static str)> {
 /// `_snap-scan`, `snap-scan.fish`, ...
 ///
 /// # Errors
-/// If one can't be written.
+/// If a script can't be written.
 pub fn write_all(tools: impl Iterator<Item = Command>, folder: &Path) -> Result<()> {
     let what = || format!("write {}", folder.display());
     std::fs::create_dir_all(folder).or_failed(what)?;

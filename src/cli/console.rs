@@ -1,4 +1,4 @@
-//! Messages to people: one line each on stderr, with the tool's name in front, or as a log with time and level.
+//! Messages to people on stderr: one line each, with the tool's name in front, or a log with time and level.
 
 use super::progress::Progress;
 use crate::display::is_hostile;
@@ -40,18 +40,19 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console for the tool of that name: a log of that level, as the Python tool writes it, or else plain lines.
+    /// Returns the console of a tool. With `log`, messages are log lines of that level, as in the Python tool; otherwise plain
+    /// lines.
     pub fn new(tool: &str, log: Option<LogLevel>) -> Console {
         let (progress, since) = (Progress::new(tool), Instant::now());
         Console { log, is_negative: AtomicBool::new(false), progress, since, reported: AtomicU64::new(0) }
     }
 
-    /// The display of progress.
+    /// Returns the display of progress.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Makes the exit status 1: a record failed, or the answer is negative, such as differences found.
+    /// Sets the exit status to 1: a record failed, or the answer is negative (differences were found, for example).
     pub fn set_negative(&self) {
         self.is_negative.store(true, Ordering::Relaxed);
     }
@@ -61,7 +62,7 @@ impl Console {
         self.is_negative.load(Ordering::Relaxed)
     }
 
-    /// Writes a line about the error that stopped the tool, or about what to do. It is written at every level.
+    /// Writes a line about the error that stopped the tool, or the advice for it, at every log level.
     pub fn error(&self, message: &str) {
         self.line(LogLevel::Critical, "ERROR", message);
     }
@@ -81,7 +82,7 @@ impl Console {
     }
 }
 
-/// Makes a message safe for a terminal, even if a path or an argument put control characters into it: one line of limited length.
+/// Makes a message safe for a terminal, even if a path or an argument added control characters: one line of limited length.
 fn harmless(message: &str) -> Cow<'_, str> {
     const LIMIT: usize = 8 << 10;
     let (start, dots) = match message.len() > LIMIT {

@@ -1,4 +1,4 @@
-//! Where records come from and go to: standard input and output, or files.
+//! Input and output of records: standard input and output, or files.
 
 use super::closed::{stdin, stdout};
 use crate::display::printable;
@@ -11,7 +11,7 @@ use rustix::fs::FileType;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// The records of a file, or of standard input for `-` and for no file.
+/// Returns the records of a file, or of standard input if the file is `-` or None.
 ///
 /// # Errors
 /// If the file can't be opened, or standard input is a terminal.
@@ -31,7 +31,7 @@ pub fn records_in(file: Option<&Path>) -> Result<Records> {
     }
 }
 
-/// Removes the end record, if asked to.
+/// Removes the end record if `no_end` is set.
 pub fn without_end(records: Records, no_end: bool) -> Records {
     match no_end {
         true => Box::new(records.filter(|r| !matches!(r, Ok(r) if r.kind() == Kind::End))),
@@ -39,7 +39,7 @@ pub fn without_end(records: Records, no_end: bool) -> Records {
     }
 }
 
-/// Where records go: standard output, or a file that appears under its name only when it is complete.
+/// The output of records: standard output, or a file that appears under its name only when it is complete.
 pub struct Output {
     to: To,
 }
@@ -50,10 +50,10 @@ enum To {
 }
 
 impl Output {
-    /// `-o FILE`, or standard output for `-` and for no file.
+    /// Returns the output for `-o FILE`: the file, or standard output for `-` and for None.
     ///
     /// # Errors
-    /// If no temporary file can be created beside FILE.
+    /// If the temporary file beside FILE can't be created.
     pub fn new(file: Option<&Path>) -> Result<Output> {
         let to = match file {
             Some(path) if path.as_os_str() != "-" => {
@@ -65,7 +65,7 @@ impl Output {
         Ok(Output { to })
     }
 
-    /// The files that are being written, so that a scan can leave them out.
+    /// Returns the files that are being written, so that a scan can leave them out.
     pub fn own(&self) -> Own {
         let (stat, paths) = match &self.to {
             To::Stdout(out) => (rustix::fs::fstat(out.get_ref()), vec![PathBuf::from("/dev/stdout")]),
@@ -75,7 +75,7 @@ impl Output {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
                 Own { paths, ids: vec![(stat.st_dev, stat.st_ino)] }
             }
-            // A pipe or a device is no file of a backup.
+            // A pipe or a device is not a file of a backup.
             _ => Own::default(),
         }
     }
@@ -85,7 +85,7 @@ impl Output {
         stream::write(self.writer(), record)
     }
 
-    /// The writer itself, for output other than records.
+    /// Returns the writer itself, for output other than records.
     pub fn writer(&mut self) -> &mut dyn Write {
         match &mut self.to {
             To::Stdout(out) => out,
@@ -93,10 +93,10 @@ impl Output {
         }
     }
 
-    /// Writes all records and finishes.
+    /// Writes all records and finishes the output.
     ///
     /// # Errors
-    /// The first error of the records or of writing. No file appears then.
+    /// The first error of the records or of writing. Then no file appears.
     pub fn write_all(mut self, records: impl Iterator<Item = Result<Record>>) -> Result<()> {
         for record in records {
             self.write(&record?)?;

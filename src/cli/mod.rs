@@ -1,4 +1,4 @@
-//! What all tools share at the command line: messages, exit statuses, signals, roots, input and output.
+//! The command-line parts that all tools share: messages, exit statuses, signals, roots, input and output.
 
 pub mod advice;
 pub mod args;
@@ -34,7 +34,7 @@ pub fn run<A: CommandFactory + FromArgMatches>(arguments: ArgsOs, work: fn(A, Ar
 /// Parses the arguments, the first of which is the tool's name, and sets up the handling of signals.
 ///
 /// # Errors
-/// The exit status, if there is nothing to do: the help, the version or a usage message was printed.
+/// The exit status, if there is nothing more to do: the help, the version or a usage message was printed.
 pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: ArgsOs) -> Result<A, ExitCode> {
     let args = match A::command().try_get_matches_from(arguments).and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
         Ok(args) => args,
@@ -42,7 +42,7 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
             if let Err(closed) = closed::stdout() {
                 return Err(finish(console, Err(closed.into())));
             }
-            // A pager that was closed is no error.
+            // A closed pager is not an error.
             let _ = e.print();
             return Err(ExitCode::SUCCESS);
         }
@@ -57,14 +57,14 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
     Ok(args)
 }
 
-/// SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 + the signal's number. SIGXFSZ is
-/// ignored, so that a file at its size limit is an ordinary write error.
+/// Sets up the handling of signals. SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 +
+/// the signal's number. SIGXFSZ is ignored, so that a file at its size limit is an ordinary write error.
 fn clean_up_on_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     // If that fails, SIGXFSZ kills the process.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    // Without a thread there must be no handler either: the signals would then do nothing. So the thread itself sets it up, and
-    // if that fails the signals kill the process as usual.
+    // Without the thread, a handler would only swallow the signals. So the thread itself installs the handler. If that fails, the
+    // signals kill the process as usual.
     let (ready, is_ready) = crossbeam_channel::bounded::<()>(1);
     let started = crate::parallel::spawn(move || {
         let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
@@ -88,12 +88,12 @@ fn allow_many_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Returns the exit status of a tool, after the message about an error.
+/// Prints the message about an error, if there is one, and returns the exit status of the tool.
 pub fn finish(console: &Console, result: anyhow::Result<()>) -> ExitCode {
     finish_with(console, result, advice::options, 2)
 }
 
-/// As [`finish`], with the advice and the exit status for an error.
+/// Does what [`finish`] does, with this advice and this exit status for an error.
 pub fn finish_with(
     console: &Console,
     result: anyhow::Result<()>,
@@ -113,7 +113,7 @@ pub fn finish_with(
     }
 }
 
-/// clap's message in one line.
+/// Returns clap's message in one line.
 fn usage_message(e: &clap::Error) -> String {
     let text = e.render().to_string();
     let first: Vec<&str> = text.lines().take_while(|l| !l.trim().is_empty()).map(str::trim).collect();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// Counts what was done. Shows it in a line if the user asked for one.
+/// Counts the progress of a tool. Shows it in a line if the user asked for it.
 pub struct Progress {
     tool: String,
     shown: OnceLock<Shown>,
@@ -25,17 +25,17 @@ struct Shown {
 }
 
 impl Progress {
-    /// Starts at zero, and shows nothing yet.
+    /// Returns a progress with all counts at zero. It shows nothing yet.
     pub fn new(tool: &str) -> Progress {
         Progress { tool: tool.to_string(), shown: OnceLock::new(), counts: Arc::default() }
     }
 
-    /// The name of the tool, which every line begins with.
+    /// Returns the name of the tool, which starts every line.
     pub fn tool(&self) -> &str {
         &self.tool
     }
 
-    /// Begins to draw the line, if asked to. If stderr is not a terminal, only the last line is written.
+    /// Starts to draw the line if `asked`. If stderr is not a terminal, only the last line is written.
     pub fn show(&self, asked: bool) {
         if !asked {
             return;
@@ -48,7 +48,7 @@ impl Progress {
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style.with_key("line", line));
         if self.shown.set(Shown { bar: bar.clone(), since }).is_ok() {
-            // Without a thread for it, only the last line is shown. The ticker of the bar itself would panic.
+            // If the thread can't be started, only the last line is shown. The bar's own ticker would panic instead.
             let _ = crate::parallel::spawn(move || {
                 while !bar.is_finished() {
                     bar.tick();
@@ -58,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// Describes what was done, with the rate since that time.
+    /// Describes the progress so far, with the rate since a time.
     pub fn so_far(&self, since: Instant) -> String {
         self.counts.line(since)
     }
@@ -69,7 +69,7 @@ impl Progress {
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Writes a line to stderr, above the one that is drawn. An error of writing is ignored: there is no other place to report it.
+    /// Writes a line to stderr, above the progress line. A write error is ignored, because there is no other place to report it.
     pub fn write(&self, line: &str) {
         let write = || drop(std::io::stderr().lock().write_all(line.as_bytes()));
         match self.shown.get() {
@@ -78,7 +78,7 @@ impl Progress {
         }
     }
 
-    /// Removes the line and writes the last one, if the user asked for progress.
+    /// Removes the progress line and writes the last one, if the user asked for progress.
     pub fn finish(&self) {
         if let Some(shown) = self.shown.get() {
             shown.bar.finish_and_clear();

@@ -1,5 +1,5 @@
-//! The three roots and the options of their storages: an option each, or else an environment variable. An empty variable counts
-//! as not set.
+//! The three roots and the options of their storages. Each has a command-line option, or else an environment variable. An empty
+//! variable counts as not set.
 
 use super::Console;
 use crate::base::Base;
@@ -16,7 +16,7 @@ macro_rules! root {
         #[allow(missing_docs)] // clap shows the text of each option.
         #[derive(clap::Args, Clone, Debug)]
         pub struct $name {
-            // clap's derive ignores a doc comment that a macro puts together, so `help` has the text.
+            // clap's derive ignores a doc comment that a macro builds, so `help` has the text.
             #[arg(long, global = true, value_name = "ROOT", help_heading = "Roots",
                 help = concat!("The ", $word, " root, ", $what, ": a path or a URL [env: ", $variable, "_ROOT]"))]
             pub $root: Option<OsString>,
@@ -26,15 +26,15 @@ macro_rules! root {
         }
 
         impl $name {
-            /// The text of the root, from the option or the variable.
+            /// Returns the text of the root, from the option or the variable.
             pub fn given(&self) -> Option<OsString> {
                 self.$root.clone().or_else(|| variable(concat!($variable, "_ROOT")))
             }
 
-            /// The root, if the option or the variable gives one.
+            /// Returns the root; None if neither the option nor the variable gives one.
             ///
             /// # Errors
-            /// If what is given is no root.
+            /// If the given text is not a root.
             pub fn get(&self) -> Result<Option<Location>> {
                 match self.given() {
                     Some(root) => Location::parse(&root, concat!("--", $word, "-root"), &self.options()?).map(Some),
@@ -42,19 +42,19 @@ macro_rules! root {
                 }
             }
 
-            /// The options of its storage.
+            /// Returns the options of its storage.
             ///
             /// # Errors
-            /// If they are no JSON object.
+            /// If they are not a JSON object.
             pub fn options(&self) -> Result<Options> {
                 let json = self.$options.clone().or_else(|| variable(concat!($variable, "_STORAGE_OPTIONS")));
                 json.map_or_else(|| Ok(Options::default()), |json| Options::parse(&json, concat!("--", $word, "-storage-options")))
             }
 
-            /// The root.
+            /// Returns the root.
             ///
             /// # Errors
-            /// If none is given, or what is given is no root.
+            /// If no root is given, or the given text is not a root.
             pub fn require(&self) -> Result<Location> {
                 self.get()?.ok_or_else(|| {
                     let help = concat!("give --", $word, "-root ROOT or set ", $variable, "_ROOT");
@@ -82,18 +82,19 @@ pub struct Roots {
 }
 
 impl SnapRoot {
-    /// The snapshot that a word names: `latest`, `latest~N`, `@TIME`, a path or a URL.
+    /// Returns the snapshot that the user chose: `latest`, `latest~N`, `@TIME`, a path or a URL.
     ///
     /// # Errors
-    /// If there is none, or the snap root can't be listed.
+    /// If there is no such snapshot, or the snap root can't be listed.
     pub fn choose(&self, spec: &OsStr, console: &Console) -> Result<Place> {
         snapshot::choose(self.get()?.as_ref(), spec, &self.options()?, &mut |message| console.warn(message))
     }
 
-    /// The snapshot that `--base` names, or else the latest of the file root in the snap root. None where there is none.
+    /// Returns the snapshot that `--base` names, or else the latest of the file root in the snap root. None if there is no such
+    /// snapshot.
     ///
     /// # Errors
-    /// If what was named is not there, or the snap root can't be listed.
+    /// If the named snapshot does not exist, or the snap root can't be listed.
     pub fn base(&self, named: Option<&OsStr>, file_root: Option<&Location>, console: &Arc<Console>) -> Result<Option<Base>> {
         let place = match (named, self.get()?) {
             (Some(spec), _) => Some(self.choose(spec, console)?),

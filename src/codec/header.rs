@@ -29,7 +29,7 @@ pub(super) const PLAIN: usize = 10;
 /// The offset of the second subfield's value in a member whose first subfield has the lengths.
 pub const BEHIND_LENGTHS: u64 = (PLAIN + 2 + 4 + 8 + 4) as u64;
 
-/// An empty content, as a stored block. The shorter form ends in a zero, so that its end can't be told from the trailer.
+/// An empty content, as a stored block. The shorter form ends in a zero byte, so its end can't be distinguished from the trailer.
 pub(super) const NOTHING: [u8; 5] = [1, 0, 0, 0xff, 0xff];
 
 /// The number of bytes after the header of a member without content: the block and the trailer.
@@ -40,7 +40,7 @@ pub const BEHIND_LAST: usize = NOTHING.len() + super::TRAILER;
 pub struct Header {
     /// The bytes of the header.
     pub bytes: Vec<u8>,
-    /// The comment, without the NUL at its end. The first form of snapshots had there what is in subfields now.
+    /// The comment, without the NUL at its end. The first form of snapshots has the label and the totals there.
     comment: Option<Range<usize>>,
     /// The whole extra field.
     extra: Option<Range<usize>>,
@@ -48,23 +48,23 @@ pub struct Header {
 }
 
 impl Header {
-    /// The value of a subfield, the first if there are several. None if there is none, or the extra field is malformed.
+    /// Returns the value of a subfield, the first if there are several. None if there is none, or the extra field is malformed.
     pub fn field(&self, id: FieldId) -> Option<&[u8]> {
         let (_, at) = self.fields.iter().find(|(known, _)| *known == id)?;
         Some(&self.bytes[at.clone()])
     }
 
-    /// The length of the extra field in bytes, if there is one.
+    /// Returns the length of the extra field in bytes, if there is one.
     pub fn extra_len(&self) -> Option<usize> {
         self.extra.as_ref().map(Range::len)
     }
 
-    /// The comment.
+    /// Returns the comment.
     pub fn comment(&self) -> Option<&[u8]> {
         self.comment.clone().map(|at| &self.bytes[at])
     }
 
-    /// The lengths of the whole member and of its content in bytes; None if the header does not have them.
+    /// Returns the lengths of the whole member and of its content in bytes; None if the header does not have them.
     pub fn lengths(&self) -> Option<(u32, u32)> {
         let [m0, m1, m2, m3, c0, c1, c2, c3] = *self.field(LENGTHS)? else { return None };
         Some((u32::from_le_bytes([m0, m1, m2, m3]), u32::from_le_bytes([c0, c1, c2, c3])))
@@ -105,7 +105,7 @@ pub(super) fn set_length(member: &mut [u8]) {
 /// Reads a member's header; None at the end of the input.
 ///
 /// # Errors
-/// `InvalidData` if it is not gzip, `UnexpectedEof` if it is cut off.
+/// `InvalidData` if it is not gzip, `UnexpectedEof` if it is truncated.
 pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
     const TEXT_LIMIT: usize = 1 << 20;
     if input.fill_buf()?.is_empty() {
@@ -142,7 +142,7 @@ pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
     Ok(Some(header))
 }
 
-/// Reads the next `n` bytes of a header, and returns where they are in it.
+/// Reads the next `n` bytes of a header, and returns their range in the header.
 fn take(input: &mut impl BufRead, header: &mut Vec<u8>, n: usize) -> io::Result<Range<usize>> {
     let at = header.len();
     header.resize(at + n, 0);
@@ -192,9 +192,9 @@ mod tests {
             let header = with_extra(bad);
             assert_eq!((header.field(LABEL), header.extra_len()), (None, Some(bad.len())), "{}", bad.escape_ascii());
         }
-        // A length of another form than ours is none.
+        // Lengths in another form are ignored.
         assert_eq!(with_extra(b"SN\x07\0\0\0\0\0\0\0\0").lengths(), None);
-        // As many as there is room for.
+        // The largest number of subfields that fits.
         assert_eq!(with_extra(&b"ab\0\0".repeat(16_383)).fields.len(), 16_383);
     }
 

@@ -31,7 +31,7 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Prints rows in that style. In the style `Jsonl`, the end record is printed only if `end`.
+    /// Returns a printer for a style. In the style `Jsonl`, the end record is printed only if `end`.
     pub fn new(style: Style, end: bool) -> Printer {
         Printer { style, end, head: true }
     }
@@ -39,7 +39,7 @@ impl Printer {
     /// Prints a row.
     ///
     /// # Errors
-    /// As [`stream::write`].
+    /// Errors of [`stream::write`].
     pub fn row(&mut self, out: &mut dyn Write, row: Row) -> Result<()> {
         let line = match (self.style, row) {
             (Style::Jsonl, Row::End(_)) if !self.end => return Ok(()),
@@ -57,7 +57,7 @@ impl Printer {
     /// Prints the counts of these statuses, in the style `Stat`.
     ///
     /// # Errors
-    /// As [`stream::write`].
+    /// Errors of [`stream::write`].
     pub fn finish(&self, out: &mut dyn Write, diff: &Diff, statuses: &[Status]) -> Result<()> {
         if self.style != Style::Stat {
             return Ok(());
@@ -82,7 +82,7 @@ fn names(row: Row) -> Option<String> {
     Some(format!("{sign} {name}\n"))
 }
 
-/// The columns have fixed widths, except the last one for the name. So a row is printed without knowing the next ones.
+/// Returns a row of the table. Its columns have fixed widths, except the last one (the name), so no row depends on the next ones.
 fn table(row: Row, head: bool) -> Option<String> {
     let line = match row {
         Row::End(_) => return None,
@@ -139,7 +139,7 @@ fn size(record: &Record) -> String {
 }
 
 fn local_time(time: Time) -> Option<String> {
-    // chrono has a few more years, so that no time zone leads out of its range.
+    // chrono supports a few more years. With this limit, no time zone leads out of chrono's range.
     let utc = DateTime::from_timestamp(time.sec, time.nsec).filter(|t| t.year().abs() < 262_000)?;
     Some(utc.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
 }

@@ -17,7 +17,7 @@ fn all(metadata: bool) -> Options {
     Options { metadata, statuses: Status::ALL.to_vec(), ..Options::default() }
 }
 
-/// The rows as `status name`, errors as `error name`, the end as its text.
+/// Returns the rows as `status name`, errors as `error name`, the end as its text.
 fn rows(left: &[String], right: &[String], options: Options) -> Vec<String> {
     let monitor = Arc::new(Recorder::default());
     let shown = |row: Result<Row>| match row.unwrap() {
@@ -28,7 +28,7 @@ fn rows(left: &[String], right: &[String], options: Options) -> Vec<String> {
     diff(records(left), records(right), options, monitor).map(shown).collect()
 }
 
-/// The status of one name with these keys on each side.
+/// Returns the status of one name with these keys on each side.
 fn one(left: &str, right: &str, metadata: bool) -> String {
     let side = |keys: &str| vec![format!("{{\"name\":\"x\",{keys}}}")];
     let rows = rows(&side(left), &side(right), all(metadata));
@@ -54,7 +54,7 @@ fn failures_are_counted_where_no_end_counts_them() {
     let right = [line("b", "\"type\":\"file\"")];
     let mut rows = diff(records(&left), records(&right), all(false), Arc::new(Recorder::default()));
     assert_eq!(rows.by_ref().filter(|row| matches!(row, Ok(Row::Failure(_)))).count(), 2);
-    // One that came in, and a file without an md5.
+    // One error record of the input, and a file without md5.
     assert_eq!((rows.errors(), rows.found()), (2, false));
 }
 
@@ -203,7 +203,7 @@ fn people_see_names_tables_and_counts() {
     assert_eq!(stat[3], ["equal", "0", "0", "B"]);
 }
 
-/// What may stand under a name.
+/// Returns a strategy for the keys of an entry.
 fn entry() -> impl Strategy<Value = String> {
     prop_oneof![
         (0..3_u8).prop_map(|n| format!("\"type\":\"file\",\"md5\":\"{:032x}\"", n)),
@@ -213,7 +213,7 @@ fn entry() -> impl Strategy<Value = String> {
 }
 
 fn tree() -> impl Strategy<Value = BTreeMap<Name, String>> {
-    // Few letters, so that names meet; among them neighbours of `/` and a byte that is not UTF-8.
+    // Few letters, so that both sides share names; among them neighbours of `/` and a byte that is not UTF-8.
     let letter = proptest::sample::select(vec![&b"a"[..], b"-", b"0", b"\xff", "é".as_bytes(), "\u{f8ff}".as_bytes()]);
     let part = proptest::collection::vec(letter, 1..3).prop_map(|p| p.concat());
     let name = proptest::collection::vec(part, 1..3).prop_map(|parts| Name::new(parts.join(&b'/')));

@@ -5,31 +5,31 @@ use crate::snapshot::{Found, Label};
 use crate::time::Time;
 use chrono::{DateTime, Datelike, Duration, FixedOffset, NaiveDate, NaiveTime, Timelike};
 
-/// The rules that say which snapshots to keep. A count of zero keeps nothing, `u64::MAX` everything.
+/// The rules that select the snapshots to keep. A count of zero keeps nothing, `u64::MAX` everything.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Keeps this number of the latest snapshots.
+    /// The number of latest snapshots to keep.
     pub last: u64,
-    /// Keeps the latest snapshot of each hour, for this number of hours that have one.
+    /// The number of hours: the latest snapshot of each of the last hours that have one is kept.
     pub hourly: u64,
-    /// Does the same for days.
+    /// The number of days, as for hours.
     pub daily: u64,
-    /// Does the same for weeks, from Monday to Sunday.
+    /// The number of weeks, as for hours. A week starts on Monday.
     pub weekly: u64,
-    /// Does the same for months.
+    /// The number of months, as for hours.
     pub monthly: u64,
-    /// Does the same for years.
+    /// The number of years, as for hours.
     pub yearly: u64,
-    /// Keeps the snapshots in this span before the latest of the group.
+    /// The span before the latest snapshot of the group in which all snapshots are kept.
     pub within: Option<Within>,
-    /// Keeps the snapshots that have all tags of one of these lists.
+    /// Lists of tags. A snapshot that has all tags of one list is kept.
     pub tags: Vec<Vec<String>>,
 }
 
 /// A span of time in units of the calendar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Within {
-    /// Years, counted in months.
+    /// Months; a year counts as 12 months.
     pub months: u32,
     /// Days.
     pub days: u32,
@@ -37,7 +37,7 @@ pub struct Within {
     pub hours: u32,
 }
 
-/// Whether to keep a snapshot, and why.
+/// The decision about a snapshot, and its reasons.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// The snapshot.
@@ -61,10 +61,10 @@ pub fn parse_count(text: &str) -> Result<u64, Malformed> {
     }
 }
 
-/// Reads a span such as `1y2m3d4h`; any of its parts can be left out.
+/// Reads a span such as `1y2m3d4h`. Each part is optional.
 ///
 /// # Errors
-/// If the text is no span.
+/// If the text is not a span.
 pub fn parse_within(text: &str) -> Result<Within, Malformed> {
     let bad = || Malformed::new("expected a span such as 1y2m3d4h");
     let mut within = Within::default();

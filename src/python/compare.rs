@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Compares two snapshots. Shows the rows with these statuses, or all rows if there is none. Returns whether they differ.
 ///
 /// # Errors
-/// If one is not there or damaged, or the output can't be written.
+/// If a snapshot is missing or damaged, or the output can't be written.
 pub fn compare(
     snap: &Location,
     sides: [Choice; 2],

@@ -1,4 +1,4 @@
-//! From arguments to work: which command, with which options.
+//! The entry point: parses the arguments and runs the command.
 
 use super::args::{Choice, Command, Global, Snapshooter};
 use super::{compare, list, make, restore, settings};
@@ -117,7 +117,7 @@ fn put(text: &[u8]) -> Result<()> {
     out.write_all(text).and_then(|()| out.flush()).map_err(write_error)
 }
 
-/// The options of this command line that lift a rule. This tool deletes by default.
+/// Returns the options of this command line that lift a rule. This tool deletes by default.
 fn options(refusal: &Refusal) -> Option<String> {
     let text = match refusal {
         Refusal::OtherSnapRoot { file } => {

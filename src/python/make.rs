@@ -19,17 +19,17 @@ use std::sync::Arc;
 /// The result of making a snapshot.
 #[derive(Debug, Default)]
 pub struct Made {
-    /// The snapshot, or None if none was to be saved.
+    /// The snapshot; None if none was requested.
     pub place: Option<Place>,
-    /// Records in it.
+    /// The number of its records.
     pub records: u64,
 }
 
 /// Saves the state of the file root.
 ///
 /// # Errors
-/// If the file root is not there, the heap or the snap root can't be written, or files failed and `partial` is not set.
-/// Nothing is then saved.
+/// If the file root does not exist, the heap or the snap root can't be written, or files failed and `partial` is not set. Then
+/// nothing is saved.
 pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<Made> {
     let started = Time::now();
     // This comes first, so that nothing is created for a file root that does not exist.
@@ -81,7 +81,7 @@ fn scan_options(setup: &Setup, options: &Make) -> scan::Options {
     }
 }
 
-/// The label of a snapshot that this machine makes.
+/// Returns the label of a snapshot of this machine.
 pub(super) fn label(file_root: String, before_restore: bool) -> Label {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Label { host: Some(host), root: Some(file_root), before_restore, ..Label::default() }

@@ -11,13 +11,13 @@ use crate::stream::write_error;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-/// The widest a column gets. Rows with wider cells are longer.
+/// The largest width of a column. Rows with wider cells are longer.
 const WIDTH_LIMIT: usize = 60;
 
-/// Writes the table of the rows. `rows` gives the same rows each time. Returns them with their final counts.
+/// Writes the table of the rows. `rows` has to give the same rows each time. Returns the rows with their final counts.
 ///
 /// # Errors
-/// Those of the rows and of writing.
+/// Errors of the rows and of writing.
 pub fn show(rows: impl Fn() -> Result<Diff>, out: &mut dyn Write) -> Result<Diff> {
     let mut widths: BTreeMap<String, usize> = BTreeMap::new();
     let mut name_width = "name".len();
@@ -74,7 +74,7 @@ fn cells(status: Status, left: Option<&Record>, right: Option<&Record>) -> Cells
     let name = left.or(right).map_or_else(String::new, |r| escaped(r.name().as_bytes()));
     let mut others = BTreeMap::from([("status".to_string(), status.to_string())]);
     for (side, record) in [("left", left), ("right", right)] {
-        // The text of a record parses.
+        // The text of a record is always valid.
         let Some(Ok(object)) = record.map(|r| Object::parse(r.text())) else { continue };
         for (key, value) in object.entries().filter(|(key, _)| !matches!(*key, "name" | "name_bytes")) {
             others.insert(format!("{}_{side}", escaped(key.as_bytes())), cell(value));
@@ -83,7 +83,7 @@ fn cells(status: Status, left: Option<&Record>, right: Option<&Record>) -> Cells
     Cells { name, others }
 }
 
-/// A JSON value as a cell: text without its quotes, everything else as it is in the record.
+/// Returns a JSON value as a cell: a string without its quotes, everything else as it is in the record.
 fn cell(value: &str) -> String {
     match json::decode(value).and_then(|wtf8| json::unescape(&wtf8)) {
         Some(bytes) => escaped(&bytes),
@@ -91,7 +91,7 @@ fn cell(value: &str) -> String {
     }
 }
 
-/// Escapes text for one line of a cell, with its bars: a bar would end the cell.
+/// Escapes text for one line of a cell. Bars are escaped too, because a bar ends the cell.
 fn escaped(bytes: &[u8]) -> String {
     printable(bytes).replace('|', "\\|")
 }

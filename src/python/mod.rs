@@ -23,25 +23,25 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// What making and restoring work with.
+/// The settings for making and restoring snapshots.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// The folder to back up or to restore to.
     pub file: Location,
-    /// Where contents are kept.
+    /// The heap, which keeps the contents.
     pub heap: Location,
-    /// Where snapshots are kept.
+    /// The snap root, which keeps the snapshots.
     pub snap: Location,
     /// The file with the list of objects, which is kept up to date.
     pub heap_cache_file: Option<PathBuf>,
-    /// How many files to store at once.
+    /// The number of files to store at once.
     pub store_jobs: usize,
-    /// How many files to restore at once.
+    /// The number of files to restore at once.
     pub restore_jobs: usize,
 }
 
 impl Choice {
-    /// The snapshot.
+    /// Returns the snapshot that the options select.
     ///
     /// # Errors
     /// If there is none.
@@ -55,8 +55,8 @@ impl Choice {
     }
 }
 
-/// The paths of a page of snapshots, newest first or oldest first, one per line, and `...` if more follow. A snap root that does
-/// not exist yet has none.
+/// Returns the paths of a page of snapshots, newest first or oldest first, one per line, and `...` if more follow. A snap root
+/// that does not exist yet has none.
 ///
 /// # Errors
 /// If the snap root can't be listed.

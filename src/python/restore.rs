@@ -17,11 +17,11 @@ use crate::write;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-/// Restores a snapshot. In a dry run, `show` gets a row for each thing that would be done.
+/// Restores a snapshot. In a dry run, `show` is called with a row for each change that would be made.
 ///
 /// # Errors
-/// If there is no such snapshot, it is damaged, or the state before can't be saved; nothing is changed then. Also if the restore
-/// itself is stopped. Failures of single files are reported to the monitor, and the state after is then not saved.
+/// If the snapshot does not exist or is damaged, or the state before can't be saved; then nothing is changed. Also if the restore
+/// itself stops early. Failures of single files are reported to the monitor, and the state after is then not saved.
 pub fn restore(
     setup: &Setup,
     plan: &Restore,
@@ -76,7 +76,7 @@ struct Ahead {
 impl Ahead {
     fn look(setup: &Setup, plan: &Restore, place: &Place) -> Result<Ahead> {
         let mut ahead = Ahead { anything: false, links_give_way: false };
-        // The restore itself will report the messages, and also what the heap lacks.
+        // The restore itself will report the messages and the missing objects.
         let contents = Arc::new(|_: &Record| Ok(Content::Whole(Vec::new())));
         for row in look(setup, plan, place, contents, Arc::new(Recorder::default()))? {
             let row = row?;
@@ -90,7 +90,7 @@ impl Ahead {
     }
 }
 
-/// The rows of what would be done.
+/// Returns a row for each change that would be made.
 fn look(setup: &Setup, plan: &Restore, place: &Place, contents: Arc<dyn Contents>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let records = snapshot::read(place, monitor.clone())?;
     let options = Options { dry_run: true, ..options(setup, plan) };
@@ -110,7 +110,7 @@ fn options(setup: &Setup, plan: &Restore) -> Options {
     }
 }
 
-/// Saves what the restore can change: files, and also links and folders if it touches them.
+/// Saves everything that the restore can change: files, and also links and folders if it touches them.
 fn save_before(setup: &Setup, plan: &Restore, place: &Place, links: bool, monitor: Arc<dyn Monitor>) -> Result<Option<Place>> {
     let types = snapshot::types(place)?;
     let has = |word: &str| types.as_ref().is_none_or(|t| t.iter().any(|t| t == word));
@@ -135,7 +135,7 @@ fn save_before(setup: &Setup, plan: &Restore, place: &Place, links: bool, monito
     Ok(made.place)
 }
 
-/// How a restore ended.
+/// The outcome of a restore.
 enum Restored {
     Whole,
     /// Some records failed.
@@ -182,7 +182,7 @@ fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<d
     Ok(Restored::Whole)
 }
 
-/// The command that restores the state before.
+/// Returns the command that restores the state before.
 fn undo(setup: &Setup, before: &Place) -> String {
     let roots = [("--file-root", &setup.file), ("--heap-root", &setup.heap), ("--snap-root", &setup.snap)];
     let mut words = vec!["snapshooter".to_string()];

@@ -1,4 +1,4 @@
-//! From the options and the environment of `snapshooter` to what its commands work with.
+//! Reads the settings of the commands of `snapshooter` from its options and the environment.
 
 use super::Setup;
 use super::args::Global;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// The number of files that the Python tool works on at once.
 const PARALLEL: usize = 20;
 
-/// How much the log contains.
+/// Returns the level of the log.
 ///
 /// # Errors
 /// If LOGLEVEL is not a level.
@@ -31,15 +31,15 @@ pub fn log_level(global: &Global) -> Result<LogLevel> {
     }
 }
 
-/// A root, absolute, as it is printed.
+/// Returns a root with an absolute path, in the form that is printed.
 ///
 /// # Errors
-/// If none is given, or the text is not a root.
+/// If no root is given, or the text is not a root.
 pub fn absolute(root: Result<Location>) -> Result<Location> {
     root?.made_absolute().or_failed(|| "the current folder".to_string())
 }
 
-/// A number from an option, or else from its environment variable.
+/// Returns a number from an option, or else from its environment variable.
 ///
 /// # Errors
 /// If the variable is not a number, or is 0.
@@ -53,8 +53,8 @@ fn number(given: Option<NonZeroUsize>, name: &str) -> Result<usize> {
         .ok_or_else(|| Error::refused(format!("{name}: {}: expected a number of 1 or more", printable(text.as_bytes()))))
 }
 
-/// How many files to store and to restore at once. The other three numbers are checked but have no effect: one thread lists and
-/// deletes, and the heap is not listed.
+/// Returns the numbers of files to store and to restore at once. The other three numbers are checked but have no effect: one
+/// thread lists and deletes, and the heap is not listed.
 ///
 /// # Errors
 /// If a variable is not a number of 1 or more.
@@ -68,7 +68,7 @@ pub fn parallel(global: &Global) -> Result<(usize, usize)> {
     ))
 }
 
-/// What making and restoring work with.
+/// Returns the settings for making and restoring snapshots.
 ///
 /// # Errors
 /// If a root is missing or invalid, or a number is invalid.
@@ -85,10 +85,10 @@ pub fn setup(global: &Global) -> Result<Setup> {
     })
 }
 
-/// Checks the storage options, and warns of those without effect: folders of this machine have no options.
+/// Checks the storage options, and warns of options without effect: folders of this machine have no options.
 ///
 /// # Errors
-/// If one is not a JSON object.
+/// If the text of an option is not a JSON object.
 pub fn check_storage_options(global: &Global, monitor: &dyn Monitor) -> Result<()> {
     let (file, heap, snap) = (&global.roots.file, &global.roots.heap, &global.roots.snap);
     let all = [(file.options()?, file.given()), (heap.options()?, heap.given()), (snap.options()?, snap.given())];

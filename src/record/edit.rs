@@ -89,13 +89,13 @@ pub struct Edit<'a> {
     text: Option<&'a [u8]>,
     /// The JSON of all new values, one after the other.
     json: String,
-    /// The keys that change, each with the place of its new value in `json`, or None if the key is removed.
+    /// The keys that change, each with the range of its new value in `json`, or None if the key is removed.
     changes: Vec<(&'static str, Option<Range<usize>>)>,
 }
 
 impl Record {
-    /// Starts an edit of this record. Other keys keep their text. A new key is inserted before the first greater one, so that sorted
-    /// keys stay sorted.
+    /// Starts an edit of this record. Other keys keep their text. A new key is inserted before the first greater one, so that
+    /// sorted keys stay sorted.
     pub fn edit(&self) -> Edit<'_> {
         let (name, kind, fields) = (self.name.clone(), self.kind, self.fields.clone());
         Edit { name, kind, fields, text: Some(&self.text), json: String::new(), changes: Vec::with_capacity(4) }
@@ -160,7 +160,7 @@ impl Edit<'_> {
         Record { name, kind: self.kind, fields, text: text.into_bytes() }
     }
 
-    /// The text of a new record, its keys in order.
+    /// Returns the text of a new record, its keys in order.
     fn new_text(&mut self) -> String {
         let start = self.json.len();
         json::push_string(&mut self.json, self.name.as_bytes());
@@ -171,7 +171,7 @@ impl Edit<'_> {
         if let Some(word) = self.kind.word() {
             self.put("type", |json| json::push_string(json, word.as_bytes()));
         }
-        // Nearly all are in order already, so this is fast.
+        // Nearly all keys are in order already, so this is fast.
         self.changes.sort_by_key(|(key, _)| *key);
         let mut text = String::with_capacity(self.json.len() + 16 * self.changes.len());
         let mut changes = self.changes.iter().peekable();

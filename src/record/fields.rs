@@ -6,7 +6,7 @@ use crate::json::{self, Object};
 use crate::name::{self, Name};
 use crate::time::Time;
 
-/// What a record is about, by its `type`.
+/// The kind of a record, by its `type`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Kind {
     /// A regular file or an object. Also a record without `type`.
@@ -17,7 +17,7 @@ pub enum Kind {
     Directory,
     /// A file, link or folder for which something failed; `error` has the reason.
     Error,
-    /// The mark that the stream is whole.
+    /// The mark that the stream is complete.
     End,
     /// A row of `snap-diff`: no `type`, but `status`, `left` and `right`.
     Change,
@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The value of `type` for this kind, or None if it has no fixed one.
+    /// Returns the value of `type` for this kind, or None if it has no fixed one.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Kind::File => Some("file"),
@@ -50,9 +50,9 @@ pub struct Fields {
     pub sha256: Option<Sha256>,
     /// Bytes of the heap object.
     pub stored_size: Option<u64>,
-    /// Time of the last change of the content as the Python tool has it: `sec + 1e-9 * nsec`.
+    /// Time of the last change of the content, as the Python tool writes it: `sec + 1e-9 * nsec`.
     pub mtime: Option<f64>,
-    /// Time of the last change of the inode (`st_ctime`), as the Python tool has it.
+    /// Time of the last change of the inode (`st_ctime`), as the Python tool writes it.
     pub created: Option<f64>,
     /// Time of the last change of the content, exact.
     pub modified: Option<Time>,
@@ -70,15 +70,15 @@ pub struct Fields {
     pub nlink: Option<u64>,
     /// A link's target, raw bytes.
     pub destination: Option<Vec<u8>>,
-    /// Read within a second of its last change: not to be trusted as a base.
+    /// The file was read within a second of its last change, so the record can't serve as a base.
     pub racy: bool,
     /// The file had holes.
     pub sparse: bool,
-    /// The storage's token of equality, as it came (quotes and all).
+    /// The storage's token for this version of the content, unchanged, with its quotes.
     pub etag: Option<String>,
 }
 
-/// The name, the kind and the typed fields of an object whose `name` is `wtf8`.
+/// Returns the name, the kind and the typed fields of an object whose `name` is `wtf8`.
 ///
 /// # Errors
 /// The reason in words. If it concerns a key, it starts with the key.
@@ -140,7 +140,7 @@ fn kind_of(word: &str) -> Kind {
     kinds.into_iter().find(|kind| kind.word() == Some(word)).unwrap_or(Kind::Other)
 }
 
-/// The bytes that a string stands for. If there is a `_bytes` key, they are its value, which has to match the string.
+/// Returns the bytes that a string stands for. If there is a `_bytes` key, its value is returned, which has to match the string.
 fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, Malformed> {
     let own = json::unescape(wtf8);
     match (own, bytes) {
@@ -168,7 +168,7 @@ fn base64(key: &str, raw: &str) -> Result<Vec<u8>, Malformed> {
     json::from_base64(&string(key, raw)?).ok_or_else(|| not(key, "base64", raw))
 }
 
-/// A whole number, also in the form that jq gives to large ones (`1e+18`, `10737418240.0`).
+/// Reads a whole number, also in the form in which jq writes large ones (`1e+18`, `10737418240.0`).
 fn whole(key: &str, raw: &str) -> Result<u64, Malformed> {
     if let Ok(n) = raw.parse::<u64>() {
         return Ok(n);
@@ -187,7 +187,7 @@ fn truth(key: &str, raw: &str) -> Result<bool, Malformed> {
     raw.parse().map_err(|_| not(key, "true or false", raw))
 }
 
-/// The error of a key whose value is not what was expected.
+/// Returns the error for a key without the expected value.
 pub fn not(key: &str, expected: &str, raw: &str) -> Malformed {
     Malformed::new(format!("{key}: expected {expected}, got {}", json::excerpt(raw)))
 }

@@ -25,13 +25,13 @@ impl Record {
     /// Reads a line (without its end).
     ///
     /// # Errors
-    /// The reason in words, and the name if there is one: not UTF-8, not one JSON object, a duplicate key, no name, a name that no
-    /// tool accepts, or a field of the wrong type.
+    /// The reason in words, and the name if there is one: not UTF-8, not one JSON object, a duplicate key, no name, a name that
+    /// every tool refuses, or a field of the wrong type.
     pub fn parse(line: &[u8]) -> Result<Record, Malformed> {
         Record::parse_owned(line.to_vec())
     }
 
-    /// [`Record::parse`] without the copy.
+    /// Does what [`Record::parse`] does, without copying the line.
     pub fn parse_owned(line: Vec<u8>) -> Result<Record, Malformed> {
         let object = Object::parse(&line)?;
         let raw = object.get("name").ok_or_else(|| Malformed::new("no \"name\""))?;
@@ -41,47 +41,47 @@ impl Record {
         Ok(Record { name, kind, fields, text: line })
     }
 
-    /// A record from its parts, which the caller keeps consistent.
+    /// Returns a record from its parts, which the caller keeps consistent.
     pub(crate) fn from_parts(name: Name, kind: Kind, fields: Fields, text: Vec<u8>) -> Record {
         Record { name, kind, fields, text }
     }
 
-    /// The error record of a name, which takes the place of its record.
+    /// Returns the error record of a name, which takes the place of its record.
     pub fn failure(name: &Name, reason: &str) -> Record {
         Record::build(name.clone(), Kind::Error).set(key::ERROR, reason.to_string()).finish()
     }
 
-    /// The name below the root.
+    /// Returns the name below the root.
     pub fn name(&self) -> &Name {
         &self.name
     }
 
-    /// What the record is about.
+    /// Returns the kind of the record.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The typed fields.
+    /// Returns the typed fields.
     pub fn fields(&self) -> &Fields {
         &self.fields
     }
 
-    /// The line, without its end.
+    /// Returns the line, without its end.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// The JSON text of a key's value, unchanged.
+    /// Returns the JSON text of a key's value, unchanged.
     pub fn raw(&self, key: &str) -> Option<String> {
         Object::parse(&self.text).ok()?.get(key).map(str::to_string)
     }
 
-    /// The value of a string key, or None if it is absent or not a string.
+    /// Returns the value of a string key, or None if it is absent or not a string.
     pub fn string(&self, key: &str) -> Option<String> {
         serde_json::from_str(&self.raw(key)?).ok()
     }
 
-    /// About how many bytes of memory this record takes.
+    /// Returns the approximate size of the record in memory, in bytes.
     pub fn footprint(&self) -> usize {
         std::mem::size_of::<Record>() + self.text.capacity() + self.name.as_bytes().len()
     }
@@ -91,7 +91,8 @@ impl Record {
         matches!(self.kind, Kind::File | Kind::Link | Kind::Directory | Kind::Other)
     }
 
-    /// The exact time of the last change: `modified` if it agrees with `mtime` within the precision of a double, else `mtime`.
+    /// Returns the exact time of the last change: `modified` if it agrees with `mtime` within the precision of a double, else
+    /// `mtime`.
     pub fn modified(&self) -> Option<Time> {
         match (self.fields.modified, self.fields.mtime) {
             (Some(exact), Some(double)) if exact.as_double() != double => Some(Time::from_double(double)),
@@ -101,7 +102,7 @@ impl Record {
         }
     }
 
-    /// Whether a time is that of this record, with the precision of the record. True if the record has no time.
+    /// Whether a time is the time of this record, within the precision of the record. True if the record has no time.
     pub fn has_time(&self, time: Time) -> bool {
         match (self.fields.modified, self.fields.mtime) {
             (Some(exact), Some(double)) if exact.as_double() == double => exact == time,
@@ -186,12 +187,12 @@ mod tests {
         };
         let (mtime, exact) = (r#","mtime":1700000000.5"#, r#","modified":"2023-11-14T22:13:20.500000001Z""#);
         assert!(has("", 1) && has("", 2));
-        // A double knows no nanoseconds at this distance from 1970.
+        // A double has no nanoseconds at this distance from 1970.
         assert!(has(mtime, 500_000_000) && has(mtime, 500_000_001) && !has(mtime, 500_001_000));
         for times in [exact.to_string(), format!("{mtime}{exact}")] {
             assert!(has(&times, 500_000_001) && !has(&times, 500_000_000), "{times}");
         }
-        // An exact time that is another's: the double counts.
+        // The exact time contradicts the double: the double counts.
         let other = r#","mtime":1700000007.5"#;
         assert!(!has(&format!("{other}{exact}"), 500_000_001));
     }

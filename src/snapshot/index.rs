@@ -18,7 +18,7 @@ use std::ops::{Bound, Range, RangeBounds};
 const PIECE: usize = 12_000;
 /// Longer names are cut to this number of bytes, or at the start of the character there.
 const NAME_LIMIT: usize = 1024;
-/// The bit of an entry's length that says that the name was cut.
+/// The bit of an entry's length that marks a cut name.
 const CUT: u16 = 0x8000;
 /// No index needs more levels: a level has at least 11 times as many entries as the one above it.
 const LEVELS: u8 = 8;
@@ -28,7 +28,7 @@ const LEVELS: u8 = 8;
 struct Entry {
     /// The offset of its start in the file.
     offset: u64,
-    /// The name of its first record, or the start of that.
+    /// The name of its first record, or the start of that name.
     name: Name,
     /// The name was cut.
     cut: bool,
@@ -79,7 +79,7 @@ fn cut(name: &[u8]) -> usize {
 /// The entries of one level in one header.
 #[derive(Clone, Debug, PartialEq)]
 struct Piece {
-    /// 1: the entries are of members with records; above, of pieces of the level below.
+    /// At level 1, the entries are members with records; above, they are pieces of the level below.
     level: u8,
     entries: Vec<Entry>,
 }
@@ -124,13 +124,13 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Notes a record that is written.
+    /// Adds a record that is written.
     pub fn see(&mut self, name: &Name) {
         self.disordered |= self.last.as_ref().is_some_and(|last| last >= name);
         self.last = Some(name.clone());
     }
 
-    /// Notes the offset of a member and its first record.
+    /// Adds the offset of a member and its first record.
     pub fn begin(&mut self, offset: u64, first: &Name) {
         self.entries.push(Entry::new(offset, first));
     }
@@ -170,7 +170,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads the index of a snapshot from its last bytes. None if it has none, as those of the Python tool and of the first form.
+    /// Reads the index of a snapshot from its last bytes. None if there is none: the Python tool and the first form have no
+    /// index.
     ///
     /// # Errors
     /// If it is damaged or the file can't be read.
@@ -254,8 +255,8 @@ impl Index {
         }
     }
 
-    /// Returns the last member for which `before` is true, and the offset of the next one if that is in the same piece. `before` has
-    /// to be true for the first members and false for all others.
+    /// Returns the last member for which `before` is true, and the offset of the next one if it is in the same piece. `before`
+    /// has to be true for the first members and false for all others.
     fn last(&self, before: &dyn Fn(&Entry) -> bool) -> Result<Option<(Entry, Option<u64>)>> {
         let mut piece = self.top.clone();
         loop {

@@ -17,16 +17,16 @@ pub const LABEL_LIMIT: usize = 60_000;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Label {
-    /// It saves the state before a restore: "latest" passes it over.
+    /// The snapshot saves the state before a restore. `latest` skips it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub before_restore: bool,
-    /// The user said that missing records are intended: they do not make the snapshot `filtered`.
+    /// The user declared that missing records are intended: they do not make the snapshot `filtered`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub complete: bool,
     /// Something in the file root was left out: by rules, a list of names, or a filter between the tools.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub filtered: bool,
-    /// The machine it was made on.
+    /// The machine that made the snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The names that the scan always leaves out: the heap, the snap root, mount points. A restore does not delete them.
@@ -64,8 +64,8 @@ pub struct Totals {
 }
 
 impl Label {
-    /// Reads a label; None if the text is none. In a label of a later version, known keys with values of an unknown form are kept
-    /// as unknown keys.
+    /// Reads a label; None if the text is not a label. In a label of a later version, known keys with values of an unknown form
+    /// are kept as unknown keys.
     pub fn parse(json: &[u8]) -> Option<Label> {
         let label = serde_json::from_slice::<Label>(json).ok().or_else(|| Label::of_later(json));
         label.filter(|l| l.v >= 1)
@@ -85,8 +85,8 @@ impl Label {
         Some(Label { v, ..label })
     }
 
-    /// Returns the label of a snapshot that starts with this header; None if it has none. The first form had the label in a comment,
-    /// which can also come from another program.
+    /// Returns the label of a snapshot that starts with this header; None if it has none. The first form had the label in a
+    /// comment, which can also come from another program.
     ///
     /// # Errors
     /// The reason in words, if there is a label that can't be read.

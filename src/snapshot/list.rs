@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Returns all snapshots below a snap root, newest first. Files with other names are ignored.
 ///
 /// # Errors
-/// If the root is not there, or one of its folders can't be listed.
+/// If the root does not exist, or one of its folders can't be listed.
 pub fn list(root: &Location) -> Result<Vec<Found>> {
     let store = root.store();
     let mut found = Vec::new();
@@ -39,8 +39,8 @@ fn time(key: &[u8]) -> Option<Time> {
     time_of(OsStr::from_bytes(key.rsplit(|b| *b == b'/').next()?))
 }
 
-/// Whether a folder, given with a `/` at its end, can have snapshots: `YYYY/` and `YYYY/MM/`. Other folders are not opened, so they
-/// need no permissions.
+/// Whether a folder, given with a `/` at its end, can have snapshots: `YYYY/` and `YYYY/MM/`. Other folders are not opened, so
+/// they need no permissions.
 fn has_snapshots(folder: &[u8]) -> bool {
     let digits = |part: &[u8], n| part.len() == n && part.iter().all(u8::is_ascii_digit);
     match &folder.split(|b| *b == b'/').collect::<Vec<_>>()[..] {
@@ -70,12 +70,12 @@ pub(super) fn named(root: Option<&Location>, spec: &OsStr, options: &Options) ->
     let as_it_stands = if literal.exists() { literal } else { as_path(spec)?.unwrap_or(literal) };
     match root {
         Some(root) if root.folder().is_none() => {
-            // First what snap-list prints, also without the scheme, as the Python tool prints it.
+            // First the form that snap-list prints, also without the scheme, as the Python tool prints it.
             let (store, bytes) = (root.store(), spec.as_bytes());
             let below = |url: &str| bytes.strip_prefix(url.as_bytes())?.strip_prefix(b"/").map(<[u8]>::to_vec);
             let plain = store.url().split_once("://").map_or(store.url(), |(_, rest)| rest);
             for key in [below(store.url()), below(plain), Some(bytes.to_vec())].into_iter().flatten() {
-                // A text that can't be a key is no snapshot.
+                // A text that can't be a key does not name a snapshot.
                 if check_key(&key).is_ok() && store.stat(&key).or_failed(|| format!("snap root {root}"))?.is_some() {
                     return Ok(Place::new(store, key));
                 }

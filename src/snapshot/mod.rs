@@ -59,7 +59,7 @@ pub fn time_of(file_name: &OsStr) -> Option<Time> {
 }
 
 /// Returns the snapshot that the user chose: `latest`, `latest~N`, `@TIME` (the latest at or before that time), or a path or URL,
-/// also relative to the snap root. Safety copies from before a restore are passed over, unless a path names one.
+/// also relative to the snap root. Safety copies from before a restore are skipped, unless a path names one.
 ///
 /// `warn` is called if a snapshot that is dated in the future counts as one of the latest.
 ///
@@ -98,10 +98,10 @@ pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options, warn: &m
         .ok_or_else(|| Error::refused(format!("no snapshot {shown} in {root}")))
 }
 
-/// The difference between two clocks, in seconds, up to which both count as right.
+/// The tolerated difference between two clocks, in seconds.
 const SKEW: i64 = 300;
 
-/// Whether a time is further in the future than clocks may differ: a clock was or is wrong.
+/// Whether a time is further in the future than the clocks of two machines may differ: a clock was or is wrong.
 pub(crate) fn is_future(time: Time) -> bool {
     time > Time::now().minus_seconds(-SKEW)
 }
@@ -119,9 +119,9 @@ pub(crate) fn warn_of_future(found: &Found, warn: &mut dyn FnMut(&str)) -> bool 
     future
 }
 
-/// Returns what `snap-list --json` prints for a snapshot: one JSON object with its keys in order: those of the label, `path`,
-/// `time`, `stored_size` (the size of the file in bytes), `records` (their number) and `errors` (the number of records that failed
-/// and are missing). Snapshots of the Python tool have no label and no counts.
+/// Returns the line of `snap-list --json` for a snapshot: one JSON object with its keys in order. They are the keys of the label,
+/// `path`, `time`, `stored_size` (the size of the file in bytes), `records` (their number) and `errors` (the number of records
+/// that failed and are missing). Snapshots of the Python tool have no label and no counts.
 ///
 /// # Errors
 /// If the file can't be read, is not gzip, or its end is missing.
@@ -148,8 +148,8 @@ fn is_safety_copy(place: &Place) -> bool {
     label(place).ok().flatten().is_some_and(|l| l.before_restore)
 }
 
-/// Returns the snapshot from which md5s can be taken over: the latest of the same file root, else the latest that does not name its
-/// root. Damaged snapshots are passed over, with a call of `warn` for each. None if there is no such snapshot, or no snap root yet.
+/// Returns the snapshot whose md5s can be reused: the latest of the same file root, else the latest that does not name its root.
+/// Damaged snapshots are skipped; `warn` is called for each. None if there is no such snapshot, or no snap root yet.
 ///
 /// # Errors
 /// If the snap root can't be listed.

@@ -21,47 +21,47 @@ pub struct Place {
 pub type Input = BufReader<Box<dyn Read + Send>>;
 
 impl Place {
-    /// The object of that key.
+    /// Returns the place of an object.
     pub fn new(store: Arc<dyn Store>, key: Vec<u8>) -> Place {
         Place { store, key }
     }
 
-    /// A file of this machine, or a pipe. If the path is not that of a file, opening fails.
+    /// Returns the place of a file of this machine, or of a pipe. If the path is anything else, opening fails.
     pub fn file(path: &Path) -> Place {
         let path = path.as_os_str().as_bytes();
         let (folder, name) = path.split_at(path.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1));
         Place::new(Location::Folder(PathBuf::from(OsStr::from_bytes(folder))).store(), name.to_vec())
     }
 
-    /// The path, or the URL without secrets, as the tools print it and accept it.
+    /// Returns the path, or the URL without secrets, as the tools print it and accept it.
     pub fn as_given(&self) -> OsString {
         OsString::from_vec(self.store.name_of(&self.key))
     }
 
-    /// The last part of its name.
+    /// Returns the last part of its name.
     pub fn file_name(&self) -> &OsStr {
         OsStr::from_bytes(self.key.rsplit(|b| *b == b'/').next().unwrap_or(&self.key))
     }
 
-    /// Opens it.
+    /// Opens the snapshot.
     ///
     /// # Errors
-    /// If it is not there or can't be read.
+    /// If it does not exist or can't be read.
     pub fn open(&self) -> Result<Input> {
         self.open_at(0, None)
     }
 
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     ///
     /// # Errors
-    /// If it is not there.
+    /// If it does not exist.
     pub fn size(&self) -> Result<u64> {
         let what = || format!("snapshot {self}");
         let object = self.store.stat(&self.key).or_failed(what)?;
         object.map(|o| o.size).ok_or(io::Error::from(io::ErrorKind::NotFound)).or_failed(what)
     }
 
-    /// At most `len` of its bytes, from an offset on.
+    /// Returns at most `len` of its bytes, starting at an offset.
     ///
     /// # Errors
     /// If it can't be read.
@@ -71,10 +71,10 @@ impl Place {
         Ok(part)
     }
 
-    /// Opens `len` bytes from an offset on. The file must have that many: not every storage returns a part of them.
+    /// Opens `len` bytes, starting at an offset. The file must have that many, because not every storage returns fewer.
     ///
     /// # Errors
-    /// If it is not there or can't be read.
+    /// If it does not exist or can't be read.
     pub fn open_part(&self, from: u64, len: u64) -> Result<Input> {
         self.open_at(from, Some(len))
     }
@@ -84,7 +84,7 @@ impl Place {
         Ok(BufReader::with_capacity(64 << 10, reader))
     }
 
-    /// Deletes it permanently. It is no error if it is gone already.
+    /// Deletes the snapshot permanently. It is no error if it does not exist any more.
     ///
     /// # Errors
     /// If it can't be deleted.

@@ -17,11 +17,11 @@ use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStringExt;
 use tempfile::SpooledTempFile;
 
-/// The bytes of text in a gzip member: enough to compress well, few enough to hold several in memory.
+/// The size of the text in a gzip member, in bytes: large enough to compress well, small enough to hold several in memory.
 const MEMBER: usize = 1 << 20;
 /// The number of members that are compressed at once.
 const GROUP: usize = 4;
-/// The bytes of a snapshot that are held in memory until it is whole; more go to a file without a name in TMPDIR.
+/// The size in bytes up to which a snapshot is held in memory until it is whole. A larger one goes to an unnamed file in TMPDIR.
 const KEPT: usize = 4 << 20;
 /// The level of compression. A snapshot is text, and is read far more often than written.
 const LEVEL: i32 = 6;
@@ -72,7 +72,8 @@ impl Publisher {
         })
     }
 
-    /// Sets the bytes of text in a gzip member, 1 MiB by default. More compress better; in fewer, a record is found faster.
+    /// Sets the size of the text in a gzip member, in bytes; it is 1 MiB by default. Larger members compress better. In smaller
+    /// ones, a record is found faster.
     #[must_use]
     #[cfg(any(test, feature = "internals"))]
     pub fn with_members_of(self, bytes: usize) -> Publisher {

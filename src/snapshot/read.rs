@@ -1,4 +1,4 @@
-//! Reading snapshots, ours and those of the Python tool.
+//! Reading snapshots, our own and the Python tool's.
 
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
@@ -43,7 +43,7 @@ pub(super) fn begin(path: &str, input: Input) -> Result<(GzipReader<Input>, Opti
     Ok((gzip, label))
 }
 
-/// Returns the label of a snapshot; None if it has none, as those of the Python tool.
+/// Returns the label of a snapshot; None if it has none, as snapshots of the Python tool.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip.
@@ -70,7 +70,7 @@ pub(super) fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
     last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 
-/// Returns the totals of a snapshot of which this many records were read. They have to be as many as the totals say.
+/// Returns the totals of a snapshot. Their number of records has to be the number of records that were read.
 fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> {
     let totals = totals(path, last)?;
     if totals.records != records {
@@ -82,7 +82,7 @@ fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> 
 /// Returns the totals in the last member of one of our snapshots, without reading the others.
 ///
 /// # Errors
-/// If it is not there or the file can't be read.
+/// If that member is missing, or the file can't be read.
 pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
     totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
 }
@@ -112,8 +112,8 @@ fn last_length(tail: &[u8]) -> Option<u64> {
     ([a, b] == codec::LAST && len as usize <= 12 + codec::FIELDS_LIMIT + codec::BEHIND_LAST).then_some(len.into())
 }
 
-/// Returns the last member of a snapshot of the first form, which does not say its length: the last bytes that are a header of that
-/// length. The number is the distance of its start from the end of the file.
+/// Returns the last member of a snapshot of the first form, which does not say its length: the last bytes that are a header of
+/// that length. The number is the distance of its start from the end of the file.
 fn last_of_first_form(tail: &[u8]) -> Option<(usize, Header)> {
     let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
     let mut headers = starts.filter_map(|at| Some((tail.len() - at, codec::read_header(&mut &tail[at..]).ok()??)));
@@ -129,8 +129,8 @@ pub(super) fn part(place: &Place, part: std::ops::Range<u64>) -> Result<Records>
     Ok(Box::new(records.map(move |record| record.map(with_bytes).map_err(|e| explained(&shown, e)))))
 }
 
-/// Returns the records of a snapshot in order, with an end record. Those of the Python tool get `name_bytes` if their names need
-/// it, and are sorted if they are not.
+/// Returns the records of a snapshot in order, with an end record. Records of the Python tool get `name_bytes` if their names
+/// need it, and are sorted if they are not in order.
 ///
 /// # Errors
 /// If the file can't be read or is not gzip. Damage further on, or a name twice, is an error among the records.
@@ -144,8 +144,8 @@ pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
     }
 }
 
-/// Returns the records of a file in order, and their types if the file is known to cover only some types. The file is a snapshot or
-/// a stream, plain or compressed. A plain stream without an end record gets none.
+/// Returns the records of a file in order, and their types if the file is known to cover only some types. The file is a snapshot
+/// or a stream, plain or compressed. A plain stream without an end record gets none.
 ///
 /// # Errors
 /// If the file can't be read or is neither. Damage further on, or a name twice, is an error among the records.
@@ -179,8 +179,8 @@ fn open(place: &Place) -> Result<Opened> {
     Ok(Opened::Gzip(Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false })))
 }
 
-/// Returns the records of a gzip file, and their types. A file without our label is sorted, and is a snapshot of the Python tool if
-/// it has no end record.
+/// Returns the records of a gzip file, and their types. A file without our label is sorted, and is a snapshot of the Python tool
+/// if it has no end record.
 fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
     if let Some(label) = &reading.label {
         let types = label.types.clone();
@@ -247,15 +247,15 @@ impl Reading {
             types: label.types.clone(),
             root: label.root.clone(),
             root_folder: label.root_folder.clone(),
-            // A tool that deletes has to know that the snapshot may say more than this version understands.
+            // A tool that deletes has to know that the snapshot may contain more than this version understands.
             v: label.is_later().then(|| label.v.into()),
             ..End::default()
         };
         Ok(end.listing(self.listing).record())
     }
 
-    /// Whether a record of this kind can be here. A compressed stream, which is none of our snapshots, can also have error records
-    /// and an end record.
+    /// Whether a record of this kind is valid here. A compressed stream, which is not one of our snapshots, can also have error
+    /// records and an end record.
     fn may_be(&self, record: &Record) -> bool {
         record.is_entry() || (self.label.is_none() && matches!(record.kind(), Kind::Error | Kind::End))
     }

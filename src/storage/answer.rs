@@ -1,11 +1,11 @@
-//! Descriptions of unexpected answers. A good status alone is not enough: a login page and the console of a service answer
-//! everything with 200.
+//! Descriptions of unexpected answers. A good status alone is not enough: a login page or the console of a service answers
+//! every request with 200.
 
 use super::xml;
 use crate::display::printable;
 use reqwest::StatusCode;
 
-/// The maximum number of characters that are shown of a message of a service.
+/// The maximum number of characters that are shown of a service's message.
 const MOST: usize = 200;
 
 /// The description that [`kind`] returns for an HTML page.

@@ -22,7 +22,7 @@ const LOGIN: [&str; 7] = [
     "RequestTimeTooSkewed",
     "TokenRefreshRequired",
 ];
-/// Codes for a content that was changed on its way.
+/// Codes for a content that was changed on its way to the service.
 const DIGEST: [&str; 3] = ["BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"];
 /// The maximum length of a name in bytes.
 const LONGEST: usize = 1024;
@@ -57,7 +57,7 @@ impl Bucket {
     pub fn object(&self, key: &[u8]) -> io::Result<String> {
         let invalid = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         let key = check_key(key)?;
-        // Some servers take its address for that of the bucket, and would delete the bucket.
+        // Some servers treat its address as the address of the bucket, and would delete the bucket.
         if self.prefix.is_empty() && key == "/" {
             return invalid("a name that is nothing but a /");
         }
@@ -105,7 +105,7 @@ impl Bucket {
         self.failed(self.of_bucket(failed))
     }
 
-    /// Like [`Bucket::failed_whole`], but without the URL, which listings add themselves.
+    /// Does what [`Bucket::failed_whole`] does, but without the URL, which listings add themselves.
     pub fn of_bucket(&self, failed: Failed) -> io::Error {
         match (failed.status, &*failed.code) {
             (404, "" | "404") => missing(&self.name),

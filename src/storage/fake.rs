@@ -10,12 +10,12 @@ use std::time::Duration;
 pub struct Service {
     /// Its address and port.
     pub host: String,
-    /// With the connections that are to stay open.
+    /// The thread that serves. It returns the connections that have to stay open, and the requests.
     asked: JoinHandle<(Vec<TcpStream>, Vec<String>)>,
 }
 
 impl Service {
-    /// Begins to serve. Empty answers are connections that break; `silence` is one that stays open without an answer.
+    /// Starts the service. An empty answer is a connection that breaks; `silence` is one that stays open without an answer.
     pub fn new(answers: Vec<String>) -> Service {
         let mut answers = answers.into_iter().peekable();
         match answers.peek() {
@@ -24,7 +24,7 @@ impl Service {
         }
     }
 
-    /// Begins to serve, with answers that depend on the request. `answer` also returns whether its answer is the last.
+    /// Starts the service. Its answers depend on the requests. `answer` also returns whether its answer is the last one.
     pub fn when(mut answer: impl FnMut(&str) -> (String, bool) + Send + 'static) -> Service {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -83,23 +83,23 @@ fn request(stream: &mut TcpStream) -> String {
     }
 }
 
-/// An answer with these lines as headers.
+/// Returns an answer with these lines as headers.
 pub fn answer(status: &str, headers: &[&str], body: &str) -> String {
     cut(status, headers, body, body.len())
 }
 
-/// An answer that promises `len` bytes.
+/// Returns an answer that promises `len` bytes.
 pub fn cut(status: &str, headers: &[&str], body: &str, len: usize) -> String {
     let headers: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {len}\r\nConnection: close\r\n\r\n{body}")
 }
 
-/// The answer of a busy service.
+/// Returns the answer of a busy service.
 pub fn busy() -> String {
     answer("503 Slow Down", &["Retry-After: 0"], "<Error><Code>SlowDown</Code></Error>")
 }
 
-/// The usual number of tries, with short waits.
+/// Returns a policy with the usual number of tries and with short waits.
 pub fn policy() -> Policy {
     Policy { first: Duration::from_millis(1), ..Policy::default() }
 }

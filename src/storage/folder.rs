@@ -1,7 +1,7 @@
 //! A folder of this machine as a storage: its objects are the files below it, whose names can be any bytes.
 //!
-//! A new file has a temporary name in the same folder until it is whole and synced. New files and folders have the rights that the
-//! root gives ([`Access`]). The first put makes a root that is not there.
+//! A new file has a temporary name in the same folder until it is whole and synced. New files and folders get the permissions
+//! that the root determines ([`Access`]). The first put creates a root that does not exist.
 
 use super::intake;
 use super::store::{Body, Gap, Listing, Object, Put, Store, check_path};
@@ -25,7 +25,7 @@ pub struct Folder {
     beyond_links: bool,
 }
 
-/// Returns the storage of a folder, which does not need to exist. Listings pass over symbolic links below it. With `beyond_links`,
+/// Returns the storage of a folder, which does not need to exist. Listings skip symbolic links below it. With `beyond_links`,
 /// they follow them, and a broken link is a [`Gap`]. Keys lead through links in any case.
 pub fn open(path: &Path, beyond_links: bool) -> Arc<dyn Store> {
     Arc::new(Folder { path: path.to_path_buf(), url: path.to_string_lossy().into_owned(), beyond_links })
@@ -162,7 +162,7 @@ impl Store for Folder {
         };
         let synced = self.sync_above(&path);
         if synced.is_err() && how.if_absent {
-            // A caller that is told of a failure must not find the file later.
+            // After a failure, the caller must not find the file.
             let _ = fs::remove_file(&path);
         }
         synced.map(|()| true)
@@ -190,13 +190,13 @@ fn object(key: Vec<u8>, meta: &Metadata) -> Object {
     Object { key, size: meta.len(), modified: Some(modified), ..Object::default() }
 }
 
-/// Returns the key that sorts siblings by whole names: the names of all files in a folder go on with a `/`.
+/// Returns the key that sorts siblings by whole names: the names of all files in a folder continue with a `/`.
 fn sort_key(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
     let slash = entry.file_type().is_dir().then_some(b'/');
     entry.file_name().as_bytes().iter().copied().chain(slash)
 }
 
-/// Files have no etags.
+/// Refuses an etag, because files have none.
 pub(super) fn refuse_etag(etag: Option<&str>) -> io::Result<()> {
     etag.map_or(Ok(()), |_| Err(io::Error::new(ErrorKind::Unsupported, "it has no etags")))
 }

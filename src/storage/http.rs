@@ -74,8 +74,8 @@ fn read_only<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "http:// can only be read"))
 }
 
-/// It never lists and never writes. The md5 of an object comes from the header `Content-MD5`, its time from `Last-Modified`. If a
-/// server sends neither `Content-Length` nor `Transfer-Encoding`, a content that was cut off is not noticed.
+/// The storage never lists and never writes. The md5 of an object comes from the header `Content-MD5`, its time from
+/// `Last-Modified`. If a server sends neither `Content-Length` nor `Transfer-Encoding`, a truncated content is not noticed.
 impl Store for Http {
     fn url(&self) -> &str {
         &self.url
@@ -106,7 +106,7 @@ impl Store for Http {
         let headers = answer.headers();
         let size = match header(headers, "content-length").and_then(|len| len.parse().ok()) {
             Some(size) => size,
-            // The server makes the content while it sends it, so the size is known only at the end.
+            // The server generates the content while it sends it, so the size is known only at the end.
             None => io::copy(&mut self.open(key, 0, None, None)?, &mut io::sink())?,
         };
         let content_type = header(headers, "content-type").map(|t| ("content_type", Value::from(t).to_string()));

@@ -1,4 +1,4 @@
-//! The body of a put while it is read: it is counted, digested, and compared with the size and md5 that the caller gave.
+//! The body of a put. It is counted and digested while it is read, and compared with the size and md5 that the caller gave.
 
 use super::store::{Body, Put};
 use crate::digest::Md5;
@@ -30,10 +30,10 @@ impl<'a> Intake<'a> {
     /// Returns the next bytes: exactly `most`, fewer only at the end, then none.
     ///
     /// # Errors
-    /// Those of the reader.
+    /// Errors of the reader.
     pub fn next(&mut self, most: usize) -> io::Result<Vec<u8>> {
         let piece = match &mut self.from {
-            // In nearly all cases this is everything, and no copy is made.
+            // Nearly always this is the whole body, and no copy is made.
             From::Bytes(bytes) if bytes.len() <= most => std::mem::take(bytes).collect(),
             From::Bytes(bytes) => bytes.by_ref().take(most).collect(),
             From::Stream(reader) => {
@@ -58,7 +58,7 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Returns the md5 and the size of the bytes read, after a comparison with those that the caller gave.
+    /// Returns the md5 and the size of the bytes read, after a comparison with the values that the caller gave.
     ///
     /// # Errors
     /// `InvalidData` if they differ.
@@ -71,10 +71,10 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Writes a body to a file, and compares it with what was said of it.
+/// Writes a body to a file, and compares it with the size and md5 that the caller gave.
 ///
 /// # Errors
-/// Those of the reader and of the file; `InvalidData` if the body has another size or md5.
+/// Errors of the reader and of the file; `InvalidData` if the body has another size or md5.
 pub fn copy(body: Body<'_>, how: &Put, out: &mut impl Write) -> io::Result<()> {
     match body {
         Body::Bytes(bytes) if how.md5.is_none() && how.size.is_none_or(|size| size == bytes.len() as u64) => {
@@ -93,7 +93,7 @@ pub fn copy(body: Body<'_>, how: &Put, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Returns the error for a content that differs from what it should be.
+/// Returns the error for a content that is not the expected one.
 pub fn altered(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }

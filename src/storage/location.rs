@@ -23,8 +23,8 @@ pub enum Location {
 
 impl Location {
     /// Reads a path, also as `file:PATH`, `file://PATH`, `local:PATH` or `local://PATH`, or the URL of another storage. `~` and
-    /// `~/` at the start of a path mean the folder HOME. A text that begins like a URL, but is none, is refused; a folder of such a
-    /// name can be written `./NAME`. `option` names the root in messages.
+    /// `~/` at the start of a path mean the folder HOME. A text that starts like a URL, but is not one, is refused; a folder of
+    /// such a name can be written `./NAME`. `option` names the root in messages.
     ///
     /// # Errors
     /// If the text is empty, or a URL that no storage accepts; if the storage does not accept the options.
@@ -55,12 +55,12 @@ impl Location {
         }
     }
 
-    /// The storage of the root. Listings of a folder pass over the symbolic links in it.
+    /// Returns the storage of the root. Listings of a folder skip the symbolic links in it.
     pub fn store(&self) -> Arc<dyn Store> {
         self.store_with(false)
     }
 
-    /// The storage of the root. Listings of a folder follow symbolic links, for callers that must not overlook anything.
+    /// Returns the storage of the root. Listings of a folder follow symbolic links, for callers that must not overlook anything.
     pub fn store_beyond_links(&self) -> Arc<dyn Store> {
         self.store_with(true)
     }
@@ -72,10 +72,11 @@ impl Location {
         }
     }
 
-    /// Its storage, for many objects: what is put may be permanent only after [`Store::settle`]. A folder has to exist.
+    /// Returns the storage of the root for many objects, which may be permanent only after [`Store::settle`]. A folder has to
+    /// exist.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn staging_store(&self) -> io::Result<Arc<dyn Store>> {
         match self {
             Location::Folder(path) => Ok(Arc::new(StagingFolder::open(path)?)),
@@ -83,18 +84,18 @@ impl Location {
         }
     }
 
-    /// Makes the root if it is a folder that does not exist. Other storages make their root with the first put.
+    /// Creates the root if it is a folder that does not exist. Other storages create their root with the first put.
     ///
     /// # Errors
-    /// If the folder can't be made.
+    /// If the folder can't be created.
     pub fn make(&self) -> io::Result<()> {
         self.folder().map_or(Ok(()), |path| Access::make_root(path).map(drop))
     }
 
-    /// Whether the root exists. In a storage without folders, every root exists whose bucket or container does.
+    /// Whether the root exists. In a storage without folders, every root exists if its bucket or container does.
     ///
     /// # Errors
-    /// If the storage can't be asked, or the root is a file.
+    /// If the storage does not answer, or the root is a file.
     pub fn is_there(&self) -> io::Result<bool> {
         match self.store().list_in(b"", |_| false).next() {
             Some(Err(e)) if e.kind() == ErrorKind::NotFound => Ok(false),
@@ -103,7 +104,7 @@ impl Location {
         }
     }
 
-    /// The path of the folder; None if the root is in another storage.
+    /// Returns the path of the folder; None if the root is in another storage.
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Location::Folder(path) => Some(path),
@@ -122,7 +123,7 @@ impl Location {
         }
     }
 
-    /// The number of files to work on at once that suits the storage; None if that depends on the machine.
+    /// Returns the number of files to work on at once that suits the storage; None if that depends on the machine.
     pub fn jobs(&self) -> Option<usize> {
         let Location::Remote(store) = self else { return None };
         Some(store.jobs())
@@ -133,7 +134,7 @@ impl Location {
         matches!(self, Location::Remote(store) if store.url().starts_with("memory://"))
     }
 
-    /// The absolute path, which does not need to exist, or the URL, as snapshots record it.
+    /// Returns the absolute path, which does not need to exist, or the URL, as snapshots record it.
     pub fn absolute(&self) -> PathBuf {
         match self {
             Location::Folder(path) => {
@@ -143,7 +144,7 @@ impl Location {
         }
     }
 
-    /// [`Location::absolute`] as text: the identity of a root in end records and labels.
+    /// Returns [`Location::absolute`] as text: the identity of a root in end records and labels.
     pub fn identity(&self) -> String {
         self.absolute().to_string_lossy().into_owned()
     }
@@ -156,7 +157,8 @@ impl Location {
         self.identity() == root || self.folder().is_some_and(is_same)
     }
 
-    /// Returns the name of another root below this one, empty if they are the same; None if it is elsewhere. Neither needs to exist.
+    /// Returns the name of another root below this one, empty if they are the same; None if it is elsewhere. Neither needs to
+    /// exist.
     pub fn name_of(&self, other: &Location) -> Option<Vec<u8>> {
         match (self, other) {
             (Location::Folder(root), Location::Folder(other)) => {
@@ -172,7 +174,7 @@ impl Location {
         }
     }
 
-    /// The path as the user gave it, or the URL without secrets.
+    /// Returns the path as the user gave it, or the URL without secrets.
     pub fn as_given(&self) -> &OsStr {
         match self {
             Location::Folder(path) => path.as_os_str(),
@@ -203,8 +205,8 @@ pub fn resolved(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Returns the path on this machine that a root or a snapshot means: `file:`, `file://`, `local:` and `local://` at the start are
-/// removed, `~` and `~/` mean HOME. None if the text begins like the URL of another storage: with `://` before any other `/`.
+/// Returns the path on this machine that a root or a snapshot names: `file:`, `file://`, `local:` and `local://` at the start are
+/// removed, `~` and `~/` mean HOME. None if the text starts like the URL of another storage: with `://` before any other `/`.
 ///
 /// # Errors
 /// If the path is below `~` and HOME is not set, or below the home folder of another user, which is not looked up.

@@ -1,4 +1,4 @@
-//! `memory://NAME`: a map in this process, for tests and for programs that need no more. It is gone when the process ends.
+//! `memory://NAME`: a map in this process, for tests and for programs that need no permanent storage.
 
 use super::intake::Intake;
 use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
@@ -11,7 +11,7 @@ use std::io::{self, Cursor, Read};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// How many objects a listing reads at once.
+/// The number of objects that a listing reads at once.
 const PAGE: usize = 1000;
 
 #[derive(Clone)]
@@ -24,7 +24,7 @@ struct Held {
 }
 
 type Map = BTreeMap<Vec<u8>, Held>;
-/// The objects, and how many were put so far.
+/// The objects, and the number of puts so far.
 type Shared = Arc<Mutex<(Map, u64)>>;
 
 /// Objects in memory.
@@ -34,8 +34,8 @@ pub struct Memory {
     prefix: Vec<u8>,
 }
 
-/// Returns the store of that name. There is one of each name in a process. The part of the name after its first `/` is a prefix of
-/// all keys.
+/// Returns the store of that name; a process has one for each name. The part of the name after its first `/` is a prefix of all
+/// keys.
 pub fn open(name: &str) -> Arc<dyn Store> {
     static ALL: OnceLock<Mutex<HashMap<String, Shared>>> = OnceLock::new();
     let name = name.trim_end_matches('/');

@@ -1,6 +1,6 @@
 //! The storages of roots, which are paths and URLs. The scheme of a URL chooses the storage.
 
-// A build with only some storages does not need all that they share.
+// A build with only some storages does not need all the code that they share.
 #![cfg_attr(not(feature = "network"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "web")]
@@ -61,7 +61,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
-/// The number of requests that this process has sent to storages, including those that it sent again.
+/// Returns the number of requests that this process has sent to storages, including those that it sent again.
 pub fn requests() -> u64 {
     REQUESTS.load(Ordering::Relaxed)
 }
@@ -124,7 +124,7 @@ fn storage(scheme: &str) -> Option<&'static Storage> {
 /// Opens the root of the URL `scheme://rest`. It sends no request yet.
 ///
 /// # Errors
-/// If no storage has that scheme, the URL lacks something, or the storage does not accept the options.
+/// If no storage has that scheme, the URL is incomplete, or the storage does not accept the options.
 fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     match storage(scheme) {
         Some(Storage { open: Some(open), .. }) => open(scheme, rest, options),

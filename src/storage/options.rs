@@ -8,7 +8,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Keys without effect here that are common in options for the Python tool.
+/// Common keys in options for the Python tool that have no effect here.
 const HARMLESS: [&str; 9] = [
     "asynchronous",
     "auto_mkdir",
@@ -28,7 +28,7 @@ pub struct Options {
     from: String,
 }
 
-/// The values stay hidden.
+/// Hides the values.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.map.keys()).finish()
@@ -77,7 +77,7 @@ impl Options {
         Err(Error::advise(reason + &near.unwrap_or_default(), help))
     }
 
-    /// The text of a key; None if it is absent, null or empty.
+    /// Returns the text of a key; None if it is absent, null or empty.
     ///
     /// # Errors
     /// If the value is of another type.
@@ -86,7 +86,7 @@ impl Options {
         Ok(text.filter(|text| !text.is_empty()).map(str::to_string))
     }
 
-    /// The truth value of a key; None if it is absent or null.
+    /// Returns the truth value of a key; None if it is absent or null.
     ///
     /// # Errors
     /// If the value is of another type.
@@ -94,7 +94,7 @@ impl Options {
         self.get(key, Value::as_bool, "true or false")
     }
 
-    /// The whole, not negative number of a key; None if it is absent or null.
+    /// Returns the whole, non-negative number of a key; None if it is absent or null.
     ///
     /// # Errors
     /// If the value is of another type.
@@ -106,12 +106,12 @@ impl Options {
         self.value(key).map(|value| typed(value).ok_or_else(|| self.wrong(key, expected))).transpose()
     }
 
-    /// The JSON value of a key; None if it is absent or null.
+    /// Returns the JSON value of a key; None if it is absent or null.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|v| !v.is_null())
     }
 
-    /// Returns an error about the value of a key; the value is not shown.
+    /// Returns an error about the value of a key, without the value.
     pub fn wrong(&self, key: &str, expected: &str) -> Error {
         Error::refused(format!("{}: {key}: expected {expected}", self.from))
     }

@@ -24,7 +24,7 @@ impl Place {
         let (server, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (login, host) = server.rsplit_once('@').map_or((None, server), |(login, host)| (Some(login), host));
         let is_odd = |c: char| !c.is_alphanumeric() && !matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-        // ssh could take a host that begins with `-` for an option.
+        // ssh could treat a host that starts with `-` as an option.
         if host.is_empty() || host.starts_with([':', '-']) || host.contains(is_odd) {
             return Err(Error::refused(format!("{scheme}://: the URL needs a host, as in {scheme}://HOST/PATH")));
         }

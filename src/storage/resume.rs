@@ -1,9 +1,9 @@
-//! A reader that survives a broken connection: it asks for the rest of the content over a new one.
+//! A reader that survives a broken connection: it requests the rest of the content over a new one.
 
 use super::retry::{Policy, Tries};
 use std::io::{self, ErrorKind, Read};
 
-/// A reader that opens its content again where reading failed.
+/// A reader that opens its content again at the byte where reading failed.
 pub struct Resumed<F> {
     open: F,
     reader: Option<Box<dyn Read + Send>>,
@@ -16,7 +16,7 @@ pub struct Resumed<F> {
 }
 
 /// After this many bytes over one connection, the tries are counted from zero again. With a smaller number, a reader whose
-/// connections all break after a few bytes would go on for hours.
+/// connections all break after a few bytes would continue for hours.
 const ENOUGH: u64 = 256 << 10;
 
 /// Reads a content through `reader`, which starts at byte `at` of the content. If the reader fails, or ends before byte `end`
@@ -25,7 +25,7 @@ const ENOUGH: u64 = 256 << 10;
 ///
 /// An error of `open` is final, because `open` tries again by itself. An error of a reader is final if another try can't change
 /// it: `NotFound`, `PermissionDenied`, `InvalidData`, `InvalidInput`, `Unsupported`. After any other error, the content is opened
-/// again, as often as `policy` allows while less than 256 KiB arrive in between; then the error is returned.
+/// again. While less than 256 KiB arrive in between, this is done as often as `policy` allows; then the error is returned.
 pub fn resumed<F>(reader: Box<dyn Read + Send>, at: u64, end: Option<u64>, policy: Policy, open: F) -> Resumed<F>
 where
     F: FnMut(u64) -> io::Result<Box<dyn Read + Send>>,
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// Gives so many bytes, then fails or ends.
+    /// A reader that returns these bytes, then fails or ends.
     struct Breaks(Vec<u8>, Option<ErrorKind>);
 
     impl Read for Breaks {
@@ -100,7 +100,8 @@ mod tests {
         Policy { first: Duration::ZERO, ..Policy::default() }
     }
 
-    /// Reads `content` over connections that last for `each` bytes and then go as `how` says.
+    /// Reads `content` over connections that last for `each` bytes and then end or fail, as `how` says. Also returns how often
+    /// the content was opened again.
     fn read(content: &'static [u8], each: usize, how: Option<ErrorKind>) -> (io::Result<Vec<u8>>, u32) {
         let mut opened = 0;
         let piece = move |at: u64| {

@@ -1,18 +1,18 @@
-//! Which failed requests are sent again, and after what wait. All storages over a network share it.
+//! The rules for sending failed requests again: which ones, and after what wait. All storages over a network share them.
 
 use crate::time::Time;
 use chrono::DateTime;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// How often, and for how long, one call is tried again.
+/// The limits for the tries of one call.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The number of tries, including the first.
     pub tries: u32,
     /// The longest wait before the second try. It doubles with each further try.
     pub first: Duration,
-    /// The longest wait, however many tries there were.
+    /// The longest wait, no matter how many tries there were.
     pub longest: Duration,
     /// The longest wait that a service can ask for.
     pub longest_asked: Duration,
@@ -53,8 +53,8 @@ impl Policy {
 }
 
 impl Tries {
-    /// Returns how long to wait before another try; None if there are no more. `asked` is the wait that the service asked for with
-    /// `Retry-After`.
+    /// Returns how long to wait before another try; None if there are no more. `asked` is the wait that the service asked for
+    /// with `Retry-After`.
     pub fn again(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let policy = &self.policy;
         if self.made >= policy.tries {
@@ -68,7 +68,7 @@ impl Tries {
         (self.began.elapsed() + wait < policy.in_all).then_some(wait)
     }
 
-    /// The number of tries so far.
+    /// Returns the number of tries so far.
     pub fn made(&self) -> u32 {
         self.made
     }

@@ -15,7 +15,7 @@ pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
     let runtime = match RUNTIME.get() {
         Some(runtime) => runtime,
         None => {
-            // The runtime panics if it can't start its threads. So as many are started and ended first.
+            // The runtime panics if it can't start its threads. So the same number of threads is started and ended first.
             let (done, is_done) = crossbeam_channel::bounded::<()>(0);
             let wait = |_| {
                 let is_done = is_done.clone();

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A folder for many objects.
 pub struct StagingFolder {
     path: PathBuf,
-    /// The same folder for all that is not staged: listings and deletions.
+    /// The same folder, for everything except staged objects: listings and deletions.
     plain: Arc<dyn Store>,
     fd: OwnedFd,
     access: Access,
@@ -137,7 +137,7 @@ impl Store for StagingFolder {
         }
     }
 
-    /// Never waits for the writer of a pipe.
+    /// Opens an object. Never waits for the writer of a pipe.
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
         check_path(key)?;
         folder::refuse_etag(etag)?;
@@ -153,7 +153,8 @@ impl Store for StagingFolder {
         })
     }
 
-    /// The object has its name only after [`Store::settle`], which also finds out whether another one was there before.
+    /// Stages an object. It gets its name only in [`Store::settle`], which also finds out whether another object was there
+    /// before.
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
         let mut draft = self.draft()?;
         intake::copy(body, how, &mut draft.file)?;
@@ -177,8 +178,8 @@ impl Store for StagingFolder {
         Ok(true)
     }
 
-    /// Syncs, renames, and syncs the folders, in this order: so after a power cut an object that has its name is whole, and one
-    /// that a record refers to has its name. If one key was put several times with `if_absent`, the first object stays.
+    /// Syncs, renames, and syncs the folders, in this order. So after a power cut, an object with its name is whole, and an
+    /// object that a record refers to has its name. If one key was put several times with `if_absent`, the first object stays.
     fn settle(&self, taken: &mut Taken<'_>) -> io::Result<()> {
         let staged = {
             let mut state = self.lock();

@@ -19,7 +19,7 @@ pub struct Object {
     pub key: Vec<u8>,
     /// The size of the content in bytes.
     pub size: u64,
-    /// The time of the last write, as exactly as the storage has it.
+    /// The time of the last write, with the precision of the storage.
     pub modified: Option<Time>,
     /// The service's token for this version of the object, with its quotes. Another content has another etag.
     pub etag: Option<String>,
@@ -64,7 +64,7 @@ pub struct Put {
     pub attributes: Attributes,
 }
 
-/// A file for a large object that is not put yet. It is deleted if it is not.
+/// A file for a large object that is not put yet. It is deleted if it is never put.
 pub struct Draft {
     /// The file, for reading and writing.
     pub file: File,
@@ -78,14 +78,14 @@ impl Drop for Draft {
     }
 }
 
-/// Decides about a key at which another writer put an object first: true replaces that object, false keeps it.
+/// Decides about a key at which another writer has put an object first: true replaces that object, false keeps it.
 pub type Taken<'a> = dyn FnMut(&[u8]) -> io::Result<bool> + 'a;
 
-/// The objects of a listing. An error ends the listing, which is not complete then. An error that is a [`Gap`] is about one name
-/// only, and the listing goes on. A caller that does not know gaps can stop at any error.
+/// The objects of a listing. An error ends the listing, which is then not complete. An error that is a [`Gap`] is about one name
+/// only, and the listing continues. A caller that does not support gaps can stop at any error.
 pub type Listing<'a> = Box<dyn Iterator<Item = io::Result<Object>> + Send + 'a>;
 
-/// A name in a listing of which the storage does not say enough: a folder that can't be opened, an entry without a size.
+/// A name in a listing about which the storage does not say enough: a folder that can't be opened, an entry without a size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The name below the root. It can be one that no record of a file can have.
@@ -145,15 +145,15 @@ impl From<LoginRefused> for io::Error {
 /// A root in a storage. Implementations refuse keys with a part `.` or `..` ([`check_key`]).
 ///
 /// All calls block, and can be made from any number of threads at once. They try again after failures that may pass (broken
-/// connections, statuses 408, 429 and 5xx). Between tries they wait as long as `Retry-After` says, else longer each time, with
+/// connections, statuses 408, 429 and 5xx). Between tries they wait for the time in `Retry-After`, else longer each time, with
 /// jitter. The number of tries and the time are limited, so that each call ends. Errors are one line without secrets. Their
 /// [`io::ErrorKind`] is `NotFound`, `PermissionDenied` or `Unsupported` in these cases, and `InvalidData` if the content that
 /// arrived differs from the one that was sent.
 pub trait Store: Send + Sync {
-    /// The root for display: a URL without secrets and without a `/` at its end.
+    /// Returns the root for display: a URL without secrets and without a `/` at its end.
     fn url(&self) -> &str;
 
-    /// The name of an object for display, which the tools accept as well: the root, a `/` and the key.
+    /// Returns the name of an object for display, which the tools accept as well: the root, a `/` and the key.
     fn name_of(&self, key: &[u8]) -> Vec<u8> {
         [self.url().as_bytes(), b"/", key].concat()
     }
@@ -173,7 +173,7 @@ pub trait Store: Send + Sync {
     /// storage without folders lists everything.
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a>;
 
-    /// Whether the first put makes a root that is not there. Until then the root is empty.
+    /// Whether the first put creates a root that does not exist. Until then the root is empty.
     fn makes_roots(&self) -> bool {
         false
     }
@@ -183,16 +183,16 @@ pub trait Store: Send + Sync {
         true
     }
 
-    /// Returns what the storage says of an object; None if there is none under that key.
+    /// Returns the storage's description of an object; None if there is no object under that key.
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
 
-    /// Returns a reader of the content from byte `from` on, with at most `len` bytes; it is empty if `from` is at or after the end.
-    /// With `etag`, this is an error unless the object still has that etag. If the content is cut off, the reader fails; it never
-    /// ends early.
+    /// Returns a reader of the content from byte `from` on, with at most `len` bytes; it is empty if `from` is at or after the
+    /// end. With `etag`, this is an error unless the object still has that etag. If the content is truncated, the reader fails;
+    /// it never ends early.
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Puts an object, whole or not at all. Returns false if there was one already and `how` asks for `if_absent`. It returns true
-    /// only after it has seen the object under its key, or the service has confirmed the digest.
+    /// Puts an object, whole or not at all. Returns false if there was one already and `how` asks for `if_absent`. It returns
+    /// true only after it has seen the object under its key, or the service has confirmed the digest.
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
 
     /// Creates a file for a large object, where [`Store::put_draft`] needs it: as a rule in TMPDIR.
@@ -203,14 +203,14 @@ pub trait Store: Send + Sync {
         }
     }
 
-    /// Puts a draft, from its first byte on. See [`Store::put`].
+    /// Puts a draft, starting at its first byte. See [`Store::put`].
     fn put_draft(&self, key: &[u8], mut draft: Draft, how: &Put) -> io::Result<bool> {
         draft.file.rewind()?;
         self.put(key, Body::Stream(&mut draft.file), how)
     }
 
-    /// Returns when everything that was put so far is permanent. Where objects get their names only here, `taken` decides about
-    /// each one that another writer was first with.
+    /// Returns when everything that was put so far is permanent. If objects get their names only here, `taken` is called for each
+    /// key at which another writer was first.
     fn settle(&self, taken: &mut Taken<'_>) -> io::Result<()> {
         let _ = taken;
         Ok(())
@@ -219,11 +219,11 @@ pub trait Store: Send + Sync {
     /// Whether exactly one of several simultaneous puts of one key with `if_absent` returns true.
     fn puts_if_absent(&self) -> bool;
 
-    /// Deletes objects, in as few requests as the service allows. Returns one result for each key, in order. An object that is gone
-    /// already is no error. One that is still there although the service claims to have deleted it is an error.
+    /// Deletes objects, in as few requests as the service allows. Returns one result for each key, in order. An object that is
+    /// gone already is no error. One that is still there although the service claims to have deleted it is an error.
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>>;
 
-    /// The number of calls to make at once if the user gives none.
+    /// Returns the number of calls to make at once if the user gives none.
     fn jobs(&self) -> usize {
         16
     }

@@ -33,7 +33,7 @@ impl TempFile {
     /// Creates the file, for reading and writing.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn create(&self, access: Access) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = fs::openat(&self.folder, &self.name, flags, Mode::from_raw_mode(access.file_mode()))?;
@@ -48,13 +48,13 @@ impl TempFile {
 }
 
 impl Temps {
-    /// The next file of this thread below a root. Creates its folder, but not the file.
+    /// Returns the next file of this thread below a root. Creates the file's folder, but not the file.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     pub fn next(&mut self, root: &Path, access: Access) -> io::Result<TempFile> {
         self.made += 1;
-        // Never a name that looks like an md5: the Python tool takes the start of any file's name for one.
+        // The name must not look like an md5: the Python tool treats the start of any file name as one.
         let name = format!("{}.gz", self.made);
         if let Some(folder) = self.folders.get(&thread::current().id()) {
             return Ok(TempFile { folder: folder.clone(), name });
@@ -70,7 +70,7 @@ impl Temps {
         Ok(TempFile { folder, name })
     }
 
-    /// From now on, files are created in other folders, so that no thread waits while those that exist are moved.
+    /// Creates all further files in other folders, so that no thread waits while the existing files are moved.
     pub fn turn_over(&mut self) {
         self.folders.clear();
     }
@@ -81,7 +81,7 @@ fn make(root: &Path, access: Access) -> io::Result<TempDir> {
     access.make_folders(root, Path::new("temp"))?;
     let made = tempfile::Builder::new().prefix(&format!("snap-{}-", std::process::id())).tempdir_in(root.join("temp"))?;
     crate::cleanup::register(made.path());
-    // Another user of the heap has to be able to delete what a killed writer left.
+    // Another user of the heap must be able to delete the leftovers of a killed writer.
     let mode = access.folder_mode() | (made.path().metadata()?.permissions().mode() & 0o2000);
     std::fs::set_permissions(made.path(), Permissions::from_mode(mode))?;
     Ok(made)

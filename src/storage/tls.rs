@@ -10,7 +10,7 @@ use std::path::Path;
 /// Adds the certificates that these variables name: a file of certificates in PEM, or a folder of such files.
 ///
 /// # Errors
-/// If a variable is set, and there are no certificates.
+/// If a variable is set, and it names no certificates.
 pub(super) fn trusting(mut builder: ClientBuilder, variables: &[&str]) -> io::Result<ClientBuilder> {
     for name in variables {
         let Some(path) = variable(name) else { continue };

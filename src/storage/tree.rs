@@ -58,17 +58,17 @@ pub enum What {
 }
 
 impl Child {
-    /// The key that sorts siblings by whole names: the names of all objects in a folder go on with a `/`.
+    /// Returns the key that sorts siblings by whole names: the names of all objects in a folder continue with a `/`.
     fn sort_key(&self) -> Vec<u8> {
         [&self.name[..], if matches!(self.what, What::Folder) { b"/" } else { b"" }].concat()
     }
 }
 
-/// The answer of a storage that was asked for a folder.
+/// The answer of a storage to a request for a folder.
 pub enum Folder {
     /// The entries of the folder, in any order.
     Children(Vec<Child>),
-    /// There is nothing of that name.
+    /// Nothing exists under that name.
     Missing,
     /// There is a file of that name.
     File,
@@ -81,10 +81,10 @@ pub fn failed(url: &str, kind: io::ErrorKind, reason: &str) -> io::Error {
     io::Error::new(kind, format!("{}: {}", printable(url.as_bytes()), printable(reason.as_bytes())))
 }
 
-/// Lists all objects below a prefix, in the order of the bytes of their keys. `open` lists one folder (given by its path below the
-/// root, without a `/` at its end; empty for the root); an error of `open` ends the listing. Only the folders for which `enters`
-/// returns true are opened, each when its turn comes. The entries of one folder on each level are held in memory. A folder that is
-/// refused, and an entry of unknown kind, is a [`Gap`].
+/// Lists all objects below a prefix, in the order of the bytes of their keys. `open` lists one folder (given by its path below
+/// the root, without a `/` at its end; empty for the root); an error of `open` ends the listing. Only the folders for which
+/// `enters` returns true are opened, each when its turn comes. The entries of one folder on each level are held in memory. A
+/// folder that is refused, and an entry of unknown kind, is a [`Gap`].
 pub fn list<'a, F>(prefix: &[u8], enters: fn(&[u8]) -> bool, open: F, url: &'a str) -> Listing<'a>
 where
     F: Fn(&str) -> io::Result<Folder> + Send + 'a,
@@ -111,7 +111,7 @@ struct Walk<'a, F> {
     enters: fn(&[u8]) -> bool,
     open: F,
     url: &'a str,
-    /// Per level, the folder's key and the entries still to come, the next one at the end.
+    /// For each level, the key of the folder and its remaining entries, the next one at the end.
     levels: Vec<(Vec<u8>, Vec<Child>)>,
 }
 
@@ -126,7 +126,7 @@ impl<F: Fn(&str) -> io::Result<Folder>> Walk<'_, F> {
             Folder::File if start.is_empty() => {
                 return Err(failed(self.url, io::ErrorKind::NotADirectory, "it is a file, not a folder"));
             }
-            // There is nothing below it. But if the root is not there either, that is an error.
+            // Nothing exists below it. But if the root does not exist either, that is an error.
             Folder::Missing | Folder::File => {
                 self.begin(String::new())?;
                 self.levels.clear();
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// A folder of a tree that is told by the names of its objects. What ends with `!` is refused.
+    /// Returns a folder of the tree that has these objects. A folder is refused if its name ends with `!`.
     fn folder(names: &[&str], folder: &str) -> Folder {
         if folder.ends_with('!') {
             return Folder::Refused(io::ErrorKind::PermissionDenied, "no".to_string());
@@ -211,7 +211,7 @@ mod tests {
             false => What::Folder,
         };
         let child = |(name, is_object): (&&str, &bool)| Child { name: name.as_bytes().to_vec(), what: what(name, *is_object) };
-        // Not in the order of whole names.
+        // The entries are not in the order of whole names.
         match folder.is_empty() || !found.is_empty() {
             true => Folder::Children(found.iter().rev().map(child).collect()),
             false => Folder::Missing,
@@ -254,7 +254,7 @@ mod tests {
         let names = &["a", "b!/c", "d/e?", "d/f", "d/g!/h", "i"];
         let all = ["a", "b!: open the folder: no/", "d/e?: no size", "d/f", "d/g!: open the folder: no/", "i"];
         assert_eq!(listed(names, ""), all);
-        // Whoever asks for it alone has nothing else.
+        // A listing of only this folder has nothing else.
         assert_eq!(listed(names, "b!/"), ["PermissionDenied"]);
         let breaks = |path: &str| match path {
             "d" => Err(io::Error::from(io::ErrorKind::ConnectionReset)),

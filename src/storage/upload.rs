@@ -18,7 +18,7 @@ pub struct Upload<'a, A> {
     pub name: &'a str,
     /// The key below the root.
     pub key: &'a [u8],
-    /// What is known of the body, and what to keep with it.
+    /// The properties of the body, and the attributes to store with the object.
     pub how: &'a Put,
 }
 
@@ -33,7 +33,7 @@ pub trait Steps {
     /// Begins an upload in pieces, and returns its id.
     fn begin(&self) -> io::Result<String>;
 
-    /// Sends all pieces, and makes the object of them.
+    /// Sends all pieces, and creates the object from them.
     fn put_pieces(&self, id: &str, pieces: &mut Pieces<'_, '_>) -> io::Result<bool>;
 
     /// Returns the request that gives up an upload in pieces.
@@ -44,15 +44,15 @@ impl<A: Api> Upload<'_, A>
 where
     Self: Steps,
 {
-    /// Does what [`crate::storage::Store::put`] does. If an upload in pieces fails, it is given up. If the stored object is not what
-    /// was sent, it is deleted.
+    /// Does what [`crate::storage::Store::put`] does. If an upload in pieces fails, it is given up. If the stored object is not
+    /// the one that was sent, it is deleted.
     pub fn put(&self, body: Body<'_>) -> io::Result<bool> {
         let mut pieces = Pieces::new(body, self.how, self.sizes())?;
         self.bucket().check_put(self.name, pieces.is_empty(), self.how)?;
         if let Some((body, md5, size)) = pieces.single()? {
             return self.put_whole(body, md5, size);
         }
-        // Otherwise all pieces would be sent in vain.
+        // Otherwise all pieces would be sent for nothing.
         if self.how.if_absent && self.there()?.is_some() {
             return Ok(false);
         }
@@ -67,7 +67,7 @@ where
 }
 
 impl<A: Api> Upload<'_, A> {
-    /// The bucket.
+    /// Returns the bucket.
     pub fn bucket(&self) -> &Bucket {
         &self.api.service().bucket
     }
@@ -82,11 +82,11 @@ impl<A: Api> Upload<'_, A> {
         block_on(self.api.service().ask(call, read))
     }
 
-    /// Decides about an upload that failed. After several tries, an earlier one can have succeeded without an answer: then the
-    /// stored object is what was sent. If the upload had to find nothing, another writer can have been first.
+    /// Decides about an upload that failed. After several tries, an earlier one may have succeeded without an answer: then the
+    /// stored object is the one that was sent. If the upload requires that no object exists, another writer may have been first.
     ///
     /// # Errors
-    /// That of the upload, or of the look at the stored object.
+    /// The error of the upload, or of the request for the stored object.
     pub fn settle(&self, failed: Failed, is_ours: impl Fn(&Object) -> bool) -> io::Result<bool> {
         let is_race = self.how.if_absent && matches!(failed.status, 409 | 412);
         if is_race && failed.status == 412 && failed.tries == 1 {
@@ -104,7 +104,7 @@ impl<A: Api> Upload<'_, A> {
         Err(self.bucket().failed_whole(failed))
     }
 
-    /// Deletes an object that is not what was sent.
+    /// Deletes an object that is not the one that was sent.
     pub fn take_back(&self) -> io::Result<bool> {
         block_on(self.api.delete_one(self.name))??;
         Err(altered("what arrived is not what was sent"))

@@ -4,7 +4,7 @@ use super::Malformed;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, escape};
 
-/// Elements below this depth are left out: no answer has any, and code that walks down a tree needs a limit.
+/// Elements below this depth are left out: no answer has any, and code that walks through a tree needs a limit.
 const DEEPEST: usize = 16;
 
 /// An element of a document.
@@ -60,8 +60,8 @@ pub(super) fn parse(document: &str) -> Result<Element, Malformed> {
     outcome.map(|()| root)
 }
 
-/// Reads a document as far as possible, and returns what was read together with the outcome of [`parse`]. Elements that did not
-/// end have no text.
+/// Reads a document as far as possible. Returns the part that was read, and the outcome of [`parse`]. Elements that did not end
+/// have no text.
 pub(super) fn parse_some(document: &str) -> (Element, Result<(), Malformed>) {
     let mut tree = Tree::default();
     let outcome = tree.read(document);

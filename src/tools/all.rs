@@ -1,5 +1,5 @@
-//! `snapshooter-all`: all tools in one executable, which is what `make install` installs. It is the tool whose name it is called
-//! by. When called by its own name, it takes the name of the tool as the first argument.
+//! `snapshooter-all`: all tools in one executable, which `make install` installs. It acts as the tool by whose name it is called.
+//! If it is called by its own name, the first argument is the name of the tool.
 
 use super::{ALL, find};
 use crate::cli::{self, Console, completion};
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 const NAME: &str = "snapshooter-all";
 
-/// Runs the tool that the executable is called by, or that the first argument names; returns its exit status.
+/// Runs the tool by whose name the executable is called, or that the first argument names. Returns its exit status.
 pub fn main() -> ExitCode {
     let mut arguments = args_os();
     // The link is not followed: its target is the same for all tools.
@@ -28,7 +28,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Writes the completions of all tools into a folder, for `make install`.
+/// Writes the completions of all tools to a folder, for `make install`.
 fn completions() -> Result<()> {
     let folder = args_os().nth(2).ok_or_else(|| Error::refused("--completions needs a folder to write to"))?;
     completion::write_all(ALL.iter().map(|tool| (tool.command)()), Path::new(&folder))

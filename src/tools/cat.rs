@@ -22,7 +22,7 @@ pub struct Args {
     pub output: Option<PathBuf>,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.
@@ -31,7 +31,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let heap = Heap::open(&args.heap.require()?)?;
     let mut output = Output::new(args.output.as_deref())?;
     let failed = cat(input, &heap, output.writer(), &*console)?;
-    // A Makefile must not take an incomplete file for its target. What went to standard output can't be taken back.
+    // A Makefile must not take an incomplete file for its target. Bytes on standard output can't be taken back.
     if failed == 0 || args.output.is_none_or(|path| path.as_os_str() == "-") {
         output.finish()?;
     }

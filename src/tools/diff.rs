@@ -45,7 +45,7 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.
@@ -75,8 +75,8 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The records of a side in order, and their types if it is known that some types were left out. Records on standard input can be
-/// in any order.
+/// Returns the records of a side in order, and their types if it is known that some types were left out. Records on standard
+/// input can be in any order.
 fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
     if spec == "-" {
         let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
@@ -85,7 +85,7 @@ fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Record
     snapshot::any(&snap.choose(spec, console)?, console.clone())
 }
 
-/// The statuses to show: those given, or else all but `equal`, which only the counts include.
+/// Returns the statuses to show: those given, or else all but `equal`, which only the counts include.
 fn statuses(args: &Args, style: Style) -> Vec<Status> {
     let usual = |status: &Status| style == Style::Stat || *status != Status::Equal;
     Status::ALL.into_iter().filter(|s| if args.status.is_empty() { usual(s) } else { args.status.contains(s) }).collect()

@@ -63,7 +63,7 @@ pub struct How {
     pub json: bool,
 }
 
-/// What makes snapshots a group.
+/// The property that the snapshots of a group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum GroupBy {
     /// The file root that was backed up
@@ -76,7 +76,7 @@ pub enum GroupBy {
     None,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.
@@ -88,7 +88,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
 /// Drops snapshots, and prints a line for each.
 ///
 /// # Errors
-/// Those of [`forget::plan`] and of deleting, and of writing.
+/// Errors of [`forget::plan`], of deleting and of writing.
 pub fn forget(root: &Location, how: &How, mut output: Output, monitor: &dyn Monitor) -> Result<()> {
     let by = Grouping {
         root: how.group_by.contains(&GroupBy::Root),

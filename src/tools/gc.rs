@@ -46,7 +46,7 @@ pub struct How {
     pub jobs: Jobs,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.
@@ -66,14 +66,14 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
 /// Drops objects, and prints a line for each.
 ///
 /// # Errors
-/// Those of [`gc::gc`], and of writing.
+/// Errors of [`gc::gc`] and of writing.
 pub fn gc(heap: &Location, roots: &[Location], how: &How, mut output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
     let all: Vec<_> = std::iter::once(heap).chain(roots).map(Some).collect();
     let jobs = how.jobs.among(&all);
     let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs };
     let mut gone = false;
     let mut report = |outcome: &gc::Outcome| {
-        // The reader of the report may go away. The work continues without it.
+        // The reader of the report may have closed it. The work continues without it.
         if !gone {
             gone = output.writer().write_all((outcome.json() + "\n").as_bytes()).is_err();
         }

@@ -1,4 +1,4 @@
-//! `snap-heapify`: stores contents and puts md5 into the records.
+//! `snap-heapify`: stores contents and adds their md5 to the records.
 
 use crate::cli::args::{Jobs, Out};
 use crate::cli::{self, Console, Output, Roots};
@@ -51,7 +51,7 @@ pub struct Args {
     pub out: Out,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.

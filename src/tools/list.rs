@@ -32,7 +32,7 @@ pub struct Args {
     pub out: Out,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.

@@ -25,7 +25,7 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.

@@ -51,7 +51,7 @@ pub const ALL: [Tool; 14] = [
     Tool { name: "snapshooter", command: python::args::Snapshooter::command, main: python::main },
 ];
 
-/// The tool of that name.
+/// Returns the tool of that name.
 pub fn find(name: &OsStr) -> Option<&'static Tool> {
     const { &ALL }.iter().find(|tool| name == tool.name)
 }

@@ -57,7 +57,7 @@ pub struct Args {
     pub output: Option<PathBuf>,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.

@@ -1,4 +1,4 @@
-//! `snap-reuse`: puts the md5 of unchanged files into the records.
+//! `snap-reuse`: adds the md5 of unchanged files to the records.
 
 use crate::base;
 use crate::cli::args::Out;
@@ -28,7 +28,7 @@ pub struct Args {
     pub out: Out,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.

@@ -41,7 +41,7 @@ pub struct How {
     pub jobs: Jobs,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.
@@ -54,7 +54,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
 /// Checks contents, and prints a record for each that is missing or damaged.
 ///
 /// # Errors
-/// If the heap can't be read, or the records can't.
+/// If the heap or the records can't be read.
 pub fn verify(records: Records, heap: &Location, how: &How, output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
     let options = stage::Options { quick: how.quick, jobs: how.jobs.among(&[Some(heap)]) };
     let heap = Arc::new(Heap::open(heap)?);

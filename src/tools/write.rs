@@ -52,7 +52,7 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// The work of the tool.
+/// Does the work of the tool.
 ///
 /// # Errors
 /// The error that stops it.
@@ -63,7 +63,8 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.roots.snap.require()?;
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-    // The option takes precedence over the end record, which names what was scanned, and that over the variable.
+    // The option takes precedence over the end record, which names the scanned root. The end record takes precedence over the
+    // variable.
     let file_root = args.roots.file.get()?.map(|r| r.identity());
     let explicit = args.roots.file.file_root.is_some();
     let label = Label {

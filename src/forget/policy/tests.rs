@@ -36,7 +36,7 @@ fn periods_without_a_snapshot_do_not_count() {
     assert_eq!(keep(Policy { last: 2, ..Policy::default() }), TIMES[..2]);
     assert_eq!(keep(Policy { hourly: 3, ..Policy::default() }), [TIMES[0], TIMES[1], TIMES[3]]);
     assert_eq!(keep(Policy { daily: 4, ..Policy::default() }), [TIMES[0], TIMES[1], TIMES[4], TIMES[5]]);
-    // Weeks 46, 45 (to Sunday the 8th), 44 (to Sunday the 1st), and 1 of 2026, which the 31st of December belongs to.
+    // Weeks 46, 45 (to Sunday the 8th), 44 (to Sunday the 1st), and week 1 of 2026, which includes the 31st of December.
     assert_eq!(keep(Policy { weekly: 4, ..Policy::default() }), [TIMES[0], TIMES[1], TIMES[7], TIMES[9]]);
     assert_eq!(keep(Policy { monthly: 1, ..Policy::default() }), [TIMES[0]]);
     assert_eq!(keep(Policy { yearly: 5, ..Policy::default() }), [TIMES[0], TIMES[9]]);
@@ -47,7 +47,7 @@ fn periods_without_a_snapshot_do_not_count() {
 #[test]
 fn the_oldest_stays_while_a_rule_has_some_left() {
     let times = &TIMES[..9];
-    // Days: 14, 8, 6, 5, 2, 1; the seventh of seven goes to the oldest, though its day has one already.
+    // Days: 14, 8, 6, 5, 2, 1; the seventh of seven goes to the oldest, although a snapshot of its day is already kept.
     let policy = Policy { daily: 7, ..Policy::default() };
     assert_eq!(kept(&policy, times), [times[0], times[1], times[4], times[5], times[6], times[7], times[8]]);
     let decided = policy.apply(snapshots(times), utc);
@@ -63,7 +63,7 @@ fn spans_count_from_the_latest_snapshot() {
         kept(&Policy { within, ..Policy::default() }, &TIMES)
     };
     assert_eq!(keep("1h"), TIMES[..1]);
-    // From the 8th, 9:00, on: the one of 8:00 that day is older.
+    // The span starts on the 8th at 9:00: the snapshot of 8:00 that day is older.
     assert_eq!(keep("6d"), TIMES[..3]);
     assert_eq!(keep("6d2h"), TIMES[..4]);
     assert_eq!(keep("1m"), TIMES[..9]);
@@ -91,7 +91,7 @@ fn days_are_those_of_the_wall_clock() {
     assert_eq!(west(Time { sec: 0, nsec: 0 }).offset().fix().local_minus_utc(), -9 * 3600);
     let decided = Policy { daily: 2, ..Policy::default() }.apply(snapshots(&TIMES[..5]), west);
     let kept: Vec<usize> = (0..5).filter(|i| decided[*i].keep).collect();
-    // There the one of 8:00 on the 8th is of the evening before.
+    // In that time zone, the snapshot of 8:00 on the 8th belongs to the evening before.
     assert_eq!(kept, [0, 1]);
     let decided = Policy { daily: 3, ..Policy::default() }.apply(snapshots(&TIMES[..5]), west);
     assert!(decided[3].keep && !decided[4].keep);

@@ -1,4 +1,4 @@
-//! Small members, so that a few thousand records have an index of some levels.
+//! Tests with small members, so that the index of a few thousand records has several levels.
 
 use super::*;
 use crate::record::Kind;
@@ -17,7 +17,7 @@ fn record(name: &Name) -> Record {
     Record::build(name.clone(), Kind::File).finish()
 }
 
-/// A snapshot with two records in each member.
+/// Publishes a snapshot with two records in each member.
 fn publish(root: &Path, names: impl IntoIterator<Item = Name>) -> Place {
     publish_to(&Location::Folder(root.to_path_buf()), names)
 }
@@ -66,7 +66,7 @@ fn one_name_and_any_range_are_found_in_few_members() {
         for none in ["a", "folder", "folder/of/quite/a/long/name/000000x", "z"].map(|n| Name::new(n.as_bytes())) {
             assert_eq!(found(&index, &(none.clone()..=none)), []);
         }
-        // A folder: the names from itself on to before what sorts behind the `/`.
+        // A folder: its own name and the names in it. `0` follows `/`.
         let folder = Name::new(&b"folder/of"[..])..Name::new(&b"folder/of0"[..]);
         assert_eq!(found(&index, &folder).len(), names.len());
     }
@@ -178,14 +178,14 @@ fn damage_in_the_index_is_an_error_and_hides_nothing_from_who_reads_all() {
         }
         Ok(count)
     };
-    // In the pieces and in the last member, behind the lengths: a bit, one after the other.
+    // Flips single bits behind the lengths, in the pieces and in the last member.
     for start in pieces.iter().copied().chain([last]) {
         let end = (good.len() - start as usize).min(200);
         for at in (24..end).step_by(7) {
             let mut bad = good.clone();
             bad[start as usize + at] ^= 1 << (at % 8);
             fs::write(path(&place), &bad).unwrap();
-            // What was changed is no index any more, or the change is noticed, or it is in the totals.
+            // The index is not recognized any more, the damage is noticed, or it is in the totals.
             assert!(matches!(lookup(), Err(_) | Ok(usize::MAX | 3)), "{start} {at}");
             let read = all();
             assert!(read.last().unwrap().is_err() || read.len() == names.len() + 1, "{start} {at}");

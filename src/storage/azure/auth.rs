@@ -42,7 +42,8 @@ pub fn auth(config: &Config, client: &Client) -> io::Result<Auth> {
     })
 }
 
-/// The credentials of this machine: first those that a user has set up, last those that a service of the network gives.
+/// Returns the credentials of this machine: those that a user has set up come first, and those that a network service provides
+/// come last.
 fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Credential>> {
     let client = web::build(Client::builder().no_proxy(), METADATA_LIMIT, &[])?;
     let named = identity.is_some();
@@ -61,7 +62,7 @@ fn machine(identity: Option<String>) -> io::Result<ProvideCredentialChain<Creden
     Ok(if named { chain.push_front(metadata) } else { chain.push(metadata) })
 }
 
-/// The metadata service, which is asked with another context than the rest of the chain.
+/// The metadata service. It needs another context than the rest of the chain.
 #[derive(Debug)]
 struct Metadata {
     context: Context,

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 
-/// The options of adlfs. Those from `assume_container_exists` on have no effect here, apart from `location_mode`, which is checked.
+/// The options of adlfs. Those from `assume_container_exists` on have no effect here, apart from `location_mode`, which is
+/// checked.
 const KNOWN: [&str; 22] = [
     "account_host",
     "account_key",
@@ -62,8 +63,8 @@ pub enum Secret {
     },
     /// No credential: public containers.
     Nothing,
-    /// The credentials of this machine: variables, workload identity, `az login`, managed identity. With the client id of a
-    /// managed identity, this one first.
+    /// The credentials of this machine: variables, workload identity, `az login`, managed identity. A given client id belongs to
+    /// a managed identity, which is then tried first.
     Machine(Option<String>),
 }
 
@@ -190,7 +191,8 @@ fn without_mark(sas: &str) -> String {
     sas.trim().trim_start_matches('?').to_string()
 }
 
-/// An account key is base64, and so has no `&`; a signature has several parameters.
+/// Returns the secret in a text that can be a key or a signature. A key is base64 without `&`; a signature has several
+/// parameters.
 fn key_or_sas(text: &str) -> Secret {
     if text.starts_with('?') || text.contains('&') { Secret::Sas(without_mark(text)) } else { Secret::Key(text.to_string()) }
 }
@@ -270,7 +272,7 @@ impl<'a> Sources<'a> {
         stand_in.or(self.given_account.clone()).or_else(|| self.found.account.clone()).or_else(|| self.named())
     }
 
-    /// The account of the environment.
+    /// Returns the account of the environment.
     fn named(&self) -> Option<String> {
         self.variable(&["ACCOUNT_NAME", "ACCOUNT"])
     }
@@ -370,7 +372,7 @@ fn check(url: &str, endpoint: &str, account: Option<&str>, secret: &Secret) -> R
     }
 }
 
-/// The service takes a backslash for a slash: a key with one would be another key.
+/// Checks that a blob can have this key. The service treats a backslash as a slash, so a key with one would become another key.
 pub(super) fn check_name(key: &[u8]) -> io::Result<&str> {
     if key.contains(&b'\\') {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the storage takes a backslash in a name for a slash"));

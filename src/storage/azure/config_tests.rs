@@ -1,7 +1,7 @@
 use super::*;
 use std::ffi::OsStr;
 
-/// Options, and variables without their `AZURE_STORAGE_`.
+/// Reads a configuration from a URL, options, and variables without their prefix `AZURE_STORAGE_`.
 fn read(url: &str, options: &str, environment: &[(&str, &str)]) -> Result<Config> {
     let options = Options::parse(OsStr::new(options), "--file-storage-options").unwrap();
     let (scheme, rest) = url.split_once("://").unwrap();

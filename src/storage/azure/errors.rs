@@ -39,7 +39,7 @@ pub fn answered(status: StatusCode, code: Option<&str>, body: &[u8], container: 
     let is_login = status == 401 || matches!(&*code, "AuthenticationFailed" | "InvalidAuthenticationInfo");
     let error = if is_login { LoginRefused(line).into() } else { io::Error::new(kind, line) };
     let failed = Failed::new(answer, &code, error);
-    // A body that was changed on its way can arrive unchanged next time.
+    // A body that was changed on its way may arrive unchanged next time.
     Failed { passes: failed.passes || code == "Md5Mismatch", ..failed }
 }
 

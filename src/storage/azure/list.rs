@@ -43,8 +43,8 @@ pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<
     Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
 }
 
-/// Refuses the answer to another request. The response repeats "ContainerName", "Prefix" and "Marker"; the emulator leaves out what
-/// is empty.
+/// Refuses the answer to another request. The response repeats "ContainerName", "Prefix" and "Marker"; the emulator leaves out
+/// what is empty.
 fn check(page: xml::Page, container: &str, prefix: &str, marker: &str) -> Good<xml::Page> {
     let wrong = |reason: &str| Good::Wrong(reason.to_string());
     if page.container.as_ref().is_some_and(|found| !found.is_empty() && found != container) {
@@ -141,7 +141,7 @@ fn date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(|t| t.to_utc())
 }
 
-/// What records of the Python tool have beyond `name`, `type`, `size`, `md5` and `etag`, each as JSON:
+/// Returns the keys of the Python tool's records in addition to `name`, `type`, `size`, `md5` and `etag`, each as JSON:
 ///
 /// - `content_settings`: an object of `cache_control`, `content_disposition`, `content_encoding`, `content_language`,
 ///   `content_md5` (base64) and `content_type`, each a text or null;
@@ -149,7 +149,7 @@ fn date(text: &str) -> Option<DateTime<Utc>> {
 /// - `metadata`: an object of texts (null for empty ones); null where the service sent an empty element, as the real one does
 ///   and the emulator does not;
 /// - `archive_status`: a text or null; `deleted`: true, false or null; `remaining_retention_days`, `tag_count`: a number or
-///   null; `tags`: always null, because listings are made without.
+///   null; `tags`: always null, because listings are requested without tags.
 fn more(blob: &Blob) -> Vec<(&'static str, String)> {
     let get = |name: &str| blob.properties.get(name).map(String::as_str);
     let time = |name| json!(get(name).and_then(date).map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, false)));

@@ -13,7 +13,7 @@ const SERVICE: &str = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><Enumer
     </Properties><Metadata /></Blob><Blob><Name>p/c</Name><Properties><Content-Length>0</Content-Length></Properties></Blob>\
     </Blobs><NextMarker /></EnumerationResults>";
 
-/// What adlfs 2026.8 and the Python tool make of the first blob, without `name`, `type`, `size`, `md5`, `etag`.
+/// The record that adlfs 2026.8 and the Python tool make of the first blob, without `name`, `type`, `size`, `md5`, `etag`.
 const RECORD: &str = r#"{"archive_status": "rehydrate-pending-to-hot", "content_settings": {"cache_control": null,
     "content_disposition": null, "content_encoding": null, "content_language": null, "content_md5": "rL0Y20zC+Fzt72VPzMSk2A==",
     "content_type": "text/plain"}, "creation_time": "2026-11-23T05:07:40+00:00", "deleted": null, "deleted_time": null,

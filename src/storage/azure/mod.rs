@@ -33,7 +33,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 }
 
 impl Api for Requests {
-    /// The service promises no order, accounts with folders have another one, and the emulator uses that of UTF-16.
+    /// The service promises no order, accounts with folders use another one, and the emulator sorts by UTF-16.
     const ORDERED: bool = false;
     const MOST: usize = 256;
 
@@ -95,7 +95,7 @@ impl Api for Requests {
         }
     }
 
-    /// The messages of the service are clear without the root.
+    /// Leaves the error unchanged: the messages of the service are clear without the root.
     fn named(&self, e: io::Error) -> io::Error {
         e
     }

@@ -63,7 +63,7 @@ impl Requests {
         self.bare(method, blob, query, asked).header("x-ms-version", VERSION)
     }
 
-    /// Like [`Requests::call`], but without the version, which the parts of a batch must not have.
+    /// Does what [`Requests::call`] does, but without the version, which the parts of a batch must not have.
     pub fn bare(&self, method: Method, blob: Option<&str>, query: &[(&str, &str)], asked: &'static str) -> Call {
         let blob = blob.map(|blob| format!("/{}", encode(blob))).unwrap_or_default();
         let query = query.iter().filter(|(_, value)| !value.is_empty());
@@ -76,7 +76,7 @@ impl Requests {
     pub fn outcome(&self, part: &multipart::Part) -> Option<io::Result<()>> {
         let code = part.header("x-ms-error-code");
         match part.status {
-            // "202 Accepted", as for each alone.
+            // "202 Accepted", as for a single deletion.
             202 => Some(Ok(())),
             404 if code != "ContainerNotFound" => Some(Ok(())),
             status if may_pass(status) => None,
@@ -104,7 +104,8 @@ pub fn is_blob(head: &Head) -> bool {
     is_own(head) && head.text("x-ms-blob-type").is_some()
 }
 
-/// Returns the error for an answer that reports a failure. What other servers answer counts only if it may pass, or denies access.
+/// Returns the error for an answer that reports a failure. An answer of another server counts only if it may pass, or denies
+/// access.
 fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
     if is_own(head) || may_pass(head.status.as_u16()) {
         return errors::answered(head.status, head.text("x-ms-error-code"), body, &service.bucket.name);

@@ -1,4 +1,4 @@
-//! Against a service that answers as it is told, on this machine.
+//! Tests against a service on this machine that sends prepared answers.
 
 use super::super::Options;
 use super::*;
@@ -13,7 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A service that gives these answers, one for each connection, and tells what it was asked.
+/// A service that sends prepared answers, one for each connection, and records the requests.
 struct Service {
     endpoint: String,
     store: Objects<Requests>,
@@ -42,7 +42,7 @@ impl Service {
         Service { store: store(&endpoint, r#""account_key": "a2V5""#), endpoint, asked }
     }
 
-    /// What it was asked, if it was asked as often as was foreseen.
+    /// Returns the requests, after the service has sent all its answers.
     fn asked(self) -> Vec<String> {
         self.asked.join().unwrap().0
     }

@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A body in memory is put in one request up to this size in bytes. With more, a broken connection would lose too much.
+/// The size in bytes up to which a body in memory is put in one request. With more, a broken connection would lose too much.
 const SINGLE: usize = 64 << 20;
 /// The maximum number of blocks in a blob.
 const MOST_BLOCKS: u64 = 50_000;
@@ -30,7 +30,7 @@ const ASKED: &str = "word of what is stored";
 /// Puts a blob. Returns false if there was one already and `if_absent` is set.
 ///
 /// # Errors
-/// `InvalidData` if the body is not what `how` says; any failure of reading the body or of the service. No blob is stored then.
+/// `InvalidData` if the body contradicts `how`; any failure of reading the body or of the service. Then no blob is stored.
 pub fn put(requests: &Arc<Requests>, blob: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
     let first = match &body {
         Body::Bytes(bytes) if bytes.len() <= SINGLE => SINGLE,
@@ -68,7 +68,7 @@ fn put_blocks(requests: &Arc<Requests>, blob: &str, pieces: &mut Pieces<'_, '_>,
     commit(requests, described(call.header("content-md5", list_md5), how, md5), blob, how, md5, size)
 }
 
-/// The request that makes the blob appear.
+/// Commits the blocks of a blob, so that it appears. Returns false if another writer was first.
 fn commit(requests: &Requests, call: Call, blob: &str, how: &Put, md5: Md5, size: u64) -> io::Result<bool> {
     // Put Blob and Put Block List return the etag of the new blob.
     let made = block_on(requests.service.ask(&call, |head, _| (is_done(head, 201) && head.text("etag").is_some()).into()))?;
@@ -82,7 +82,7 @@ fn commit(requests: &Requests, call: Call, blob: &str, how: &Put, md5: Md5, size
     if failed.tries == 1 && failed.code != "InvalidBlockList" {
         return Ok(false);
     }
-    // An earlier try can have succeeded without an answer: then the stored blob is what was sent.
+    // An earlier try may have succeeded without an answer: then the stored blob is the one that was sent.
     match block_on(list::stat(requests, blob, blob.as_bytes()))?? {
         Some(there) => Ok(failed.tries > 1 && there.size == size && there.md5 == Some(md5)),
         None => Err(failed.into()),
@@ -105,8 +105,8 @@ async fn put_block(requests: Arc<Requests>, call: Call, slot: OwnedSemaphorePerm
     Ok(())
 }
 
-/// Adds the headers that the service keeps with the blob. Header names are sent in lower case, even those of metadata; the service
-/// ignores their case.
+/// Adds the headers that the service keeps with the blob. Header names are sent in lower case, even those of metadata; the
+/// service ignores their case.
 fn described(mut call: Call, how: &Put, md5: Md5) -> Call {
     if how.if_absent {
         call = call.header("if-none-match", "*");

@@ -44,14 +44,14 @@ pub struct Said {
 /// Reads a page of a listing.
 ///
 /// # Errors
-/// If it is not one, or not whole.
+/// If it is not a page, or not whole.
 pub fn page(body: &[u8]) -> Result<Page, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::new("it is not UTF-8"))?;
     let listing = parse(text)?;
-    // A list of containers begins in the same way.
+    // A list of containers starts in the same way.
     let blobs = listing.child("Blobs").filter(|_| listing.name == "EnumerationResults");
     let blobs = blobs.ok_or_else(|| Malformed::new("it is no listing of blobs"))?;
-    // On the last page the marker is there, and empty.
+    // On the last page the marker is present, and empty.
     if listing.child("NextMarker").is_none() {
         return Err(Malformed::new("it does not say whether it is the last page"));
     }

@@ -1,5 +1,5 @@
-//! Reads the documents that the service sends, and checks that they are what was asked for (Cloud Storage JSON API, "Objects: Resource
-//! representations").
+//! Reads the documents that the service sends, and checks that they answer the request (Cloud Storage JSON API, "Objects:
+//! Resource representations").
 
 use crate::storage::store::Object;
 use crate::storage::web;
@@ -46,7 +46,7 @@ impl Item {
     }
 }
 
-/// A page: "`kind`: The kind of item this is. For lists of objects, this is always storage#objects." Its last one has no
+/// Reads a page: "`kind`: The kind of item this is. For lists of objects, this is always storage#objects." The last page has no
 /// `nextPageToken`.
 pub fn page(body: &[u8], token: &str) -> Good<Page> {
     json(body).and_then(|listing: Listing| {
@@ -62,7 +62,7 @@ pub fn page(body: &[u8], token: &str) -> Good<Page> {
     })
 }
 
-/// An object: "`kind`: For objects, this is always storage#object."
+/// Reads an object: "`kind`: For objects, this is always storage#object."
 pub fn object(body: &[u8], bucket: &str, name: &str) -> Good<Object> {
     json(body).and_then(|item: Item| {
         if item.kind.as_deref() != Some("storage#object") {

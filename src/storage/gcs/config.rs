@@ -33,7 +33,7 @@ pub struct Config {
 /// If options are unknown or not of their type.
 pub fn config(scheme: &str, options: &Options, client: &Client) -> Result<Config> {
     options.check(&KNOWN, scheme)?;
-    // An option takes precedence over the environment: the service that it names can need credentials.
+    // An option takes precedence over the environment, because the service that it names may need credentials.
     let given = options.text("endpoint_url")?;
     let emulator = text_variable("STORAGE_EMULATOR_HOST").filter(|host| host != "default" && given.is_none());
     let is_emulator = emulator.is_some();
@@ -50,8 +50,8 @@ pub fn config(scheme: &str, options: &Options, client: &Client) -> Result<Config
     Ok(Config { endpoint, host, headers, auth })
 }
 
-/// Returns the credentials that the option `token` names. Without the option these are the application default credentials:
-/// `GOOGLE_APPLICATION_CREDENTIALS`, those of `gcloud`, those of the machine.
+/// Returns the credentials that the option `token` names. Without the option, these are the application default credentials:
+/// those of `GOOGLE_APPLICATION_CREDENTIALS`, of `gcloud`, or of the machine.
 fn auth(scheme: &str, options: &Options, is_emulator: bool, client: &Client) -> Result<Auth> {
     let context = context(client.clone(), patience());
     let requests = RequestSigner::new("storage").with_scope(SCOPE);
@@ -78,7 +78,7 @@ fn auth(scheme: &str, options: &Options, is_emulator: bool, client: &Client) -> 
     })
 }
 
-/// Returns the project that pays, or None if that of the bucket does.
+/// Returns the project that pays, or None if the bucket's project pays.
 fn payer(options: &Options) -> Result<Option<String>> {
     match options.value("requester_pays") {
         None | Some(Value::Bool(false)) => Ok(None),

@@ -31,7 +31,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     Ok(Arc::new(Objects::new(Gcs::new(bucket, config, client, Policy::default()))))
 }
 
-/// The objects of a bucket. Put-if-absent is generation 0, and the service answers with the md5 of what it has stored.
+/// The objects of a bucket. Put-if-absent is generation 0. The service answers a put with the md5 of the stored content.
 #[derive(Debug)]
 struct Gcs {
     service: Arc<Service>,
@@ -97,7 +97,7 @@ impl Api for Gcs {
         Call::new(Method::GET, format!("{}?alt=media", self.address(name)), "an object")
     }
 
-    /// A generated page has none of these headers. (An emulator leaves them out of ranges.)
+    /// Whether an answer is a content: a generated page has none of these headers. (An emulator leaves them out of ranges.)
     fn is_content(head: &Head, is_range: bool) -> bool {
         is_range || ["etag", "x-goog-generation", "x-goog-hash"].iter().any(|name| head.text(name).is_some())
     }
@@ -122,7 +122,7 @@ impl Api for Gcs {
         Ok((0..names.len()).map(done).collect())
     }
 
-    /// "If successful, this method returns an empty response body."
+    /// Deletes an object. "If successful, this method returns an empty response body."
     async fn delete_one(&self, name: &str) -> io::Result<()> {
         let call = Call::new(Method::DELETE, self.address(name), "word of a deletion");
         let read = |head: &Head, body: &[u8]| (head.status == 204 || head.status == 200 && body.is_empty()).into();

@@ -26,7 +26,7 @@ impl Steps for Upload<'_, Gcs> {
         }
     }
 
-    /// Returns the address of a new upload in chunks, which is the credential for it, too.
+    /// Returns the address of a new upload in chunks. The address is also the credential for the upload.
     fn begin(&self) -> io::Result<String> {
         let call = Call::new(Method::POST, self.address("resumable"), "the beginning of an upload")
             .header("content-type", "application/json; charset=UTF-8")
@@ -71,7 +71,8 @@ impl Upload<'_, Gcs> {
         format!("{}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}{absent}", self.api.endpoint, self.bucket().name)
     }
 
-    /// Returns the JSON of what the service keeps with the object. If it has an md5, the service refuses any other content.
+    /// Returns the metadata that the service keeps with the object, as JSON. If it has an md5, the service refuses any other
+    /// content.
     fn about(&self, md5: Option<Md5>) -> String {
         let attributes = &self.how.attributes;
         let mut all = json!({"contentType": self.content_type()});
@@ -98,13 +99,13 @@ impl Upload<'_, Gcs> {
         self.how.attributes.content_type.as_deref().unwrap_or("application/octet-stream")
     }
 
-    /// Reads what the service says of a stored object.
+    /// Reads the description of a stored object.
     fn stored(&self, head: &Head, body: &[u8]) -> Good<Object> {
         let is_done = matches!(head.status.as_u16(), 200 | 201);
         if is_done { answers::object(body, &self.bucket().name, self.name) } else { Good::No }
     }
 
-    /// Sends a chunk; the service ignores what it has already. Returns None if more chunks have to follow.
+    /// Sends a chunk. The service ignores bytes that it has already. Returns None if more chunks have to follow.
     fn put_chunk(
         &self,
         session: &str,
@@ -134,7 +135,7 @@ impl Upload<'_, Gcs> {
         self.settle(failed, |there| there.size == size && there.md5 == Some(md5))
     }
 
-    /// Compares what the service has stored with what was sent.
+    /// Compares the stored object with the content that was sent.
     fn verify(&self, stored: &Object, md5: Md5, size: u64) -> io::Result<bool> {
         if stored.size == size && stored.md5.is_none_or(|found| found == md5) {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! Options and names, and against a service that answers as it is told.
+//! Tests of options and names, and tests against a service that sends prepared answers.
 
 use super::*;
 use crate::digest::md5_of;
@@ -15,7 +15,7 @@ fn a_bucket_is_needed() {
     assert_eq!(open("gs", "b/p//q /", &options).unwrap().url(), "gs://b/p//q ");
 }
 
-/// A bucket of that service.
+/// Returns a bucket of that service.
 fn bucket(host: &str) -> Objects<Gcs> {
     let options = format!("{{\"endpoint_url\": \"http://{host}\", \"token\": \"anon\"}}");
     let client = web::client().unwrap();
@@ -63,7 +63,7 @@ fn google_is_asked_for_generation_0_and_its_md5_is_compared() {
     assert_eq!(put(vec![taken()]), (Ok(false), "POST".to_string()));
     let altered = (Err(io::ErrorKind::InvalidData), "POST DELETE".to_string());
     assert_eq!(put(vec![object(b"content", b"kontent"), gone()]), altered);
-    // The answer to the first try got lost.
+    // The answer to the first try was lost.
     assert_eq!(put(vec![String::new(), taken(), object(b"content", b"content")]), (Ok(true), "POST POST GET".to_string()));
     assert_eq!(put(vec![String::new(), taken(), object(b"content", b"kontent")]), (Ok(false), "POST POST GET".to_string()));
 }
@@ -85,10 +85,10 @@ fn a_large_upload_goes_in_chunks_to_an_address_of_its_own() {
     let (first, last) = ("0-8388607/*", "8388608-8388612/8388613");
     let whole = "Range: bytes=0-8388607";
     assert_eq!(put(vec![more(whole), object(&content, &content)]), (Ok(true), format!("{first} {last}")));
-    // What was not stored is sent again.
+    // Bytes that the service has not stored are sent again.
     let short = vec![more("Range: bytes=0-262143"), more(whole), object(&content, &content)];
     assert_eq!(put(short), (Ok(true), format!("{first} {first} {last}")));
-    // The end of it before its end, and none after it: the upload is given up.
+    // The service reports the end of the object too early: the upload is given up.
     let closed = || answer("499 Client Closed Request", &[], "");
     assert_eq!(put(vec![object(&content, &content), closed()]), (Err(io::ErrorKind::InvalidData), format!("{first} none")));
 }

@@ -1,7 +1,7 @@
-//! Reads the documents that the service sends, and checks that they are what was asked for.
+//! Reads the documents that the service sends, and checks that they answer the request.
 //!
-//! What is required is what the service documents as always there (Amazon S3 API Reference, "Response Syntax" of each action),
-//! and what Ceph, MinIO, R2, Garage and the emulators send too.
+//! An element is required only if the service documents it as always present (Amazon S3 API Reference, "Response Syntax" of each
+//! action), and if Ceph, MinIO, R2, Garage and the emulators send it too.
 
 use crate::storage::store::Object;
 use crate::storage::web;
@@ -11,7 +11,8 @@ use crate::storage::xml::{self, Element};
 use std::collections::HashSet;
 
 /// Reads a page of `ListObjectsV2`: a `ListBucketResult` that says whether it is the last one (`IsTruncated` is in all examples,
-/// and all services send it), and how to go on if it is not. If `Prefix` and `Name` are sent, they repeat what was asked for.
+/// and all services send it), and if not, where the next one starts. If `Prefix` and `Name` are sent, they have to repeat the
+/// request.
 pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> {
     document(body, "ListBucketResult").and_then(|listing| {
         let wrong = |reason: &str| Good::Wrong(reason.to_string());
@@ -23,7 +24,7 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> 
         if is_plain && text("Prefix").is_some_and(|found| found != prefix) {
             return wrong("is that of another folder");
         }
-        // The alias of an access point stands for a bucket of another name.
+        // The name of an access point alias is not the name of its bucket.
         let is_alias = bucket.ends_with("-s3alias") || bucket.ends_with("--ol-s3");
         if !is_alias && text("Name").is_some_and(|name| name != bucket) {
             return wrong("is that of another bucket");
@@ -50,7 +51,8 @@ fn object(contents: &Element) -> Option<Object> {
     })
 }
 
-/// Reads an answer to `DeleteObjects`, and returns the names that it confirms as deleted. The others have to be deleted one by one.
+/// Reads an answer to `DeleteObjects`, and returns the names that it confirms as deleted. The others have to be deleted one by
+/// one.
 pub fn deleted(body: &[u8]) -> Good<HashSet<String>> {
     document(body, "DeleteResult").and_then(|result| {
         let names = result.all("Deleted").filter_map(|deleted| deleted.value("Key"));

@@ -33,7 +33,7 @@ const KNOWN: [&str; 14] = [
 pub struct Config {
     /// The address of the bucket, without a `/` at its end.
     pub base: String,
-    /// Whether the bucket stands in the name of the host.
+    /// Whether the bucket is part of the host name.
     pub is_virtual: bool,
     /// The server, for messages.
     pub host: String,
@@ -64,7 +64,7 @@ pub fn config(bucket: &str, options: &Options, client: &Client) -> Result<Config
     let wrong = || options.wrong("endpoint_url", "a URL of http or https");
     let host = host_of(&endpoint).ok_or_else(wrong)?;
     let endpoint = Url::parse(&endpoint).map_err(|_| wrong())?.to_string();
-    // Some users give the address of the bucket as that of the service.
+    // Some users give the address of the bucket as the address of the service.
     let endpoint = endpoint.trim_end_matches('/').replace(&format!("//{bucket}."), "//");
     let base = match is_virtual {
         true => endpoint.replace("//", &format!("//{bucket}.")),
@@ -82,7 +82,7 @@ fn is_virtual(bucket: &str, options: &Options) -> Result<bool> {
     let config = inner(options, "config_kwargs", &["s3"])?;
     match config.get("s3").and_then(|s3| s3.get("addressing_style")).and_then(Value::as_str) {
         None | Some("auto" | "path") => Ok(false),
-        // No certificate fits a bucket with a dot.
+        // No certificate matches a host name with a dot in the bucket.
         Some("virtual") if !bucket.contains('.') => Ok(true),
         Some(_) => {
             Err(options.wrong("config_kwargs", "an addressing_style of path, auto or virtual (for a bucket without dots)"))
@@ -96,7 +96,7 @@ struct Places<'a> {
     client: Map<String, Value>,
     /// The profile that an option names.
     chosen: Option<String>,
-    /// That, or the one of the environment.
+    /// That one, or else the profile of the environment.
     profile: Option<String>,
     /// `~/.aws/config`.
     shared: String,
@@ -133,7 +133,7 @@ impl Places<'_> {
         Ok(endpoint.map(|endpoint| with_scheme(endpoint, scheme)))
     }
 
-    /// Other services than Amazon's have a region too, but often ignore it.
+    /// Returns the region. Services of other vendors than Amazon have a region too, but often ignore it.
     fn region(&self, has_endpoint: bool) -> Result<Option<String>> {
         let region = self.setting(&["region", "region_name"], "region_name", "region", &["AWS_REGION", "AWS_DEFAULT_REGION"])?;
         Ok(region.or_else(|| has_endpoint.then(|| "us-east-1".to_string())))

@@ -32,14 +32,14 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     Ok(Arc::new(Objects::new(S3::new(bucket, config, client, Policy::default()))))
 }
 
-/// The objects of a bucket. Older services of other makers ignore put-if-absent (`If-None-Match: *`). Uploads carry their md5,
+/// The objects of a bucket. Older services of other vendors ignore put-if-absent (`If-None-Match: *`). Uploads contain their md5,
 /// which the service compares.
 #[derive(Debug)]
 struct S3 {
     service: Arc<Service>,
     /// The address of the bucket, without a `/` at its end.
     base: String,
-    /// Whether the bucket is part of the name of the host.
+    /// Whether the bucket is part of the host name.
     is_virtual: bool,
 }
 
@@ -109,7 +109,8 @@ impl Api for S3 {
         Call::new(Method::GET, self.address(name), "an object")
     }
 
-    /// The etag is documented; a generated page has none. (An emulator leaves it out of ranges.)
+    /// Whether an answer is a content: it has the documented etag, and a generated page has none. (An emulator leaves it out of
+    /// ranges.)
     fn is_content(head: &Head, is_range: bool) -> bool {
         is_range || head.text("etag").is_some()
     }
@@ -118,7 +119,8 @@ impl Api for S3 {
         Upload { api: self, name, key, how }.put(body)
     }
 
-    /// XML can't hold control characters. Such names are deleted alone, so that no other name is deleted instead.
+    /// Whether a batch can contain this name. XML can't hold control characters, so such names are deleted alone. Otherwise
+    /// another name could be deleted instead.
     fn batches(name: &str) -> bool {
         !name.contains(char::is_control)
     }
@@ -135,7 +137,7 @@ impl Api for S3 {
         Ok(names.iter().map(|name| deleted.contains(name).then_some(Ok(()))).collect())
     }
 
-    /// "HTTP/1.1 204", even if there is no such object. Other services answer 404 then.
+    /// Deletes an object. The answer is "HTTP/1.1 204", even if there is no such object. Other services then answer 404.
     async fn delete_one(&self, name: &str) -> io::Result<()> {
         let call = Call::new(Method::DELETE, self.address(name), "word of a deletion");
         match self.service.ask(&call, |head, _| (head.status == StatusCode::NO_CONTENT).into()).await {

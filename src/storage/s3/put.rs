@@ -29,7 +29,7 @@ impl Steps for Upload<'_, S3> {
         let etag = md5.to_string();
         match self.ask(&call, stored)? {
             Ok(head) if is_same(&head, md5) => self.verify(head.text("etag"), size),
-            // The service has stored what it should have refused.
+            // The service has stored a content that it should have refused.
             Ok(_) => self.take_back(),
             Err(failed) => self.settle_by(failed, size, &etag),
         }
@@ -79,7 +79,7 @@ impl Upload<'_, S3> {
         let call = Call::new(Method::POST, self.address(id, None), "the end of an upload")
             .header("content-type", "application/xml")
             .body(format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"));
-        // The service goes on with a try that was given up, and the next try finds no such upload any more.
+        // The service continues a try that was given up here, so the next try finds no such upload.
         let call = Call { finishes: true, ..self.absent(call) };
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "CompleteMultipartUploadResult", "ETag"));
         match self.ask(&call, read)? {
@@ -88,7 +88,7 @@ impl Upload<'_, S3> {
         }
     }
 
-    /// Adds the condition that nothing is stored yet, if it is wanted.
+    /// Adds the condition that no object exists, if the caller wants it.
     fn absent(&self, call: Call) -> Call {
         if self.how.if_absent { call.header("if-none-match", "*") } else { call }
     }
@@ -97,7 +97,7 @@ impl Upload<'_, S3> {
         self.settle(failed, |there| there.size == size && there.etag.as_deref().is_some_and(|found| etag::same(found, etag)))
     }
 
-    /// Compares the object that is stored now with what was sent.
+    /// Compares the stored object with the content that was sent.
     fn verify(&self, etag: Option<&str>, size: u64) -> io::Result<bool> {
         let Some(there) = self.there()? else { return Err(altered("what was sent is not there")) };
         // An object that another writer has stored since then is neither checked nor deleted.
@@ -115,13 +115,14 @@ async fn put_part(api: Arc<S3>, url: String, number: usize, part: Vec<u8>, md5: 
     Ok((number, head.text("etag").unwrap_or_default().to_string()))
 }
 
-/// PutObject and UploadPart: "ETag" is among the elements of their responses.
+/// Reads the answers of PutObject and UploadPart: "ETag" is among the elements of their responses.
 fn stored(head: &Head, body: &[u8]) -> Good<Head> {
     let is_done = matches!(head.status.as_u16(), 200 | 201) && head.text("etag").is_some();
     if is_done && !is_page(head.text("content-type"), body) { Good::Yes(head.clone()) } else { Good::No }
 }
 
-/// Whether the etag of an upload is the expected md5. With some encryption the etag is no md5, and counts as expected.
+/// Whether the etag of an upload is the expected md5. With some encryption the etag is not an md5, and counts as the expected
+/// one.
 fn is_same(head: &Head, md5: Md5) -> bool {
     let is_encrypted = head.text("x-amz-server-side-encryption").is_some_and(|how| how.starts_with("aws:"))
         || head.text("x-amz-server-side-encryption-customer-algorithm").is_some();

@@ -1,4 +1,4 @@
-//! Options and names, and against a service that answers as it is told.
+//! Tests of options and names, and tests against a service that sends prepared answers.
 
 use super::*;
 use crate::digest::md5_of;
@@ -37,7 +37,7 @@ fn names_are_those_that_were_given() {
     }
 }
 
-/// A bucket of that service, at a prefix.
+/// Returns a bucket of that service, at a prefix.
 fn bucket(host: &str, prefix: &str) -> Objects<S3> {
     with(host, prefix, policy())
 }
@@ -78,7 +78,7 @@ fn refusal(status: &str, code: &str) -> String {
 #[test]
 fn listings_keep_a_first_slash_and_leave_folders_out() {
     let service = Service::new(vec![busy(), page(&["!", "//y", "/x", "a", "a/", "a//b", "a b ", "b/c"])]);
-    // The order of bytes, but for the space, which comes before the slash.
+    // The order of bytes, except for the space, which comes before the slash.
     let found: Vec<_> = bucket(&service.host, "").list(b"").collect();
     let found: Vec<_> =
         found.into_iter().map(|o| o.map(|o| String::from_utf8(o.key).unwrap()).map_err(|e| e.to_string())).collect();
@@ -137,12 +137,12 @@ fn uploads_carry_their_md5_and_what_is_there_is_compared() {
     let stored = |etag: &str| answer("200 OK", &[&format!("ETag: \"{etag}\"")], "");
     assert_eq!(put(vec![stored(&good), head(&good, 7)]), (Ok(true), "PUT HEAD".to_string()));
     assert_eq!(put(vec![refusal("412 Precondition Failed", "PreconditionFailed")]), (Ok(false), "PUT".to_string()));
-    // What is not right is deleted.
+    // A wrong object is deleted.
     let deleted = || answer("204 No Content", &[], "").replace("Content-Length: 0\r\n", "");
     let altered = || Err(io::ErrorKind::InvalidData);
     assert_eq!(put(vec![stored(&md5_of(b"kontent").to_string()), deleted()]), (altered(), "PUT DELETE".to_string()));
     assert_eq!(put(vec![stored(&good), head(&good, 6), deleted()]), (altered(), "PUT HEAD DELETE".to_string()));
-    // What the service has refused it has not: what is there may be the object from before.
+    // The service has not stored a content that it refused. An object that exists may be an earlier one, so it is not deleted.
     assert_eq!(put(vec![refusal("400 Bad Request", "BadDigest")]), (altered(), "PUT".to_string()));
 }
 
@@ -186,7 +186,7 @@ fn an_upload_in_parts_has_a_limit_of_its_own_to_be_finished() {
 
 #[test]
 fn an_upload_in_parts_that_fails_is_taken_back() {
-    // Whether the first part was sent, or begun to be, when the source broke is a matter of luck.
+    // When the source breaks, the first part may be sent, partly sent or not sent.
     let service = Service::when(move |request| match request.split(' ').next() {
         Some("HEAD") => (cut("404 Not Found", &[], "", 0), false),
         Some("POST") => (answer("200 OK", &[], BEGUN), false),

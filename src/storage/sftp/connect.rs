@@ -19,14 +19,14 @@ const LONGEST: Duration = Duration::from_secs(45);
 /// The longest time that `ssh` may take to end, and to write its last message.
 const ENDS: Duration = Duration::from_secs(5);
 
-/// Where and how to log in: the arguments of `ssh`.
+/// The settings for logging in: the arguments of `ssh`.
 #[derive(Clone)]
 pub struct Login {
     /// The name or address of the host.
     pub host: String,
-    /// None: as `~/.ssh/config` says.
+    /// The port; None for the one in `~/.ssh/config`.
     pub port: Option<u16>,
-    /// None: as `~/.ssh/config` says.
+    /// The user; None for the one in `~/.ssh/config`.
     pub user: Option<String>,
     /// The file of the private key.
     key: Option<String>,
@@ -35,7 +35,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// Reads the URL and the options, which win.
+    /// Reads the URL and the options. The options take precedence.
     ///
     /// # Errors
     /// If a value is malformed, or could be taken for an option of `ssh`.
@@ -47,7 +47,7 @@ impl Login {
         };
         let host = options.text("host")?.unwrap_or_else(|| host.to_string());
         let user = options.text("username")?.or_else(|| place.user.clone());
-        // `ssh` must not take the host or the user for an option.
+        // `ssh` must not treat the host or the user as an option.
         if host.starts_with('-') || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(options.wrong("host", "the name of a host"));
         }
@@ -68,7 +68,7 @@ impl Login {
         Ok(Login { host, port, user, key: options.text("key_filename")?, hosts })
     }
 
-    /// The arguments of `ssh`: it never asks the user, and gives up hosts that don't answer.
+    /// Returns the arguments of `ssh`. With them it never asks the user, and gives up hosts that don't answer.
     fn arguments(&self) -> Vec<String> {
         let fixed = ["BatchMode=yes", "ConnectTimeout=30", "ServerAliveInterval=15", "ServerAliveCountMax=4", "ForwardX11=no"];
         let mut out = vec!["-T".to_string(), "-a".to_string()];
@@ -103,7 +103,7 @@ fn split(host: &str) -> (&str, Option<&str>) {
 pub struct Session {
     /// The SFTP session over it.
     pub sftp: Sftp,
-    /// Is killed when the connection is dropped.
+    /// The process `ssh`, which is killed when the connection is dropped.
     _ssh: Child,
     messages: Messages,
 }
@@ -138,8 +138,8 @@ impl Session {
     /// Connects.
     ///
     /// # Errors
-    /// `NotFound` if there is no program `ssh`; [`LoginRefused`] if the host key is not known or the server refuses the login; else
-    /// the last message of `ssh`, of a kind of [`may_pass`] if another try may succeed.
+    /// `NotFound` if there is no program `ssh`; [`LoginRefused`] if the host key is not known or the server refuses the login;
+    /// else the last message of `ssh`, of a kind of [`may_pass`] if another try may succeed.
     pub async fn connect(login: &Login) -> io::Result<Session> {
         let mut command = Command::new("ssh");
         command.args(login.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

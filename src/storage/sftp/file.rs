@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-/// The bytes of one request; servers accept no more.
+/// The number of bytes of one request; servers accept no more.
 const PIECE: u32 = 255 << 10;
 
 /// Does what [`crate::storage::Store::open`] promises. After a broken connection, the file must have the same size and time.
@@ -25,7 +25,7 @@ pub fn open(root: &Sftp, path: String, from: u64, len: Option<u64>) -> io::Resul
     if from >= end {
         return Ok(Box::new(io::empty()));
     }
-    // A connection of its own, because the reader can outlive the root.
+    // The reader has its own connection, because it can outlive the root.
     let reopening = Sftp { policy: root.policy.clone(), ..Sftp::new(root.url.clone(), root.root.clone(), root.login.clone()) };
     let policy = root.policy.clone();
     Ok(Box::new(resumed(reader, from, Some(end), policy, move |at| {
@@ -65,7 +65,7 @@ impl Read for Arriving {
         if self.piece.is_empty() {
             let (file, at, buffer) = (&mut self.file, self.at, std::mem::take(&mut self.piece));
             let read = block_on(async {
-                // After a short piece, the library's position is that after a full one.
+                // After a short piece, the library's position is that after a full piece.
                 file.seek(SeekFrom::Start(at)).await?;
                 let read = tokio::time::timeout(STALL, file.read(PIECE, buffer)).await;
                 read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(|e| io::Error::other(reason(&e)))
@@ -121,7 +121,7 @@ fn write(root: &Sftp, temp: &str, intake: &mut Intake<'_>, how: &Put) -> io::Res
     }
 }
 
-/// Waits for work that may take the server longer.
+/// Waits for work that may take the server a long time.
 fn finished(root: &Sftp, work: impl Future<Output = Result<(), Error>>) -> io::Result<()> {
     let failed = |text: String| root.failed(io::ErrorKind::Other, &text);
     let done = block_on(async { tokio::time::timeout(STALL * 5, work).await })?;
@@ -167,7 +167,7 @@ fn send_and_close(root: &Sftp, mut file: File, intake: &mut Intake<'_>) -> io::R
     sent.and(closed)
 }
 
-/// Makes a folder and those above it.
+/// Creates a folder and the folders above it.
 fn make_folder(root: &Sftp, folder: &str) -> io::Result<()> {
     if folder.is_empty() {
         return Ok(());
@@ -188,7 +188,7 @@ fn make_folder(root: &Sftp, folder: &str) -> io::Result<()> {
     }
 }
 
-/// Puts an upload in its place, and checks that it is there: some servers claim success and did nothing.
+/// Moves an upload to its place, and checks that it is there: some servers report success although they did nothing.
 fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> io::Result<bool> {
     if if_absent {
         if let Some(done) = link(root, temp, path, size)? {
@@ -210,7 +210,7 @@ fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> i
     }
     match renamed {
         Ok(()) => {}
-        // The answer to a successful request was lost perhaps: then the next one finds nothing to rename.
+        // Perhaps the answer to a successful request was lost: then the next request finds nothing to rename.
         Err(SftpErrorKind::NoSuchFile) if root.metadata(temp)?.is_none() => {}
         Err(kind) => return Err(root.refused(kind)),
     }
@@ -225,7 +225,7 @@ fn publish(root: &Sftp, temp: &str, path: &str, if_absent: bool, size: u64) -> i
     }
 }
 
-/// Makes a hard link to an upload under its name, if that is free. None if the server makes no hard links.
+/// Makes a hard link to an upload under its name, if the name is free. None if the server does not support hard links.
 fn link(root: &Sftp, temp: &str, path: &str, size: u64) -> io::Result<Option<bool>> {
     if root.lies_about_links.load(Ordering::Relaxed) || !root.session()?.sftp.support_hardlink() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `sftp://` and `ssh://`: folders of another machine, over the program `ssh`, which knows keys, agents and `~/.ssh/config`.
+//! `sftp://` and `ssh://`: folders of another machine, over the program `ssh`, which supports keys, agents and `~/.ssh/config`.
 
 mod connect;
 mod file;
@@ -38,7 +38,7 @@ struct Sftp {
     /// All threads share one connection.
     session: Mutex<Held>,
     policy: Policy,
-    /// The server has claimed to make a hard link, and there was none.
+    /// The server reported that it made a hard link, but there was none.
     lies_about_links: AtomicBool,
 }
 
@@ -48,13 +48,14 @@ enum Held {
     #[default]
     None,
     Open(Arc<Session>),
-    /// Why connecting failed for good, and whether the server refused the login.
+    /// The reason why connecting failed for good, and whether the server refused the login.
     Refused(io::ErrorKind, String, bool),
 }
 
-/// Opens `scheme://[user@]HOST[:PORT]/path`; the path is literal and absolute. Options: `host`, `port`, `username`, which win over
-/// the URL; `key_filename`; and for host keys `known_hosts` or `host_key_policy`: `strict` (the host key has to be known; the
-/// default), `add` (a new host key is added to the known ones), `accept` (any host key), or the path of a file of known hosts.
+/// Opens `scheme://[user@]HOST[:PORT]/path`; the path is literal and absolute. Options: `host`, `port`, `username`, which take
+/// precedence over the URL; `key_filename`; and for host keys `known_hosts` or `host_key_policy`: `strict` (the host key has to
+/// be known; the default), `add` (a new host key is added to the known ones), `accept` (any host key), or the path of a file of
+/// known hosts.
 ///
 /// # Errors
 /// If the URL has no host, or a password, which `ssh` takes only from a terminal; if an option is unknown or malformed.
@@ -119,7 +120,7 @@ impl Sftp {
         }
     }
 
-    /// Does some work over the connection, and again over a new one if the connection broke.
+    /// Does some work over the connection. If the connection breaks, the work is done again over a new one.
     fn run<T>(
         &self,
         work: impl AsyncFn(&Session) -> Result<T, openssh_sftp_client::Error>,
@@ -160,7 +161,7 @@ impl Sftp {
         }
     }
 
-    /// Lists a folder for [`tree::list`].
+    /// Lists a folder, for [`tree::list`].
     fn folder(&self, folder: &str) -> io::Result<Folder> {
         let path = self.path(folder);
         let read = self.run(async |session| {
@@ -193,8 +194,8 @@ impl Sftp {
         Ok(Folder::Children(out))
     }
 
-    /// Returns the kind of an entry of a folder. A link to a file counts as that file. None for other links, which could lead back
-    /// to a folder above, and for entries that are neither file nor folder.
+    /// Returns the kind of an entry of a folder. A link to a file counts as that file. None for other links, which could lead
+    /// back to a folder above, and for entries that are neither file nor folder.
     fn what(&self, folder: &str, name: &[u8], mut meta: MetaData) -> io::Result<Option<What>> {
         let unknown = |reason: &str| Ok(Some(What::Unknown(format!("look at it: {reason}"))));
         if name.is_empty() || name.contains(&b'/') {
@@ -236,7 +237,7 @@ impl Sftp {
         Ok(self.metadata(path)?.is_some_and(|found| found.len() == Some(size)))
     }
 
-    /// Checks that a file is gone that the server claims to have deleted.
+    /// Checks that a file that the server claims to have deleted is gone.
     fn is_gone(&self, path: &str) -> io::Result<()> {
         match self.run(async |session| session.sftp.fs().symlink_metadata(path).await)? {
             Err(SftpErrorKind::NoSuchFile) => Ok(()),
@@ -276,10 +277,10 @@ fn object(key: Vec<u8>, meta: &MetaData) -> Option<Object> {
     Some(Object { key, size: meta.len()?, modified, ..Object::default() })
 }
 
-/// An object is there whole or not at all: it is written under another name in the same folder (`.snap-*.tmp`) and synced, its size
-/// is compared, it is put in its place, and its size is compared there again. Put-if-absent is atomic if the server makes hard
-/// links, as OpenSSH does on file systems that have them; otherwise it looks first. `ssh` notices changes on the way. There are no
-/// etags and no md5s, times are whole seconds, and attributes are not kept.
+/// An object exists whole or not at all: it is written under another name in the same folder (`.snap-*.tmp`) and synced, its size
+/// is compared, it is moved to its place, and its size is compared there again. Put-if-absent is atomic if the server makes hard
+/// links, as OpenSSH does on file systems that have them; otherwise it only checks first whether the object exists. `ssh` notices
+/// changes on the way. There are no etags and no md5s, times are whole seconds, and attributes are not kept.
 impl Store for Sftp {
     fn url(&self) -> &str {
         &self.url
@@ -324,7 +325,7 @@ impl Store for Sftp {
             match self.run(async |session| session.sftp.fs().remove_file(&path).await)? {
                 Ok(()) => self.is_gone(&path),
                 Err(SftpErrorKind::NoSuchFile) => Ok(()),
-                // A folder is no object, so there is nothing to delete.
+                // A folder is not an object, so there is nothing to delete.
                 Err(kind) => match self.metadata(&path)? {
                     Some(found) if !is(&found, |kind| kind.is_dir()) => Err(self.refused(kind)),
                     _ => Ok(()),

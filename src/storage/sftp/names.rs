@@ -1,4 +1,4 @@
-//! File names that are not UTF-8. The library gives up the connection when the server sends one. So the answers of the server are
+//! File names that are not UTF-8. The library gives up the connection when the server sends one. So the server's answers are
 //! inspected as they arrive, and such names are escaped before the library reads them.
 
 use bytes::{BufMut, BytesMut};
@@ -13,7 +13,7 @@ const NAME: u8 = 104;
 /// The length from which a packet is refused, in bytes. No server sends such packets, but text read as SFTP looks like one.
 const LONGEST: usize = 16 << 20;
 
-/// Bytes that are read at once.
+/// The number of bytes that are read at once.
 const BUFFER: usize = 64 << 10;
 
 /// Returns the bytes of a name that the library has read from a listing.
@@ -150,7 +150,7 @@ mod tests {
         packet(NAME, &body)
     }
 
-    /// What comes through, in reads of at most `most` bytes on both sides.
+    /// Returns the bytes that come out of the reader, in reads of at most `most` bytes on both sides.
     fn through(bytes: &[u8], most: usize) -> io::Result<Vec<u8>> {
         let (mut from, to) = tokio::io::duplex(most);
         let bytes = bytes.to_vec();
@@ -197,7 +197,7 @@ mod tests {
         for bad in [&b"Welcome to host\n"[..], b"\0\0\0\0"] {
             assert_eq!(through(bad, 4096).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
-        // Left for the library to refuse.
+        // This packet is left for the library to refuse.
         let odd = packet(NAME, b"\0\0\0\x07\xff\xff\xff\xff");
         assert_eq!(through(&odd, 4096).unwrap(), odd);
         assert_eq!(bytes_of(b"\0zz"), b"\0zz");

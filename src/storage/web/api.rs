@@ -1,4 +1,4 @@
-//! The requests that a service of objects has to answer, and what Azure, S3 and Google Cloud Storage differ in.
+//! The requests that a service of objects has to support. Azure, S3 and Google Cloud Storage differ in them.
 
 use super::service::{Call, Failed, Head, Service};
 #[cfg(doc)]
@@ -12,10 +12,10 @@ pub trait Api: Send + Sync + 'static {
     /// Whether listings are in the order of the bytes of names.
     const ORDERED: bool;
 
-    /// The most names that the service deletes with one request.
+    /// The maximum number of names that the service deletes with one request.
     const MOST: usize;
 
-    /// The connection to the service.
+    /// Returns the connection to the service.
     fn service(&self) -> &Arc<Service>;
 
     /// Returns the name of a key in the bucket or container.
@@ -28,7 +28,7 @@ pub trait Api: Send + Sync + 'static {
     /// before.
     fn page(&self, prefix: &str, token: &str) -> impl Future<Output = io::Result<Page>> + Send;
 
-    /// Looks at an object. Returns None if there is none, or only a marker of a folder.
+    /// Looks at an object. Returns None if it does not exist, or is only a marker of a folder.
     fn stat(&self, name: &str, key: &[u8]) -> impl Future<Output = io::Result<Option<Object>>> + Send;
 
     /// Returns the request for a content.
@@ -68,7 +68,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page of these objects, without those that stand for folders.
+    /// Returns a page of these objects, without those that stand for folders.
     pub fn of(objects: Vec<Object>, next: Option<String>) -> Page {
         Page { objects: objects.into_iter().filter(|object| !is_folder(object)).map(Ok).collect(), next }
     }

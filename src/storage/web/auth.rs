@@ -94,7 +94,7 @@ fn reason(e: &reqsign_core::Error) -> String {
     shortened(&e.to_string())
 }
 
-/// What sources of credentials can use: the environment, files, commands, and this client.
+/// Returns the context that sources of credentials can use: the environment, files, commands, and this client.
 pub fn context(client: Client, policy: Policy) -> Context {
     Context::new()
         .with_env(Variables::default())
@@ -133,7 +133,7 @@ impl Env for Variables {
     }
 }
 
-/// The policy of requests for credentials. They can go to a server that does not exist, which has to be noticed soon.
+/// Returns the policy of requests for credentials. Their server may not exist, which has to be noticed soon.
 pub fn patience() -> Policy {
     Policy { tries: 2, in_all: Duration::from_secs(10), stall: Duration::from_secs(5), ..Policy::default() }
 }

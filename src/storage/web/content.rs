@@ -21,10 +21,11 @@ pub struct Begun {
 }
 
 /// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if the content still has it. `begin` sends one
-/// request for the bytes from the first number to the second, of the version with this etag. It returns None if there are none.
+/// request for the bytes from the first number to the second, of the version with this etag. It returns None if there are no such
+/// bytes.
 ///
 /// # Errors
-/// Those of `begin`. Reading fails if the connection breaks again and again, or the content changes meanwhile.
+/// Errors of `begin`. Reading fails if the connection breaks again and again, or the content changes meanwhile.
 pub fn reader(
     from: u64,
     len: Option<u64>,
@@ -36,7 +37,7 @@ pub fn reader(
     if len == Some(0) {
         return Ok(Box::new(io::empty()));
     }
-    // No server accepts more: some then ignore the range, others answer that there is nothing.
+    // Servers accept no larger number: some then ignore the range, others answer that the range is empty.
     let last = len.map(|len| from.saturating_add(len - 1).min(i64::MAX as u64));
     let Some(Begun { reader, end, version }) = begin(from, last, etag)? else { return Ok(Box::new(io::empty())) };
     let end = match (end, last) {
@@ -44,7 +45,7 @@ pub fn reader(
         (end, _) => end,
     };
     let rest = resumed(reader, from, end, policy, move |at| {
-        // Without an etag the rest can be that of another content.
+        // Without an etag, the rest can belong to another content.
         let Some(version) = &version else { return Err(io::Error::other(format!("{what}: the connection broke"))) };
         Ok(begin(at, last, Some(version))?.map_or_else(|| Box::new(io::empty()) as Box<dyn Read + Send>, |begun| begun.reader))
     });
@@ -84,7 +85,7 @@ pub struct Arriving {
 }
 
 impl Arriving {
-    /// The body of an answer. `host` is for messages.
+    /// Returns a reader of the body of an answer. `host` is for messages.
     pub fn new(answer: Response, stall: Duration, host: String) -> Arriving {
         Arriving { answer, chunk: Bytes::new(), stall, host }
     }
@@ -94,7 +95,7 @@ impl Read for Arriving {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
             let (answer, stall) = (&mut self.answer, self.stall);
-            // The timer has to be made within the runtime.
+            // The timer has to be created within the runtime.
             let next = block_on(async { tokio::time::timeout(stall, answer.chunk()).await })?;
             match next.map_err(|_| stalled(&self.host))?.map_err(|e| broken(&e, &self.host))? {
                 Some(chunk) => self.chunk = chunk,

@@ -20,7 +20,7 @@ pub struct Deleter<A> {
 }
 
 impl<A: Api> Deleter<A> {
-    /// Deletes objects of this service.
+    /// Returns a deleter of objects of this service.
     pub fn new(of: Arc<A>) -> Deleter<A> {
         Deleter { of, refused: AtomicBool::new(false) }
     }
@@ -56,7 +56,7 @@ impl<A: Api> Deleter<A> {
         block_on(self.rest(names, done)).unwrap_or_else(all_failed)
     }
 
-    /// Deletes one by one what no batch has deleted.
+    /// Deletes one by one the objects that no batch has deleted.
     async fn rest(&self, names: &[String], mut done: Deletions) -> Vec<io::Result<()>> {
         let mut running = JoinSet::new();
         let mut left: Vec<usize> = (0..names.len()).filter(|at| done[*at].is_none()).collect();

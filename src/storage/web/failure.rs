@@ -21,7 +21,7 @@ pub fn broken(e: &reqwest::Error, host: &str) -> io::Error {
     io::Error::new(kind, format!("{host}: {}", printable(reason.as_bytes())))
 }
 
-/// Returns the error if no answer came in time.
+/// Returns the error for a request without an answer in time.
 pub fn stalled(host: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("{host}: no answer"))
 }

@@ -18,7 +18,7 @@ pub struct Content {
     pub what: String,
     /// The server, for messages.
     pub host: String,
-    /// How often and how long to try.
+    /// The limits for tries.
     pub policy: Policy,
     /// The size of the whole content in bytes, if it is known. An answer with another size is something else.
     pub size: Option<u64>,

@@ -1,4 +1,4 @@
-//! HTTP for the storages that use it: shared clients, requests that are tried again, bodies that block.
+//! HTTP for the storages that use it: shared clients, requests that are tried again, blocking bodies.
 
 #[cfg(feature = "signed")]
 pub(super) mod api;
@@ -50,15 +50,15 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// The redirections that a client follows.
 #[derive(Clone, Copy)]
 pub(super) enum Redirects {
-    /// None: data is written and deleted only where the user said, and a signature is for one address only.
+    /// None: data is written and deleted only at the address that the user gave, and a signature is for one address only.
     Never,
     /// Those to the same server: they get the headers of the user, which can be secrets.
     SameServer,
-    /// All; logins are not passed on.
+    /// All; the login is not passed on.
     Anywhere,
 }
 
-/// The client of this process for storages that write: connections are shared.
+/// Returns the client of this process for storages that write: connections are shared.
 ///
 /// # Errors
 /// If the system has no certificates, or they can't be read.
@@ -66,19 +66,19 @@ pub(super) fn client() -> io::Result<&'static Client> {
     client_that(Redirects::Never)
 }
 
-/// The client of this process that follows these redirections.
+/// Returns the client of this process that follows these redirections.
 ///
 /// # Errors
-/// Those of [`client`].
+/// Errors of [`client`].
 pub(super) fn client_that(redirects: Redirects) -> io::Result<&'static Client> {
     static CLIENTS: [OnceLock<Client>; 3] = [const { OnceLock::new() }; 3];
     held(&CLIENTS[redirects as usize], redirects, &[])
 }
 
-/// The client of this process for S3, whose other tools read one more variable for certificates.
+/// Returns the client of this process for S3, whose other tools read one more variable for certificates.
 ///
 /// # Errors
-/// Those of [`client`].
+/// Errors of [`client`].
 pub(super) fn client_for_amazon() -> io::Result<&'static Client> {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     held(&CLIENT, Redirects::Never, &["AWS_CA_BUNDLE"])
@@ -127,7 +127,7 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
         next = request.try_clone();
         let sent = match &next {
             Some(_) => once(client, request, &body, limit, host).await,
-            // The limits of a stream are set where it is made.
+            // The limits of a stream are set where it is created.
             None => {
                 crate::storage::count_request();
                 client.execute(request).await.map_err(|e| broken(&e, host))
@@ -168,8 +168,8 @@ pub(super) async fn whole(mut answer: Response, most: usize, policy: &Policy, ho
     }
 }
 
-/// Refuses an HTML page from another address, such as a login page, or a page that says that there is no such file. Files can come
-/// from another address, and so can pages if they have the same name.
+/// Refuses an HTML page from another address, such as a login page, or a page that says that there is no such file. Files can
+/// come from another address, and so can pages if they have the same name.
 pub(super) fn sent_from_elsewhere(asked: &Url, answer: &Response, what: &str) -> io::Result<()> {
     let name = |url: &Url| url.path().rsplit('/').next().unwrap_or_default().to_string();
     if asked == answer.url() || name(asked) == name(answer.url()) || !is_named_page(header(answer.headers(), "content-type")) {

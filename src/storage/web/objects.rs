@@ -18,7 +18,7 @@ pub struct Objects<A> {
 }
 
 impl<A: Api> Objects<A> {
-    /// The objects of this service.
+    /// Returns the storage of this service's objects.
     pub fn new(api: A) -> Objects<A> {
         let api = Arc::new(api);
         Objects { deleter: Deleter::new(api.clone()), api }

@@ -26,8 +26,8 @@ enum Next {
 }
 
 impl<A: Api> Pages<A> {
-    /// All objects below the root whose keys start with `prefix`. If listings of the service are in the order of the bytes of
-    /// names, a name out of order is an error.
+    /// Returns the listing of all objects below the root whose keys start with `prefix`. If the service lists in the order of the
+    /// bytes of names, a name out of order is an error.
     pub fn new(of: Arc<A>, prefix: &str) -> Pages<A> {
         let root = &of.service().bucket.prefix;
         let (prefix, root) = (format!("{root}{prefix}").into(), root.len());
@@ -110,7 +110,7 @@ impl<A> Pages<A> {
     }
 }
 
-/// No further page is requested.
+/// Requests no further page.
 impl<A> Drop for Pages<A> {
     fn drop(&mut self) {
         self.stop();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Opens a content of a service as a [`reader`]. Each answer has to be the requested range.
 ///
 /// # Errors
-/// Those of [`reader`].
+/// Errors of [`reader`].
 pub fn open<A: Api>(
     api: &Arc<A>,
     call: Call,
@@ -25,7 +25,7 @@ pub fn open<A: Api>(
     reader(from, len, etag, policy, name.clone(), move |from, last, etag| {
         let service = api.service();
         let is_range = from > 0 || last.is_some();
-        // Without this header Google unpacks what is stored as gzip.
+        // Without this header, Google decompresses objects that are stored as gzip.
         let mut call = call.clone().header("accept-encoding", "gzip");
         for (name, value) in conditions(from, last, etag) {
             call = call.header(name, value);
@@ -51,7 +51,7 @@ fn is_content<A: Api>(head: &Head, asked: Option<(u64, Option<u64>)>) -> Good<()
         None => head.status == StatusCode::OK,
         Some(asked) => {
             let range = head.text("content-range").unwrap_or_default();
-            // An emulator sends a range even behind the end.
+            // An emulator sends a range even after the end.
             let is_empty = is_behind(asked.0, range) && head.text("content-length").is_none_or(|len| len == "0");
             let is_part = is_empty || content_range(range).is_some_and(|range| is_part(asked, range));
             head.status == StatusCode::PARTIAL_CONTENT && is_part
@@ -71,7 +71,7 @@ fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     Some((from.parse().ok()?, to.parse().ok()?, whole.parse().ok()))
 }
 
-/// Whether a range begins at the end of a content or behind it, such as `bytes 1-0/1`.
+/// Whether a range starts at the end of a content or after it, such as `bytes 1-0/1`.
 fn is_behind(from: u64, range: &str) -> bool {
     let whole = range.strip_prefix(&format!("bytes {from}-")).and_then(|rest| rest.rsplit('/').next()?.parse::<u64>().ok());
     whole.is_some_and(|whole| whole <= from)

@@ -97,7 +97,7 @@ mod tests {
     fn slow_is_not_stalled() {
         let moved = AtomicUsize::new(0);
         let limit = Duration::from_millis(1);
-        // Never ready but moving, each time it is looked at: five times.
+        // A future that moves at each look, and is ready at the fifth.
         let slow = std::future::poll_fn(|_| match moved.fetch_add(1, Ordering::Relaxed) {
             4 => Poll::Ready(()),
             _ => Poll::Pending,

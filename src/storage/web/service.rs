@@ -1,4 +1,4 @@
-//! Signed requests to a service. Each is sent again as long as that may help. An answer counts only if it is what was asked for.
+//! Signed requests to a service. Each is sent again as long as that may help. An answer counts only if it is the expected one.
 
 use super::auth::Auth;
 use super::send::{limit, once};
@@ -20,7 +20,7 @@ const MOST: usize = 256 << 20;
 pub struct Bucket {
     /// The URL without secrets, and without a `/` at its end.
     pub url: String,
-    /// The name of the bucket or container.
+    /// The prefix of all keys: empty, or ends with `/`.
     pub name: String,
     /// The prefix of all keys: empty, or ends with `/`.
     pub prefix: String,
@@ -37,7 +37,7 @@ pub struct Service {
     pub host: String,
     /// The bucket or container, and the root in it.
     pub bucket: Bucket,
-    /// How often and how long to try.
+    /// The limits for tries.
     pub policy: Policy,
     /// Sent with each request.
     pub headers: HeaderMap,
@@ -67,7 +67,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A request; `asked` names the expected answer.
+    /// Returns a request; `asked` names the expected answer.
     pub fn new(method: Method, url: impl Into<String>, asked: &'static str) -> Call {
         Call { method, url: url.into(), asked, ..Call::default() }
     }
@@ -110,12 +110,12 @@ impl Head {
     }
 }
 
-/// What an answer with a good status turns out to be.
+/// The result of examining an answer with a good status.
 #[derive(Debug, PartialEq)]
 pub enum Good<T> {
     /// The expected answer.
     Yes(T),
-    /// The beginning of the expected answer.
+    /// The start of the expected answer.
     Broken(String),
     /// An answer of the right kind that is for something else, or contradicts itself.
     Wrong(String),
@@ -141,25 +141,25 @@ impl From<bool> for Good<()> {
     }
 }
 
-/// Why a request failed.
+/// The reason why a request failed.
 #[derive(Debug)]
 pub struct Failed {
     /// The status, or 0 if there was no answer.
     pub status: u16,
     /// The code of the service, such as `NoSuchKey`; empty if there is none.
     pub code: String,
-    /// The number of tries. After the first one, an object that is found can be the one that was sent.
+    /// The number of tries. After several tries, an object that is found can be the one that was sent.
     pub tries: u32,
     /// Whether another try may succeed.
     pub passes: bool,
-    /// How long the service asks to wait before the next try.
+    /// The wait before the next try that the service asks for.
     pub wait: Option<Duration>,
     /// The reason.
     pub error: io::Error,
 }
 
 impl Failed {
-    /// The failure that an answer reports.
+    /// Returns the failure that an answer reports.
     pub fn new(status: StatusCode, code: &str, error: io::Error) -> Failed {
         let passes = may_pass(status.as_u16());
         Failed { status: status.as_u16(), code: code.to_string(), passes, ..error.into() }
@@ -235,7 +235,7 @@ impl Service {
         }
     }
 
-    /// Like [`Service::ask`], but for a content, whose body is not read yet.
+    /// Does what [`Service::ask`] does, but for a content, whose body is not read yet.
     ///
     /// # Errors
     /// If there is no answer, or it is not [`Good::Yes`].

@@ -1,4 +1,4 @@
-//! Against a service that answers as it is told.
+//! Tests against a service that sends prepared answers.
 
 use super::*;
 use crate::storage::fake::{Service, answer, busy, cut, policy};
@@ -11,7 +11,7 @@ fn content(host: &str, policy: Policy) -> Content {
     Content { request, what: "a".to_string(), host: "h".to_string(), policy, size: None }
 }
 
-/// Reads from a service with these answers; what it was asked for as ranges and conditions.
+/// Reads from a service with these answers. Returns the content, and the ranges and conditions of the requests.
 fn read(answers: Vec<String>, from: u64, len: Option<u64>, etag: Option<&str>) -> (io::Result<String>, Vec<String>) {
     let service = Service::new(answers);
     let mut text = String::new();
@@ -41,7 +41,7 @@ fn a_content_that_breaks_off_is_taken_up_where_it_was_if_it_is_the_same() {
     let (text, _) = read(vec![cut("200 OK", ETAG, "0123", 10), changed], 0, None, None);
     assert_eq!(text.unwrap_err().to_string(), "a: it has changed");
 
-    // Without an etag nothing tells whether the rest is of the same: it is not asked for.
+    // Without an etag, the rest could be of another version, so it is not requested.
     let (text, _) = read(vec![cut("200 OK", &[], "0123", 10)], 0, None, None);
     assert_eq!(text.unwrap_err().to_string(), "a: the connection broke");
 }
@@ -65,7 +65,7 @@ fn ranges_are_right_from_servers_that_know_none() {
 fn a_content_with_another_etag_is_not_read() {
     let (text, asked) = read(vec![answer("200 OK", ETAG, "x")], 0, None, Some("\"2\""));
     assert_eq!((text.unwrap_err().to_string().as_str(), asked[0].as_str()), ("a: it has changed", "if-match: \"2\""));
-    // Weak ones are compared by us.
+    // Weak etags are compared on our side.
     let (text, asked) = read(vec![answer("200 OK", &["ETag: W/\"1\""], "x")], 0, None, Some("W/\"1\""));
     assert_eq!((text.unwrap().as_str(), asked[0].as_str()), ("x", ""));
     assert!(read(vec![answer("200 OK", &[], "x")], 0, None, Some("\"1\"")).0.is_err());

@@ -20,7 +20,7 @@ pub struct Flight<T> {
 }
 
 impl<T: Send + 'static> Flight<T> {
-    /// At most this number of requests at once.
+    /// Returns a flight of at most this number of requests at once.
     pub fn new(most: usize) -> Flight<T> {
         Flight { most, running: JoinSet::new(), done: Vec::new() }
     }
@@ -90,7 +90,7 @@ impl<'a, 'h> Pieces<'a, 'h> {
     /// Returns the whole body with its md5 and its size in bytes if it is a single piece, else None.
     ///
     /// # Errors
-    /// `InvalidData` if the body is not what was announced.
+    /// `InvalidData` if the body does not have the announced size or md5.
     pub fn single(&mut self) -> io::Result<Option<(Vec<u8>, Md5, u64)>> {
         if self.ahead.back().is_some_and(|second| !second.is_empty()) {
             return Ok(None);
@@ -112,16 +112,16 @@ impl<'a, 'h> Pieces<'a, 'h> {
         Ok(Some(piece))
     }
 
-    /// Returns the md5 and the size in bytes of what was read, which has to be all.
+    /// Returns the md5 and the size in bytes of the bytes that were read. All bytes must have been read.
     ///
     /// # Errors
-    /// `InvalidData` if the body is not what was announced.
+    /// `InvalidData` if the body does not have the announced size or md5.
     pub fn check(&self) -> io::Result<(Md5, u64)> {
         self.intake.check(self.how)
     }
 }
 
-/// The most parts that a service takes.
+/// The maximum number of parts that a service accepts.
 const PARTS: u64 = 10_000;
 
 /// Returns the sizes of the parts in bytes: equal if the size of the whole is known, else growing, which suffices for 472 GB.

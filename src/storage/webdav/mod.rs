@@ -1,6 +1,6 @@
 //! `webdav://` and `webdavs://`: folders of a WebDAV server, over HTTP and HTTPS.
 //!
-//! The requests are made here and not by a library, because uploads are streams, under a temporary name until they are compared.
+//! The requests are made here and not by a library, because uploads are streams under a temporary name until they are compared.
 
 mod propfind;
 mod put;
@@ -52,7 +52,7 @@ struct WebDav {
     is_plain: bool,
     /// The folders that are known to exist.
     folders: Arc<Mutex<HashSet<String>>>,
-    /// A GET has returned other etags than a PROPFIND: a web server in front of this one makes its own, or none.
+    /// A GET has returned another etag than a PROPFIND: a web server in front of this one sends its own etags, or none.
     has_two_etags: Arc<AtomicBool>,
 }
 
@@ -64,8 +64,8 @@ enum Answer {
     Refused(io::ErrorKind, String),
 }
 
-/// Opens `scheme://[user[:password]@]HOST[:PORT]/path`; the path is literal. Options: `auth` (user and password), `token` (a bearer
-/// token).
+/// Opens `scheme://[user[:password]@]HOST[:PORT]/path`; the path is literal. Options: `auth` (user and password), `token` (a
+/// bearer token).
 ///
 /// # Errors
 /// If the URL has no host; if an option is unknown or malformed.
@@ -92,7 +92,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 }
 
 impl WebDav {
-    /// The path on the server, not encoded.
+    /// Returns the path on the server, not encoded.
     fn path(&self, key: &str) -> String {
         if key.is_empty() { self.root.clone() } else { format!("{}/{key}", self.root) }
     }
@@ -158,7 +158,7 @@ impl WebDav {
         ))
     }
 
-    /// Returns the folder or object under a path; None if there is nothing.
+    /// Returns the folder or object under a path; None if there is none.
     fn found(&self, path: &str) -> io::Result<Option<Found>> {
         let all = match self.propfind(path, "0")? {
             Answer::Missing => return Ok(None),
@@ -183,7 +183,7 @@ impl WebDav {
         Ok(self.found(path)?.filter(|found| found.is_folder != Some(true)))
     }
 
-    /// Lists a folder for [`tree::list`]. A refused folder does not end the listing if the server still answers about the root.
+    /// Lists a folder, for [`tree::list`]. A refused folder does not end the listing if the server still answers about the root.
     fn folder(&self, folder: &str) -> io::Result<Folder> {
         let path = format!("{}/", self.path(folder));
         let listed = match self.propfind(&path, "1")? {
@@ -200,7 +200,7 @@ impl WebDav {
         }
     }
 
-    /// Returns the folder that an answer describes. The answer must have the folder itself, and nothing from other folders.
+    /// Returns the folder that an answer describes. The answer must contain the folder itself, and nothing from other folders.
     fn children(&self, path: &str, all: Vec<Found>) -> Folder {
         let odd = |reason: &str| Folder::Refused(io::ErrorKind::InvalidData, format!("the server's listing {reason}"));
         let (mut out, mut itself) = (Vec::with_capacity(all.len()), None);
@@ -244,7 +244,7 @@ impl WebDav {
         }
     }
 
-    /// Deletes an object, and returns what the server answered with, in words.
+    /// Deletes an object, and describes the server's answer in words.
     fn remove(&self, path: &str) -> io::Result<String> {
         let answer = self.ask(self.request("DELETE", path)?)?;
         match answer.status().as_u16() {
@@ -253,14 +253,14 @@ impl WebDav {
         }
     }
 
-    /// Reads the body of an answer, and returns what it is, in words.
+    /// Reads the body of an answer, and describes it in words.
     fn came(&self, answer: Response) -> String {
         let content_type = web::header(answer.headers(), "content-type").map(str::to_string);
         let body = block_on(web::whole(answer, MOST, &self.policy, &self.host)).and_then(|body| body).unwrap_or_default();
         answer::kind(content_type.as_deref(), &body)
     }
 
-    /// Refuses a page with status 200 as the answer to a request that makes or moves something: a login page, or a console. A
+    /// Refuses a page with status 200 as the answer to a request that creates or moves something: a login page, or a console. A
     /// success has status 201 or 204 (RFC 4918); some servers send a page with it, too.
     fn made(&self, answer: Response) -> io::Result<()> {
         let is_odd = answer.status() == StatusCode::OK;
@@ -307,9 +307,9 @@ fn object(key: Vec<u8>, size: u64, found: &Found) -> Object {
     }
 }
 
-/// An object is there whole or not at all, if the server's MOVE is atomic: it is uploaded under another name in the same folder
+/// An object exists whole or not at all, if the server's MOVE is atomic: it is uploaded under another name in the same folder
 /// (`.snap-*.tmp`), and its size is compared. Over `webdav://`, its md5 is compared too, because nothing else notices changes on
-/// the way. Then it is moved, and checked under its name. Put-if-absent is not atomic, because servers look first and then move.
+/// the way. Then it is moved, and checked under its name. Put-if-absent is not atomic, because servers check first and then move.
 /// There are no md5s, and times are whole seconds. Content types are kept only if the server keeps them, other attributes never.
 impl Store for WebDav {
     fn url(&self) -> &str {

@@ -24,11 +24,11 @@ pub struct Found {
     pub content_type: Option<String>,
 }
 
-/// Reads a `multistatus` of the namespace `DAV:`. Properties that the server can't give (those of a `propstat` with another status
-/// than 200) and unknown elements are skipped.
+/// Reads a `multistatus` of the namespace `DAV:`. Properties that the server can't give (those of a `propstat` with another
+/// status than 200) and unknown elements are skipped.
 ///
 /// # Errors
-/// If the answer is something else, no XML, or ends early. The reason names what came instead.
+/// If the answer is something else, is not XML, or ends early. The reason names what arrived instead.
 pub fn parse(body: &[u8]) -> Result<Vec<Found>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::new("an answer that is not UTF-8"))?;
     if text.trim().is_empty() {

@@ -16,15 +16,15 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// The bytes of a piece of a stream; at most four of them wait to be sent.
+/// The number of bytes of a piece of a stream; at most four pieces wait to be sent.
 const PIECE: usize = 256 << 10;
 
-/// Shorter contents are held in memory; longer ones in a temporary file. Both can be sent again.
+/// The size in bytes up to which contents are held in memory. Longer ones go to a temporary file. Both can be sent again.
 const SMALL: usize = 4 << 20;
 
 /// Does what [`crate::storage::Store::put`] promises, within the limits of [`WebDav`].
 pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
-    // Some servers leave out control characters, others replace them by symbols.
+    // Some servers remove control characters, others replace them by symbols.
     if key.contains(char::is_control) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "WebDAV servers take no names with control characters"));
     }
@@ -39,7 +39,7 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     };
     let mut intake = Intake::new(body);
     let first = intake.next(SMALL)?;
-    // If another client has deleted a known folder, the upload fails once, and the folder is made then.
+    // If another client has deleted a known folder, the upload fails once, and the folder is then created.
     make_folder(dav, tree::folder_of(&path))?;
     let temp = tree::temp_beside(&path);
     let content = match first.len() < SMALL {
@@ -58,7 +58,7 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
     done
 }
 
-/// Makes a folder and those above it.
+/// Creates a folder and the folders above it.
 fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
     let known = || dav.folders.lock().unwrap_or_else(PoisonError::into_inner);
     if folder.is_empty() || known().contains(folder) {
@@ -77,7 +77,7 @@ fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
             known().insert(folder.to_string());
             Ok(())
         }
-        // If the server's root is below this folder, it refuses to make the folder, which exists.
+        // If the server's root is below this folder, the server refuses to create the folder, although it exists.
         _ if dav.found(&path)?.is_some_and(|found| found.is_folder == Some(true)) => {
             known().insert(folder.to_string());
             Ok(())
@@ -92,7 +92,7 @@ enum Upload {
     File(File),
 }
 
-/// Writes a large content to a temporary file: servers want its length first, and after a broken connection it is sent again.
+/// Writes a large content to a temporary file: servers require its length first, and after a broken connection it is sent again.
 fn spooled(first: &[u8], intake: &mut Intake<'_>) -> io::Result<File> {
     let what = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", crate::files::temporaries()));
     let mut file = tempfile::tempfile().map_err(what)?;
@@ -161,7 +161,7 @@ fn stream(dav: &WebDav, request: &Request, mut file: &File) -> io::Result<Respon
 }
 
 fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Response> {
-    // It has no body yet.
+    // The request has no body yet.
     let mut request = request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
     let (pieces, arriving) = mpsc::channel::<io::Result<Bytes>>(4);
     let body = futures_util::stream::unfold(arriving, |mut arriving| async { Some((arriving.recv().await?, arriving)) });
@@ -178,7 +178,7 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
             }
             match tokio::time::timeout(stall, pieces.send(Ok(piece.into()))).await {
                 Ok(Ok(())) => {}
-                // The server has answered before it had everything; its answer counts.
+                // The server has answered before it received the whole body. Its answer counts.
                 Ok(Err(_)) => break,
                 Err(_) => {
                     request.abort();
@@ -213,7 +213,7 @@ fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
     }
 }
 
-/// Checks that an object of this size is there, as the server claims.
+/// Checks that an object of this size exists, as the server claims.
 fn is_there(dav: &WebDav, path: &str, size: u64, claim: &str) -> io::Result<()> {
     let there = match dav.found_object(path)? {
         Some(there) if there.size == Some(size) => return Ok(()),
@@ -223,8 +223,8 @@ fn is_there(dav: &WebDav, path: &str, size: u64, claim: &str) -> io::Result<()> 
     Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server claims {claim}, but {there} is there")))
 }
 
-/// Moves an upload to its place. It replaces an object only if one with exactly that name `is_there`: some servers cut a name at
-/// `?`, `#` or `;`, and would replace another object.
+/// Moves an upload to its place. It replaces an object only if one with exactly that name exists (`is_there_now`): some servers
+/// cut a name at `?`, `#` or `;`, and would replace another object.
 fn publish(dav: &WebDav, temp: &str, path: &str, if_absent: bool, is_there_now: bool, md5: Md5, size: u64) -> io::Result<bool> {
     let target = dav.request("MOVE", path)?;
     let target = HeaderValue::from_str(target.url().as_str())
@@ -241,13 +241,13 @@ fn publish(dav: &WebDav, temp: &str, path: &str, if_absent: bool, is_there_now: 
                 break;
             }
             412 if if_absent => return Ok(false),
-            // Another writer has put it there in the meantime.
+            // Another writer has put an object there in the meantime.
             412 if !overwrite && dav.found_object(path)?.is_some() => overwrite = true,
-            // The answer to a successful MOVE was lost perhaps: then the next one finds nothing to move.
+            // Perhaps the answer to a successful MOVE was lost: then the next MOVE finds nothing to move.
             404 if dav.found_object(temp)?.is_none() => return compare(dav, path, md5, size).map(|()| true),
             _ => return Err(dav.refused(&answer)),
         }
     }
-    // Some servers claim success and did nothing, or used another name.
+    // Some servers report success although they did nothing, or used another name.
     is_there(dav, path, size, "to have put it there").map(|()| true)
 }

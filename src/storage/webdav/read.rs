@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 pub fn open(dav: &WebDav, path: String, from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
     let knows_etags = !dav.has_two_etags.load(Ordering::Relaxed);
     let Some(etag) = etag else {
-        // Asked first, because servers answer the GET of a folder with an HTML page.
+        // The properties are requested first, because servers answer the GET of a folder with an HTML page.
         let found = found(dav, &path)?;
         let known = found.etag.as_deref().filter(|_| knows_etags);
         return match content(dav, &path, from, len, known, found.size) {

@@ -1,11 +1,12 @@
-//! Against a server that answers as it is told.
+//! Tests against a server that sends prepared answers.
 
 use super::*;
 use crate::storage::fake::{Service, answer, cut, policy};
 use crate::storage::{Gap, LoginRefused};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A root `/r` of a server that answers each request, given its first line, its depth and how often that was asked already.
+/// Returns a root `/r` of a server. `told` gives its answers: it gets the first line of a request, and the number of earlier ones
+/// with that line.
 fn dav(mut told: impl FnMut(&str, usize) -> String + Send + 'static) -> WebDav {
     let mut asked: std::collections::HashMap<String, usize> = Default::default();
     let service = Service::when(move |request| {
@@ -52,7 +53,7 @@ fn page() -> String {
     answer("200 OK", &["Content-Type: text/html"], "<html><body>Log in</body></html>")
 }
 
-/// The listing: names, what gaps say, and the error that ended it.
+/// Returns the listing: names, the reasons of gaps, and the error that ended it.
 fn listed(dav: &WebDav) -> Vec<String> {
     let text = |e: io::Error| match Gap::of(&e) {
         Some(gap) => format!("gap {gap}"),
@@ -61,7 +62,7 @@ fn listed(dav: &WebDav) -> Vec<String> {
     dav.list(b"").map(|object| object.map_or_else(text, |o| String::from_utf8(o.key).unwrap())).collect()
 }
 
-/// Answers that are no listing of the folder that they came for, and what is said of them.
+/// Returns answers that do not list the requested folder, and the expected messages.
 fn wrong(path: &str) -> Vec<(String, &'static str)> {
     let namespace = folder(path).replace("D:", "X:");
     vec![
@@ -125,7 +126,7 @@ fn what_is_refused_for_one_name_leaves_the_rest_and_what_is_refused_for_all_ends
         "z".to_string(),
     ];
     assert_eq!(all, gaps);
-    // A login that has expired meanwhile is no matter of one folder.
+    // A login that has expired meanwhile affects more than one folder.
     for status in ["401 Unauthorized", "403 Forbidden", "503 Busy"] {
         let refused = answer(status, &["Retry-After: 0"], "");
         let dav = dav(move |line, n| if line == "PROPFIND /r/" && n == 0 { root() } else { refused.clone() });
@@ -136,7 +137,7 @@ fn what_is_refused_for_one_name_leaves_the_rest_and_what_is_refused_for_all_ends
     }
 }
 
-/// Reads all of `a`, which a listing tells this etag of; how many PROPFINDs and GETs that took.
+/// Reads all of `a` at the etag of a listing. Returns the content, and the numbers of PROPFINDs and GETs.
 fn read(
     etag: &'static str,
     propfind: &'static [&'static str],
@@ -149,7 +150,7 @@ fn read(
         counting[usize::from(is_get)].fetch_add(1, Ordering::Relaxed);
         match is_get {
             false => multistatus(&[file("/r/a", 3, propfind[n.min(propfind.len() - 1)])]),
-            // A server in front compares with its own.
+            // A server in front compares the condition with its own etag.
             true => match get[n.min(get.len() - 1)] {
                 "412" => answer("412 Precondition Failed", &[], ""),
                 "" => answer("200 OK", &[], "abc"),
@@ -164,13 +165,13 @@ fn read(
 
 #[test]
 fn etags_of_a_listing_are_compared_with_those_of_listings() {
-    // A server with one kind of etag is asked once.
+    // A server with one kind of etag gets one PROPFIND.
     for (told, get) in [("\"1\"", "\"1\""), ("W/\"1\"", "\"1\""), ("\"1\"", "W/\"1\"")] {
         let get: &'static [&'static str] = vec![get].leak();
         let (text, propfinds, gets) = read(told, &["\"1\""], get);
         assert_eq!((text.unwrap().as_str(), propfinds, gets), ("abc", 0, 1), "{told}");
     }
-    // Another kind, or none: before and after.
+    // With another kind of etag, or none, it gets a PROPFIND before and after the GET.
     for get in [&["\"front\""][..], &[""], &["412", "\"front\""], &["412", ""]] {
         let (text, propfinds, gets) = read("\"1\"", &["W/\"1\""], get);
         assert_eq!((text.unwrap().as_str(), propfinds, gets), ("abc", 2, 2), "{get:?}");

@@ -20,7 +20,7 @@ pub(super) fn kind(content_type: Option<&str>, body: &[u8]) -> String {
     if text.trim().is_empty() {
         return "an empty body".to_string();
     }
-    if let Some(said) = Said::of(body) {
+    if let Some(said) = ErrorBody::of(body) {
         return format!("an error: {said}");
     }
     match xml::root(&text) {
@@ -64,18 +64,18 @@ pub(super) fn instead(asked: &str, status: StatusCode, came: &str) -> String {
 }
 
 /// The error that a service sends as XML or JSON.
-pub(super) struct Said {
+pub(super) struct ErrorBody {
     /// A code such as `NoSuchKey`, or the number that Google sends.
     pub code: String,
     /// The message.
     pub message: String,
 }
 
-impl Said {
+impl ErrorBody {
     /// Reads an error. Returns None if the body is something else.
-    pub fn of(body: &[u8]) -> Option<Said> {
+    pub fn of(body: &[u8]) -> Option<ErrorBody> {
         let text = std::str::from_utf8(body).ok()?;
-        let mut said = Said { code: String::new(), message: String::new() };
+        let mut said = ErrorBody { code: String::new(), message: String::new() };
         if text.trim_start().starts_with('{') {
             let json: serde_json::Value = serde_json::from_str(text).ok()?;
             let error = json.get("error")?;
@@ -91,7 +91,7 @@ impl Said {
     }
 }
 
-impl std::fmt::Display for Said {
+impl std::fmt::Display for ErrorBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&shortened(&self.code))?;
         if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", shortened(&self.message)) }

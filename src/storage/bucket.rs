@@ -1,7 +1,7 @@
 //! What S3 and Google Cloud Storage have in common: names in a bucket, and the meaning of refusals.
 
 use super::LoginRefused;
-use super::answer::{Said, is_page, shortened};
+use super::answer::{ErrorBody, is_page, shortened};
 use super::retry::may_pass;
 use super::store::{Object, Put, check_key};
 use super::web::api::is_folder;
@@ -122,7 +122,7 @@ fn missing(bucket: &str) -> io::Error {
 /// of a proxy says nothing about objects.
 pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
     let (status, host) = (head.status, &service.host);
-    let said = Said::of(body);
+    let said = ErrorBody::of(body);
     let code = said.as_ref().map(|said| said.code.as_str()).unwrap_or_default();
     let known = |kind, reason: String| Failed::new(status, code, io::Error::new(kind, reason));
     let kind = if status == 403 { io::ErrorKind::PermissionDenied } else { io::ErrorKind::Other };

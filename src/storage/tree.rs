@@ -65,7 +65,7 @@ impl Child {
 }
 
 /// The answer of a storage to a request for a folder.
-pub enum Folder {
+pub enum Listed {
     /// The entries of the folder, in any order.
     Children(Vec<Child>),
     /// Nothing exists under that name.
@@ -87,7 +87,7 @@ pub fn failed(url: &str, kind: io::ErrorKind, reason: &str) -> io::Error {
 /// folder that is refused, and an entry of unknown kind, is a [`Gap`].
 pub fn list<'a, F>(prefix: &[u8], enters: fn(&[u8]) -> bool, open: F, url: &'a str) -> Listing<'a>
 where
-    F: Fn(&str) -> io::Result<Folder> + Send + 'a,
+    F: Fn(&str) -> io::Result<Listed> + Send + 'a,
 {
     let start = prefix.strip_suffix(b"/").unwrap_or(prefix);
     let start = if start.is_empty() { Ok("") } else { check(start) };
@@ -115,19 +115,19 @@ struct Walk<'a, F> {
     levels: Vec<(Vec<u8>, Vec<Child>)>,
 }
 
-impl<F: Fn(&str) -> io::Result<Folder>> Walk<'_, F> {
+impl<F: Fn(&str) -> io::Result<Listed>> Walk<'_, F> {
     fn begin(&mut self, start: String) -> io::Result<()> {
         match (self.open)(&start)? {
-            Folder::Children(all) => self.push(start.into_bytes(), all),
-            Folder::Refused(kind, reason) => return Err(failed(self.url, kind, &reason)),
-            Folder::Missing if start.is_empty() => {
+            Listed::Children(all) => self.push(start.into_bytes(), all),
+            Listed::Refused(kind, reason) => return Err(failed(self.url, kind, &reason)),
+            Listed::Missing if start.is_empty() => {
                 return Err(failed(self.url, io::ErrorKind::NotFound, "there is no such folder"));
             }
-            Folder::File if start.is_empty() => {
+            Listed::File if start.is_empty() => {
                 return Err(failed(self.url, io::ErrorKind::NotADirectory, "it is a file, not a folder"));
             }
             // Nothing exists below it. But if the root does not exist either, that is an error.
-            Folder::Missing | Folder::File => {
+            Listed::Missing | Listed::File => {
                 self.begin(String::new())?;
                 self.levels.clear();
             }
@@ -154,14 +154,14 @@ impl<F: Fn(&str) -> io::Result<Folder>> Walk<'_, F> {
         }
         match (self.open)(path) {
             Err(e) => Some(e),
-            Ok(Folder::Children(all)) => {
+            Ok(Listed::Children(all)) => {
                 self.push(key, all);
                 None
             }
             // It was deleted after its parent was listed.
-            Ok(Folder::Missing) => None,
-            Ok(Folder::File) => gap(key, "open the folder: it is a file, not a folder".to_string()),
-            Ok(Folder::Refused(_, reason)) => gap(key, format!("open the folder: {reason}")),
+            Ok(Listed::Missing) => None,
+            Ok(Listed::File) => gap(key, "open the folder: it is a file, not a folder".to_string()),
+            Ok(Listed::Refused(_, reason)) => gap(key, format!("open the folder: {reason}")),
         }
     }
 
@@ -194,12 +194,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     /// Returns a folder of the tree that has these objects. A folder is refused if its name ends with `!`.
-    fn folder(names: &[&str], folder: &str) -> Folder {
+    fn folder(names: &[&str], folder: &str) -> Listed {
         if folder.ends_with('!') {
-            return Folder::Refused(io::ErrorKind::PermissionDenied, "no".to_string());
+            return Listed::Refused(io::ErrorKind::PermissionDenied, "no".to_string());
         }
         if names.contains(&folder) {
-            return Folder::File;
+            return Listed::File;
         }
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let below = names.iter().filter_map(|name| name.strip_prefix(&prefix));
@@ -213,8 +213,8 @@ mod tests {
         let child = |(name, is_object): (&&str, &bool)| Child { name: name.as_bytes().to_vec(), what: what(name, *is_object) };
         // The entries are not in the order of whole names.
         match folder.is_empty() || !found.is_empty() {
-            true => Folder::Children(found.iter().rev().map(child).collect()),
-            false => Folder::Missing,
+            true => Listed::Children(found.iter().rev().map(child).collect()),
+            false => Listed::Missing,
         }
     }
 
@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn a_root_that_is_missing_or_a_file_is_an_error_and_the_only_item() {
         for prefix in ["", "a/"] {
-            assert_eq!(texts(list(prefix.as_bytes(), |_| true, |_| Ok(Folder::Missing), "u")), ["NotFound"]);
-            assert_eq!(texts(list(prefix.as_bytes(), |_| true, |_| Ok(Folder::File), "u")), ["NotADirectory"]);
+            assert_eq!(texts(list(prefix.as_bytes(), |_| true, |_| Ok(Listed::Missing), "u")), ["NotFound"]);
+            assert_eq!(texts(list(prefix.as_bytes(), |_| true, |_| Ok(Listed::File), "u")), ["NotADirectory"]);
         }
         assert_eq!(listed(&["a", "b/c"], "a/"), [""; 0]);
     }
@@ -275,8 +275,8 @@ mod tests {
         let open = |path: &str| {
             let child = |name: &[u8], what: What| Child { name: name.to_vec(), what };
             Ok(match path {
-                "" => Folder::Children(vec![child(b"\xff", What::Folder), child(b"..", What::Folder), child(b"z", What::Folder)]),
-                _ => Folder::Children(Vec::new()),
+                "" => Listed::Children(vec![child(b"\xff", What::Folder), child(b"..", What::Folder), child(b"z", What::Folder)]),
+                _ => Listed::Children(Vec::new()),
             })
         };
         let all = texts(list(b"", |_| true, open, "u"));

@@ -101,13 +101,13 @@ pub struct Config {
 }
 
 /// The parts of a URL.
-struct Place {
+struct Container {
     root: Bucket,
     /// Account and endpoint of a URL with a host.
     host: Option<(String, String)>,
 }
 
-fn place(scheme: &str, rest: &str) -> Result<Place> {
+fn place(scheme: &str, rest: &str) -> Result<Container> {
     let rest = rest.trim_end_matches('/');
     let url = format!("{scheme}://{rest}");
     let refuse = |reason: &str| {
@@ -142,7 +142,7 @@ fn place(scheme: &str, rest: &str) -> Result<Place> {
         return refuse(&e.to_string());
     }
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    Ok(Place { root: Bucket { url, name: container.to_string(), prefix }, host })
+    Ok(Container { root: Bucket { url, name: container.to_string(), prefix }, host })
 }
 
 /// The parts of a connection string that matter here.
@@ -237,7 +237,7 @@ struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    fn new(place: &Place, options: &'a Options, environment: &'a dyn Fn(&str) -> Option<String>) -> Result<Sources<'a>> {
+    fn new(place: &Container, options: &'a Options, environment: &'a dyn Fn(&str) -> Option<String>) -> Result<Sources<'a>> {
         let given = match options.text("connection_string")? {
             Some(text) => connection(&text)
                 .ok_or_else(|| options.wrong("connection_string", "Name=value;Name=value with an AccountName"))?,
@@ -277,7 +277,7 @@ impl<'a> Sources<'a> {
         self.variable(&["ACCOUNT_NAME", "ACCOUNT"])
     }
 
-    fn endpoint(&self, place: &Place) -> Result<String> {
+    fn endpoint(&self, place: &Container) -> Result<String> {
         let host = self.options.text("account_host")?;
         let host = host.map(|host| with_scheme(host, "https"));
         let usual = || self.account().map(|account| format!("https://{account}.blob.core.windows.net"));
@@ -326,7 +326,7 @@ impl<'a> Sources<'a> {
 }
 
 /// Returns the account that the URL, the connection string and the options name. All have to name the same one.
-fn given_account(place: &Place, given: &Connection, options: &Options) -> Result<Option<String>> {
+fn given_account(place: &Container, given: &Connection, options: &Options) -> Result<Option<String>> {
     let of_url = place.host.clone().map(|(account, _)| account);
     let mut named = [of_url, given.account.clone(), options.text("account_name")?].into_iter().flatten();
     let account = named.next();

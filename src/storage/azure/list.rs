@@ -45,7 +45,7 @@ pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<
 
 /// Refuses the answer to another request. The response repeats "ContainerName", "Prefix" and "Marker"; the emulator leaves out
 /// what is empty.
-fn check(page: xml::Page, container: &str, prefix: &str, marker: &str) -> Good<xml::Page> {
+fn check(page: xml::BlobList, container: &str, prefix: &str, marker: &str) -> Good<xml::BlobList> {
     let wrong = |reason: &str| Good::Wrong(reason.to_string());
     if page.container.as_ref().is_some_and(|found| !found.is_empty() && found != container) {
         return wrong("is that of another container");

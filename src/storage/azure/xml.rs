@@ -19,7 +19,7 @@ pub struct Blob {
 
 /// A page of a listing.
 #[derive(Debug, Default, PartialEq)]
-pub struct Page {
+pub struct BlobList {
     /// The container, if the page names it.
     pub container: Option<String>,
     /// The requested start of names, if the page repeats it.
@@ -32,7 +32,7 @@ pub struct Page {
 
 /// The parts of an error.
 #[derive(Debug, Default, PartialEq)]
-pub struct Said {
+pub struct ServiceError {
     /// A code such as `BlobNotFound`.
     pub code: Option<String>,
     /// The message.
@@ -45,7 +45,7 @@ pub struct Said {
 ///
 /// # Errors
 /// If it is not a page, or not whole.
-pub fn page(body: &[u8]) -> Result<Page, Malformed> {
+pub fn page(body: &[u8]) -> Result<BlobList, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::new("it is not UTF-8"))?;
     let listing = parse(text)?;
     // A list of containers starts in the same way.
@@ -55,7 +55,7 @@ pub fn page(body: &[u8]) -> Result<Page, Malformed> {
     if listing.child("NextMarker").is_none() {
         return Err(Malformed::new("it does not say whether it is the last page"));
     }
-    Ok(Page {
+    Ok(BlobList {
         container: listing.attribute("ContainerName").map(str::to_string),
         prefix: listing.child("Prefix").and_then(decoded),
         blobs: blobs.all("Blob").map(blob).collect::<Result<_, _>>()?,
@@ -89,10 +89,10 @@ fn decoded(name: &Element) -> Option<String> {
 }
 
 /// Reads an error, as far as it can be read: an answer of a proxy can be anything.
-pub fn error(body: &[u8]) -> Said {
+pub fn error(body: &[u8]) -> ServiceError {
     let (error, _) = parse_some(&String::from_utf8_lossy(body));
     let text = |name| error.value(name).filter(|_| error.name == "Error").map(str::to_string);
-    Said { code: text("Code"), message: text("Message"), detail: text("AuthenticationErrorDetail") }
+    ServiceError { code: text("Code"), message: text("Message"), detail: text("AuthenticationErrorDetail") }
 }
 
 /// Returns the document that lists the blocks of a blob.
@@ -106,7 +106,7 @@ pub fn block_list(ids: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn of(blobs: &str) -> Result<Page, Malformed> {
+    fn of(blobs: &str) -> Result<BlobList, Malformed> {
         let text = format!(
             "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"http://x/\">\
              <Prefix>a &amp; b/</Prefix><Blobs>{blobs}</Blobs><NextMarker>2!8!a&lt;b</NextMarker></EnumerationResults>"
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn half_a_page_is_no_page() {
         let whole = "<EnumerationResults><Blobs><Blob><Name>a</Name></Blob></Blobs><NextMarker /></EnumerationResults>";
-        assert_eq!(page(whole.as_bytes()).unwrap(), Page { marker: None, ..page(whole.as_bytes()).unwrap() });
+        assert_eq!(page(whole.as_bytes()).unwrap(), BlobList { marker: None, ..page(whole.as_bytes()).unwrap() });
         for end in (0..whole.len()).step_by(7) {
             assert!(page(&whole.as_bytes()[..end]).is_err(), "{end}");
         }
@@ -167,6 +167,6 @@ mod tests {
     fn errors_are_read_as_far_as_they_go() {
         let said = error(b"<Error><Code>C</Code><Message>M\nmore</Message><AuthenticationErrorDetail>D</Authen");
         assert_eq!((said.code.as_deref(), said.message.as_deref(), said.detail), (Some("C"), Some("M\nmore"), None));
-        assert_eq!(error(b"\xff<html>"), Said::default());
+        assert_eq!(error(b"\xff<html>"), ServiceError::default());
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// A page of `objects.list`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Listing {
+struct ListBody {
     kind: Option<String>,
     items: Option<Vec<Item>>,
     next_page_token: Option<String>,
@@ -49,7 +49,7 @@ impl Item {
 /// Reads a page: "`kind`: The kind of item this is. For lists of objects, this is always storage#objects." The last page has no
 /// `nextPageToken`.
 pub fn page(body: &[u8], token: &str) -> Good<Page> {
-    json(body).and_then(|listing: Listing| {
+    json(body).and_then(|listing: ListBody| {
         if listing.kind.as_deref() != Some("storage#objects") {
             return Good::No;
         }

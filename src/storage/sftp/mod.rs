@@ -10,7 +10,7 @@ use super::resume::resumed;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
-use super::tree::{self, Child, Folder, What};
+use super::tree::{self, Child, Listed, What};
 use super::{LoginRefused, Options};
 use crate::error::{Error, Result};
 use crate::time::Time;
@@ -162,7 +162,7 @@ impl Sftp {
     }
 
     /// Lists a folder, for [`tree::list`].
-    fn folder(&self, folder: &str) -> io::Result<Folder> {
+    fn folder(&self, folder: &str) -> io::Result<Listed> {
         let path = self.path(folder);
         let read = self.run(async |session| {
             let mut entries = std::pin::pin!(session.sftp.fs().open_dir(&path).await?.read_dir());
@@ -178,11 +178,11 @@ impl Sftp {
             // Servers give no separate status for a file, for a missing folder, and for other failures.
             Err(kind) => {
                 return Ok(match self.run(async |session| session.sftp.fs().metadata(&path).await)? {
-                    Ok(found) if !is(&found, |kind| kind.is_dir()) => Folder::File,
-                    Err(SftpErrorKind::NoSuchFile) => Folder::Missing,
+                    Ok(found) if !is(&found, |kind| kind.is_dir()) => Listed::File,
+                    Err(SftpErrorKind::NoSuchFile) => Listed::Missing,
                     _ => {
                         let (kind, reason) = described(kind);
-                        Folder::Refused(kind, reason.to_string())
+                        Listed::Refused(kind, reason.to_string())
                     }
                 });
             }
@@ -191,7 +191,7 @@ impl Sftp {
         for (name, meta) in all.into_iter().filter(|(name, _)| !matches!(&name[..], b"." | b"..")) {
             out.extend(self.what(&path, &name, meta)?.map(|what| Child { name, what }));
         }
-        Ok(Folder::Children(out))
+        Ok(Listed::Children(out))
     }
 
     /// Returns the kind of an entry of a folder. A link to a file counts as that file. None for other links, which could lead

@@ -32,7 +32,7 @@ pub fn limit(stall: Duration, body: &Bytes) -> Duration {
 pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Duration, host: &str) -> io::Result<Response> {
     let moved = Arc::new(AtomicUsize::new(0));
     if !body.is_empty() {
-        *request.body_mut() = Some(Body::wrap(Pieces { rest: body.clone(), moved: moved.clone() }));
+        *request.body_mut() = Some(Body::wrap(CountedBody { rest: body.clone(), moved: moved.clone() }));
     }
     crate::storage::count_request();
     match unless_stalled(client.execute(request), &moved, limit).await {
@@ -61,12 +61,12 @@ async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &AtomicUsize, l
 }
 
 /// A body that counts the bytes that were taken.
-struct Pieces {
+struct CountedBody {
     rest: Bytes,
     moved: Arc<AtomicUsize>,
 }
 
-impl http_body::Body for Pieces {
+impl http_body::Body for CountedBody {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -4,7 +4,7 @@ use super::auth::Auth;
 use super::send::{limit, once};
 use super::{asked_wait, broken, header, whole};
 use crate::storage::LoginRefused;
-use crate::storage::answer::{Said, instead, is_named_page, kind};
+use crate::storage::answer::{ErrorBody, instead, is_named_page, kind};
 use crate::storage::retry::{Policy, Tries, may_pass};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -280,7 +280,7 @@ impl Service {
         match good {
             Good::Broken(reason) => invalid(true, format!("{host}: the answer of the service breaks off: {reason}")),
             Good::Wrong(reason) => invalid(false, format!("{host}: the service answered with {} that {reason}", call.asked)),
-            Good::Yes(_) | Good::No => match body.and_then(Said::of) {
+            Good::Yes(_) | Good::No => match body.and_then(ErrorBody::of) {
                 Some(said) => {
                     let error = io::Error::other(format!("{host}: the service says {said}"));
                     let passes = ["InternalError", "SlowDown", "ServiceUnavailable"].contains(&said.code.as_str());

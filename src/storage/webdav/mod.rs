@@ -12,7 +12,7 @@ use self::propfind::{Found, parse};
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
-use super::tree::{self, Child, Folder, What};
+use super::tree::{self, Child, Listed, What};
 use super::web::{self, Place};
 use super::{Options, answer};
 use crate::display::printable;
@@ -184,16 +184,16 @@ impl WebDav {
     }
 
     /// Lists a folder, for [`tree::list`]. A refused folder does not end the listing if the server still answers about the root.
-    fn folder(&self, folder: &str) -> io::Result<Folder> {
+    fn folder(&self, folder: &str) -> io::Result<Listed> {
         let path = format!("{}/", self.path(folder));
         let listed = match self.propfind(&path, "1")? {
-            Answer::Missing => Folder::Missing,
-            Answer::Refused(kind, reason) => Folder::Refused(kind, reason),
+            Answer::Missing => Listed::Missing,
+            Answer::Refused(kind, reason) => Listed::Refused(kind, reason),
             Answer::All(all) => self.children(&path, all),
         };
         match listed {
-            Folder::Refused(kind, reason) if !folder.is_empty() => match self.found(&format!("{}/", self.root)) {
-                Ok(Some(root)) if root.is_folder == Some(true) => Ok(Folder::Refused(kind, reason)),
+            Listed::Refused(kind, reason) if !folder.is_empty() => match self.found(&format!("{}/", self.root)) {
+                Ok(Some(root)) if root.is_folder == Some(true) => Ok(Listed::Refused(kind, reason)),
                 _ => Err(self.failed(kind, &reason)),
             },
             listed => Ok(listed),
@@ -201,8 +201,8 @@ impl WebDav {
     }
 
     /// Returns the folder that an answer describes. The answer must contain the folder itself, and nothing from other folders.
-    fn children(&self, path: &str, all: Vec<Found>) -> Folder {
-        let odd = |reason: &str| Folder::Refused(io::ErrorKind::InvalidData, format!("the server's listing {reason}"));
+    fn children(&self, path: &str, all: Vec<Found>) -> Listed {
+        let odd = |reason: &str| Listed::Refused(io::ErrorKind::InvalidData, format!("the server's listing {reason}"));
         let (mut out, mut itself) = (Vec::with_capacity(all.len()), None);
         for found in all {
             if is_at(&found, path) {
@@ -217,14 +217,14 @@ impl WebDav {
         }
         match itself {
             None => odd("is not of the folder that it was asked for"),
-            Some(Found { status: Some(404 | 410), .. }) => Folder::Missing,
+            Some(Found { status: Some(404 | 410), .. }) => Listed::Missing,
             Some(Found { status: Some(code), .. }) if code != 200 => {
                 let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Folder::Refused(web::kind_of(status), web::said(status))
+                Listed::Refused(web::kind_of(status), web::said(status))
             }
-            Some(Found { is_folder: Some(true), .. }) => Folder::Children(out),
+            Some(Found { is_folder: Some(true), .. }) => Listed::Children(out),
             Some(Found { is_folder: None, size: None, .. }) => odd("does not say what the folder is"),
-            Some(_) => Folder::File,
+            Some(_) => Listed::File,
         }
     }
 

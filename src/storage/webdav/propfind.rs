@@ -35,7 +35,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<Found>, Malformed> {
         return Err(Malformed::new("an empty answer"));
     }
     let mut reader = NsReader::from_str(text);
-    let mut answer = Answer::default();
+    let mut answer = Parser::default();
     loop {
         let not_xml = |_| Malformed::new("an answer that is not XML");
         let event = reader.read_event().map_err(not_xml)?;
@@ -64,7 +64,7 @@ pub fn parse(body: &[u8]) -> Result<Vec<Found>, Malformed> {
 
 /// The part of an answer that was read.
 #[derive(Default)]
-struct Answer {
+struct Parser {
     all: Vec<Found>,
     /// The open elements; those of other namespaces are called `?`.
     path: Vec<String>,
@@ -76,7 +76,7 @@ struct Answer {
     value: String,
 }
 
-impl Answer {
+impl Parser {
     fn begin(&mut self, (namespace, local): (ResolveResult<'_>, LocalName<'_>)) -> Result<(), Malformed> {
         let is_ours = namespace == ResolveResult::Bound(Namespace("DAV:"));
         let name = if is_ours { local.as_ref() } else { "?" };

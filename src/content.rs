@@ -12,10 +12,10 @@ pub enum Content {
     Stream(Box<dyn Read + Send>),
 }
 
-/// Why there is no content for a record without md5.
+/// The reason for a record without md5.
 pub const NO_MD5: &str = "the record has no md5; snap-heapify puts it in";
 
-/// Why there is no content.
+/// The reason why there is no content.
 #[derive(Debug)]
 pub enum Lack {
     /// The reason why this content can't be read.
@@ -32,7 +32,7 @@ impl From<String> for Lack {
 
 /// A source of contents: a heap, or a function.
 pub trait Contents: Send + Sync {
-    /// The content of a file's record.
+    /// Returns the content of a file's record.
     ///
     /// # Errors
     /// The reason why there is none.

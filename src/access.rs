@@ -59,7 +59,7 @@ impl Access {
         }
     }
 
-    /// Makes a folder.
+    /// Makes a folder with [`Access::folder_mode`], independent of the umask.
     ///
     /// # Errors
     /// The system's error; EEXIST if the name exists.

@@ -12,7 +12,7 @@ pub enum Content {
     Stream(Box<dyn Read + Send>),
 }
 
-/// The reason for a record without md5.
+/// The reason why a record without md5 has no content.
 pub const NO_MD5: &str = "the record has no md5; snap-heapify puts it in";
 
 /// The reason why there is no content.
@@ -35,13 +35,13 @@ pub trait Contents: Send + Sync {
     /// Returns the content of a file's record.
     ///
     /// # Errors
-    /// The reason why there is none.
+    /// The reason why there is no content for this record.
     fn content(&self, record: &Record) -> Result<Content, Lack>;
 
     /// Checks whether the content exists, without reading it. It can still be damaged.
     ///
     /// # Errors
-    /// Those of [`Contents::content`].
+    /// The errors of [`Contents::content`].
     fn look(&self, record: &Record) -> Result<(), Lack> {
         self.content(record).map(drop)
     }

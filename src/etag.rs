@@ -1,8 +1,8 @@
 //! Etags: the versions of objects in a storage. One comparison for all storages.
 //!
-//! A storage can write the same version differently in a listing, in the metadata of an object and in the response with its content
-//! (quoted or not, weak or not), and a proxy can change it. So equal etags prove the same version, but different ones prove nothing
-//! unless both come from the same kind of request.
+//! A storage can write the etag of one version differently in a listing, in the metadata of an object and in the response with
+//! its content (quoted or not, weak or not), and a proxy can change it. So equal etags prove the same version. Different etags
+//! prove different versions only if both come from the same kind of request.
 
 use std::fmt;
 use std::io;

@@ -163,7 +163,7 @@ impl Met {
         self
     }
 
-    /// Checks whether entries can be left out for reasons that the rules do not describe.
+    /// Checks whether the scan possibly left out entries for reasons that the rules do not describe.
     pub(crate) fn is_unknown(&self) -> bool {
         self.rules.is_none()
     }

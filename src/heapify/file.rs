@@ -25,7 +25,7 @@ pub(super) struct Worker {
     pub heap_name: Option<Vec<u8>>,
 }
 
-/// Why a file has no content to record.
+/// The reason why a file has no content to record.
 enum Trouble {
     /// This file could not be read, perhaps because it was replaced meanwhile.
     Failed(String),

@@ -15,7 +15,7 @@ use crate::storage::Location;
 use crate::stream::Records;
 use std::sync::Arc;
 
-/// The options of [`heapify`].
+/// The options of [`heapify()`].
 #[derive(Default)]
 pub struct Options {
     /// The heap to store contents in; None to only compute digests.

@@ -238,7 +238,7 @@ pub fn row(action: Action, name: &Name, kind: &str, size: Option<u64>, to: Optio
         json::push_string(&mut out, to.as_bytes());
         json::push_bytes_key(&mut out, "to_bytes", to.as_bytes());
     }
-    // The row of a link has no target, so it is not a valid record. `Kind::Other` prevents that it is taken for one.
+    // The row of a link has no target, so it is not a valid record. `Kind::Other` keeps it from being taken for one.
     out.push_str(&format!(",\"type\":\"{kind}\"}}"));
     Some(Record::from_parts(name.clone(), Kind::Other, Fields::default(), out.into_bytes()))
 }

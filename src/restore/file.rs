@@ -1,4 +1,4 @@
-//! Changes one file, link or folder of this machine. A new one is made under a temporary name and then renamed.
+//! Changes one file, link or folder of this machine. A new file is made under a temporary name and then renamed.
 
 use super::decide::{Action, STILL_BLOCKED, There, What};
 use super::meta::{Meta, fresh, fresh_folder};

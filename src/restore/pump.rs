@@ -31,7 +31,7 @@ fn work<T: Target>(target: &T, step: Step<T::Place>) -> Step<T::Place> {
 /// The result for a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It could not be made.
+    /// It could not be restored.
     Lost,
     /// It waits until something is deleted.
     Late,

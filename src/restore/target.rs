@@ -37,7 +37,7 @@ pub enum Step<P> {
     Pass(Record),
     /// The name should not exist. Without deleting, it is left alone.
     Extra,
-    /// A folder without a record is changed.
+    /// An action on a folder that has no record.
     Folder(Action, Name),
     /// The record has to be looked at and restored.
     Task(Task<P>),
@@ -85,7 +85,7 @@ impl Made {
     }
 }
 
-/// Why a record was not restored.
+/// The reason why a record was not restored.
 #[derive(Debug)]
 pub enum Trouble {
     /// Only this record fails.

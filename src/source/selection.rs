@@ -38,7 +38,7 @@ pub struct Selection {
 struct Seen {
     filtered: bool,
     rules: Met,
-    /// The names of left-out roots and outputs. `--delete` spares them and everything below them.
+    /// The names of left-out roots, outputs and mount points. `--delete` spares them and everything below them.
     kept_out: Vec<Name>,
     /// Those of the names that were found and reported.
     reported: Vec<Name>,

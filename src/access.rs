@@ -1,5 +1,5 @@
-//! Who may read the files in a heap or a snap root. A root that we make is accessible to its owner only. Files and folders in a
-//! root get the root's mode bits for the group and for others, independent of the umask, so that the root alone decides.
+//! Access rights of the files in a heap or a snap root. A root that we make is accessible to its owner only. Files and folders in
+//! a root get the root's mode bits for the group and for others, independent of the umask. So the root alone decides.
 
 use rustix::fs::{self, AtFlags, CWD, Mode};
 use rustix::io::Errno;
@@ -9,10 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-/// The set-group-id bit, which a folder has from the one that it was made in.
+/// The set-group-id bit, which a folder inherits from the folder that it is made in.
 const SETGID: u32 = 0o2000;
 
-/// What a root gives to its group and to others.
+/// The access rights that a root gives to its group and to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
     shared: u32,
@@ -20,37 +20,38 @@ pub struct Access {
 }
 
 impl Access {
-    /// That of a root that is there.
+    /// Returns the access rights of an existing root.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn of(root: &Path) -> io::Result<Access> {
         Ok(Access { shared: root.metadata()?.permissions().mode() & 0o1077, umask: crate::stat::umask() })
     }
 
-    /// Makes a root where there is none, accessible to its owner only. Missing folders above it get the mode that the umask allows.
+    /// Makes a root if it does not exist, accessible to its owner only. Missing folders above it get the mode that the umask
+    /// allows.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn make_root(root: &Path) -> io::Result<Access> {
         make_folders(root, 0o700)?;
         Access::of(root)
     }
 
-    /// The mode of a file.
+    /// Returns the mode of a file.
     pub fn file_mode(self) -> u32 {
         0o600 | (self.shared & 0o066)
     }
 
-    /// The mode of a folder.
+    /// Returns the mode of a folder.
     pub fn folder_mode(self) -> u32 {
         0o700 | self.shared
     }
 
-    /// Gives a file that was made with [`Access::file_mode`] what the umask took from it.
+    /// Adds the mode bits that the umask removed from a file made with [`Access::file_mode`].
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn open_up(self, file: impl AsFd) -> rustix::io::Result<()> {
         match self.file_mode() & self.umask {
             0 => Ok(()),
@@ -58,10 +59,10 @@ impl Access {
         }
     }
 
-    /// Makes a folder.
+    /// Makes a folder with [`Access::folder_mode`], independent of the umask.
     ///
     /// # Errors
-    /// What the system says; EEXIST where there is something.
+    /// The system's error; EEXIST if the name exists.
     pub fn make_folder(self, at: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
         fs::mkdirat(at, name, Mode::from_raw_mode(self.folder_mode()))?;
         if self.folder_mode() & self.umask != 0 {
@@ -71,10 +72,10 @@ impl Access {
         Ok(())
     }
 
-    /// Makes the folders below a root that `below` names, where they are not there, each synced into the one above.
+    /// Makes the missing folders of the path `below` in a root. Each new one is synced in the folder above it.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn make_folders(self, root: &Path, below: &Path) -> io::Result<()> {
         let mut at = root.to_path_buf();
         for part in below {
@@ -90,8 +91,8 @@ impl Access {
     }
 }
 
-/// Makes a folder with that mode and those above it with the usual one, each new one synced into the one above, so that what is
-/// synced in it can be found again.
+/// Makes a folder with this mode, and the missing folders above it with the default mode. Each new one is synced in the folder
+/// above it, so that files synced in it can be found after a crash.
 fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -100,7 +101,7 @@ fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
     let make = || std::fs::DirBuilder::new().mode(mode).create(folder);
     let mut made = make();
     if made.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
-        // Also where nothing can be known of any folder this comes to an end.
+        // The recursion also ends if no folder can be looked up.
         let Some(above) = above else { return made };
         make_folders(above, 0o777)?;
         made = make();

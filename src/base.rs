@@ -1,4 +1,5 @@
-//! The base: an earlier snapshot that md5 are taken over from where nothing changed, in lock step with the records.
+//! The base: an earlier snapshot. Unchanged files get their md5 from it. It is read in parallel with the records, in the same
+//! order.
 
 use crate::error::{Error, Result};
 use crate::etag;
@@ -13,11 +14,11 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// A snapshot to compare with.
+/// A snapshot that records are compared with.
 pub struct Base {
     place: Place,
-    /// What changed within the second before the snapshot, or later, does not count as unchanged: a change in the same tick of
-    /// the clock would be missed. For snapshots of other tools, which do not mark such records themselves.
+    /// The range of times that do not count as unchanged, from one second before the snapshot on, because a change in the same
+    /// tick of the clock would be missed. Only for snapshots of other tools, which do not mark such records themselves.
     limit: Option<(Time, Time)>,
     monitor: Arc<dyn Monitor>,
     records: Option<Records>,
@@ -32,7 +33,7 @@ impl Base {
     pub fn open(place: Place, monitor: Arc<dyn Monitor>) -> Result<Base> {
         let ours = snapshot::label(&place)?.is_some();
         let time = snapshot::time_of(place.file_name());
-        // A time in the future tells nothing of when it was made: every time of a file is then too late to count.
+        // A time in the future does not tell when the snapshot was made. Then no file counts as unchanged by its times.
         let from = |t: Time| if snapshot::is_future(t) { Time { sec: i64::MIN, nsec: 0 } } else { t.minus_seconds(1) };
         let limit = time.filter(|_| !ours).map(|t| (from(t), t));
         let mut base = Base { place, limit, monitor, records: None, next: None };
@@ -40,14 +41,14 @@ impl Base {
         Ok(base)
     }
 
-    /// Starts from the first record again.
+    /// Reads from the first record again.
     fn restart(&mut self) -> Result<()> {
         self.records = Some(snapshot::read(&self.place, self.monitor.clone())?);
         self.advance();
         Ok(())
     }
 
-    /// Reads the next record. A damaged base is not used from the damage on; the files are read instead.
+    /// Reads the next record. If the base is damaged, its rest is not used, and the files are read instead.
     fn advance(&mut self) {
         self.next = match self.records.as_mut().and_then(Iterator::next) {
             Some(Ok(record)) if record.kind() != Kind::End => Some(record),
@@ -62,7 +63,7 @@ impl Base {
         }
     }
 
-    /// The record of that name. Names have to come in order.
+    /// Returns the record with this name. The names have to be requested in order.
     fn find(&mut self, name: &Name) -> Option<Record> {
         while let Some(next) = &self.next {
             match next.name().cmp(name) {
@@ -74,24 +75,24 @@ impl Base {
         None
     }
 
-    /// Whether a file is unchanged: same size, time of change of content and inode, inode number; or the same etag. And the
-    /// base has an md5 and was not made in the instant of the change.
+    /// Checks whether a file is unchanged: the same size, mtime, ctime and inode number, or the same etag. The base also has to
+    /// have an md5, and must not have been made in the same tick as the change.
     fn is_unchanged(&self, base: &Record, record: &Record) -> bool {
         let (old, new) = (base.fields(), record.fields());
         if base.kind() != Kind::File || old.md5.is_none() || old.racy || old.size.is_none() || old.size != new.size {
             return false;
         }
         if let (Some(old), Some(new)) = (&old.etag, &new.etag) {
-            // A weak one may stand for two contents of the same tick: the time has to agree as well.
+            // Two contents of the same tick can have the same weak etag. So the times have to be equal as well.
             let times = || base.fields().modified.is_some() && base.fields().modified == record.fields().modified;
             return etag::same(old, new) && (!(etag::is_weak(old) || etag::is_weak(new)) || times());
         }
-        // Another storage without etags: its time is all there is. Neither side is of a folder of this machine.
+        // In a storage without etags, the modification time is all there is. Neither record is from a folder of this machine.
         let elsewhere = |f: &Fields| f.etag.is_none() && f.mtime.is_none() && f.created.is_none() && f.ino.is_none();
         if elsewhere(old) && elsewhere(new) {
             return old.modified.is_some() && old.modified == new.modified;
         }
-        // An mtime in the future was set by hand; the time of that is `created`.
+        // An mtime in the future was set by hand. `created` is the time when that was done.
         let late = self.limit.is_some_and(|(from, to)| {
             let (from, to) = (from.as_double(), to.as_double());
             old.created.is_some_and(|t| t >= from) || old.mtime.is_some_and(|t| t >= from && t <= to)
@@ -105,8 +106,8 @@ impl Base {
     }
 }
 
-/// The record of a file with what its unchanged record in a base knows of the content: md5, sha256 and the stored size, the
-/// latter as it is now where that is known.
+/// Returns the record of a file with the values that its unchanged record in a base has for the content: md5, sha256 and the
+/// stored size. If the current stored size is known, it is used.
 pub fn take_over(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
     let old = base.fields();
     let mut edit = record.edit();
@@ -114,8 +115,8 @@ pub fn take_over(record: &Record, base: &Record, stored_size: Option<u64>) -> Re
     edit.set_known(key::STORED_SIZE, stored_size.or(old.stored_size)).finish()
 }
 
-/// The base step of [`mod@crate::heapify`] alone: files that did not change get the md5 of their record in the base, whether the
-/// heap has the content or not.
+/// Does only the base step of [`mod@crate::heapify`]: unchanged files get the md5 of their record in the base, whether or not the
+/// heap has the content.
 pub fn reuse(input: Records, base: Option<Base>) -> impl Iterator<Item = Result<Record>> {
     let fits = |record: &Record| record.kind() == Kind::File && record.fields().md5.is_none();
     Matched::new(input, base).map(move |item| {
@@ -127,22 +128,22 @@ pub fn reuse(input: Records, base: Option<Base>) -> impl Iterator<Item = Result<
     })
 }
 
-/// A record, and the base's record of it where the file did not change.
+/// A record, and the base's record of the same file if the file is unchanged.
 type Match = (Record, Option<Record>);
 
-/// Each record with the base's record of it, where the file did not change, in the order in which they come.
+/// Each record with the base's record of the same file, if the file is unchanged. The order stays the same.
 pub struct Matched {
     input: Records,
     base: Option<Base>,
-    /// Names from this one on follow what the base was read for.
+    /// The last name that was looked up. The base can only be searched for later names.
     last: Option<Name>,
-    /// What was looked up together.
+    /// The records that were looked up together.
     ready: VecDeque<Result<Match>>,
 }
 
 impl Matched {
-    /// Matches a stream with a base. Records may come in any order, and go out in the same: where one does not follow the one
-    /// before it, as many as fit in memory are looked up together, in one more reading of the base.
+    /// Matches a stream with a base. The records can come in any order, which is kept. If a record is not in order of name, as
+    /// many records as fit in memory are looked up together, and the base is read once more for them.
     pub fn new(input: Records, base: Option<Base>) -> Matched {
         Matched { input, base, last: None, ready: VecDeque::new() }
     }
@@ -157,7 +158,7 @@ impl Matched {
         Ok((record, found))
     }
 
-    /// Looks up this record and those behind it, as many as fit in memory, and gives out the first.
+    /// Looks up this record and as many of the following ones as fit in memory. Returns the first.
     fn look_up_together(&mut self, first: Record) -> Result<Match> {
         let mut size = first.text().len();
         let mut batch = vec![first];

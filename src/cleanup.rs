@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 static REGISTERED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Registers a temporary file or folder, to be removed if a signal ends the process.
+/// Registers a temporary file or folder. It is removed if a signal ends the process.
 pub fn register(path: &Path) {
     REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_path_buf());
 }
 
-/// Removes what was registered. It tries more than once, because other threads may still be writing there.
+/// Removes all registered files and folders. Tries more than once, because other threads can still be writing there.
 pub fn run() {
     for path in REGISTERED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         for _ in 0..100 {

@@ -12,10 +12,10 @@ pub enum Content {
     Stream(Box<dyn Read + Send>),
 }
 
-/// Why there is no content for a record without md5.
+/// The reason why a record without md5 has no content.
 pub const NO_MD5: &str = "the record has no md5; snap-heapify puts it in";
 
-/// Why there is no content.
+/// The reason why there is no content.
 #[derive(Debug)]
 pub enum Lack {
     /// The reason why this content can't be read.
@@ -32,16 +32,16 @@ impl From<String> for Lack {
 
 /// A source of contents: a heap, or a function.
 pub trait Contents: Send + Sync {
-    /// The content of a file's record.
+    /// Returns the content of a file's record.
     ///
     /// # Errors
-    /// The reason why there is none.
+    /// The reason why there is no content for this record.
     fn content(&self, record: &Record) -> Result<Content, Lack>;
 
     /// Checks whether the content exists, without reading it. It can still be damaged.
     ///
     /// # Errors
-    /// Those of [`Contents::content`].
+    /// The errors of [`Contents::content`].
     fn look(&self, record: &Record) -> Result<(), Lack> {
         self.content(record).map(drop)
     }

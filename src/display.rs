@@ -22,12 +22,12 @@ pub fn printable(name: &[u8]) -> String {
     out
 }
 
-/// A count for people: `1 record`, `2 records`.
+/// Returns a count for messages: `1 record`, `2 records`.
 pub fn counted(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Control characters, line and paragraph separators, and the marks that change the direction of text.
+/// Checks for control characters, line and paragraph separators, and marks that change the direction of text.
 pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

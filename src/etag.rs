@@ -1,40 +1,40 @@
 //! Etags: the versions of objects in a storage. One comparison for all storages.
 //!
-//! A storage can write the same version differently in a listing, in the metadata of an object and in the response with its content
-//! (quoted or not, weak or not), and a proxy can change it. So equal etags prove the same version, but different ones prove nothing
-//! unless both come from the same kind of request.
+//! A storage can write the etag of one version differently in a listing, in the metadata of an object and in the response with
+//! its content (quoted or not, weak or not), and a proxy can change it. So equal etags prove the same version. Different etags
+//! prove different versions only if both come from the same kind of request.
 
 use std::fmt;
 use std::io;
 
-/// Whether two etags are equal, apart from quotes and the mark of a weak one.
+/// Checks whether two etags are equal. Ignores quotes and the mark of a weak etag.
 pub fn same(a: &str, b: &str) -> bool {
     bare(a) == bare(b)
 }
 
-/// The etag without its quotes and without the mark of a weak one.
+/// Returns the etag without its quotes and without the mark of a weak etag.
 pub fn bare(etag: &str) -> &str {
     let etag = etag.trim();
     etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"')
 }
 
-/// Whether the etag is weak: contents with the same one can differ in their bytes.
+/// Checks whether the etag is weak. Contents with the same weak etag can differ in their bytes.
 pub fn is_weak(etag: &str) -> bool {
     etag.trim().starts_with("W/")
 }
 
-/// The value of `If-Match` for an etag, with quotes: some services omit them in listings, but require them here. None for a weak
-/// etag, which never matches there (RFC 9110, section 13.1.1).
+/// Returns the value of `If-Match` for an etag, with quotes: some services omit them in listings, but require them here. None for
+/// a weak etag, which never matches there (RFC 9110, section 13.1.1).
 pub fn condition(etag: &str) -> Option<String> {
     (!is_weak(etag) && !bare(etag).is_empty()).then(|| format!("\"{}\"", bare(etag)))
 }
 
-/// The error of a version that no longer exists.
+/// Returns the error for a version that no longer exists.
 pub fn changed(what: &str) -> io::Error {
     io::Error::other(Changed(what.to_string()))
 }
 
-/// Whether an error is that of [`changed`]. If the version comes from another kind of request, only its spelling may differ.
+/// Checks whether an error comes from [`changed`]. If the etag comes from another kind of request, only its spelling can differ.
 pub fn is_changed(e: &io::Error) -> bool {
     e.get_ref().is_some_and(|inner| inner.is::<Changed>())
 }

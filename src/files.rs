@@ -1,7 +1,7 @@
-//! A file that appears under its name when all of it is written, or not at all.
+//! Writes a file that appears under its name when it is complete, or not at all.
 //!
-//! What is there and is no regular file (a device, a fifo) is never replaced but written to; a symbolic link stays, and the file
-//! that it leads to is replaced; a file that is there keeps its mode and, as far as we may, its owner.
+//! A device or a fifo is never replaced; the output is written to it. A symbolic link stays, and its target is replaced. An
+//! existing file keeps its mode and, if we are allowed to set it, its owner.
 
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
@@ -17,18 +17,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// As many links as Linux follows.
+/// The maximum number of symbolic links to follow, as in Linux.
 const LINKS: usize = 40;
 
-/// A file that is being written. Dropped before [`NewFile::finish`], it leaves nothing.
+/// A file that is being written. If it is dropped before [`NewFile::finish`], it leaves nothing behind.
 pub struct NewFile {
     to: To,
 }
 
 enum To {
-    /// What is there is written to.
+    /// The device, fifo or file that is written to directly.
     Straight(File),
-    /// A file beside its place.
+    /// A new file in the same folder.
     Beside(Box<Beside>),
 }
 
@@ -42,18 +42,18 @@ struct Beside {
 }
 
 impl NewFile {
-    /// A file with the mode that any new file has: 0666 less the umask.
+    /// Makes a file with the mode of any new file: 0666, reduced by the umask.
     ///
     /// # Errors
-    /// If it can't be written, or is a folder.
+    /// If it can't be written, or the path is a folder.
     pub fn create(path: &Path) -> io::Result<NewFile> {
         NewFile::new(path, 0o666 & !crate::stat::umask(), false)
     }
 
-    /// A file with this mode, if it is not there yet, in a folder of ours, where a temporary name does no harm.
+    /// Makes a file in a folder of ours, where a temporary name does no harm. It gets this mode if it does not exist yet.
     ///
     /// # Errors
-    /// If it can't be written, or is a folder.
+    /// If it can't be written, or the path is a folder.
     pub fn with_mode(path: &Path, mode: u32) -> io::Result<NewFile> {
         NewFile::new(path, mode, true)
     }
@@ -61,7 +61,7 @@ impl NewFile {
     fn new(path: &Path, mode: u32, named: bool) -> io::Result<NewFile> {
         let there = match fs::stat(path) {
             Ok(stat) => Some(stat),
-            // A link that leads nowhere yet.
+            // Nothing exists there, or a link whose target does not exist yet.
             Err(Errno::NOENT) => None,
             Err(e) => return Err(e.into()),
         };
@@ -74,13 +74,13 @@ impl NewFile {
         };
         let Some(path) = place else {
             let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
-            // A regular file without a path, which only /proc names, is written from its start.
+            // A regular file without a path, which only /proc names, is truncated first.
             let flags = if kind == Some(FileType::RegularFile) { flags | OFlags::TRUNC } else { flags };
             return Ok(NewFile { to: To::Straight(fs::open(path, flags, Mode::empty())?.into()) });
         };
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = Arc::new(Folder::of(fs::open(above, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
-        // It has no name until it is complete, where the system supports that: no other program takes it for a user's file.
+        // If the system supports it, the file has no name until it is complete. So no other program takes it for a user's file.
         let temp = Temp::new(&folder, named)?;
         if let Some(name) = temp.name() {
             crate::cleanup::register(&above.join(OsStr::from_bytes(name)));
@@ -88,7 +88,7 @@ impl NewFile {
         Ok(NewFile { to: To::Beside(Box::new(Beside { temp, folder, path, old: there, mode })) })
     }
 
-    /// The file, to write to.
+    /// Returns the file, to write to.
     pub fn file(&self) -> &File {
         match &self.to {
             To::Straight(file) => file,
@@ -96,18 +96,18 @@ impl NewFile {
         }
     }
 
-    /// The path that it will have, links followed, and that of a temporary file, where the system can't do without; none for
-    /// what is written straight.
+    /// Returns the final path of the file, with links resolved, and the path of the temporary file, if the system needs one.
+    /// Empty if the output is written directly.
     pub fn paths(&self) -> Vec<PathBuf> {
         let To::Beside(beside) = &self.to else { return Vec::new() };
         let temp = beside.temp.name().map(|name| beside.path.with_file_name(OsStr::from_bytes(name)));
         std::iter::once(beside.path.clone()).chain(temp).collect()
     }
 
-    /// Syncs the file and gives it its name, to last.
+    /// Syncs the file, gives it its name, and syncs the folder.
     ///
     /// # Errors
-    /// What the system says; a file that was there is then as it was.
+    /// The system's error. An existing file is then unchanged.
     pub fn finish(self) -> io::Result<()> {
         let To::Beside(mut beside) = self.to else { return Ok(()) };
         let Beside { temp, folder, path, old, mode } = &mut *beside;
@@ -134,24 +134,24 @@ impl Write for NewFile {
     }
 }
 
-/// Makes the names in a folder last.
+/// Syncs the names in a folder to disk.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn sync_folder(folder: impl AsFd) -> io::Result<()> {
     match fs::fsync(folder) {
-        // Some file systems have nothing to sync in a folder.
+        // On some file systems, folders can't be synced.
         Err(Errno::INVAL) | Ok(()) => Ok(()),
         Err(e) => Err(e.into()),
     }
 }
 
-/// Gives a new file the owner of an old one as far as that is allowed, and says which of its mode it may have: no rights of a
-/// group that it does not have, and never a bit that makes it run as another user.
+/// Gives a new file the owner and group of an old one, if that is allowed. Returns the mode bits that the new file can have: no
+/// rights for another group, and never a set-user-id or set-group-id bit.
 fn keep_owner(file: &File, old: &Stat) -> io::Result<u32> {
     let now = fs::fstat(file)?;
     if now.st_uid != old.st_uid {
-        // Only root may; the file then is ours.
+        // Only root is allowed to do this. Otherwise, the file is ours.
         let _ = fs::fchown(file, Some(Uid::from_raw(old.st_uid)), None);
     }
     let same_group = now.st_gid == old.st_gid || fs::fchown(file, None, Some(Gid::from_raw(old.st_gid))).is_ok();
@@ -159,7 +159,7 @@ fn keep_owner(file: &File, old: &Stat) -> io::Result<u32> {
     Ok(if same_group { mode } else { mode & !0o070 })
 }
 
-/// The path that symbolic links lead to. None where no path does: `/dev/stdout` may be a file that has no name any more.
+/// Returns the path that symbolic links lead to; None if there is no such path: `/dev/stdout` can be a file without a name.
 fn followed(path: &Path, there: Option<&Stat>) -> io::Result<Option<PathBuf>> {
     if let Some(there) = there {
         let same = |path: &PathBuf| fs::stat(path).is_ok_and(|s| (s.st_dev, s.st_ino) == (there.st_dev, there.st_ino));
@@ -175,32 +175,32 @@ fn followed(path: &Path, there: Option<&Stat>) -> io::Result<Option<PathBuf>> {
     Err(Errno::LOOP.into())
 }
 
-/// A file without a name in TMPDIR.
+/// Makes a file without a name in TMPDIR.
 ///
 /// # Errors
-/// If there can't be one; the message names TMPDIR.
+/// If it can't be made. The message names TMPDIR.
 pub fn temporary() -> Result<File> {
     tempfile::tempfile().or_failed(temporaries)
 }
 
-/// A folder in TMPDIR that goes when it is dropped.
+/// Makes a folder in TMPDIR that is removed when it is dropped.
 ///
 /// # Errors
-/// If there can't be one; the message names TMPDIR.
+/// If it can't be made. The message names TMPDIR.
 pub fn temporary_folder() -> Result<TempDir> {
     tempfile::tempdir().or_failed(temporaries)
 }
 
-/// Names what failed in messages about temporary files: the file and its folder.
+/// Returns the subject of error messages about temporary files, with their folder.
 pub fn temporaries() -> String {
     let folder = std::env::temp_dir();
     format!("temporary file in {} (TMPDIR says where)", printable(folder.as_os_str().as_encoded_bytes()))
 }
 
-/// Writes a small file for the user in one go.
+/// Writes a small file for the user at once.
 ///
 /// # Errors
-/// What the system says; a file that was there is then as it was.
+/// The system's error. An existing file is then unchanged.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = NewFile::create(path)?;
     file.write_all(content)?;

@@ -9,9 +9,9 @@ pub trait Monitor: Send + Sync {
     fn failure(&self, name: &Name, reason: &str);
     /// Something that the user should know, but not a failure.
     fn warn(&self, message: &str);
-    /// Information for the user: counts, skipped things.
+    /// Information for the user, such as counts and skipped files.
     fn note(&self, message: &str);
-    /// What was done to one file, for users who want a line for each.
+    /// The result for one file, for users who want one line per file.
     fn detail(&self, _what: &str, _name: &Name) {}
     /// A file of this many bytes is done, successfully or not.
     fn done(&self, _bytes: u64) {}
@@ -24,7 +24,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// All reports so far, one line each.
+    /// Returns all reports so far, one line each.
     pub fn heard(&self) -> Vec<String> {
         self.heard.lock().map(|h| h.clone()).unwrap_or_default()
     }

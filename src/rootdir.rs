@@ -1,4 +1,4 @@
-//! A folder that nothing gets out of: files below it are reached through open descriptors, never through a symbolic link.
+//! A folder as a boundary. Files below it are reached through open descriptors, never through a symbolic link.
 
 use rustix::fs::{self, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -15,7 +15,7 @@ pub use listing::{Entry, Listing};
 pub use patience::patiently;
 pub use write::{Folder, Temp, has_proc, proc_name, split, timestamps};
 
-/// An open folder, the root of all names that are given to it.
+/// An open folder, the root of all names that its methods get.
 pub struct RootDir {
     fd: OwnedFd,
 }
@@ -24,23 +24,23 @@ impl RootDir {
     /// Opens a folder. A symbolic link to a folder is followed here, and only here.
     ///
     /// # Errors
-    /// If there is none, or it is no folder.
+    /// If the path does not exist, or is not a folder.
     pub fn open(path: &Path) -> io::Result<RootDir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(RootDir { fd: fs::open(path, flags, Mode::empty())? })
     }
 
-    /// The folder itself.
+    /// Returns the descriptor of the folder.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// Opens what is below the folder by that name: never through a link, never blocking (a fifo), never out of the folder.
+    /// Opens a name below the folder. Never follows a link, never blocks (on a fifo), never leaves the folder.
     ///
     /// # Errors
-    /// What the system says; ELOOP where a link is in the way.
+    /// The system's error; ELOOP if a part of the name is a link.
     pub fn open_at(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
-        // A descriptor that only stands for a place takes no other flags.
+        // O_PATH can't be combined with other flags.
         let harmless = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | harmless;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
@@ -67,10 +67,10 @@ impl RootDir {
         at.ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// Opens the folder of that name; the root itself for an empty name.
+    /// Opens the folder with this name; the root itself if the name is empty.
     ///
     /// # Errors
-    /// What the system says; ENOTDIR or ELOOP where something that is no folder is in the way.
+    /// The system's error; ENOTDIR or ELOOP if a part of the name is not a folder.
     pub fn folder(&self, name: &[u8]) -> io::Result<Folder> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         self.open_at(if name.is_empty() { b"." } else { name }, flags).map(Folder::of)
@@ -79,7 +79,7 @@ impl RootDir {
     /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// What the system says, or that it is no regular file.
+    /// The system's error, or that it is not a regular file.
     pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
         let fd = self.open_at(name, OFlags::RDONLY)?;
         let kind = fs::FileType::from_raw_mode(fs::fstat(&fd)?.st_mode);

@@ -8,13 +8,13 @@ use rustix::fs::{FileType, Stat};
 /// The parts of a record that `stat` does not have.
 #[derive(Default)]
 pub struct Extra {
-    /// A link's target.
+    /// The target of a link.
     pub destination: Option<Vec<u8>>,
-    /// Names and values of extended attributes, in order of name.
+    /// Names and values of extended attributes, sorted by name.
     pub xattrs: Xattrs,
 }
 
-/// The kind of record for a file, or None for sockets, fifos and devices, which are not recorded.
+/// Returns the kind of record for a file; None for sockets, fifos and devices, which are not recorded.
 pub fn kind(stat: &Stat) -> Option<Kind> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Some(Kind::File),
@@ -24,17 +24,17 @@ pub fn kind(stat: &Stat) -> Option<Kind> {
     }
 }
 
-/// Time of the last change of the content.
+/// Returns the time of the last change of the content.
 pub fn modified(stat: &Stat) -> Time {
     Time { sec: stat.st_mtime, nsec: stat.st_mtime_nsec as u32 }
 }
 
-/// Time of the last change of the inode.
+/// Returns the time of the last change of the inode.
 pub fn changed(stat: &Stat) -> Time {
     Time { sec: stat.st_ctime, nsec: stat.st_ctime_nsec as u32 }
 }
 
-/// The record of a file, link or folder. Keys in order, compact.
+/// Returns the record of a file, link or folder. Its keys are in order, and its JSON is compact.
 pub fn record(name: Name, kind: Kind, stat: &Stat, extra: Extra) -> Record {
     let mut edit = Record::build(name, kind);
     set(&mut edit, stat);
@@ -45,7 +45,7 @@ pub fn record(name: Name, kind: Kind, stat: &Stat, extra: Extra) -> Record {
     edit.set(key::ISLINK, kind == Kind::Link).set(key::XATTRS, xattrs).finish()
 }
 
-/// Sets all that `stat` gives the record of a file, link or folder.
+/// Sets all values that `stat` has for the record of a file, link or folder.
 pub fn set(edit: &mut Edit<'_>, stat: &Stat) {
     let is_file = kind(stat) == Some(Kind::File);
     let (size, allocated) = (stat.st_size as u64, (stat.st_blocks as u64).saturating_mul(512));
@@ -62,9 +62,9 @@ pub fn set(edit: &mut Edit<'_>, stat: &Stat) {
         .set(key::UID, stat.st_uid);
 }
 
-/// The mode bits that new files do not get.
+/// Returns the umask: the mode bits that new files do not get.
 ///
-/// On Linux they are in `/proc/self/status`. Other systems return them only when they are set; for that instant, files that other
+/// On Linux, it is in `/proc/self/status`. Other systems return it only when it is set. For that instant, files that other
 /// threads or their children create get all bits.
 pub fn umask() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").ok();
@@ -75,7 +75,7 @@ pub fn umask() -> u32 {
     })
 }
 
-/// The octal number behind `Umask:` in a `/proc/PID/status` (proc(5)).
+/// Returns the octal number after `Umask:` in a `/proc/PID/status` (proc(5)).
 fn umask_of(status: &str) -> Option<u32> {
     let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(mask.trim(), 8).ok()

@@ -1,4 +1,4 @@
-//! What a scan is to leave out: lines in the words of `.gitignore`.
+//! The filter of a scan: lines in the syntax of `.gitignore`.
 
 mod pattern;
 mod rules;
@@ -12,20 +12,20 @@ use crate::error::{Error, OrFailed, Result};
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Excludes, includes, and the names of files that hold excludes of their folder.
+/// Excludes, includes, and the names of ignore files.
 #[derive(Default)]
 pub struct Filter {
-    /// The lines that hold everywhere.
+    /// The lines that apply to all folders.
     pub(crate) rules: Rules,
-    /// The names of ignore files to obey in every folder. A later one adds its lines behind those of an earlier one.
+    /// The names of ignore files to obey in every folder. The lines of a later one are added after the lines of an earlier one.
     pub ignore_files: Vec<OsString>,
 }
 
 impl Filter {
-    /// A filter of lines. Those of `exclude_from` files stand behind those of `exclude`.
+    /// Makes a filter of lines. The lines of `exclude_from` files are added after those of `exclude`.
     ///
     /// # Errors
-    /// If a line of an option says nothing, or a file can't be read.
+    /// If a line of an option is a comment or empty, or a file can't be read.
     pub fn new(exclude: &[OsString], exclude_from: &[impl AsRef<Path>], include: &[OsString]) -> Result<Filter> {
         let mut rules = Rules::default();
         for (lines, into) in [(exclude, &mut rules.exclude), (include, &mut rules.include)] {

@@ -1,31 +1,31 @@
-//! Lines of an ignore file, with what they mean to git.
+//! The lines of an ignore file, with the meaning that they have in git.
 
 use super::wildmatch::wildmatch;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One line that says something: not a comment, not empty.
+/// A line with a pattern. Comments and empty lines have none.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     line: Box<[u8]>,
-    /// It takes back what an earlier line left out: `!`.
+    /// It starts with `!` and includes again what an earlier line left out.
     negated: bool,
-    /// It has a `/` at the end.
+    /// It ends with a `/`.
     folders_only: bool,
-    /// It has no other `/`, and is compared with the last part of names alone.
+    /// It has no other `/`, so it is compared with the last part of names only.
     last_part: bool,
-    /// How many bytes at the start of its text stand for themselves.
+    /// How many bytes at the start of its text are literal.
     literal: usize,
-    /// Its text is a `*` and what stands for itself.
+    /// Its text is one `*`, followed by literal bytes only.
     any_start: bool,
 }
 
-/// The bytes that are special to wildmatch.
+/// The bytes with a special meaning for wildmatch.
 const SPECIAL: &[u8] = b"*?[\\";
 
 impl Pattern {
-    /// The pattern of a line without its end; none if it says nothing.
+    /// Returns the pattern of a line without its line end; None for a comment or an empty line.
     pub(super) fn parse(line: &[u8]) -> Option<Pattern> {
-        // To git, a line is a string of C.
+        // git treats a line as a C string, which ends at the first NUL.
         let line = line.split(|b| *b == 0).next()?;
         if line.first() == Some(&b'#') {
             return None;
@@ -51,14 +51,15 @@ impl Pattern {
         Some(pattern)
     }
 
-    /// The line without `!`, without the `/` that binds it to its folder, and without the `/` at the end.
+    /// Returns the line without the `!`, without the `/` at the start that binds it to its folder, and without the `/` at the
+    /// end.
     fn text(&self) -> &[u8] {
         let line = &self.line[usize::from(self.negated)..];
         let line = if self.folders_only { &line[..line.len() - 1] } else { line };
         line.strip_prefix(b"/").unwrap_or(line)
     }
 
-    /// Whether it matches a path that is relative to the folder of the line.
+    /// Checks whether it matches a path relative to the folder of the line.
     fn matches(&self, path: &[u8], folder: bool) -> bool {
         if self.folders_only && !folder {
             return false;
@@ -72,7 +73,7 @@ impl Pattern {
                 () => wildmatch(text, last, false),
             };
         }
-        // git compares what is literal first and wildmatch sees only the rest, so that `a**/b` matches `a/x/b`.
+        // git compares the literal part first, and wildmatch sees only the rest. So `a**/b` matches `a/x/b`.
         let (literal, rest) = text.split_at(self.literal);
         match path.strip_prefix(literal) {
             None => false,
@@ -88,7 +89,7 @@ impl std::fmt::Debug for Pattern {
     }
 }
 
-/// A line without the spaces at its end that have no backslash before them. A tab is no such space.
+/// Returns a line without the spaces at its end, except those after a backslash. Tabs at the end stay.
 fn without_spaces(line: &[u8]) -> &[u8] {
     let (mut at, mut end) = (0, 0);
     while let Some(byte) = line.get(at) {
@@ -106,7 +107,7 @@ impl Serialize for Pattern {
     }
 }
 
-/// Lines of one folder, the last of which that matches decides.
+/// The lines of one folder. The last one that matches decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Lines(Vec<Pattern>);
@@ -120,7 +121,7 @@ impl Lines {
         self.0.shrink_to_fit();
     }
 
-    /// Adds one line. False if it says nothing.
+    /// Adds one line. Returns false for a comment or an empty line.
     pub(super) fn push(&mut self, line: &[u8]) -> bool {
         let pattern = Pattern::parse(line);
         let says = pattern.is_some();
@@ -132,7 +133,7 @@ impl Lines {
         self.0.is_empty()
     }
 
-    /// Whether a path, relative to the folder of the lines, matches; None if no line says anything of it.
+    /// Returns whether a path, relative to the folder of the lines, is left out; None if no line matches.
     pub(super) fn verdict(&self, path: &[u8], folder: bool) -> Option<bool> {
         self.0.iter().rev().find(|pattern| pattern.matches(path, folder)).map(|pattern| !pattern.negated)
     }

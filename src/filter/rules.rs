@@ -1,25 +1,24 @@
-//! What a scan left out by rule, for those who come after it.
+//! The rules that a scan used, for the tools that read its records.
 
 use super::pattern::Lines;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The rules by which a scan left things out: its exclude and include lines, and those of the ignore files that it met.
+/// The rules of a scan that leave entries out: its exclude and include lines, and the lines of the ignore files that it found.
 ///
-/// As JSON: `{"exclude":["*.o"],"ignore":[{"in":["","src"],"lines":["*.tmp"]}],"include":["/docs/"]}`, where `in` has the
-/// folders in which these lines lay (the root is empty); what is empty is left off. Lines that say nothing, comments for
-/// one, are not kept.
+/// As JSON: `{"exclude":["*.o"],"ignore":[{"in":["","src"],"lines":["*.tmp"]}],"include":["/docs/"]}`. `in` has the folders whose
+/// ignore files have these lines (the root is empty). Empty lists are omitted. Comments and empty lines are not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Json", into = "Json")]
 pub struct Rules {
     pub(crate) exclude: Lines,
     pub(crate) include: Lines,
-    /// By folder.
+    /// The lines of ignore files, by folder.
     ignore: BTreeMap<String, Arc<Lines>>,
 }
 
-/// [`Rules`] as they are written. A key that is not known may be a rule that is not known, so it is an error.
+/// The JSON of [`Rules`]. An unknown key is an error, because it can be an unknown rule.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Json {
@@ -31,7 +30,7 @@ struct Json {
     include: Lines,
 }
 
-/// Equal ignore files.
+/// Folders whose ignore files have the same lines.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ignore {
@@ -41,16 +40,16 @@ struct Ignore {
 }
 
 impl Rules {
-    /// The most bytes of JSON that rules may take; of more it is not known by rule what was left out.
+    /// The maximum size of the rules as JSON, in bytes. If they are larger, the rules count as unknown.
     pub const LIMIT: usize = 32 << 10;
 
-    /// Whether these rules leave out a thing of this whole name, all folders above it considered.
+    /// Checks whether these rules leave out an entry with this whole name. Takes all folders above it into account.
     pub fn leaves_out(&self, name: &[u8], folder: bool) -> bool {
         let included = |(path, folder)| self.includes(path, folder);
         self.excludes_whole(name, folder) || !(self.includes_all() || paths(name, folder).any(included))
     }
 
-    /// Whether an exclude or a line of an ignore file leaves out a thing of this whole name, or a folder above it.
+    /// Checks whether an exclude or a line of an ignore file leaves out an entry with this whole name, or a folder above it.
     pub(crate) fn excludes_whole(&self, name: &[u8], folder: bool) -> bool {
         paths(name, folder).any(|(path, folder)| {
             let above = |end: usize| {
@@ -62,19 +61,19 @@ impl Rules {
         })
     }
 
-    /// Whether an exclude, or a line of the ignore files of the folders above, leaves this path out. `ignore` has their
-    /// lines, innermost first, with the length of the folder's name and its `/`.
+    /// Checks whether an exclude, or a line of the ignore files of the folders above, leaves this path out. `ignore` has these
+    /// lines, innermost folder first, with the length of the folder's name and its `/`.
     pub(crate) fn excludes<'a>(&self, ignore: impl Iterator<Item = (usize, &'a Lines)>, path: &[u8], folder: bool) -> bool {
         let by_file = || ignore.map(|(above, lines)| lines.verdict(&path[above..], folder)).find(Option::is_some).flatten();
         self.exclude.verdict(path, folder) == Some(true) || by_file() == Some(true)
     }
 
-    /// Whether an include names this path.
+    /// Checks whether an include names this path.
     pub(crate) fn includes(&self, path: &[u8], folder: bool) -> bool {
         self.include.verdict(path, folder) == Some(true)
     }
 
-    /// Whether all is to be listed as far as includes go.
+    /// Checks whether there are no includes, so that everything is included.
     pub(crate) fn includes_all(&self) -> bool {
         self.include.is_empty()
     }
@@ -84,9 +83,9 @@ impl Rules {
     }
 }
 
-/// The folders above a thing, outermost first, and the thing; and whether each is a folder.
+/// Returns the folders above an entry, outermost first, then the entry itself; each with whether it is a folder.
 fn paths(name: &[u8], folder: bool) -> impl Iterator<Item = (&[u8], bool)> {
-    // Object stores have keys that begin with it; a pattern is relative to the root.
+    // Keys in object stores can start with slashes. A pattern is relative to the root.
     let slashes = name.iter().take_while(|b| **b == b'/').count();
     let name = &name[slashes..];
     let above = name.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| (&name[..at], true));
@@ -117,9 +116,9 @@ impl From<Json> for Rules {
     }
 }
 
-/// The rules of a scan that is going on.
+/// The rules of a running scan.
 pub(crate) struct Met {
-    /// None once they can't be told.
+    /// None if the rules are not known any more.
     rules: Option<Rules>,
     size: usize,
 }
@@ -131,13 +130,13 @@ impl Default for Met {
 }
 
 impl Met {
-    /// Begins with the rules that hold everywhere.
+    /// Starts with the rules that apply to all folders.
     pub(crate) fn new(rules: Rules) -> Met {
         let size = size(&rules);
         Met { rules: size.map(|_| rules), size: size.unwrap_or(0) }.bounded()
     }
 
-    /// What can't be told by rules: a list of names.
+    /// Returns a value for a scan whose entries were selected without rules, by a list of names.
     pub(crate) fn unknown() -> Met {
         Met { rules: None, size: 0 }
     }
@@ -164,18 +163,18 @@ impl Met {
         self
     }
 
-    /// Whether rules, or a list of names, may have left things out that can't be told.
+    /// Checks whether the scan possibly left out entries for reasons that the rules do not describe.
     pub(crate) fn is_unknown(&self) -> bool {
         self.rules.is_none()
     }
 
-    /// The rules; None if there are none, or they can't be told.
+    /// Returns the rules; None if there are none, or if they are unknown.
     pub(crate) fn rules(&self) -> Option<Rules> {
         self.rules.clone().filter(|rules| !rules.is_empty() && size(rules).is_some_and(|size| size <= Rules::LIMIT))
     }
 }
 
-/// The bytes of JSON; None where a line is not UTF-8.
+/// Returns the size as JSON, in bytes; None if a line is not UTF-8.
 fn size(value: &(impl Serialize + ?Sized)) -> Option<usize> {
     serde_json::to_string(value).ok().map(|text| text.len())
 }
@@ -250,7 +249,7 @@ mod tests {
         assert!(Met::unknown().rules().is_none());
     }
 
-    /// Lists a folder: the names, the rules, and whether something was left out.
+    /// Lists a folder. Returns the names, the rules, and whether something was left out.
     fn walked(root: &std::path::Path, filter: Filter) -> (BTreeSet<Vec<u8>>, Option<Rules>, bool) {
         let options = Options { filter, ..Options::default() };
         let records = scan(&Location::Folder(root.to_path_buf()), options, Arc::new(Recorder::default())).unwrap();
@@ -263,7 +262,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(150))]
 
-        /// Whatever the tree and the lines: what is not listed is left out by the rules, what is listed is not.
+        /// For any tree and any lines, the rules leave out exactly the entries that are not listed.
         #[test]
         fn the_rules_leave_out_what_the_walk_leaves_out(
             files in proptest::collection::vec("(a|b|c|ab)(/(a|b|c|\\[a\\])){0,4}", 1..12),
@@ -287,7 +286,7 @@ mod tests {
             let mut filter = Filter::new(&os(&exclude), &[] as &[&str], &os(&include)).unwrap();
             filter.ignore_files = names.iter().map(Into::into).collect();
             let (listed, rules, filtered) = walked(dir.path(), filter);
-            // As they come out of a label.
+            // The rules pass through JSON, as in a label.
             let rules: Rules = serde_json::from_str(&serde_json::to_string(&rules.unwrap_or_default()).unwrap()).unwrap();
             let mut all = 0;
             for entry in walkdir::WalkDir::new(dir.path()).min_depth(1) {

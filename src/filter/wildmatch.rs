@@ -1,12 +1,13 @@
-//! git's matching of one pattern with one path.
+//! git's algorithm to match a pattern with a path.
 //!
-//! Without recursion, so that no line of an ignore file takes more than (length of the pattern) x (length of the path) steps.
+//! It does not use recursion, so a line of an ignore file takes at most (length of the pattern) x (length of the path) steps.
 
-/// Whether a text matches a pattern. With `path`, only `**` between slashes matches a `/` that the pattern has not.
+/// Checks whether a text matches a pattern. With `path`, a `/` in the text is matched by a `/` in the pattern or by `**` between
+/// slashes only.
 pub(super) fn wildmatch(pattern: &[u8], text: &[u8], path: bool) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Of the last `*` and the last `**`: what follows in the pattern, and where in the text to try that next. Earlier ones
-    // need no other try: what they could leave to the last one, it can take itself.
+    // For the last `*` and the last `**`: the position after it in the pattern, and the position in the text to try next. Earlier
+    // ones need no other try: whatever an earlier one could match, the last one can match too.
     let mut star: Option<(usize, usize)> = None;
     let mut deep: Option<(usize, usize)> = None;
     loop {
@@ -21,7 +22,7 @@ pub(super) fn wildmatch(pattern: &[u8], text: &[u8], path: bool) -> bool {
             if !any {
                 (p, star) = (end, Some((end, t + 1)));
             } else if path && rest[0] == b'/' {
-                // No folder at all is tried first.
+                // `**/` is first tried with no folder at all.
                 (p, star, deep) = (end + 1, None, Some((end, t)));
             } else {
                 (p, star, deep) = (end, None, Some((end, t + 1)));
@@ -43,7 +44,7 @@ pub(super) fn wildmatch(pattern: &[u8], text: &[u8], path: bool) -> bool {
     }
 }
 
-/// How much of the pattern stands for one byte, if it matches this one. It begins with no `*`.
+/// Returns how many bytes of the pattern match this byte; None if they do not match. The pattern does not start with `*`.
 fn one(pattern: &[u8], byte: u8, path: bool) -> Option<usize> {
     let (matches, taken) = match *pattern.first()? {
         b'\\' => (*pattern.get(1)? == byte, 2),
@@ -57,11 +58,12 @@ fn one(pattern: &[u8], byte: u8, path: bool) -> Option<usize> {
     matches.then_some(taken)
 }
 
-/// Whether a byte is in a set whose `[` has been read, and the set's length. None if it has no end or an unknown class.
+/// Returns whether a byte is in a set, and the length of the set. Its `[` was read already. None if the set has no end or
+/// contains an unknown class.
 fn set(set: &[u8], byte: u8) -> Option<(bool, usize)> {
     let negated = matches!(set.first()?, b'!' | b'^');
     let mut at = usize::from(negated);
-    // What a range may begin with.
+    // The byte that a range can start with.
     let mut before = None;
     let mut found = false;
     loop {
@@ -101,7 +103,7 @@ fn set(set: &[u8], byte: u8) -> Option<(bool, usize)> {
             }
         }
         at += 1;
-        // At the start of a set, `]` is one of its bytes.
+        // At the start of a set, `]` is a literal byte.
         if set.get(at) == Some(&b']') {
             return Some((found != negated, at + 1));
         }
@@ -109,7 +111,7 @@ fn set(set: &[u8], byte: u8) -> Option<(bool, usize)> {
 }
 
 fn in_class(name: &[u8], byte: u8) -> Option<bool> {
-    // git's white space, which has neither vertical tab nor form feed.
+    // git's white space has no vertical tab and no form feed.
     let space = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     Some(match name {
         b"alnum" => byte.is_ascii_alphanumeric(),

@@ -1,4 +1,4 @@
-//! One file on its way into the heap.
+//! Stores one file in the heap.
 
 use super::Done;
 use crate::base::take_over;
@@ -21,24 +21,24 @@ pub(super) struct Worker {
     pub verify_md5: bool,
     pub cache: Option<Arc<Cache>>,
     pub monitor: Arc<dyn Monitor>,
-    /// The name of the heap root, if it is in the file root.
+    /// The name of the heap root below the file root, if it is in there.
     pub heap_name: Option<Vec<u8>>,
 }
 
-/// Why a file has no content to record.
+/// The reason why a file has no content to record.
 enum Trouble {
-    /// This file could not be read, perhaps because it is another one by now.
+    /// This file could not be read, perhaps because it was replaced meanwhile.
     Failed(String),
-    /// This file, however often it is read.
+    /// This file fails, however often it is read.
     Reason(String),
-    /// Everything.
+    /// All files fail.
     Fatal(Error),
 }
 
 impl From<io::Error> for Trouble {
     fn from(e: io::Error) -> Trouble {
         let reason = crate::error::reason(&e);
-        // No other file would fare better.
+        // Every other file would fail too.
         if LoginRefused::is(&e) { Trouble::Fatal(Error::refused(reason)) } else { Trouble::Failed(reason) }
     }
 }
@@ -54,7 +54,7 @@ impl From<StoreError> for Trouble {
 }
 
 impl Worker {
-    /// What [`Worker::process`] does, told when it is done.
+    /// Calls [`Worker::process`] and notifies the monitor when it is done.
     pub fn work(&self, record: Record, base: Option<Record>) -> Result<Done> {
         let size = (record.kind() == Kind::File).then(|| record.fields().size.unwrap_or(0));
         let done = self.process(record, base)?;
@@ -65,7 +65,8 @@ impl Worker {
         Ok(done)
     }
 
-    /// A heap that is stored in itself grows with every backup: a listing that has it was made without knowing of it.
+    /// Refuses a record of a file in the heap: a heap that is stored in itself grows with every backup. A listing has such
+    /// records only if the scan did not know the heap root.
     fn refuse_heap(&self, record: &Record) -> Result<()> {
         let (Some(heap), true) = (&self.heap_name, record.is_entry()) else { return Ok(()) };
         match record.name().as_bytes().strip_prefix(&heap[..]) {
@@ -76,7 +77,7 @@ impl Worker {
         }
     }
 
-    /// Puts the md5 into a file's record; others go on as they came. `base` is the record of the same file, unchanged.
+    /// Adds the md5 to a file's record. Other records pass unchanged. `base` is the record of the same, unchanged file.
     fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
         self.refuse_heap(&record)?;
         match record.kind() {
@@ -110,12 +111,12 @@ impl Worker {
         }
     }
 
-    /// What becomes of a record that has an md5 already: a storage claims it, or an earlier run found it. None where the content
-    /// has to be read.
+    /// Handles a record that already has an md5, from a storage or from an earlier run. Returns None if the content has to be
+    /// read.
     fn claimed(&self, record: &Record, md5: Md5, base: Option<&Record>) -> Result<Option<Done>> {
         let fields = record.fields();
         let known = base.and_then(|base| base.fields().md5);
-        // The content that had this etag then had another md5: the claim is wrong, or was.
+        // The base has another md5 for the content with this etag. So the storage's md5 is wrong, or was wrong.
         if known.is_some_and(|known| known != md5) || (self.verify_md5 && known.is_none()) {
             return Ok(None);
         }
@@ -124,7 +125,7 @@ impl Worker {
         if self.heap.is_some() && there.is_none() {
             return Ok(None);
         }
-        // What comes of a listing takes along what is known beside; other records stay as they are.
+        // A record from a listing also gets the other values of the base. Other records stay unchanged.
         Ok(Some(match (base, there) {
             (Some(base), _) if fields.stored_size.is_none() => Done::Kept(take_over(record, base, there), 0),
             (None, Some(stored_size)) if fields.stored_size.is_none() && fields.etag.is_some() => {
@@ -134,7 +135,7 @@ impl Worker {
         }))
     }
 
-    /// The size of the stored object, if it is there and what it should be: `stored_size` says what it was when last seen.
+    /// Returns the size of the stored object; None if it is missing or bad. `stored_size` is the size that was recorded earlier.
     fn confirm(&self, md5: Md5, size: Option<u64>, stored_size: Option<u64>) -> Result<Option<u64>> {
         let Some(heap) = &self.heap else { return Ok(None) };
         let good = |health| match health {
@@ -147,12 +148,13 @@ impl Worker {
             match (heap.stored_size(&md5)?, stored_size) {
                 (None, _) => None,
                 (Some(now), Some(then)) if now == then => Some(now),
-                // Its stored size was not recorded, so its end is checked. If that fails, or its size has changed, all of it is.
+                // Without a recorded size, the end of the object is checked. If that fails, or if the size has changed, the whole
+                // object is checked.
                 (Some(now), None) if matches!(heap.check_ends(&md5, size)?, Health::Good { .. }) => Some(now),
                 (Some(_), _) => good(heap.verify(&md5, size)?),
             }
         };
-        // One that snap-gc is about to delete is made to stay, or is as good as absent.
+        // An object that snap-gc is about to delete is renewed. If that fails, it counts as missing.
         let found = match found {
             Some(size) if heap.renew(&md5)? => Some(size),
             _ => None,
@@ -163,7 +165,7 @@ impl Worker {
         Ok(found)
     }
 
-    /// Reads a content, stores it, and makes its record. One that changes meanwhile is read once more.
+    /// Reads a content, stores it, and makes its record. A content that changes meanwhile is read once more.
     fn read(&self, record: &Record) -> Result<Done, Trouble> {
         let mut record = Cow::Borrowed(record);
         for _ in 0..2 {
@@ -182,7 +184,7 @@ impl Worker {
         Err(Trouble::Reason("it changes while it is read".to_string()))
     }
 
-    /// None where it changed.
+    /// Reads a content once; None if it changed meanwhile.
     fn read_once(&self, record: &Record) -> Result<Option<Done>, Trouble> {
         let started = Time::now();
         let mut opened = self.source.open(record)?;
@@ -213,15 +215,15 @@ impl Worker {
     }
 }
 
-/// Times of other storages may be as coarse as this many seconds.
+/// How coarse the times of other storages can be, in seconds.
 const COARSE: i64 = 2;
 
-/// Whether a version that was read from this time on may have been changed in the same tick of the clock, which would not show:
-/// its record is no base.
+/// Checks whether a version that is read from `read_at` on can change later in the same tick of the clock. Its times would not
+/// show such a change, so its record can't be a base.
 fn is_racy(version: &Version, read_at: Time) -> bool {
     match (&version.etag, version.changed) {
         (Some(_), _) => false,
-        // A second is more than any tick. An mtime in the future was set by hand, and the time of that is the ctime.
+        // No tick is longer than a second. An mtime in the future was set by hand, and the ctime is the time when that was done.
         (None, Some(changed)) => {
             let limit = read_at.minus_seconds(1);
             changed > limit || version.modified.is_some_and(|m| m > limit && m <= read_at)
@@ -241,7 +243,7 @@ mod tests {
     use crate::stream::Records;
     use std::sync::Mutex;
 
-    /// What happens each time that the content is opened, the first time last; and the record that is there by now.
+    /// A source whose `turns` are the results of opening the content; the last one is used first. `newer` is the current record.
     struct Scripted {
         turns: Mutex<Vec<io::Result<(&'static str, Settled)>>>,
         newer: Option<Record>,
@@ -285,7 +287,7 @@ mod tests {
         Record::parse(text.as_bytes()).unwrap()
     }
 
-    /// What becomes of a record whose content does that, and how many turns are left.
+    /// Returns the result for a record whose content has these turns, and the number of turns left.
     fn done(listed: &Record, turns: Vec<io::Result<(&'static str, Settled)>>, newer: Option<&str>) -> (Result<Record>, usize) {
         let source = Arc::new(Scripted { turns: Mutex::new(turns), newer: newer.map(record) });
         let monitor = Arc::new(Recorder::default());

@@ -1,4 +1,4 @@
-//! `snap-heapify`: contents into the heap, their md5 into the records.
+//! `snap-heapify` stores contents in the heap and adds their md5 to the records.
 
 mod file;
 
@@ -15,36 +15,36 @@ use crate::storage::Location;
 use crate::stream::Records;
 use std::sync::Arc;
 
-/// What to do with contents.
+/// The options of [`heapify()`].
 #[derive(Default)]
 pub struct Options {
-    /// Where to store them; None to compute digests only.
+    /// The heap to store contents in; None to only compute digests.
     pub heap: Option<Arc<Heap>>,
-    /// The snapshot to take md5 over from.
+    /// The snapshot to copy md5 values from.
     pub base: Option<Base>,
-    /// Inflate every object that is there already, and store bad ones anew.
+    /// Inflate every object that already exists, and store bad ones again.
     pub verify_existing: bool,
-    /// Read also what the storage claims an md5 of, unless the base knows the content.
+    /// Also read files whose md5 the storage claims, unless the base knows the content.
     pub verify_md5: bool,
-    /// The list of objects to keep up.
+    /// The list of objects to keep up to date.
     pub cache: Option<Arc<Cache>>,
-    /// Files worked on at once.
+    /// How many files to work on at once.
     pub jobs: usize,
 }
 
-/// Records that go through the workers together.
+/// Number of records that a worker takes at once.
 const TASK: usize = 32;
-/// Records that are held back together until their objects are on disk; as many again are worked on meanwhile.
+/// Number of records that are held back until their objects are on disk. As many records are processed meanwhile.
 const BATCH: usize = 4096;
-/// Bytes of records after which a batch is closed early: three of them are held at once.
+/// Size of a batch of records, in bytes, at which it is closed early. Three batches are held in memory at once.
 const BATCH_WEIGHT: usize = 16 << 20;
-/// Bytes in the heap after which a batch is closed early, so that an interrupted run loses little.
+/// Bytes stored in the heap after which a batch is closed early, so that an interrupted run loses little.
 const BATCH_BYTES: u64 = 512 << 20;
 
-/// Stores the contents of a stream's files, and puts md5 and sha256 into the records.
+/// Stores the contents of a stream's files, and adds md5 and sha256 to the records.
 ///
-/// A record goes on when its object has its name and is on disk. What fails for one file is an error record in its place.
-/// `source` has to be the file root that was listed.
+/// A record is passed on when its object has its name and is on disk. A file that fails becomes an error record. `source` has to
+/// be the file root that was listed.
 pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monitor: Arc<dyn Monitor>) -> Records {
     let root = source.location().clone();
     let heap_name = options.heap.as_ref().and_then(|heap| root.name_of(heap.root()));
@@ -61,7 +61,7 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
         let mut failed = false;
         let work = |item: Result<(Record, Option<Record>)>| item.and_then(|(record, base)| worker.work(record, base));
-        // What stops everything stops here first: all others would ask a storage in vain that takes no login.
+        // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.
         let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
         task.into_iter().map(work).take_while(until).collect::<Vec<_>>()
     });
@@ -80,17 +80,17 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
 
 type Task = Vec<Result<(Record, Option<Record>)>>;
 
-/// What became of a record.
+/// The result for a record.
 enum Done {
-    /// It goes on as it came.
+    /// The record passes unchanged.
     Passed(Record),
-    /// It has its md5. With the bytes that were stored for it.
+    /// The record with its md5, and the number of bytes that were stored for it.
     Kept(Record, u64),
-    /// It failed; the error record goes on.
+    /// The error record of a file that failed.
     Failed(Record),
 }
 
-/// The records in batches, each when its objects are on disk; at the end the end record, when all is.
+/// The records in batches. Each batch comes when its objects are on disk. The end record comes last, when all objects are.
 struct Batches {
     done: Box<dyn Iterator<Item = Result<Done>> + Send>,
     committer: Committer,
@@ -162,11 +162,11 @@ impl Committer {
         self.heap.as_ref().map_or(Ok(()), |heap| heap.commit())
     }
 
-    /// What comes after all records; gives the end record, if there is one.
+    /// Completes the heap after all records. Returns the end record, if there is one.
     fn finish(&mut self, end: Option<Record>) -> Result<Option<Record>> {
         self.commit()?;
         if let Some(heap) = &self.heap {
-            // Another writer may have stored some of the objects and not synced them yet.
+            // Another writer can have stored some of the objects without syncing them yet.
             heap.sync()?;
             heap.confirm_used(std::mem::take(&mut self.used))?;
         }
@@ -176,7 +176,7 @@ impl Committer {
         Ok(end.map(|end| self.tally.close(&end)))
     }
 
-    /// Refuses records that list another folder than the one that contents are read from.
+    /// Refuses records that list another folder than the source of the contents.
     fn check_root(&self, end: &Record) -> Result<()> {
         match End::of(end).root.filter(|listed| !self.root.is_called(listed)) {
             None => Ok(()),
@@ -187,7 +187,7 @@ impl Committer {
         }
     }
 
-    /// Remembers the object of a record, to be checked again at the end.
+    /// Remembers the object of a record, so that it is checked again at the end.
     fn rely_on(&mut self, record: &Record) -> Result<()> {
         match record.fields().md5.filter(|_| record.kind() == Kind::File && self.heap.is_some()) {
             Some(md5) => self.used.push(md5),

@@ -1,4 +1,4 @@
-//! Decides what to do for a record, given what is there under its name. A dry run prints the decision, other runs carry it out.
+//! Decides what to do for a record, given what exists under its name. A dry run prints the decision; other runs carry it out.
 //! This module has no access to files.
 
 use super::meta::Meta;
@@ -13,38 +13,38 @@ use crate::record::{Fields, Kind, Record};
 use crate::time::Time;
 use rustix::fs::Stat;
 
-/// A folder is in the way, and nothing is deleted.
+/// The reason if a folder is in the way and nothing is deleted.
 pub const BLOCKED: &str = "a folder that is not empty is in its place, and nothing is deleted";
-/// A folder is in the way, and what is deleted does not empty it.
+/// The reason if a folder is in the way and deleting does not empty it.
 pub const STILL_BLOCKED: &str = "a folder that is not empty is in its place";
-/// The name is that of a root.
+/// The reason if the name is that of a heap root or snap root.
 const KEPT: &str = "the heap or the snapshots are in its place";
 
-/// What is to be done.
+/// What to do for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It is as it should be.
+    /// Nothing to do.
     Keep,
-    /// Nothing is there: make it.
+    /// Make it; the name does not exist yet.
     Create,
-    /// Put it in the place of something else: another content, another type, or a file that has other names.
+    /// Make it and replace what has the name: another content, another type, or a file that has other names.
     Replace,
-    /// Like `Replace`, but a folder is in its place, whose contents have to be deleted first.
+    /// Like `Replace`, but a folder has the name, and its contents have to be deleted first.
     MakeRoom,
     /// Set mode, owner, time or extended attributes.
     Change,
     /// Make it another name of a file that was restored before.
     Link,
-    /// Delete it: no record has it.
+    /// Delete it, because it has no record.
     Delete,
-    /// A dry run can't decide: it would first have to change the mode of a folder.
+    /// Undecided: a dry run would first have to change the mode of a folder.
     Open,
-    /// What is there has to be read before anything can be decided.
+    /// Read the existing file first; nothing can be decided before that.
     Read,
 }
 
 impl Action {
-    /// The word for it in rows; None where nothing is to be done.
+    /// Returns the word for it in rows; None if there is nothing to do.
     pub fn word(self) -> Option<&'static str> {
         Some(match self {
             Action::Keep | Action::Read => return None,
@@ -57,60 +57,60 @@ impl Action {
         })
     }
 
-    /// Whether it takes the content of a file.
+    /// Checks whether the action writes the content of a file.
     pub fn writes(self) -> bool {
         matches!(self, Action::Create | Action::Replace | Action::MakeRoom)
     }
 }
 
-/// What is there under a name.
+/// The current state of a name.
 #[derive(Default)]
 pub struct There {
-    /// What it is.
+    /// The type of entry that has the name.
     pub what: What,
-    /// What the file system says of it; None in storages that have only contents.
+    /// The metadata of the file system; None in storages that have only contents.
     pub stat: Option<Stat>,
-    /// It lacks an extended attribute of the record, or has it with another value.
+    /// Whether it lacks an extended attribute of the record, or has another value for it.
     pub xattrs_differ: bool,
-    /// For a record that is another name of an earlier one: whether it is that file already.
+    /// Only if the record is another name of an earlier file: whether the entry is that file already.
     pub is_first: Option<bool>,
 }
 
-/// What it is.
+/// The type of entry that has a name.
 #[derive(Default)]
 pub enum What {
     #[default]
     Nothing,
     File(Seen),
-    /// A symbolic link with that target.
+    /// A symbolic link with this target.
     Link(Vec<u8>),
     Folder(Held),
-    /// A socket, a fifo, a device.
+    /// A socket, a fifo or a device.
     Special,
 }
 
-/// What a folder holds. This is not looked up if the record is of a folder, because it does not matter then.
+/// The contents of a folder. Not determined if the record is a folder too, because then they do not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
     Nothing,
-    /// Something that stays.
+    /// Something that is not deleted.
     Something,
-    /// Something that is going to be deleted, all of it.
+    /// Only things that are going to be deleted.
     Extras,
-    /// It is the heap root or the snap root.
+    /// The folder is the heap root or the snap root.
     Root,
-    /// It can't be known unless the mode of the folder is changed.
+    /// Unknown, because the mode of the folder would have to be changed.
     Hidden,
 }
 
-/// What is known of the content of a file or object without reading it, and the result of reading it.
+/// The properties of a file's or object's content that are known without reading it, and the result of reading it.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     pub size: Option<u64>,
-    /// The time of the last change of a file: with the size it stands for the content.
+    /// The time of the last change of a file. Together with the size, it identifies the content.
     pub time: Option<Time>,
     pub etag: Option<String>,
-    /// The md5 that a storage claims.
+    /// The md5 that the storage claims.
     pub md5: Option<Md5>,
     pub read: Option<Read>,
 }
@@ -119,7 +119,7 @@ pub struct Seen {
 #[derive(Clone, Copy, Debug)]
 pub enum Read {
     Is(Md5),
-    /// Its mode does not allow it.
+    /// The mode of the file does not allow us to read it.
     Refused,
 }
 
@@ -129,10 +129,10 @@ impl There {
     }
 }
 
-/// Checks a record before anything is looked at.
+/// Checks a record before anything is looked up.
 ///
 /// # Errors
-/// Why it can't be restored.
+/// The reason why it can't be restored.
 pub fn check(record: &Record) -> Result<(), Reason> {
     match record.kind() {
         Kind::File | Kind::Directory => Ok(()),
@@ -150,10 +150,10 @@ pub fn check(record: &Record) -> Result<(), Reason> {
     }
 }
 
-/// What is to be done for a file, link or folder.
+/// Returns what to do for a file, link or folder.
 ///
 /// # Errors
-/// Why it can't be restored.
+/// The reason why it can't be restored.
 pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Action, Reason> {
     let anew = if there.is_first.is_some() { Action::Link } else { Action::Replace };
     let action = match (record.kind(), &there.what) {
@@ -184,8 +184,8 @@ pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Actio
     }
 }
 
-/// What is to be done for something whose content is right. What has several names may have one that is not ours to change: it is
-/// replaced, never changed.
+/// Returns what to do for an entry with the right content. A file with several names is replaced, never changed, because one of
+/// its names can be in a place that we must not change.
 fn changed(record: &Record, there: &There, options: &Options) -> Action {
     let differs = there.stat.is_some_and(|stat| Meta::of(record, options).differs(record, &stat)) || there.xattrs_differ;
     match differs {
@@ -195,7 +195,7 @@ fn changed(record: &Record, there: &There, options: &Options) -> Action {
     }
 }
 
-/// Whether a file or object has the content of its record; None where only reading tells.
+/// Checks whether a file or object has the content of its record; None if it has to be read to find out.
 fn is_same(record: &Record, seen: &Seen, checksum: bool) -> Option<bool> {
     let wanted = record.fields();
     if wanted.size.is_some_and(|size| seen.size != Some(size)) {
@@ -213,7 +213,7 @@ fn is_same(record: &Record, seen: &Seen, checksum: bool) -> Option<bool> {
             if wanted.etag.as_deref().is_some_and(|etag| is_now(etag) && !etag::is_weak(etag)) {
                 return Some(true);
             }
-            // S3 has the md5 for the etag of what came in one piece.
+            // On S3, the etag of an object that was uploaded in one piece is its md5.
             if wanted.md5.is_some_and(|md5| seen.md5 == Some(md5) || is_now(&md5.to_string())) {
                 return Some(true);
             }
@@ -225,7 +225,7 @@ fn is_same(record: &Record, seen: &Seen, checksum: bool) -> Option<bool> {
     if wanted.md5.is_some() { None } else { Some(false) }
 }
 
-/// The row of a dry run: `{"action":…,"name":…,"size":…,"to":…,"type":…}`. None where nothing is to be done.
+/// Returns the row of a dry run: `{"action":…,"name":…,"size":…,"to":…,"type":…}`. None if there is nothing to do.
 pub fn row(action: Action, name: &Name, kind: &str, size: Option<u64>, to: Option<&Name>) -> Option<Record> {
     let mut out = format!("{{\"action\":\"{}\",\"name\":", action.word()?);
     json::push_string(&mut out, name.as_bytes());
@@ -238,7 +238,7 @@ pub fn row(action: Action, name: &Name, kind: &str, size: Option<u64>, to: Optio
         json::push_string(&mut out, to.as_bytes());
         json::push_bytes_key(&mut out, "to_bytes", to.as_bytes());
     }
-    // A row of a link has no target in it, so it is no record: the kind keeps it from being taken for one.
+    // The row of a link has no target, so it is not a valid record. `Kind::Other` keeps it from being taken for one.
     out.push_str(&format!(",\"type\":\"{kind}\"}}"));
     Some(Record::from_parts(name.clone(), Kind::Other, Fields::default(), out.into_bytes()))
 }

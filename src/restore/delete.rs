@@ -1,5 +1,5 @@
-//! What is there and should not be: a walk of the tree in the order of the records, side by side with them. Records delete what
-//! they do not have, rows of `snap-diff` what they say should not be there.
+//! Deletes files that should not exist. Walks through the tree in the order of the records and compares it with them. With
+//! records, files without a record are deleted; with rows of `snap-diff`, files that should not exist according to a row.
 
 use super::decide::Action;
 use super::input::{Chosen, Input};
@@ -17,33 +17,33 @@ use rustix::io::Errno;
 use std::io;
 use std::iter::Peekable;
 
-/// What is to be done with a name that is there. For a folder this is kept until its contents were visited.
+/// What happens to an existing name. For a folder, it is kept until the contents of the folder were visited.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It has a record, or no row.
+    /// It has a record, or no row has it.
     Stays,
     Spared,
-    /// It goes, if nothing stays in it.
+    /// It is deleted, unless something in it stays.
     Extra,
-    /// It makes room for a file or link.
+    /// It is replaced by a file or link.
     Replaced,
 }
 
 /// The names that have a record or a row, in order.
 type Wanted = Box<dyn Iterator<Item = Result<Chosen>> + Send>;
 
-/// A walk.
+/// A walk through the tree.
 pub struct Walk<'a> {
     root: &'a FolderRoot,
     wanted: Peekable<Wanted>,
-    /// It only counts, before anything is done.
+    /// Whether the walk only counts, before anything is changed.
     counts: bool,
     report: &'a mut dyn FnMut(Deleted),
-    /// The last record that was passed.
+    /// The last record that the walk passed.
     last: Option<Name>,
-    /// The last folder that could not be looked into.
+    /// The last folder that could not be read.
     hidden: Option<Name>,
-    /// Sockets, fifos and devices, which no record could have.
+    /// The number of sockets, fifos and devices, which never have a record.
     special: u64,
     extent: Extent,
 }
@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What would be deleted. Folders in the place of a file that would not be emptied are found as well.
+    /// Counts what would be deleted. Also finds folders in the place of a file that would not be emptied.
     pub fn count(root: &FolderRoot, input: &Input) -> Result<Extent> {
         let mut ignore = |_: Deleted| {};
         let mut walk = Walk::new(root, input, true, &mut ignore);
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         Ok(walk.extent)
     }
 
-    /// Deletes what should not be there, or in a dry run reports it.
+    /// Deletes what should not exist. A dry run only reports it.
     pub fn delete(root: &FolderRoot, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
         let mut walk = Walk::new(root, input, false, report);
         walk.folder(b"", false)?;
@@ -86,8 +86,8 @@ impl<'a> Walk<'a> {
         (self.report)(Deleted { action, name: name.clone(), kind: word(kind), result });
     }
 
-    /// Visits a folder. Returns whether something stays in it. In a folder that has to make room for a file, folders are deleted
-    /// too, even if their type was not listed.
+    /// Visits a folder. Returns whether something in it stays. In a folder that has to make room for a file, folders are deleted
+    /// even if their type was not listed.
     fn folder(&mut self, name: &[u8], makes_room: bool) -> Result<bool> {
         let shown = Name::new(name);
         let (listing, folder) = match self.list(&shown) {
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
                 outcomes.push(outcome);
                 continue;
             }
-            // It may be opened again; a deep tree must not hold a descriptor for every level.
+            // The folder can be opened again. A deep tree must not need an open descriptor per level.
             here = here.filter(|_| !is_inside);
             let goes = match is_inside {
                 true => self.is_emptied(&path, outcome, makes_room)? && (makes_room || self.deletes(kind)),
@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
         Ok(self.passes(&shown)? || stays)
     }
 
-    /// Lists a folder. None if it is not looked into, so that everything in it stays.
+    /// Lists a folder. None if it is not visited; then everything in it stays.
     fn list(&mut self, name: &Name) -> io::Result<Option<(Listing, Folder)>> {
         let (root, path) = (self.root, name.as_bytes());
         let Some(folder) = root.open_loosened(path, TO_READ)? else {
@@ -138,7 +138,7 @@ impl<'a> Walk<'a> {
         Ok(if root.keeps(&folder.stat()?) { None } else { Some((Listing::of(folder.fd())?, folder)) })
     }
 
-    /// What is to become of a name that is there. Names have to come in order.
+    /// Returns what happens to an existing name. The names have to come in order.
     fn outcome(&mut self, name: &Name, kind: FileType) -> Result<Outcome> {
         let is_folder = kind == FileType::Directory;
         let found = self.find(name)?;
@@ -158,9 +158,9 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Works through what is in a folder, as far as that may matter. Whether it is to go and nothing stays in it.
+    /// Visits a folder, if that can matter. Returns whether the folder is deleted and nothing in it stays.
     fn is_emptied(&mut self, name: &Name, outcome: Outcome, makes_room: bool) -> Result<bool> {
-        // Rows of what was not entered may stand before those of this folder.
+        // Rows of a folder that was not visited can come before the rows of this folder.
         self.pass(|next| !name.is_above(next) && !is_past(name, next))?;
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
         if outcome == Outcome::Spared || outcome == Outcome::Stays && self.root.job.is_rows && !self.counts && !has_rows {
@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
             return Ok(false);
         }
         let filled = self.folder(name.as_bytes(), makes_room || outcome == Outcome::Replaced)?;
-        // What a dry run can't look into may well be emptied.
+        // A folder that a dry run can't read can still be emptied.
         let is_unknown = self.hidden.as_ref().is_some_and(|hidden| hidden == name || name.is_above(hidden));
         if filled && outcome == Outcome::Replaced {
             let mut found = lock(&self.root.found);
@@ -187,15 +187,15 @@ impl<'a> Walk<'a> {
         }
         match here {
             Some(folder) => self.remove(folder, name, kind),
-            // It was there a moment ago. What is there now was not visited.
+            // The folder was there a moment ago. If another one has its name now, it was not visited.
             None => false,
         }
     }
 
-    /// Removes a file, or a folder that is empty. Says whether it is gone.
+    /// Removes a file or an empty folder. Returns whether it is gone.
     fn remove(&mut self, folder: &Folder, name: &Name, kind: FileType) -> bool {
         let (root, (parent, leaf)) = (self.root, split(name.as_bytes()));
-        // The tool's own output is nothing that the records could have.
+        // The tool's own output can't have a record.
         if matches!(folder.lstat(leaf), Ok(Some(stat)) if root.keeps(&stat)) || root.job.spared.holds(name) {
             return false;
         }
@@ -227,7 +227,7 @@ impl<'a> Walk<'a> {
         self.root.job.spared.deletes(word(kind))
     }
 
-    /// The record or row of that name, if there is one.
+    /// Returns the record or row with this name, if there is one.
     fn find(&mut self, name: &Name) -> Result<Option<Chosen>> {
         self.pass(|next| next < name)?;
         let found = self.wanted.next_if(|c| matches!(c, Ok(c) if c.record().name() == name)).transpose()?;
@@ -237,7 +237,7 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
-    /// Passes what is below a folder; says whether there was a record, which is there now or is still to be made.
+    /// Passes the records below a folder. Returns whether there was one: it exists already, or is still to be made.
     fn passes(&mut self, folder: &Name) -> Result<bool> {
         self.pass(|next| folder.is_above(next))?;
         Ok(self.last.as_ref().is_some_and(|last| folder.is_above(last)))

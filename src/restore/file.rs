@@ -1,4 +1,4 @@
-//! Changes one file, link or folder of this machine, or makes it under a temporary name and renames it.
+//! Changes one file, link or folder of this machine. A new file is made under a temporary name and then renamed.
 
 use super::decide::{Action, STILL_BLOCKED, There, What};
 use super::meta::{Meta, fresh, fresh_folder};
@@ -20,14 +20,14 @@ impl There {
         !matches!(self.what, What::Nothing)
     }
 
-    /// Whether something is there that a rename replaces.
+    /// Checks whether a rename replaces the existing entry.
     fn is_replaced(&self) -> bool {
         !matches!(self.what, What::Nothing | What::Folder(_))
     }
 }
 
 impl FolderRoot {
-    /// Does what was decided.
+    /// Carries out the decision.
     pub fn make(&self, task: &Task<Place>, there: &There, action: Action) -> Result<Made, Trouble> {
         let (record, folder, leaf) = (&task.record, &*task.place.folder, task.leaf());
         let mut set = Ok(());
@@ -40,7 +40,7 @@ impl FolderRoot {
             (Action::Change, _) => {
                 let seen = there.stat.ok_or_else(gone)?;
                 let (fd, meta) = (folder.open_same(leaf, &seen)?, Meta::of(record, &self.job.options));
-                // To open one of ours may have taken another mode.
+                // Opening a file of ours can have changed its mode.
                 let is_loosened = rustix::fs::fstat(&fd).map_err(io::Error::from)?.st_mode != seen.st_mode;
                 set = if is_loosened { meta.or_mode(seen.st_mode & 0o7777) } else { meta }.set(&fd, self);
                 Some(rustix::fs::fstat(&fd).map_err(io::Error::from)?)
@@ -74,7 +74,7 @@ impl FolderRoot {
         Ok(Made { action, now: self.report(record, folder, leaf, now)?, set })
     }
 
-    /// The record with what the file system says of it, if that is asked for.
+    /// Returns the record with the current metadata of the file system, if the options ask for it.
     fn report(&self, record: &Record, folder: &Folder, leaf: &[u8], now: Option<Stat>) -> io::Result<Option<Box<Record>>> {
         if !self.job.options.report {
             return Ok(None);
@@ -93,11 +93,11 @@ impl FolderRoot {
         if there.is_something() {
             folder.unlink(leaf)?;
         }
-        // Other users get no access before the folder has its own mode.
+        // Other users get no access before the folder has its final mode.
         folder.make_folder(leaf, if record.fields().mode.is_some() { 0o700 } else { 0o777 })
     }
 
-    /// Makes a file another name of one that was restored before.
+    /// Makes another name of a file that was restored before.
     fn link(&self, task: &Task<Place>, there: &There) -> Result<(), Trouble> {
         let first = task.first.as_ref().ok_or_else(gone)?;
         let (parent, first) = split(first.name.as_bytes());
@@ -122,7 +122,7 @@ fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Trouble> 
     })
 }
 
-/// The md5 of all that a reader has.
+/// Returns the md5 of all bytes of a reader.
 pub fn md5_of(input: &mut dyn Read) -> io::Result<Md5> {
     let (mut digest, mut buffer) = (md5::Md5::new(), vec![0; 1 << 17]);
     loop {
@@ -135,9 +135,9 @@ pub fn md5_of(input: &mut dyn Read) -> io::Result<Md5> {
     }
 }
 
-/// Writes a content.
+/// Writes a content to a file.
 fn write(file: &File, content: Content, sparse: bool) -> Result<(), Trouble> {
-    /// Bytes that are read and written at once.
+    /// The number of bytes that are read and written at once.
     const PIECE: usize = 1 << 18;
     let mut out = Writer { file, at: 0, sparse };
     match content {
@@ -146,7 +146,7 @@ fn write(file: &File, content: Content, sparse: bool) -> Result<(), Trouble> {
             let mut buffer = vec![0; PIECE];
             while buffer.len() == PIECE {
                 buffer.clear();
-                // Filled as far as possible, so that holes are whole blocks.
+                // The buffer is filled as far as possible, so that holes are whole blocks.
                 input.by_ref().take(PIECE as u64).read_to_end(&mut buffer).map_err(Reason::from)?;
                 out.put(&buffer)?;
             }
@@ -163,14 +163,14 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        /// Holes are made of whole blocks of the file system.
+        /// The size of a block, in bytes. Holes consist of whole blocks of the file system.
         const BLOCK: usize = 4096;
         if !self.sparse {
             let mut file = self.file;
             self.at += bytes.len() as u64;
             return file.write_all(bytes);
         }
-        // Data in a row goes out in one piece.
+        // Consecutive blocks of data are written at once.
         let mut data = 0..0;
         for block in bytes.chunks(BLOCK) {
             let end = data.end + block.len();

@@ -1,4 +1,4 @@
-//! A folder of ours whose mode gives us no access is made accessible during the restore and gets its mode back at the end. A folder
+//! A folder of ours whose mode denies us access is made accessible during the restore and gets its mode back at the end. A folder
 //! gets the mode, owner and time of its record when everything in it is done.
 
 use super::meta::Meta;
@@ -10,8 +10,8 @@ use rustix::fs::{self, FileType, Mode, Stat};
 use std::io;
 
 impl FolderRoot {
-    /// Opens a folder in an open one. One of ours whose mode lacks what we need of it gets that until all is done; in a dry run it
-    /// is None, for what is in it can't be known.
+    /// Opens a folder in an open one. If it belongs to us and its mode lacks the bits that we need, it gets them until the end. A
+    /// dry run returns None then, because the contents are unknown.
     pub fn open_in(&self, parent: &Folder, name: &[u8], needed: u32) -> io::Result<Option<Folder>> {
         let leaf = split(name).1;
         let folder = match parent.folder(leaf) {
@@ -31,7 +31,8 @@ impl FolderRoot {
         Ok(self.loosen(&folder, name, needed)?.then_some(folder))
     }
 
-    /// Opens a folder by its whole name. One of ours that we may not open gets what is needed; None as for [`FolderRoot::open_in`].
+    /// Opens a folder by its whole name. If it belongs to us and we can't open it, it gets the bits that we need. Returns None as
+    /// [`FolderRoot::open_in`] does.
     pub fn open_loosened(&self, name: &[u8], needed: u32) -> io::Result<Option<Folder>> {
         match self.root.folder(name) {
             Ok(folder) => Ok(self.loosen(&folder, name, needed)?.then_some(folder)),
@@ -42,8 +43,8 @@ impl FolderRoot {
         }
     }
 
-    /// Adds what is needed to the mode of an open folder of ours. Returns false if a dry run would have to change it. The superuser
-    /// needs no mode.
+    /// Adds the bits that we need to the mode of an open folder of ours. Returns false if a dry run would have to change it. The
+    /// superuser needs no bits.
     pub fn loosen(&self, folder: &Folder, name: &[u8], needed: u32) -> io::Result<bool> {
         if self.euid == 0 || name.is_empty() || needed == 0 {
             return Ok(true);
@@ -76,10 +77,10 @@ impl FolderRoot {
         set.err().map(|reason| (record.name().clone(), reason))
     }
 
-    /// Gives the folders that are no record's their mode back.
+    /// Gives the folders without a record their mode back.
     pub fn tighten(&self) {
         let mut all: Vec<_> = lock(&self.loosened).drain().collect();
-        // What is below comes before what is above, which may not let us through any more.
+        // A folder comes after the folders in it, because its mode can deny us access to them.
         all.sort_by(|a, b| b.cmp(a));
         for (name, mode) in all {
             // We could change its mode before, so this fails only if the folder changed meanwhile.

@@ -1,5 +1,5 @@
-//! A folder of this machine to restore to: what is there, seen through open descriptors. Nothing outside is reached, and no link is
-//! followed.
+//! A folder of this machine as the target of a restore. Its entries are reached through open descriptors. Nothing outside of it
+//! is reached, and no link is followed.
 
 use super::decide::{Action, Held, Read, Seen, There, What};
 use super::delete::Walk;
@@ -29,7 +29,7 @@ impl Task<Place> {
 }
 
 impl FolderRoot {
-    /// What a folder holds that is in the place of something else.
+    /// Returns what a folder in the place of a file or link contains.
     fn held(&self, task: &Task<Place>, stat: &Stat) -> io::Result<Held> {
         let name = task.record.name();
         if self.keeps(stat) {
@@ -47,7 +47,8 @@ impl FolderRoot {
         })
     }
 
-    /// Whether something is the file that came first. In a dry run that may lie where it can't be looked at: then it is.
+    /// Checks whether an entry is the same file as an earlier name. In a dry run, the earlier name can be in a folder that can't
+    /// be read; then the answer is true.
     fn is_first(&self, first: &First, stat: &Stat) -> bool {
         let (parent, leaf) = split(first.name.as_bytes());
         let origin = self.root.folder(parent).and_then(|folder| folder.lstat(leaf));
@@ -109,7 +110,7 @@ impl Target for FolderRoot {
     fn read(&self, task: &Task<Place>, there: &There) -> Result<Read, Trouble> {
         match self.root.open_file(task.record.name().as_bytes()) {
             Ok(mut file) => Ok(Read::Is(file::md5_of(&mut file)?)),
-            // To read it would take another mode: it is made anew rather than changed and changed back.
+            // Reading it would need another mode. Instead of changing the mode twice, the file is made again.
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied && there.stat.is_some_and(|s| s.st_uid == self.euid) => {
                 Ok(Read::Refused)
             }

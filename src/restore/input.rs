@@ -1,4 +1,4 @@
-//! What comes in: records, or rows of `snap-diff` of which one side is restored.
+//! The input: records, or rows of `snap-diff`, of which one side is restored.
 
 use crate::end::End;
 use crate::error::{Error, Reason, Result};
@@ -6,11 +6,11 @@ use crate::join::Side;
 use crate::record::{Kind, Record};
 use crate::sort::Spool;
 
-/// What came in: read whole, and its end record once.
+/// The input, read completely, and its end record.
 pub struct Input {
     pub spool: Spool,
     pub end: Option<End>,
-    /// Rows of `snap-diff`, not records.
+    /// Whether the input has rows of `snap-diff`, not records.
     pub is_rows: bool,
     side: Side,
 }
@@ -26,14 +26,15 @@ impl Input {
         Ok(Input { spool, end, is_rows, side })
     }
 
-    /// What is to be restored, in order of name: the records, or a side of the rows. Error records among them.
+    /// Returns the records to restore, in order of name: the records of the input, or one side of its rows. Error records are
+    /// among them.
     pub fn read(&self) -> impl Iterator<Item = Result<Chosen>> + Send + use<> {
         let side = self.side;
         let records = self.spool.read().filter(|record| !matches!(record, Ok(r) if r.kind() == Kind::End));
         records.map(move |record| Ok(chosen(record?, side)))
     }
 
-    /// Whether there is a file or link in it.
+    /// Checks whether there is a file or link to restore.
     pub fn has_files(&self) -> Result<bool> {
         for chosen in self.read() {
             if matches!(chosen?, Chosen::Record(record) if matches!(record.kind(), Kind::File | Kind::Link)) {
@@ -44,24 +45,24 @@ impl Input {
     }
 }
 
-/// The record to restore: the record itself, or a side of a row of `snap-diff`.
+/// The record to restore: the record itself, or one side of a row of `snap-diff`.
 pub enum Chosen {
     Record(Record),
-    /// The name should not be there.
+    /// The row has nothing on this side: the name should not exist.
     Nothing(Record),
-    /// The row is wrong, and why.
+    /// The row is invalid. With the reason.
     Bad(Record, Reason),
 }
 
 impl Chosen {
-    /// The record or the row.
+    /// Returns the record or the row.
     pub fn record(&self) -> &Record {
         let (Chosen::Record(record) | Chosen::Nothing(record) | Chosen::Bad(record, _)) = self;
         record
     }
 }
 
-/// Chooses the side of a row.
+/// Returns the side of a row that is restored.
 pub fn chosen(row: Record, side: Side) -> Chosen {
     if row.kind() != Kind::Change {
         return Chosen::Record(row);

@@ -1,4 +1,4 @@
-//! What all parts of a restore share.
+//! The values that all parts of a restore share.
 
 use super::options::Options;
 use super::permit::Spared;
@@ -6,13 +6,13 @@ use crate::content::Contents;
 use crate::monitor::Monitor;
 use std::sync::Arc;
 
-/// What a restore was asked for. Several threads share it.
+/// The request of a restore, shared by several threads.
 pub struct Job {
     pub contents: Arc<dyn Contents>,
     pub options: Options,
     pub monitor: Arc<dyn Monitor>,
-    /// What is not deleted although no record has it.
+    /// The names that are not deleted although they have no record.
     pub spared: Spared,
-    /// The input has rows of `snap-diff`, not records.
+    /// Whether the input has rows of `snap-diff`, not records.
     pub is_rows: bool,
 }

@@ -1,4 +1,4 @@
-//! Mode, owner and time of files and folders: what a record asks for, and setting it through open descriptors.
+//! Reads mode, owner and time of files and folders from records, and sets them through open descriptors.
 
 use super::options::Options;
 use super::root::{FolderRoot, is};
@@ -21,18 +21,18 @@ const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 const SET_ID: u32 = SETUID | SETGID;
 
-/// What a record asks for. `None` stays as it is.
+/// The metadata of a record. A value that is `None` is not set.
 #[derive(Clone)]
 pub struct Meta {
     pub mode: Option<u32>,
     uid: Option<u32>,
     gid: Option<u32>,
-    /// The owner that the record knows, whether or not it is to be restored.
+    /// The owner and group of the record, whether or not they are restored.
     known: (Option<u32>, Option<u32>),
-    /// It is to be restored.
+    /// Whether the owner is restored.
     owner: bool,
     time: Option<Time>,
-    /// Names and values of extended attributes, ACLs among them.
+    /// Names and values of extended attributes, including ACLs.
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -40,7 +40,7 @@ impl Meta {
     pub fn of(record: &Record, options: &Options) -> Meta {
         let f = record.fields();
         let xattrs = if options.xattrs { xattrs_of(record) } else { Vec::new() };
-        // To the system, this number means "do not change it", so it is no owner.
+        // For the system, this number means "do not change it", so it is not a valid owner.
         let known = (f.uid.filter(|n| *n != u32::MAX), f.gid.filter(|n| *n != u32::MAX));
         let (uid, gid) = if options.owner { known } else { (None, None) };
         Meta { mode: f.mode.map(|m| m & 0o7777), uid, gid, known, owner: options.owner, time: record.modified(), xattrs }
@@ -55,8 +55,8 @@ impl Meta {
         self.uid.is_some_and(|u| u != stat.st_uid) || self.gid.is_some_and(|g| g != stat.st_gid)
     }
 
-    /// The mode for a file of that owner which has the mode `now`. A program that runs as its owner must not come to run as
-    /// another user: set-user-id is given only where the owner is brought back, and left where it is.
+    /// Returns the mode for a file with this owner and group and the current mode `now`. A program that runs as its owner must
+    /// not run as another user: set-user-id is added only if the owner is restored. If it is already set, it stays.
     fn mode_for(&self, uid: u32, gid: u32, now: u32) -> Option<u32> {
         let mut mode = self.mode?;
         if !self.owner {
@@ -71,7 +71,7 @@ impl Meta {
         Some(mode)
     }
 
-    /// Whether something that is there has another mode, owner or time. A link's mode means nothing.
+    /// Checks whether an existing entry has another mode, owner or time. The mode of a link is ignored.
     pub fn differs(&self, record: &Record, stat: &Stat) -> bool {
         let uid = self.uid.unwrap_or(stat.st_uid);
         let gid = self.gid.unwrap_or(stat.st_gid);
@@ -80,16 +80,16 @@ impl Meta {
             || !record.has_time(modified(stat))
     }
 
-    /// Whether a file lacks an extended attribute of the record or has another value. True if the attribute can't be read.
+    /// Checks whether a file lacks an extended attribute of the record or has another value. True if the attribute can't be read.
     pub fn xattrs_differ(&self, folder: &Folder, leaf: &[u8], seen: &Stat) -> bool {
         !self.xattrs.iter().all(|(name, value)| has_xattr(folder, leaf, seen, name, value))
     }
 
-    /// Sets what differs of a link, whose mode means nothing. Linux lets links have extended attributes of `trusted` and
-    /// `security` only.
+    /// Sets the values of a link that differ. Its mode is ignored. On Linux, links can only have extended attributes of `trusted`
+    /// and `security`.
     ///
     /// # Errors
-    /// What could not be set first; all the rest is set.
+    /// The first failure; everything else is set.
     pub fn set_link(&self, record: &Record, folder: &Folder, leaf: &[u8], stat: &Stat) -> Result<(), Reason> {
         let mut set = Ok(());
         if self.owner_differs(stat) {
@@ -106,10 +106,10 @@ impl Meta {
         set
     }
 
-    /// Sets what differs. The owner first, because changing it clears bits of the mode; the time last.
+    /// Sets the values that differ: the owner first, because that clears bits of the mode, and the time last.
     ///
     /// # Errors
-    /// The first failure; everything else is done.
+    /// The first failure; everything else is set.
     pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), Reason> {
         let stat = fs::fstat(&fd).map_err(io::Error::from)?;
         let mut set = Ok(());
@@ -122,7 +122,7 @@ impl Meta {
             }
             set = result.or_reason(OWNER);
         }
-        // After the owner, whose change takes capabilities away, and before the mode, which an ACL changes too.
+        // After the owner, because changing it removes capabilities. Before the mode, because an ACL changes it too.
         for (name, value) in &self.xattrs {
             set = set.and(set_xattr(fd.as_fd(), name, value).or_reason(XATTRS));
         }
@@ -144,11 +144,11 @@ impl Meta {
     }
 }
 
-/// Gives a root that a restore has made what was known of the root that was backed up (see [`crate::scan::facts`]): to be called
-/// when all is done in it, because that changes its time.
+/// Gives a root that the restore made the metadata of the root that was backed up (see [`crate::scan::facts`]). Has to be called
+/// when everything in it is done, because that changes its time.
 ///
 /// # Errors
-/// The first failure; everything else is done.
+/// The first failure; everything else is set.
 pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), Reason> {
     let Some(mut keys) = facts.as_object().cloned() else { return Ok(()) };
     keys.insert("name".to_string(), "root".into());
@@ -158,7 +158,7 @@ pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), Reas
     Meta::of(&record, &root.job.options).set(root.root.fd(), root)
 }
 
-/// The extended attributes of a record: `{"user.name":"base64", …}`.
+/// Returns the extended attributes of a record: `{"user.name":"base64", …}`.
 fn xattrs_of(record: &Record) -> Vec<(Vec<u8>, Vec<u8>)> {
     let Some(raw) = record.raw("xattrs") else { return Vec::new() };
     let Ok(object) = Object::parse(raw.as_bytes()) else { return Vec::new() };
@@ -178,7 +178,7 @@ fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(fs::fsetxattr(fd, name, value, XattrFlags::empty())?)
 }
 
-/// The record with what the file system says now. Its number of blocks can be wrong until they are written, so `sparse` stays.
+/// Returns the record with the current metadata. The number of blocks can be wrong until they are written, so `sparse` stays.
 pub fn fresh(record: &Record, stat: &Stat) -> Record {
     let mut edit = record.edit();
     stat::set(&mut edit, stat);
@@ -186,7 +186,8 @@ pub fn fresh(record: &Record, stat: &Stat) -> Record {
     edit.set(key::SIZE, fields.size).set(key::SPARSE, fields.sparse.then_some(true)).finish()
 }
 
-/// The record of a folder as it will be when everything in it is done. Its `created` and its number of links are not known yet.
+/// Returns the record of a folder as it will be when everything in it is done. `created` and the number of links are still
+/// unknown.
 pub fn fresh_folder(record: &Record, stat: &Stat, options: &Options) -> Record {
     let meta = Meta::of(record, options);
     let (uid, gid) = (meta.uid.unwrap_or(stat.st_uid), meta.gid.unwrap_or(stat.st_gid));

@@ -1,6 +1,6 @@
-//! Makes files as the records say. For every record, the restore looks at what is there and decides (`decide`); a dry run prints
-//! the decision, other runs carry it out. One thread makes folders in order, several threads write contents, and a folder gets
-//! its mode and time when everything in it is done.
+//! Restores files from records. For every record, the restore looks at the existing file and decides (`decide`). A dry run prints
+//! the decision; other runs carry it out. One thread makes folders in order, several threads write contents. A folder gets its
+//! mode and time when everything in it is done.
 
 mod decide;
 mod delete;
@@ -37,12 +37,13 @@ use root::FolderRoot;
 use std::sync::Arc;
 use target::Target;
 
-/// Restores records, or rows of `snap-diff`, to a folder, which is made if it is missing. The input is read whole and checked
-/// before anything is changed; the work is done as the result is read, which gives out the records (see [`Options::report`] and
-/// [`Options::dry_run`]), a record of type `error` for each that failed, and an end record if the input had one.
+/// Restores records, or rows of `snap-diff`, to a root. A missing folder is made. The input is read completely and checked before
+/// anything is changed. The work is done while the caller reads the result: the records (see [`Options::report`] and
+/// [`Options::dry_run`]), a record of type `error` for each failure, and an end record if the input had one.
 ///
 /// # Errors
-/// Those of the input; rows and records mixed; a root that is no folder; with [`Options::delete`], a stream that may not be whole.
+/// The errors of the input; a mix of rows and records; a root that is not a folder; with [`Options::delete`], a stream that can
+/// be incomplete.
 pub fn restore(
     input: Records,
     root: &Location,
@@ -59,7 +60,7 @@ pub fn restore(
     }
 }
 
-/// Checks what would be deleted before anything is done.
+/// Starts a restore. Before that, checks how much would be deleted.
 fn begin<T: Target>(target: T, input: Input, root: &Location) -> Result<Records> {
     let options = &target.job().options;
     if options.delete {

@@ -1,4 +1,4 @@
-//! Which names can be restored to a folder beside those before them, and which are names of one file.
+//! Checks names that are restored to a folder against those before them, and finds names of the same file.
 
 use crate::digest::Md5;
 use crate::error::Reason;
@@ -6,10 +6,11 @@ use crate::name::{Name, compare};
 use crate::record::{Kind, Record};
 use std::collections::HashMap;
 
-/// The longest path that Linux takes, in bytes. Part by part a longer one could be made, at a cost that grows with its square.
+/// The longest path on Linux, in bytes. A longer one could be made part by part, but the cost would grow with the square of its
+/// length.
 const NAME_LIMIT: usize = 4095;
 
-/// Whether nothing that is still to come, in order, from `name` on is below `above`.
+/// Checks whether `name` and all later names, in order, are not below `above`.
 pub fn is_past(above: &Name, name: &Name) -> bool {
     if above.is_above(name) {
         return false;
@@ -19,18 +20,18 @@ pub fn is_past(above: &Name, name: &Name) -> bool {
     compare(name.as_bytes(), &below).is_gt()
 }
 
-/// Which names can be restored beside those before them.
+/// Checks whether names can be restored, given the names before them.
 #[derive(Default)]
 pub struct Names {
-    /// Files and links that something to come could still be below.
+    /// The files and links whose names later names can still be below.
     leaves: Vec<Name>,
 }
 
 impl Names {
-    /// Takes in the next record of a tree, in order of name.
+    /// Checks and remembers the next record of a tree, in order of name.
     ///
     /// # Errors
-    /// Why it can't be restored.
+    /// The reason why it can't be restored.
     pub fn check(&mut self, record: &Record) -> Result<(), Reason> {
         let name = record.name();
         while self.leaves.pop_if(|leaf| is_past(leaf, name)).is_some() {}
@@ -50,7 +51,7 @@ impl Names {
     }
 }
 
-/// Files with several names: the first one of each.
+/// Files with several names, and the first name of each.
 #[derive(Default)]
 pub struct HardLinks {
     first: HashMap<(Option<u64>, u64), First>,
@@ -59,12 +60,12 @@ pub struct HardLinks {
 struct First {
     name: Name,
     content: (Option<Md5>, Option<u64>),
-    /// How many names are still to come.
+    /// The number of other names that have not come yet.
     left: u64,
 }
 
 impl HardLinks {
-    /// The name that an earlier record gave the same file; None for the first and for those with one name.
+    /// Returns the name of an earlier record for the same file; None for its first name, or if it has only one.
     pub fn first_of(&mut self, record: &Record) -> Option<Name> {
         let fields = record.fields();
         let names = fields.nlink.filter(|n| *n > 1 && record.kind() == Kind::File)?;
@@ -79,7 +80,7 @@ impl HardLinks {
                 }
                 Some(name)
             }
-            // The file changed between the one and the other.
+            // The file changed between the two records.
             Some(_) => None,
             None => {
                 self.first.insert(key, First { name: record.name().clone(), content, left: names - 1 });

@@ -1,5 +1,5 @@
-//! A place in another storage to restore to: the records side by side with what is there, in order; files are put where they are
-//! missing or differ. It has no links, and knows folders by what is in them.
+//! A root in another storage as the target of a restore. The records are compared with the existing objects, in order. Files that
+//! are missing or differ are uploaded. Such a storage has no links, and a folder exists only as long as there are objects in it.
 
 use super::decide::{self, Action, Read, Seen, There, What};
 use super::file;
@@ -23,18 +23,18 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Objects that are deleted with one call.
+/// The number of objects that one call deletes.
 const BATCH: usize = 1000;
 
-/// A root in another storage that is restored to.
+/// A root in another storage as the target of a restore.
 pub struct ObjectRoot {
     store: Arc<dyn Store>,
     job: Job,
-    /// The prefixes of keys that are never deleted: of the heap root and the snap root.
+    /// The prefixes of keys that are never deleted, those of the heap root and the snap root.
     kept: Vec<Vec<u8>>,
-    /// Objects without a record, found on the way.
+    /// The names of objects without a record.
     extras: Mutex<Vec<Name>>,
-    /// How many records of folders there are. An object storage has no folders.
+    /// The number of records of folders. An object storage has no folders.
     folders: AtomicU64,
 }
 
@@ -46,16 +46,16 @@ impl ObjectRoot {
         ObjectRoot { store, job, kept, extras: Mutex::default(), folders: AtomicU64::new(0) }
     }
 
-    /// The records and what is there, name by name.
+    /// Returns the records and the existing objects, paired by name.
     fn pairs(&self, input: &Input) -> Result<impl Iterator<Item = Result<Pair>> + Send + use<>> {
         Ok(Join::new(input.spool.read(), objects::present(&self.store, self.job.monitor.clone())?))
     }
 
-    /// The step of a record; None for what is there without one.
+    /// Returns the step of a record; None for an object without a record.
     fn step(&self, pair: Pair) -> Option<Step<Option<Record>>> {
         let (record, there) = match pair {
             Pair::Aside(Side::Left, record) if record.kind() == Kind::End => return None,
-            // What can't be listed has no name that a record could have.
+            // An error record in the listing is not an object, so it has no pair.
             Pair::Aside(Side::Right, _) | Pair::Right(_) => return None,
             Pair::Aside(Side::Left, record) | Pair::Left(record) => (record, None),
             Pair::Both(record, there) => (record, Some(there)),
@@ -69,14 +69,14 @@ impl ObjectRoot {
             (_, Err(reason)) => Step::failed(record, reason),
             (Kind::Directory, _) => {
                 self.folders.fetch_add(1, Ordering::Relaxed);
-                // Where the state after is asked for, there is no folder in it.
+                // The records of the state after the restore do not contain folders.
                 return (!self.job.options.report).then_some(Step::Pass(record));
             }
             _ => Step::Task(Task { record, place: there, first: None }),
         })
     }
 
-    /// The name of an object that is to be deleted.
+    /// Returns the name of an object that has to be deleted; None if the object stays.
     fn extra<'a>(&self, pair: &'a Pair) -> Option<&'a Name> {
         let there = match pair {
             Pair::Right(there) if !self.job.is_rows => there,
@@ -93,7 +93,7 @@ impl ObjectRoot {
         (self.job.options.delete && spared.deletes("file") && !kept).then_some(name)
     }
 
-    /// Nothing more can be done where the storage refuses.
+    /// Returns the error for one record, or a fatal error if the storage refuses all changes.
     fn trouble(&self, record: &Record, e: io::Error) -> Trouble {
         match e.kind() {
             ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem => {
@@ -103,7 +103,7 @@ impl ObjectRoot {
         }
     }
 
-    /// The record of an object as it is now, with what is known of its content.
+    /// Returns the current record of an object, with the known digests of its content, if the options ask for it.
     fn report(&self, record: &Record, now: impl FnOnce() -> io::Result<Record>) -> io::Result<Option<Box<Record>>> {
         if self.job.options.report { Ok(Some(Box::new(take_over(&now()?, record, None)))) } else { Ok(None) }
     }
@@ -124,7 +124,7 @@ impl ObjectRoot {
 
 impl Target for ObjectRoot {
     const WINDOW: usize = 4;
-    /// What the listing says is there.
+    /// The object that the listing has for the name.
     type Place = Option<Record>;
 
     fn job(&self) -> &Job {
@@ -168,7 +168,8 @@ impl Target for ObjectRoot {
     fn read(&self, task: &Task<Option<Record>>, there: &There) -> Result<Read, Trouble> {
         let etag = if let What::File(seen) = &there.what { seen.etag.as_deref() } else { None };
         let key = task.record.name().as_bytes();
-        // With its content a storage may tell another etag than in a listing. What is read is compared whole all the same.
+        // A storage can return another etag with the content than in its listing. Then the object is read without a condition;
+        // its whole content is compared anyway.
         let opened = self.store.open(key, 0, None, etag).or_else(|e| match etag::is_changed(&e) {
             true => self.store.open(key, 0, None, None),
             false => Err(e),
@@ -212,7 +213,7 @@ impl Target for ObjectRoot {
     }
 }
 
-/// What a record knows of its object beside the content, as the Python tool's records of Azure have it.
+/// Returns the attributes of the object from its record, in the format of the Python tool's records for Azure.
 fn attributes(record: &Record) -> Attributes {
     let json = |key: &str| -> Option<serde_json::Value> { serde_json::from_str(&record.raw(key)?).ok() };
     let settings = json("content_settings").unwrap_or_default();
@@ -224,7 +225,7 @@ fn attributes(record: &Record) -> Attributes {
         ("content-language", "content_language"),
     ];
     let metadata = json("metadata").and_then(|m| m.as_object().cloned()).unwrap_or_default();
-    // These would make a folder marker of it.
+    // These keys would make the object a folder marker.
     let plain = |key: &str| !matches!(key.to_ascii_lowercase().as_str(), "hdi_isfolder" | "is_directory");
     Attributes {
         content_type: setting("content_type").or_else(|| record.string("content_type").filter(|t| !t.is_empty())),

@@ -1,46 +1,46 @@
-//! How to restore.
+//! The options of a restore.
 
 use crate::error::{Malformed, Result};
 use crate::join::Side;
 use crate::storage::Location;
 use std::str::FromStr;
 
-/// How to restore.
+/// The options of a restore.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Delete files that have no record.
     pub delete: bool,
-    /// Also delete what was left out when the list was made.
+    /// Also delete files that the scan left out.
     pub delete_excluded: bool,
-    /// Refuse to restore if more than this would be deleted. Without a limit, a restore that would leave no file, or that is of another root
-    /// and shares no name with what is there, is refused.
+    /// Refuse to restore if more than this would be deleted. Without a limit, a restore is refused if it would leave no file, or
+    /// if the records are from another root and share no name with this one.
     pub max_delete: Option<MaxDelete>,
-    /// Change nothing; give out rows with an `action` each: `create`, `replace` (another content or type), `change` (mode, owner,
-    /// time or extended attributes only), `link` (another name of the file `to`), `delete`, and `open` for a folder that can't be
-    /// looked into without changing it. What is as it should be has none.
+    /// Change nothing. Return rows that each have an `action`: `create`, `replace` (another content or type), `change` (only
+    /// mode, owner, time or extended attributes), `link` (another name of the file `to`), `delete`, and `open` for a folder that
+    /// can't be read without changing it. Unchanged files have no row.
     pub dry_run: bool,
-    /// Read files that are there instead of trusting their size and time.
+    /// Read existing files instead of trusting their size and time.
     pub checksum: bool,
     /// Restore owner and group.
     pub owner: bool,
-    /// Restore extended attributes and ACLs of files and folders. Other attributes that a file has stay.
+    /// Restore extended attributes and ACLs of files and folders. Other attributes of a file stay.
     pub xattrs: bool,
     /// Which side of rows of `snap-diff` to restore.
     pub side: Side,
     /// How many files to work on at once.
     pub jobs: usize,
-    /// Return the records of the files as they are now, instead of the input records, which is faster.
+    /// Return the current records of the files instead of the input records, which would be faster.
     pub report: bool,
-    /// What is never deleted: the heap root, the snap root, and the file that the tool itself writes.
+    /// Files and folders that are never deleted: the heap root, the snap root, and the file that the tool itself writes.
     pub keep: Vec<Location>,
 }
 
-/// How much may be deleted.
+/// The limit of what can be deleted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxDelete {
     /// This many files and links.
     Count(u64),
-    /// This share of the files and links that are there, in percent.
+    /// This share of the existing files and links, in percent.
     Percent(f64),
 }
 

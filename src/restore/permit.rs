@@ -1,4 +1,4 @@
-//! What `--delete` may delete: nothing because a record is missing, unless the record's absence is known to be meant.
+//! Decides what `--delete` can delete. A file without a record is deleted only if the record is known to be absent on purpose.
 
 use super::input::Input;
 use super::options::{MaxDelete, Options};
@@ -9,43 +9,43 @@ use crate::join::Side;
 use crate::name::Name;
 use crate::scan::Rules;
 
-/// What is not deleted although no record has it.
+/// The names that are not deleted although they have no record.
 #[derive(Debug, Default)]
 pub struct Spared {
     kept_out: Vec<Name>,
     rules: Option<Rules>,
-    /// The types that were listed, if not all: `file`, `link`, `directory`. Others are not deleted.
+    /// The listed types, if not all: `file`, `link`, `directory`. Entries of other types are not deleted.
     types: Option<Vec<String>>,
 }
 
 impl Spared {
-    /// Whether files of this type are deleted: `file`, `link` or `directory`.
+    /// Checks whether entries of this type can be deleted: `file`, `link` or `directory`.
     pub fn deletes(&self, kind: &str) -> bool {
         self.types.as_ref().is_none_or(|types| types.iter().any(|t| t == kind))
     }
 
-    /// Whether this folder stays because something in it is spared.
+    /// Checks whether this folder stays because something in it is left out of the listing by name.
     pub fn holds(&self, folder: &Name) -> bool {
         self.kept_out.iter().any(|kept| folder.is_above(kept))
     }
 
-    /// Whether a folder may hold what is spared.
+    /// Checks whether a folder can contain names that are spared.
     pub fn may_hold(&self, folder: &Name) -> bool {
         self.rules.is_some() || self.holds(folder)
     }
 
-    /// Whether this name is spared, with all below it.
+    /// Checks whether this name and everything below it are spared.
     pub fn spares(&self, name: &Name, folder: bool) -> bool {
         let kept_out = self.kept_out.iter().any(|kept| kept == name || kept.is_above(name));
         kept_out || self.rules.as_ref().is_some_and(|rules| rules.leaves_out(name.as_bytes(), folder))
     }
 }
 
-/// What a stream spares, if anything may be deleted for it.
+/// Returns the names that are spared, if the input allows to delete at all.
 ///
 /// # Errors
-/// If not: the stream, or the side of the rows that is restored, may be short, and what is missing from it would be taken for
-/// extra.
+/// If it does not: the stream, or the restored side of the rows, can be incomplete. Files whose records are missing would be
+/// deleted.
 pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
     let refused = |refusal, why: &str| Err(Error::rule(refusal, format!("nothing is restored: {why}")));
     let Some(end) = input.end.clone() else {
@@ -61,7 +61,7 @@ pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
             let kept_out = sides.iter().flat_map(|side| side.kept_out.clone()).collect();
             let [left, right] = *sides;
             let side = if options.side == Side::Left { left } else { right };
-            // Rows that are missing delete nothing: what counts is what the comparison saw.
+            // Missing rows delete nothing. So the numbers are those of the comparison.
             End { records: Some(counts.listing.records), names: None, kept_out, ..side }
         }
         (true, None) => {
@@ -85,7 +85,7 @@ pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
     let is_all = end.is_of(counts.listing);
     let end = end.compared_with(counts.listing);
     let rules: Option<Rules> = end.rules.clone().and_then(|rules| serde_json::from_value(rules).ok());
-    // Rules count whether they left something out or not; those that this version does not understand may be of anything.
+    // Rules count even if they left nothing out. Rules that this version does not understand can leave out anything.
     let is_short = end.is_short() || end.rules.is_some() && rules.is_none();
     if !options.delete_excluded && is_short {
         return match is_all {
@@ -102,23 +102,23 @@ pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
     Ok(Spared { kept_out: end.kept_out, rules: rules.filter(|_| !options.delete_excluded), types })
 }
 
-/// What a restore would delete, counted before anything is done.
+/// How much a restore would delete, counted before it changes anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extent {
-    /// Files and links that are there.
+    /// The number of existing files and links.
     pub there: u64,
-    /// Those of them that would be deleted.
+    /// The number of these that would be deleted.
     pub deleted: u64,
-    /// Names that are there and have a record.
+    /// The number of existing names that have a record.
     pub shared: u64,
 }
 
 impl Extent {
-    /// Checks whether this many files may be deleted. `made`: the stream has files or links.
+    /// Checks whether this many files can be deleted. `made`: whether the stream has files or links.
     ///
     /// # Errors
-    /// If it is more than [`Options::max_delete`] or, without one, if no file would be left, or the records are of another root
-    /// and have no name in common with what is there: a disk that is not mounted, or the wrong folder.
+    /// If more than [`Options::max_delete`] would be deleted. Without this limit: if no file would be left, or if the records are
+    /// from another root and share no name with this one, as with an unmounted disk or the wrong folder.
     pub fn check(self, made: bool, is_other_root: bool, options: &Options) -> Result<()> {
         let Extent { there, deleted, shared } = self;
         if deleted == 0 {
@@ -141,10 +141,10 @@ impl Extent {
     }
 }
 
-/// The end record of the records as they are after a restore.
+/// Returns the end record for the records after a restore.
 pub fn after(end: &End, came: Listing, rows: bool, delete: bool, root: String) -> End {
     let end = end.clone().compared_with(came);
-    // Rows name only what changed, and without deleting there can be files without a record.
+    // Rows name only what changed. And without deleting, there can be files without a record.
     let is_all = delete && !rows;
     End {
         filtered: end.filtered || !is_all,

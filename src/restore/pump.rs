@@ -1,4 +1,5 @@
-//! The way of all records: looked at, decided on, and then printed or done; deleting after them; the end record.
+//! Passes all records through the restore: looks at each name, decides, then prints the decision or carries it out. Afterwards
+//! come the deleting and the end record.
 
 use super::decide::{Action, STILL_BLOCKED, row};
 use super::input::{Chosen, Input};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 fn work<T: Target>(target: &T, step: Step<T::Place>) -> Step<T::Place> {
     match step {
-        // Another name of a file has to wait for the first.
+        // Another name of a file has to wait for the first one.
         Step::Task(task) if task.first.is_none() => {
             let done = target.done(task);
             target.job().monitor.done(done.record.fields().size.unwrap_or(0));
@@ -27,38 +28,38 @@ fn work<T: Target>(target: &T, step: Step<T::Place>) -> Step<T::Place> {
     }
 }
 
-/// What became of a record.
+/// The result for a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It could not be made.
+    /// It could not be restored.
     Lost,
-    /// It waits for what is to be deleted.
+    /// It waits until something is deleted.
     Late,
-    /// It was made anew.
+    /// It is a new file.
     New,
 }
 
-/// A restore at work.
+/// A running restore.
 pub struct Restoring<T: Target> {
     target: Arc<T>,
     input: Arc<Input>,
     /// The identity of the root.
     root: String,
     work: Option<Steps<T::Place>>,
-    /// Files and links that a folder has to make room for, and other names of such files.
+    /// Files and links in whose place there is a folder, and other names of such files.
     waiting: Vec<(Record, Option<First>)>,
-    /// What became of folders and of files with several names, as far as that matters later.
+    /// The results for folders and for files with several names, if they matter later.
     outcomes: HashMap<Name, Outcome>,
     queue: VecDeque<Result<Record>>,
     tally: Tally,
-    /// What is given out.
+    /// The listing of the returned records.
     listing: Listing,
-    /// Names of rows that should not be there and are left alone.
+    /// The number of names that should not exist according to a row, and are left alone.
     extras: u64,
 }
 
 impl<T: Target> Restoring<T> {
-    /// Begins to work.
+    /// Starts the restore.
     pub fn new(target: T, input: Input, root: String) -> Result<Restoring<T>> {
         let target = Arc::new(target);
         let jobs = target.job().options.jobs.max(1);
@@ -108,7 +109,7 @@ impl<T: Target> Restoring<T> {
         }
     }
 
-    /// Reports what is done: a dry run returns a row, other runs notify the monitor.
+    /// Reports an action: a dry run returns a row, other runs notify the monitor.
     fn report(&mut self, action: Action, name: &Name, kind: &str, size: Option<u64>, to: Option<&Name>) {
         if self.options().dry_run {
             self.queue.extend(row(action, name, kind, size, to).map(Ok));
@@ -146,7 +147,8 @@ impl<T: Target> Restoring<T> {
         Ok(())
     }
 
-    /// With `delete`, folders are finished at the very end, because deleting changes their times.
+    /// Finishes the folders before a name. With `delete`, folders are finished at the very end, because deleting changes their
+    /// times.
     fn finish_before(&mut self, name: &Name) {
         if !self.options().delete {
             let failed = self.target.finish_before(name);
@@ -158,13 +160,13 @@ impl<T: Target> Restoring<T> {
         self.outcomes.get(&first.name) == Some(&outcome)
     }
 
-    /// Makes another name of an earlier file or, where that is impossible, a separate file.
+    /// Makes another name of an earlier file. If that is impossible, makes a separate file.
     fn other_name(&self, mut task: Task<T::Place>) -> Done {
         task.first = task.first.filter(|first| !self.became(first, Outcome::Lost));
         if let Some(first) = &mut task.first {
             first.is_new = self.became(first, Outcome::New);
             match self.target.settle(&task) {
-                // Another file system, too many links.
+                // For example, it is on another file system or has too many links.
                 Err(Trouble::Failed(_)) => task.first = None,
                 made => return Done { record: task.record, first: task.first, made },
             }
@@ -208,7 +210,7 @@ impl<T: Target> Restoring<T> {
         Ok(())
     }
 
-    /// What comes after all records: deleting, what had to wait for it, and the folders.
+    /// Does everything that comes after all records: deletes, restores what waited for that, and finishes the folders.
     fn conclude(&mut self) -> Result<()> {
         if self.options().delete {
             self.delete()?;
@@ -232,7 +234,7 @@ impl<T: Target> Restoring<T> {
         Ok(())
     }
 
-    /// Deletes, and makes what had to wait for that.
+    /// Deletes, and restores what waited for that.
     fn delete(&mut self) -> Result<()> {
         let deletes = self.tally.own == 0;
         if deletes {
@@ -272,7 +274,7 @@ impl<T: Target> Restoring<T> {
         }
     }
 
-    /// Finishes the folders of all records, in their order. Those that could not be made were reported already.
+    /// Finishes the folders of all records, in order. Those that could not be made were already reported.
     fn finish_all(&mut self) -> Result<()> {
         if self.options().dry_run {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The open folder that is restored to, and what is remembered of it during the restore.
+//! The open folder that is the target of a restore, and the state of the restore.
 
 use super::input::Input;
 use super::job::Job;
@@ -16,42 +16,42 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What it takes to read a folder.
+/// The mode bits needed to read a folder.
 pub const TO_READ: u32 = 0o500;
-/// What it takes to work in it.
+/// The mode bits needed to change the entries of a folder.
 pub const TO_WRITE: u32 = 0o700;
 
-/// A folder that is restored to.
+/// A folder as the target of a restore.
 pub struct FolderRoot {
     pub root: RootDir,
     pub job: Job,
     pub umask: u32,
     pub euid: u32,
-    /// Device and inode of what is never deleted.
+    /// Device and inode of the files and folders that are never deleted.
     keep: Vec<(u64, u64)>,
-    /// Folders that were made readable and writable for the time of the work, with the mode that they had.
+    /// Folders that are readable and writable only during the restore, with their original mode.
     pub loosened: Mutex<HashMap<Vec<u8>, u32>>,
-    /// The monitor was notified that set-user-id is left off.
+    /// Whether the monitor was notified that set-user-id is omitted.
     pub stripped: AtomicBool,
     pub found: Mutex<Found>,
-    /// Folders in work, each in the one before it.
+    /// The folders whose entries are being restored, each in the one before it.
     pub open: Mutex<Vec<Record>>,
-    /// What the root is to get at the end, if it was made here.
+    /// The metadata that the root gets at the end, if this restore made it.
     pub facts: Option<serde_json::Value>,
 }
 
-/// Names of what was found on the way and matters later.
+/// Names that were found during the restore and matter later.
 #[derive(Default)]
 pub struct Found {
-    /// What is, or was, no folder and gives way to one, because of what records are below it.
+    /// Names of files and links that a folder replaces, or has replaced, because of the records below them.
     pub gave_way: HashSet<Name>,
-    /// Folders in the place of a file that are not emptied by what is deleted.
+    /// Folders in the place of a file that deleting does not empty.
     pub stuck: HashSet<Name>,
-    /// Folders that a dry run can't look into and has reported; or folders in the place of a file that contain one.
+    /// Folders that a dry run can't read and has reported, and folders in the place of a file that contain such a folder.
     pub hidden: HashSet<Name>,
 }
 
-/// What another thread left, also if it panicked.
+/// Locks a mutex, even if another thread panicked while it held the lock.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -60,17 +60,17 @@ pub fn is(stat: &Stat, kind: FileType) -> bool {
     FileType::from_raw_mode(stat.st_mode) == kind
 }
 
-/// The open folder that a name is in.
+/// The open folder that contains a name.
 #[derive(Clone)]
 pub struct Place {
     pub folder: Arc<Folder>,
-    /// In a dry run it may be one above, because the folder itself is still to be made.
+    /// False in a dry run if the folder does not exist yet. Then `folder` is a folder above it.
     pub is_there: bool,
 }
 
 impl FolderRoot {
-    /// Opens the root; makes it first where it is missing, for its owner alone if it gets its mode at the end. In a dry run an
-    /// empty folder that is gone already stands in for it.
+    /// Opens the root. A missing root is made, accessible to its owner only if it gets its mode at the end. In a dry run, an
+    /// empty folder that is already removed stands for a missing root.
     pub fn open(root: &Path, input: &Input, job: Job) -> Result<FolderRoot> {
         let facts = input.end.as_ref().and_then(|end| end.root_folder.clone());
         let is_missing = matches!(root.symlink_metadata(), Err(e) if e.kind() == io::ErrorKind::NotFound);
@@ -84,7 +84,7 @@ impl FolderRoot {
         Ok(FolderRoot::of(dir, facts, job))
     }
 
-    /// A root that is open already.
+    /// Makes the target from a root that is already open.
     pub fn of(root: RootDir, facts: Option<serde_json::Value>, job: Job) -> FolderRoot {
         use std::os::unix::fs::MetadataExt;
         let both = |p: &Path| [p.metadata(), p.symlink_metadata()];
@@ -104,12 +104,12 @@ impl FolderRoot {
         }
     }
 
-    /// Remembers the mode that a folder had before it was changed for the time of the work.
+    /// Remembers the original mode of a folder that is changed only during the restore.
     pub fn note_mode(&self, name: &[u8], mode: u32) {
         lock(&self.loosened).entry(name.to_vec()).or_insert(mode);
     }
 
-    /// Whether this is never deleted.
+    /// Checks whether this file or folder must never be deleted.
     pub fn keeps(&self, stat: &Stat) -> bool {
         self.keep.contains(&(stat.st_dev, stat.st_ino))
     }

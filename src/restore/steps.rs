@@ -1,4 +1,4 @@
-//! The way of records into a folder, in order: names that can't be restored, folders above, folders, names of one file.
+//! The steps of records into a folder, in order: names that can't be restored, folders above, folders, names of the same file.
 
 use super::decide::{self, Action};
 use super::input::{Chosen, Input};
@@ -15,8 +15,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 impl FolderRoot {
-    /// Opens a folder to put something in; makes it, and those above, where they are missing or something else is there. A dry run
-    /// goes as far as there are folders; it returns None if one can't be looked into. `report` gets what is done or, in a dry run, would be done.
+    /// Opens a folder to put something in. Missing folders on the way are made, and anything else in their place is replaced. A
+    /// dry run returns the deepest existing folder, or None if a folder can't be read. `report` gets what is done or, in a dry
+    /// run, would be done.
     pub fn reach(&self, name: &[u8], report: &mut dyn FnMut(Action, Name)) -> io::Result<Option<Place>> {
         let place = |folder| Place { folder: Arc::new(folder), is_there: true };
         let hidden = |name: &[u8], report: &mut dyn FnMut(Action, Name)| {
@@ -68,18 +69,19 @@ impl FolderRoot {
     }
 }
 
-/// Takes records to their places, in order: names that can't be restored, folders, names of one file.
+/// Makes the steps of the records, in order: refuses names that can't be restored, makes folders, recognizes names of the same
+/// file.
 pub struct Feeder {
     root: Arc<FolderRoot>,
     names: Names,
     links: HardLinks,
-    /// The last folder that something was put in; None if it can't be looked into.
+    /// The folder of the last record; None if it can't be read.
     current: Option<(Vec<u8>, Option<Place>)>,
     ready: VecDeque<Step<Place>>,
 }
 
 impl Feeder {
-    /// The steps of all records.
+    /// Returns the steps of all records.
     pub fn steps(root: Arc<FolderRoot>, input: &Input) -> Steps<Place> {
         let (names, links, ready) = (Names::default(), HardLinks::default(), VecDeque::new());
         let mut feeder = Feeder { root, names, links, current: None, ready };

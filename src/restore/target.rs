@@ -1,5 +1,5 @@
-//! What can be restored to: a folder of this machine or a place in another storage. Both are looked at and changed by the same
-//! decisions ([`super::decide`]).
+//! The targets of a restore: a folder of this machine or a root in another storage. Both use the same decisions
+//! ([`super::decide`]).
 
 use super::decide::{self, Action, Read, There, What};
 use super::input::{Chosen, Input};
@@ -15,43 +15,43 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// A record and where it goes.
+/// A record and its place.
 pub struct Task<P> {
     pub record: Record,
-    /// What it takes to look at the name and to work there.
+    /// The data that the target needs to look at the name and to change it.
     pub place: P,
-    /// The record is another name of a file that came before.
+    /// The first name of the file, if the record is another name of an earlier file.
     pub first: Option<First>,
 }
 
 /// The first name of a file with several names.
 pub struct First {
     pub name: Name,
-    /// The file has been made anew, so no other name is one of it yet.
+    /// Whether the file is new. Then it has no other names yet.
     pub is_new: bool,
 }
 
-/// What comes of a record.
+/// The step for a record.
 pub enum Step<P> {
-    /// It goes on as it is.
+    /// The record passes unchanged.
     Pass(Record),
-    /// The name should not be there; without deleting it is left alone.
+    /// The name should not exist. Without deleting, it is left alone.
     Extra,
-    /// Something is to be done for a folder that has no record.
+    /// An action on a folder that has no record.
     Folder(Action, Name),
-    /// It is to be looked at and made.
+    /// The record has to be looked at and restored.
     Task(Task<P>),
-    /// It was looked at and, except in a dry run, made.
+    /// The record was looked at and, except in a dry run, restored.
     Done(Done),
 }
 
 impl<P> Step<P> {
-    /// A record that can't be restored.
+    /// Returns the step of a record that can't be restored.
     pub fn failed(record: Record, reason: impl Into<Reason>) -> Step<P> {
         Step::Done(Done { record, first: None, made: Err(Trouble::Failed(reason.into())) })
     }
 
-    /// The record to restore, or else the step of what is not restored.
+    /// Returns the record to restore, or the step if nothing is restored.
     pub fn restores(chosen: Chosen) -> ControlFlow<Step<P>, Record> {
         match chosen {
             Chosen::Record(record) if record.is_entry() => ControlFlow::Continue(record),
@@ -62,35 +62,35 @@ impl<P> Step<P> {
     }
 }
 
-/// What became of a record.
+/// The result for a record.
 pub struct Done {
     pub record: Record,
     pub first: Option<First>,
     pub made: Result<Made, Trouble>,
 }
 
-/// What was done, or is to be done.
+/// The action that was carried out, or is planned.
 pub struct Made {
     pub action: Action,
-    /// The record as it is now, if that was asked for.
+    /// The current record, if the options ask for it.
     pub now: Option<Box<Record>>,
-    /// What of the metadata could not be set, and why.
+    /// The metadata that could not be set, with the reason.
     pub set: Result<(), Reason>,
 }
 
 impl Made {
-    /// Nothing but the decision.
+    /// Makes a result that has only the decision.
     pub fn only(action: Action) -> Made {
         Made { action, now: None, set: Ok(()) }
     }
 }
 
-/// Why a record was not restored.
+/// The reason why a record was not restored.
 #[derive(Debug)]
 pub enum Trouble {
-    /// A failure of this one record.
+    /// Only this record fails.
     Failed(Reason),
-    /// No other file can be written either: the disk is full, or the like.
+    /// No other file can be written either, for example because the disk is full.
     Full(io::Error),
     /// No other file can be restored either.
     Fatal(Error),
@@ -131,10 +131,10 @@ impl<P> Weigh for Step<P> {
     }
 }
 
-/// Why something was not deleted, before the system's reason.
+/// The message for a file that was not deleted. The system's reason follows.
 pub const NOT_DELETED: &str = "can't be deleted";
 
-/// Something that was deleted, or in a dry run would be, or could not be. Or a folder that a dry run can't look into.
+/// The result of deleting an entry; in a dry run, an entry that would be deleted, or a folder that can't be read.
 pub struct Deleted {
     pub action: Action,
     pub name: Name,
@@ -143,47 +143,47 @@ pub struct Deleted {
     pub result: Result<(), Reason>,
 }
 
-/// The steps that records take. An error ends the restore.
+/// The steps of all records. An error ends the restore.
 pub type Steps<P> = Box<dyn Iterator<Item = Result<Step<P>>> + Send>;
 
-/// A record that failed at the end, and why.
+/// A record that failed at the end, and the reason.
 pub type Failed = (Name, Reason);
 
-/// A root that can be restored to. In a dry run, its methods change nothing.
+/// A target of a restore. In a dry run, its methods change nothing.
 pub trait Target: Send + Sync + Sized + 'static {
-    /// How many steps wait for each job.
+    /// The number of steps that wait, per job.
     const WINDOW: usize;
 
-    /// What it takes to look at a name.
+    /// The data that the target needs to look at a name.
     type Place: Send + 'static;
 
     fn job(&self) -> &Job;
 
-    /// What would be deleted, counted before anything is done.
+    /// Counts what would be deleted, before anything is changed.
     ///
     /// # Errors
-    /// Those of the records and of what can't be listed.
+    /// The errors of the records and of folders that can't be listed.
     fn extent(&self, input: &Input) -> Result<Extent>;
 
-    /// The steps that records take, in their order. Folders are made here, before what goes into them.
+    /// Returns the steps of the records, in order. A folder is made here, before the files in it.
     ///
     /// # Errors
-    /// If it can't be listed.
+    /// If the target can't be listed.
     fn steps(self: Arc<Self>, input: &Input) -> Result<Steps<Self::Place>>;
 
-    /// The place of a record whose folder is there.
+    /// Returns the place of a record whose folder exists.
     fn place(&self, record: &Record) -> Result<Self::Place, Trouble>;
 
-    /// What is there.
+    /// Returns the current state of the name.
     fn look(&self, task: &Task<Self::Place>) -> Result<There, Trouble>;
 
-    /// Reads the file that is there.
+    /// Reads the existing file.
     fn read(&self, task: &Task<Self::Place>, there: &There) -> Result<Read, Trouble>;
 
-    /// Does it: something whole is in the place, or nothing has changed there. Never in a dry run.
+    /// Carries out an action: it succeeds completely, or nothing changes. Never called in a dry run.
     fn apply(&self, task: &Task<Self::Place>, there: &There, action: Action) -> Result<Made, Trouble>;
 
-    /// Looks at a place, decides, and does it, except in a dry run.
+    /// Looks at a name and decides; except in a dry run, carries out the decision.
     fn settle(&self, task: &Task<Self::Place>) -> Result<Made, Trouble> {
         let Job { options, contents, .. } = self.job();
         let mut there = self.look(task)?;
@@ -202,40 +202,40 @@ pub trait Target: Send + Sync + Sized + 'static {
         if waits { Ok(Made::only(action)) } else { self.apply(task, &there, action) }
     }
 
-    /// [`Target::settle`], as the last step of its record.
+    /// Calls [`Target::settle`] as the last step of a record.
     fn done(&self, task: Task<Self::Place>) -> Done {
         let made = self.settle(&task);
         Done { record: task.record, first: task.first, made }
     }
 
-    /// Deletes what should not be there, in order of name, and reports each; in a dry run reports only.
+    /// Deletes what should not exist, in order of name, and reports each name. A dry run only reports.
     ///
     /// # Errors
-    /// Those of the records.
+    /// The errors of the records.
     fn delete(&self, input: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()>;
 
-    /// Gives the folders that hold no name from this one on their mode and time.
+    /// Gives folders their mode and time, if neither this name nor a later one is below them.
     fn finish_before(&self, _name: &Name) -> Vec<Failed> {
         Vec::new()
     }
 
-    /// Takes a folder in, to be finished when all in it is done.
+    /// Registers a folder, to be finished when everything in it is done.
     fn enter(&self, _folder: &Record) {}
 
-    /// Finishes all folders, and takes back what was changed for the time of the work. Also when the work was stopped.
+    /// Finishes all folders, and undoes the changes that were made only for the restore. Also called if the restore was stopped.
     fn close(&self) -> Vec<Failed> {
         Vec::new()
     }
 
-    /// What comes last of all, if nothing stopped the work.
+    /// Does the last step of all, if nothing stopped the restore.
     ///
     /// # Errors
-    /// What could not be set for the root itself.
+    /// The metadata of the root that could not be set.
     fn conclude(&self) -> Result<(), Reason> {
         Ok(())
     }
 
-    /// The end record with what is known of the root as it is now.
+    /// Adds the current metadata of the root to the end record.
     fn end(&self, end: End) -> End {
         end
     }

@@ -1,4 +1,4 @@
-//! Restores into temporary folders, with contents that are made of the record's `text` key.
+//! Restores into temporary folders. The contents come from the `text` key of the records.
 
 use super::decide::BLOCKED;
 use super::*;
@@ -35,7 +35,7 @@ impl Case {
         fs::read_to_string(self.path(name)).unwrap_or_else(|e| format!("{name}: {e}"))
     }
 
-    /// The lines that come out, or the message.
+    /// Returns the lines of the result, or the error message.
     fn run(&mut self, lines: &[String]) -> Result<Vec<String>, String> {
         let input: Vec<_> = lines.iter().map(|l| Ok(Record::parse(l.as_bytes()).unwrap())).collect();
         let source: Arc<dyn Contents> = Arc::new(|record: &Record| match record.string("text") {
@@ -132,7 +132,7 @@ fn what_cannot_be_restored_is_a_failure_and_the_rest_goes_on() {
     assert!(case.heard.contains(&"bad: its content is damaged".to_string()));
     assert!(case.heard.contains(&"fifo: a fifo can't be restored".to_string()));
     let end = End::of(&Record::parse(out.last().unwrap().as_bytes()).unwrap());
-    // Those that failed are error records. Nothing was deleted, so there may be more than the records name.
+    // The failed records became error records. Nothing was deleted, so there can be more files than records.
     assert_eq!((end.errors, end.records, end.is_short(), end.restored), (7, Some(10), true, true));
     let mut names: Vec<_> = fs::read_dir(&case.root).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -256,7 +256,7 @@ fn hard_links_come_back_and_stay() {
     let meta = |name| case.path(name).metadata().unwrap();
     assert_eq!((meta("a").ino(), meta("a").nlink()), (meta("d/b").ino(), 2));
     assert!(out[1].contains(&format!(r#""ino":{}"#, meta("a").ino())) && out[1].contains(r#""nlink":2"#), "{}", out[1]);
-    // Two names here, two files in the records.
+    // The folder has two names of one file; in the records, these are two files.
     case.run(&[file_with("a", "same", r#","uid":1"#).replace("33188", "33152"), file("d/b", "same")]).unwrap();
     let meta = |name| case.path(name).metadata().unwrap();
     assert_eq!((meta("a").mode() & 0o777, meta("d/b").mode() & 0o777), (0o600, 0o644));
@@ -286,7 +286,7 @@ fn a_dry_run_says_what_would_be_done() {
             r#"{"action":"create","name":"n","size":1,"type":"file"}"#,
             r#"{"action":"delete","name":"d/x","type":"file"}"#,
             r#"{"action":"delete","name":"e","type":"file"}"#,
-            // It has to wait for what is in the folder to be deleted.
+            // The file has to wait until the contents of the folder are deleted.
             r#"{"action":"replace","name":"d","size":1,"type":"file"}"#,
         ]
     );
@@ -335,7 +335,7 @@ fn a_root_gets_what_was_known_of_the_one_that_was_backed_up() {
         let meta = give(facts, true);
         assert_eq!((meta.mode() & 0o7777, meta.uid(), meta.gid()), (0o2750, 1234, 4321));
     }
-    // What says nothing changes nothing.
+    // Records without metadata change nothing.
     let before = temp.path().metadata().unwrap();
     let after = give(serde_json::json!({}), false);
     assert_eq!((before.mode(), before.mtime_nsec()), (after.mode(), after.mtime_nsec()));

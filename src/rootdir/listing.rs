@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::io;
 use std::os::fd::AsFd;
 
-/// The entries of a folder, sorted so that a walk comes out in order of whole names. A folder in it has two entries: one for
+/// The entries of a folder, sorted so that a walk visits them in order of whole names. A folder in it has two entries: one for
 /// itself, at `d`, and one for its contents, at `d/`, which comes after `d-x`.
 ///
 /// A folder can hold millions of entries, so their names share one buffer.
@@ -22,7 +22,7 @@ pub struct Entry<'a> {
     pub name: &'a [u8],
     /// `FileType::Unknown` if the entry was removed before its type could be read.
     pub kind: FileType,
-    /// This is the entry for the contents of a folder.
+    /// Whether this is the entry for the contents of a folder.
     pub is_inside: bool,
 }
 
@@ -38,7 +38,7 @@ impl Listing {
     /// Reads the entries of a folder.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn of(folder: impl AsFd) -> io::Result<Listing> {
         let mut listing = Listing::default();
         for entry in Dir::read_from(&folder)? {
@@ -80,12 +80,12 @@ impl Listing {
         names.shrink_to_fit();
     }
 
-    /// The entry at this position, counted from 0.
+    /// Returns the entry at this position, counted from 0.
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {
         self.entries.get(at).map(|packed| unpacked(&self.names, packed))
     }
 
-    /// All entries, in order.
+    /// Returns all entries, in order.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         self.entries.iter().map(|packed| unpacked(&self.names, packed))
     }
@@ -103,7 +103,7 @@ fn compare(a: Entry<'_>, b: Entry<'_>) -> Ordering {
     by_bytes.then_with(|| a.name.len().cmp(&b.name.len()))
 }
 
-/// The code points of an entry's name, for folders with names that are not UTF-8.
+/// Returns the code points of an entry's name. Used to sort folders with names that are not UTF-8.
 fn code_points(entry: Entry<'_>) -> impl Iterator<Item = u32> {
     units(entry.name).chain(entry.is_inside.then_some(u32::from(b'/')))
 }

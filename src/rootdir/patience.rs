@@ -1,19 +1,19 @@
-//! Opens a file that another program, such as Samba, holds a lease on. The system asks that program to release the file, which
-//! can't be opened until then.
+//! Opens a file on which another program, such as Samba, holds a lease. The system asks that program to release the file. Until
+//! then, the file can't be opened.
 
 use rustix::io::{Errno, Result};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// The system takes a lease away after 45 seconds by default.
+/// The longest wait. By default, the system breaks a lease after 45 seconds.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Between two attempts.
+/// The first and the longest pause between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_micros(100), Duration::from_millis(100)];
 
-/// Opens something without blocking, again and again while the system says to try later, but not for ever.
+/// Opens a file without blocking. Tries again while the system returns EAGAIN, but not for ever.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn patiently<T>(open: impl FnMut() -> Result<T>) -> io::Result<T> {
     within(LIMIT, open)
 }

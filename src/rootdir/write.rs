@@ -1,5 +1,5 @@
-//! What can be done to the names right in an open folder. A name is one part of a path, and a symbolic link of that name is
-//! itself what is looked at, changed or removed, never what it points to.
+//! Operations on the names directly in an open folder. A name is one part of a path. If it is a symbolic link, the link itself is
+//! read, changed or removed, never its target.
 
 use crate::time::Time;
 use rustix::fs::{self, Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
-/// The folder's part of a name and the last part: `a/b` and `c` of `a/b/c`, nothing and `a` of `a`.
+/// Splits a name into the name of its folder and the last part: `a/b` and `c` for `a/b/c`, nothing and `a` for `a`.
 pub fn split(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().rposition(|b| *b == b'/') {
         Some(at) => (&name[..at], &name[at + 1..]),
@@ -24,22 +24,22 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder of a descriptor that is open for reading.
+    /// Returns the folder of a descriptor that is open for reading.
     pub fn of(fd: OwnedFd) -> Folder {
         Folder { fd }
     }
 
-    /// The folder itself.
+    /// Returns the descriptor of the folder.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// What the system knows about the folder itself.
+    /// Returns the metadata of the folder itself.
     pub fn stat(&self) -> io::Result<Stat> {
         Ok(fs::fstat(&self.fd)?)
     }
 
-    /// What the system knows about a name; None where there is nothing of that name.
+    /// Returns the metadata of a name; None if the name does not exist.
     pub fn lstat(&self, leaf: &[u8]) -> io::Result<Option<Stat>> {
         match fs::statat(&self.fd, leaf, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
@@ -58,8 +58,8 @@ impl Folder {
         self.open(leaf, OFlags::RDONLY | OFlags::DIRECTORY).map(Folder::of)
     }
 
-    /// Opens a regular file or a folder, for its metadata and for reading. One of ours that we may not read is made readable
-    /// first; its mode is what it was in the [`Stat`] that comes along.
+    /// Opens a regular file or a folder, for reading and for its metadata. If it belongs to us but we can't read it, it is made
+    /// readable first. The returned [`Stat`] still has the original mode.
     pub fn open_own(&self, leaf: &[u8]) -> io::Result<(OwnedFd, Stat)> {
         match self.open(leaf, OFlags::RDONLY) {
             Ok(fd) => {
@@ -71,12 +71,12 @@ impl Folder {
                 let path = self.open(leaf, OFlags::PATH)?;
                 let stat = fs::fstat(&path)?;
                 only_plain(&stat)?;
-                // One of its other names may be one that is not ours to change.
+                // One of its other names can be in a place that we must not change.
                 if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1 {
                     return Err(e);
                 }
-                // A descriptor that only stands for a place can't be changed through, but its name in /proc is that very file.
-                // Where there is no /proc it stays unreadable.
+                // A descriptor that is open with O_PATH can't change the mode, but its name in /proc leads to the same file.
+                // Without /proc, the file stays unreadable.
                 if !has_proc() {
                     return Err(e);
                 }
@@ -89,24 +89,24 @@ impl Folder {
         }
     }
 
-    /// Opens a file that was looked at before, only if that file still has the name and no other name was added.
-    /// Meanwhile, another process may have put a file there that has another name elsewhere.
+    /// Opens a file that was looked at before, but only if the name still belongs to that file and no other name was added.
+    /// Meanwhile, another process can have put another file there that also has a name elsewhere.
     pub fn open_same(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
         let (fd, stat) = self.open_own(leaf)?;
         only_same(fd, &stat, seen)
     }
 
-    /// The target of a symbolic link.
+    /// Returns the target of a symbolic link.
     pub fn read_link(&self, leaf: &[u8]) -> io::Result<Vec<u8>> {
         Ok(fs::readlinkat(&self.fd, leaf, Vec::new())?.into_bytes())
     }
 
-    /// Makes a folder, with that mode less the umask.
+    /// Makes a folder with this mode, reduced by the umask.
     pub fn make_folder(&self, leaf: &[u8], mode: u32) -> io::Result<()> {
         Ok(fs::mkdirat(&self.fd, leaf, Mode::from_raw_mode(mode))?)
     }
 
-    /// Removes what is no folder.
+    /// Removes a name that is not a folder.
     pub fn unlink(&self, leaf: &[u8]) -> io::Result<()> {
         Ok(fs::unlinkat(&self.fd, leaf, AtFlags::empty())?)
     }
@@ -116,29 +116,32 @@ impl Folder {
         Ok(fs::unlinkat(&self.fd, leaf, AtFlags::REMOVEDIR)?)
     }
 
-    /// Makes a symbolic link, in place of what is no folder if `replace`.
+    /// Makes a symbolic link. With `replace`, it replaces what has the name, except a folder.
     pub fn symlink(&self, target: &[u8], leaf: &[u8], replace: bool) -> io::Result<()> {
         self.put(leaf, replace, |name| fs::symlinkat(target, &self.fd, name))
     }
 
-    /// Makes `leaf` another name of the file `other` in another folder, in place of what is no folder if `replace`.
+    /// Makes `leaf` another name of the file `other` in another folder. With `replace`, it replaces what has the name, except a
+    /// folder.
     pub fn link(&self, leaf: &[u8], from: &Folder, other: &[u8], replace: bool) -> io::Result<()> {
         self.put(leaf, replace, |name| fs::linkat(&from.fd, other, &self.fd, name, AtFlags::empty()))
     }
 
-    /// Makes something under its name or, to replace what is there in one step, under a temporary one first.
+    /// Makes something under its name. With `replace`, it is made under a temporary name and then renamed, so that it replaces
+    /// the old one in one step.
     fn put(&self, leaf: &[u8], replace: bool, make: impl Fn(&[u8]) -> rustix::io::Result<()>) -> io::Result<()> {
         if !replace {
             return Ok(make(leaf)?);
         }
         let ((), temp) = with_temp_name(&make)?;
         let renamed = fs::renameat(&self.fd, temp.as_slice(), &self.fd, leaf);
-        // Renaming one name of a file to another of its names does nothing and leaves both; after any other success it is gone.
+        // If both names belong to the same file, rename does nothing and keeps both. After any other rename, the temporary name
+        // is gone.
         let _ = fs::unlinkat(&self.fd, temp.as_slice(), AtFlags::empty());
         Ok(renamed?)
     }
 
-    /// A descriptor of a symbolic link that was looked at before, if that very link still has the name.
+    /// Opens a descriptor of a symbolic link that was looked at before, if the name still belongs to that link.
     fn open_link(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
         let fd = fs::openat(&self.fd, leaf, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let stat = fs::fstat(&fd)?;
@@ -148,7 +151,7 @@ impl Folder {
     /// Sets the time of the last change of a symbolic link that was looked at before.
     pub fn set_link_time(&self, leaf: &[u8], seen: &Stat, time: Time) -> io::Result<()> {
         match fs::utimensat(self.open_link(leaf, seen)?, "", &timestamps(time), AtFlags::EMPTY_PATH) {
-            // Before Linux 5.8 there is only the name.
+            // Linux before 5.8 can only set it by name.
             Err(Errno::INVAL) => Ok(fs::utimensat(&self.fd, leaf, &timestamps(time), AtFlags::SYMLINK_NOFOLLOW)?),
             set => Ok(set?),
         }
@@ -160,7 +163,8 @@ impl Folder {
         Ok(fs::chownat(self.open_link(leaf, seen)?, "", uid, gid, AtFlags::EMPTY_PATH)?)
     }
 
-    /// An extended attribute of something that was looked at before, a symbolic link too. An error where it is longer than `most`.
+    /// Returns an extended attribute of an entry that was looked at before, which can be a symbolic link. Fails if the value is
+    /// longer than `most` bytes.
     pub fn xattr(&self, leaf: &[u8], seen: &Stat, name: &[u8], most: usize) -> io::Result<Vec<u8>> {
         let link = self.open_link(leaf, seen)?;
         let mut value = vec![0; most];
@@ -178,7 +182,7 @@ impl Folder {
         Ok(fs::setxattr(proc_name(&link), name, value, fs::XattrFlags::empty())?)
     }
 
-    /// Whether nothing is in this folder.
+    /// Checks whether this folder is empty.
     pub fn is_empty(&self) -> io::Result<bool> {
         for entry in fs::Dir::read_from(&self.fd)? {
             if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
@@ -189,8 +193,8 @@ impl Folder {
     }
 }
 
-/// A new file that has no name yet, or only a temporary one (`.snap-….tmp`) where the system can't do without.
-/// It is gone if it is dropped before it gets its name.
+/// A new file without a name, or with a temporary name (`.snap-….tmp`) if the system needs one. If it is dropped before it gets
+/// its name, it is removed.
 pub struct Temp {
     file: File,
     folder: Arc<Folder>,
@@ -198,15 +202,15 @@ pub struct Temp {
 }
 
 impl Temp {
-    /// A new file in a folder, readable by its owner alone. `named` where it is going to replace something: a file without a
-    /// name can't.
+    /// Makes a new file in a folder. Only its owner can read it. `named` has to be true if the file is going to replace another
+    /// one, because a file without a name can't do that.
     pub fn new(folder: &Arc<Folder>, named: bool) -> io::Result<Temp> {
         let mode = Mode::from_raw_mode(0o600);
-        // What has no name gets one by way of /proc.
+        // A file without a name gets one through /proc.
         if !named && has_proc() {
             match fs::openat(&folder.fd, ".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
                 Ok(fd) => return Ok(Temp { file: File::from(fd), folder: folder.clone(), name: None }),
-                // Not on this file system, or an old kernel.
+                // The file system or an old kernel does not support it.
                 Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -216,23 +220,23 @@ impl Temp {
         Ok(Temp { file: File::from(fd), folder: folder.clone(), name: Some(name) })
     }
 
-    /// Its temporary name, where it has one.
+    /// Returns the temporary name of the file, if it has one.
     pub fn name(&self) -> Option<&[u8]> {
         self.name.as_deref()
     }
 
-    /// The file, to write to.
+    /// Returns the file, to write to.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Gives the file its name, in place of what has it (but not of a folder).
+    /// Gives the file its name. Replaces what has the name, except a folder.
     pub fn publish(&mut self, leaf: &[u8]) -> io::Result<()> {
         if self.name.is_none() {
             let link = |name: &[u8]| fs::linkat(CWD, proc_name(&self.file), &self.folder.fd, name, AtFlags::SYMLINK_FOLLOW);
             match link(leaf) {
                 Ok(()) => return Ok(()),
-                // Another process made something there meanwhile.
+                // Another process made something with this name meanwhile.
                 Err(Errno::EXIST) => self.name = Some(with_temp_name(link)?.1),
                 Err(e) => return Err(e.into()),
             }
@@ -248,30 +252,30 @@ impl Temp {
 impl Drop for Temp {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
-            // Nothing more can be done about it.
+            // If this fails, nothing more can be done.
             let _ = fs::unlinkat(&self.folder.fd, name.as_slice(), AtFlags::empty());
         }
     }
 }
 
-/// The time of the last change alone; that of the last access stays.
+/// Returns timestamps that set the modification time and keep the access time.
 pub fn timestamps(time: Time) -> Timestamps {
     let omit = Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT };
     Timestamps { last_access: omit, last_modification: Timespec { tv_sec: time.sec, tv_nsec: time.nsec.into() } }
 }
 
-/// Whether descriptors have names: a rescue system may have no /proc.
+/// Checks whether there is a /proc, which gives descriptors names. A rescue system can be without one.
 pub fn has_proc() -> bool {
     static HAS: OnceLock<bool> = OnceLock::new();
     *HAS.get_or_init(|| fs::access("/proc/self/fd", Access::EXISTS).is_ok())
 }
 
-/// The path of what a descriptor stands for, where there is a /proc: of a symbolic link itself, not of its target.
+/// Returns the path in /proc of an open file. For a descriptor of a symbolic link, it is the link itself, not its target.
 pub fn proc_name(fd: &impl AsRawFd) -> String {
     format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
-/// The descriptor, if it is of the file that was looked at before and no name of the file was added or removed since.
+/// Returns the descriptor if it belongs to the file that was looked at before, and that file has as many names as then.
 fn only_same(fd: OwnedFd, stat: &Stat, seen: &Stat) -> io::Result<OwnedFd> {
     match (stat.st_dev, stat.st_ino, stat.st_nlink) == (seen.st_dev, seen.st_ino, seen.st_nlink) {
         true => Ok(fd),
@@ -279,7 +283,7 @@ fn only_same(fd: OwnedFd, stat: &Stat, seen: &Stat) -> io::Result<OwnedFd> {
     }
 }
 
-/// Opening a device can do things, so none is kept open.
+/// Refuses anything except regular files and folders, because opening a device can have effects.
 fn only_plain(stat: &Stat) -> io::Result<()> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile | FileType::Directory => Ok(()),
@@ -287,7 +291,7 @@ fn only_plain(stat: &Stat) -> io::Result<()> {
     }
 }
 
-/// Makes something under a temporary name that nothing has.
+/// Makes something under a temporary name that does not exist yet.
 fn with_temp_name<T>(make: impl Fn(&[u8]) -> rustix::io::Result<T>) -> rustix::io::Result<(T, Vec<u8>)> {
     loop {
         // The only source of randomness in the standard library: every state has different keys.

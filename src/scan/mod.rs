@@ -1,4 +1,4 @@
-//! `snap-scan`: the files, links and folders below a root as records, in order of name.
+//! `snap-scan` lists the files, links and folders below a root as records, in order of name.
 
 mod names;
 
@@ -19,17 +19,17 @@ use std::sync::Arc;
 /// Lists a root.
 ///
 /// # Errors
-/// If it is not there or no folder, or the options ask for what it has not. What fails further down is a record of type `error`.
+/// If the root does not exist or is not a folder, or does not support an option. Later failures become records of type `error`.
 pub fn scan(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let (source, selection) = open(root, options, monitor)?;
     let records = source.clone().list(selection.clone())?;
     Ok(ended(records, &*source, selection))
 }
 
-/// Lists only the names that `input` gives, one a line or (with `null`) ended by NUL. They are taken literally.
+/// Lists only the names that `input` has, one per line or (with `null`) terminated by NUL. They are taken literally.
 ///
 /// # Errors
-/// If the root is not there or no folder, a name can't be read, or is none that a record may have.
+/// If the root does not exist or is not a folder, a name can't be read, or a name is not valid in a record.
 pub fn scan_names(
     root: &Location,
     input: impl BufRead + Send + 'static,
@@ -59,7 +59,7 @@ fn open(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<
     Ok((source, Arc::new(selection)))
 }
 
-/// Refuses options that would have no effect, because they concern folders of this machine only.
+/// Refuses options that would have no effect, because they apply to folders of this machine only.
 fn refuse_what_folders_have(root: &Location, options: &Options) -> Result<()> {
     let (refusal, reason) = match options.filter.ignore_files.first() {
         Some(name) => {
@@ -73,10 +73,10 @@ fn refuse_what_folders_have(root: &Location, options: &Options) -> Result<()> {
     Err(Error::rule(refusal, reason))
 }
 
-/// Puts the end record behind the records of a listing.
+/// Adds the end record to the records of a listing.
 fn ended(records: Records, source: &dyn Source, selection: Arc<Selection>) -> Records {
     let root = Some(source.location().identity());
-    // A root whose facts can't be told is restored as any folder that is made.
+    // If the metadata of the root is unknown, a restore makes the root like any new folder.
     let end = End { root, root_folder: source.root_facts(selection.options.xattrs), ..End::default() };
     let (mut tally, mut listing) = (Tally::default(), Listing::default());
     let mut records = Some(records);

@@ -4,16 +4,16 @@ use crate::error::{Error, Result};
 use crate::name::Name;
 use std::io::{BufRead, Read};
 
-/// No path of Linux is longer than 4 KiB; what comes without an end is not a list of names.
+/// The maximum length of a name, in bytes. No path on Linux is longer than 4 KiB; longer input is not a list of names.
 const NAME_LIMIT: u64 = 1 << 20;
 
-/// Names of a list, one a line or ended by NUL.
+/// The names of a list, one per line or terminated by NUL.
 pub(super) struct Names<R> {
     input: R,
     from: String,
     end: u8,
     line: u64,
-    /// Empty parts are a part of the name, as in a bucket.
+    /// Whether names are keys, as in a bucket. Keys can have empty parts.
     are_keys: bool,
 }
 

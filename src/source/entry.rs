@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct FolderSource {
     pub(super) root: RootDir,
     pub(super) location: Location,
-    /// Of the folder itself.
+    /// The device of the folder itself.
     pub(super) device: u64,
-    /// The monitor was notified that extended attributes of links can't be read here.
+    /// Whether the monitor was notified that the extended attributes of links can't be read here.
     noted_links: AtomicBool,
 }
 
@@ -29,7 +29,7 @@ impl FolderSource {
     /// Opens a folder.
     ///
     /// # Errors
-    /// If it is not there or no folder.
+    /// If there is nothing at the path, or something that is not a folder.
     pub(super) fn open(path: &Path) -> Result<FolderSource> {
         let location = Location::Folder(path.to_path_buf());
         let root = RootDir::open(path).or_failed(|| location.to_string())?;
@@ -37,15 +37,15 @@ impl FolderSource {
         Ok(FolderSource { root, location, device, noted_links: AtomicBool::new(false) })
     }
 
-    /// Whether a given name is below one that is left out for what it is.
+    /// Checks whether a given name is below one of the roots and outputs that a scan leaves out.
     pub(super) fn keeps_out_from_above(&self, name: &[u8], selection: &Selection) -> bool {
         let stat = |above: &[u8]| fs::fstat(self.root.open_at(above, OFlags::PATH)?).map_err(io::Error::from);
-        // Where nothing is there, there is nothing to leave out.
+        // A name that does not exist can't be left out.
         let keeps_out = |above: &[u8]| stat(above).is_ok_and(|stat| selection.keeps_out(above, &stat));
         selection.may_keep_out() && kept::above(name).any(keeps_out)
     }
 
-    /// The record of the entry `part` of `folder`, if its kind is wanted.
+    /// Returns the record of the entry `part` of `folder`; None if the kind of the entry is not wanted.
     pub(super) fn record(
         &self,
         folder: BorrowedFd<'_>,
@@ -87,7 +87,7 @@ impl FolderSource {
             }
         }
         let record = stat::record(name, kind, stat, extra);
-        // No tool would read the line: better this one file than the whole stream.
+        // No tool would read a line this long. One file that can't be recorded is better than an unreadable stream.
         match record.text().len() < LINE_LIMIT / 2 {
             true => Some(record),
             false => Some(selection.failure(record.name(), "record it: its extended attributes are too many")),
@@ -95,12 +95,12 @@ impl FolderSource {
     }
 }
 
-/// What failed for a name.
+/// Returns the error record for a step (`doing`) that failed for a name.
 pub(super) fn failure(selection: &Selection, name: &Name, doing: &str, e: &io::Error) -> Record {
     selection.failure(name, &format!("{doing}: {}", reason(e)))
 }
 
-/// Returns the metadata of the entry `part` of `folder`, of a link itself.
+/// Returns the metadata of the entry `part` of `folder`. For a symbolic link, this is the metadata of the link itself.
 pub(super) fn stat_at(folder: BorrowedFd<'_>, part: &[u8]) -> io::Result<Stat> {
     Ok(fs::statat(folder, part, AtFlags::SYMLINK_NOFOLLOW)?)
 }

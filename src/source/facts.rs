@@ -1,5 +1,5 @@
-//! What is known of the root itself, which has no record: kept in the end record and in the snapshot's label, so that a restore
-//! that makes the root can make it the same.
+//! The metadata of the root itself, which has no record. The end record and the snapshot's label keep it, so that a restore that
+//! makes the root can make it the same.
 
 use super::xattrs;
 use crate::json::to_base64;
@@ -10,10 +10,11 @@ use rustix::fs;
 use serde_json::{Map, Value};
 use std::io;
 
-/// Mode, owner and time of a root, and its extended attributes if asked for, with the keys and values of a folder's record.
+/// Returns the mode, owner and time of a root, and its extended attributes on request. Keys and values are those of a folder's
+/// record.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn of(root: &RootDir, with_xattrs: bool) -> io::Result<Value> {
     let stat = fs::fstat(root.fd())?;
     let mut facts = Map::new();
@@ -25,7 +26,7 @@ pub fn of(root: &RootDir, with_xattrs: bool) -> io::Result<Value> {
     }
     let xattrs = if with_xattrs { xattrs::of(root.fd(), b".", Kind::Directory)?.unwrap_or_default() } else { Vec::new() };
     if !xattrs.is_empty() {
-        // A name that is not UTF-8 can't stand in a label.
+        // A label can't contain a name that is not UTF-8.
         let pair = |(name, value): &(Vec<u8>, Vec<u8>)| Some((str::from_utf8(name).ok()?.to_string(), to_base64(value).into()));
         facts.insert("xattrs".to_string(), Value::Object(xattrs.iter().filter_map(pair).collect()));
     }

@@ -1,4 +1,4 @@
-//! A folder of this machine as a source: all in it is reached through open descriptors.
+//! A folder of this machine as a source. All its entries are reached through open descriptors.
 
 use super::entry::{FolderSource, failure, stat_at};
 use super::selection::Selection;
@@ -57,7 +57,7 @@ impl Source for FolderSource {
         let file = self.root.open_file(record.name().as_bytes())?;
         let opened = fs::fstat(&file)?;
         let version = Version::of(&opened);
-        // One that grows faster than it is read would have no end.
+        // Without a limit, reading a file that grows faster than it is read would never end.
         let content = Box::new(FileContent { file: file.take(opened.st_size as u64), version: version.clone() });
         Ok(Opened { record: as_now(record, &opened), version, content })
     }
@@ -68,7 +68,7 @@ impl Source for FolderSource {
     }
 }
 
-/// The record of a file as it is by now; None if it is what was listed.
+/// Returns the updated record of a file that changed since it was listed; None if it did not change.
 fn as_now(record: &Record, now: &Stat) -> Option<Record> {
     let fields = record.fields();
     let is_listed = fields.size.is_none_or(|s| s == now.st_size as u64)
@@ -89,7 +89,7 @@ impl Version {
     }
 }
 
-/// An open file, as far as it went when it was opened.
+/// An open file, read up to the size that it had when it was opened.
 struct FileContent {
     file: io::Take<File>,
     version: Version,
@@ -118,13 +118,13 @@ impl Content for FileContent {
 }
 
 impl FileContent {
-    /// Whether reading on finds nothing more than was asked for so far.
+    /// Checks whether the file has no more bytes.
     fn is_at_end(&mut self) -> io::Result<bool> {
         self.file.set_limit(1);
         Ok(io::copy(&mut self.file, &mut io::sink())? == 0)
     }
 
-    /// Whether what was read is still the start of the file: then nothing happened but that more came behind it, as with a log.
+    /// Checks whether the bytes that were read are still the start of the file. If so, data was only appended, as to a log.
     fn only_grew(&mut self, read: &Stored) -> io::Result<bool> {
         if Some(read.size) != self.version.size {
             return Ok(false);

@@ -1,7 +1,7 @@
-//! What a scan leaves out for what it is: the heap root, the snap root, and the file that the scan itself writes.
+//! The roots and files that a scan always leaves out: the heap root, the snap root, and the file that the scan itself writes.
 //!
-//! All are known by their names below the root, also while they are not there yet, and what is there by device and inode as
-//! well, because a bind mount has another name.
+//! They are recognized by their names below the root, even before they exist. Existing ones are also recognized by device and
+//! inode, because a bind mount has another name.
 
 use super::options::Options;
 use crate::error::{Error, Result};
@@ -9,10 +9,10 @@ use crate::storage::Location;
 use rustix::fs::Stat;
 use std::os::unix::fs::MetadataExt;
 
-/// The word for the file that the tool itself writes.
+/// The description of the file that the tool itself writes.
 const OUTPUT: &str = "output of this scan";
 
-/// What is left out below a folder, with a word for each.
+/// The names, and the devices and inodes, that are left out below a folder, with a description of each.
 #[derive(Default)]
 pub(super) struct Kept {
     names: Vec<(Vec<u8>, &'static str)>,
@@ -20,7 +20,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// What the options name, for a listing of `root`.
+    /// Returns the entries that the options name, for a listing of `root`.
     pub(super) fn new(root: &Location, options: &Options) -> Kept {
         let outputs = options.output.paths.iter().map(|path| (Location::Folder(path.clone()), OUTPUT));
         let all: Vec<_> = options.leave_out.iter().cloned().chain(outputs).collect();
@@ -30,19 +30,19 @@ impl Kept {
         Kept { names: names.filter(|(name, _)| !name.is_empty()).collect(), ids: ids.chain(outputs).collect() }
     }
 
-    /// The names that are known before anything was listed.
+    /// Returns the names that are known before the listing starts.
     pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.names.iter().map(|(name, _)| &name[..])
     }
 
-    /// The word for what has this name, if it is to be left out.
+    /// Returns the description of the entry with this name, if it has to be left out.
     pub(super) fn at(&self, name: &[u8], stat: &Stat) -> Option<&'static str> {
         let named = self.names.iter().find(|(kept, _)| kept == name).map(|(_, what)| *what);
         let by_id = || self.ids.iter().find(|(dev, ino, _)| (*dev, *ino) == (stat.st_dev, stat.st_ino)).map(|(.., what)| *what);
         named.or_else(by_id)
     }
 
-    /// The name above this one that is to be left out, with the word for it; or, with `itself`, this one.
+    /// Returns the left-out folder above this name, with its description. With `itself`, it can also be the name itself.
     pub(super) fn above(&self, name: &[u8], itself: bool) -> Option<(&[u8], &'static str)> {
         let is_above = |kept: &[u8]| match name.strip_prefix(kept) {
             Some(rest) => rest.first() == Some(&b'/') || itself && rest.is_empty(),
@@ -51,16 +51,16 @@ impl Kept {
         self.names.iter().find(|(kept, _)| is_above(kept)).map(|(kept, what)| (&kept[..], *what))
     }
 
-    /// Whether there is nothing to leave out.
+    /// Checks whether there is nothing to leave out.
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.ids.is_empty()
     }
 }
 
-/// A heap or snap root can't be backed up into itself.
+/// Refuses to back up a heap root or snap root into itself.
 ///
 /// # Errors
-/// If one of them is the root that is to be listed.
+/// If one of them is the root to list.
 pub(super) fn refuse_itself(root: &Location, options: &Options) -> Result<()> {
     for (other, what) in &options.leave_out {
         if root.name_of(other).is_some_and(|name| name.is_empty()) || same_folder(root, other) {
@@ -77,12 +77,12 @@ fn same_folder(root: &Location, other: &Location) -> bool {
     id_of(root).is_some_and(|found| id_of(other) == Some(found))
 }
 
-/// Device and inode of a folder that is there.
+/// Returns the device and inode of an existing folder.
 fn id_of(root: &Location) -> Option<(u64, u64)> {
     root.folder()?.metadata().ok().map(|m| (m.dev(), m.ino()))
 }
 
-/// The names of the folders above a name, outermost first.
+/// Returns the names of the folders above a name, outermost first.
 pub(super) fn above(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     name.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| &name[..at])
 }

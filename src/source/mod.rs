@@ -1,12 +1,12 @@
-//! What can be backed up. A [`Source`] lists what it has, looks at one name, opens a content together with its version, and says
-//! whether it has another version by now; [`mod@crate::scan`] and [`mod@crate::heapify`] are written once for all of them.
+//! The sources of a backup. A [`Source`] lists its entries, looks at one name, opens a content together with its version, and
+//! returns the newer version of a file that changed. [`mod@crate::scan`] and [`mod@crate::heapify`] work with every source.
 //!
-//! - `folder` a folder of this machine, behind descriptors: `walk` lists it, `xattrs` and [`facts`] are what it alone has
-//! - [`objects`] a root in another storage
-//! - `selection` what of a source is listed, and what is left out on the way; `kept` what is left out for what it is
+//! - `folder`: a folder of this machine, read through descriptors. `walk` lists it; only a folder has `xattrs` and [`facts`].
+//! - [`objects`]: a root in another storage
+//! - `selection`: selects the entries of a source to list. `kept`: the roots and files that are always left out
 //!
-//! A stream (a tar archive, standard input) can be one as well: what comes in no order is sorted before it is listed, and a content
-//! that can't be opened a second time says so.
+//! A stream (a tar archive, standard input) can be a source too: its entries are sorted before they are listed, and a content
+//! that can't be opened a second time returns an error.
 
 mod entry;
 pub mod facts;
@@ -33,34 +33,36 @@ use std::sync::Arc;
 
 /// A root whose files can be backed up.
 pub trait Source: Send + Sync {
-    /// The root as it was given.
+    /// Returns the root as the user gave it.
     fn location(&self) -> &Location;
 
-    /// Whether it is a folder of this machine: it has inodes and extended attributes, and its names have no empty parts.
+    /// Checks whether it is a folder of this machine. Such a source has inodes and extended attributes, and its names have no
+    /// empty parts.
     fn is_folder(&self) -> bool {
         false
     }
 
-    /// What is known of the root itself, which has no record (see [`facts::of`]); with extended attributes if asked for. None
-    /// where nothing is known.
+    /// Returns the metadata of the root itself, which has no record (see [`facts::of`]); with extended attributes on request.
+    /// None if nothing is known.
     fn root_facts(&self, _with_xattrs: bool) -> Option<serde_json::Value> {
         None
     }
 
-    /// The records of all that is selected, in order of name. What can't be read is a record of type `error` in its place.
+    /// Returns the records of all selected entries, in order of name. An entry that can't be read becomes a record of type
+    /// `error`.
     ///
     /// # Errors
-    /// If the root can't be listed. Later errors end the records.
+    /// If the root can't be listed. A later error ends the records.
     fn list(self: Arc<Self>, selection: Arc<Selection>) -> Result<Records>;
 
-    /// The record of one name, without regard to the filter; an error record where nothing is there. None if it is left out for
-    /// what it is, or if its type is not wanted.
+    /// Returns the record of one name and ignores the filter; an error record if the name does not exist. None if the name is one
+    /// of the roots and outputs that a scan leaves out, or if its type is not wanted.
     ///
     /// # Errors
-    /// If no other name would fare better.
+    /// If every other name would fail too.
     fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>>;
 
-    /// How many looks at once make sense.
+    /// Returns how many calls of [`Source::look`] should run in parallel.
     fn jobs(&self) -> usize {
         1
     }
@@ -68,66 +70,67 @@ pub trait Source: Send + Sync {
     /// Opens the content of a record's file.
     ///
     /// # Errors
-    /// What the system or the storage says. If it is that the version of the record is not there any more, [`Source::newer`] has
-    /// the one that is.
+    /// The error of the system or of the storage. If the version of the record no longer exists, [`Source::newer`] returns the
+    /// current one.
     fn open(&self, record: &Record) -> io::Result<Opened>;
 
-    /// The record as it would be now; None if it is as good as it was, or what has its name is no file any more.
+    /// Returns the updated record of a file that changed; None if it did not change, or if it is not a file any more.
     ///
     /// # Errors
-    /// What the system or the storage says: mostly that nothing is there.
+    /// The error of the system or of the storage, usually that the file does not exist.
     fn newer(&self, record: &Record) -> io::Result<Option<Record>>;
 }
 
-/// A content that was opened.
+/// An opened content.
 pub struct Opened {
-    /// The record of what was opened, where that is not what was listed any more.
+    /// The updated record, if the file changed since it was listed.
     pub record: Option<Record>,
-    /// Its version.
+    /// The version of the content.
     pub version: Version,
-    /// Its bytes.
+    /// The bytes of the content.
     pub content: Box<dyn Content>,
 }
 
-/// What tells one version of a content from another.
+/// The values that distinguish one version of a content from another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Version {
-    /// Bytes of the content.
+    /// Size of the content, in bytes.
     pub size: Option<u64>,
     /// Time of the last change of the content.
     pub modified: Option<Time>,
     /// Time of the last change of the inode.
     pub changed: Option<Time>,
-    /// The storage's token of equality.
+    /// The storage's token for this version.
     pub etag: Option<String>,
 }
 
 /// The bytes of a version.
 pub trait Content: Read + Send {
-    /// What became of it while it was read. Asked once, when all was read; `read` has the digests of what came.
+    /// Returns what happened to the content while it was read. Called once, after all of it was read; `read` has the digests of
+    /// the bytes.
     ///
     /// # Errors
-    /// What the system or the storage says; that what came is not as long as the version.
+    /// The error of the system or of the storage, or a length that differs from the size of the version.
     fn settle(&mut self, read: &Stored) -> io::Result<Settled>;
 }
 
-/// What became of a content while it was read.
+/// What happened to a content while it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It is one version, from the first byte to the last.
+    /// All bytes are of one version.
     Whole,
-    /// It is that version, and by now there is more behind its end.
+    /// All bytes are of one version, and data was appended to the file meanwhile.
     Grew,
-    /// It may be of two versions.
+    /// The bytes can be of two versions.
     Changed,
-    /// It never is what its size says: the reason, in words.
+    /// The content never has the size that its metadata says. With the reason.
     Odd(String),
 }
 
-/// Opens the root that files are backed up from. This is the one place that tells folders and other storages apart.
+/// Opens the root to back up. Only this function distinguishes folders from other storages.
 ///
 /// # Errors
-/// If it is a folder that is not there.
+/// If the root is a folder that does not exist.
 pub fn open(root: &Location) -> Result<Arc<dyn Source>> {
     Ok(match root {
         Location::Folder(path) => Arc::new(entry::FolderSource::open(path)?),

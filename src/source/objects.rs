@@ -1,4 +1,4 @@
-//! A root in another storage as a source: every object is a file.
+//! A root in another storage as a source. Every object is a file.
 
 use super::selection::Selection;
 use super::{Content, Opened, Settled, Source, Version};
@@ -16,10 +16,10 @@ use crate::time::Time;
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
-/// Objects that wait to be taken up, while the next page is fetched.
+/// How many objects can wait to be processed while the next page is fetched.
 const AHEAD: usize = 10_000;
 
-/// The record of an object: what is known of it, keys in order.
+/// Returns the record of an object with everything that the storage says about it; the keys are in order.
 pub fn record(object: &Object) -> Record {
     let name = Name::new(&object.key[..]);
     let mut edit = Record::build(name.clone(), Kind::File);
@@ -28,7 +28,7 @@ pub fn record(object: &Object) -> Record {
         .set(key::ETAG, object.etag.clone())
         .set(key::MD5, object.md5)
         .set(key::MODIFIED, object.modified);
-    // What the storage gave as JSON may be none: then the object is known by less.
+    // The JSON from the storage can be invalid. Then the record says that.
     Record::parse(edit.finish().text()).unwrap_or_else(|e| Record::failure(&name, &e.reason))
 }
 
@@ -43,16 +43,17 @@ impl ObjectSource {
         ObjectSource { store: store.clone(), location: Location::Remote(store.clone()) }
     }
 
-    /// What is there under the name of a record.
+    /// Returns the current object with the name of a record.
     fn now(&self, record: &Record) -> io::Result<Object> {
         self.store.stat(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// The content of an object; with `looked`, it has to be that until all of it was read.
+    /// Returns the opened content of an object. `looked` is the state of the object before it was opened; it has to be the same
+    /// after the content was read.
     fn opened(&self, record: &Record, content: Box<dyn Read + Send>, looked: Option<Object>) -> Opened {
         let fields = record.fields();
         let version = Version { size: fields.size, modified: fields.modified, changed: None, etag: fields.etag.clone() };
-        // A byte more than it had shows that it changed.
+        // One byte more than the recorded size shows that the object changed.
         let content = content.take(fields.size.unwrap_or(u64::MAX).saturating_add(1));
         let content = Box::new(ObjectContent { content, size: fields.size, store: self.store.clone(), looked });
         Opened { record: None, version, content }
@@ -112,8 +113,9 @@ impl Source for ObjectSource {
         let (key, fields) = (record.name().as_bytes(), record.fields());
         match self.store.open(key, 0, None, fields.etag.as_deref()) {
             Ok(content) => Ok(self.opened(record, content, None)),
-            // A storage may tell another etag with the content than in its listing. Then it is read between two looks of one kind,
-            // which have to show the same. The etag of the listing stays in the record, for the next listing to be compared with.
+            // A storage can return another etag with the content than in its listing. Then the content is read between two
+            // metadata requests, whose answers have to be equal. The record keeps the etag of the listing, because the next
+            // listing is compared with it.
             Err(e) if etag::is_changed(&e) => {
                 let now = self.now(record)?;
                 let is_listed = |times: (Time, Time)| fields.size == Some(now.size) && same_time(times.0, times.1);
@@ -139,12 +141,12 @@ impl Source for ObjectSource {
     }
 }
 
-/// A listing may tell times more exactly than an answer, whose headers have whole seconds.
+/// Checks whether two times are the same. A listing can have more exact times than an answer whose headers have whole seconds.
 fn same_time(a: Time, b: Time) -> bool {
     a.sec == b.sec && (a.nsec == b.nsec || a.nsec == 0 || b.nsec == 0)
 }
 
-/// The record of an object, if it is wanted.
+/// Returns the record of an object; None if the selection does not want it.
 fn wanted(object: &Object, selection: &Selection) -> Option<Record> {
     let key = &object.key[..];
     if selection.keeps_out_below(key, false) || !selection.wants(Kind::File) {
@@ -161,13 +163,14 @@ fn wanted(object: &Object, selection: &Selection) -> Option<Record> {
     }
 }
 
-/// The error record of what can't be listed, unless it is left out. The contents of a folder are unknown then.
+/// Returns the error record of an object or a folder that can't be listed; None if it is left out. The contents of such a folder
+/// are unknown.
 fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
     let key = &gap.key[..];
     if selection.keeps_out_below(key, true) || !(gap.is_folder || selection.wants(Kind::File)) {
         return None;
     }
-    // In a folder there may be something to include.
+    // A folder can contain something that an include names.
     if selection.rules().excludes_whole(key, gap.is_folder) || !gap.is_folder && selection.rules().leaves_out(key, false) {
         selection.note_filtered();
         return None;
@@ -175,7 +178,7 @@ fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
     Some(selection.failure(&Name::new(key), &gap.reason))
 }
 
-/// All objects of a store, the next page of them fetched while others are worked on.
+/// Returns all objects of a store. The next page is fetched while the caller works on this one.
 fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + Send + 'static {
     let lister = store.clone();
     let listed = parallel::produced(AHEAD, move |sender| {
@@ -192,8 +195,8 @@ fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + 
     objects.into_iter().flatten().chain(failed)
 }
 
-/// The records of what is there, in order. A root that is not there has nothing. What can't be listed is an error record, with a
-/// warning: it is left alone.
+/// Returns the records of the existing objects, in order. A root that does not exist has none. An object or a folder that can't
+/// be listed becomes an error record, with a warning that it is left alone.
 pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let what = format!("list {}", store.url());
     let warner = monitor.clone();
@@ -211,7 +214,7 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
     if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
 }
 
-/// The content of an object that is being read.
+/// The content of an object, while it is read.
 struct ObjectContent {
     content: io::Take<Box<dyn Read + Send>>,
     size: Option<u64>,

@@ -1,34 +1,34 @@
-//! What a scan is asked for.
+//! The options of a scan.
 
 use crate::filter::Filter;
 use crate::record::Kind;
 use crate::storage::Location;
 use std::path::PathBuf;
 
-/// What to list and how.
+/// The options of a scan: which entries to list, and how.
 #[derive(Default)]
 pub struct Options {
-    /// The kinds to list; empty for all.
+    /// The kinds to list. If empty, all kinds.
     pub kinds: Vec<Kind>,
-    /// What to leave out.
+    /// The filter that leaves entries out.
     pub filter: Filter,
-    /// Do not go into folders on other file systems.
+    /// Do not enter folders on other file systems.
     pub one_file_system: bool,
     /// Record extended attributes.
     pub xattrs: bool,
-    /// Folders to leave out with a note, wherever they lie: the heap root and the snap root, with a word for each.
+    /// Folders to leave out with a note, wherever they are: the heap root and the snap root, with a description of each.
     pub leave_out: Vec<(Location, &'static str)>,
-    /// What the scan itself writes to, which is no part of what it lists.
+    /// The files that the scan itself writes. They are not listed.
     pub output: Own,
-    /// Note how many links and empty folders are there that are not of the kinds to list, with these words behind.
+    /// The end of a note that counts the links and empty folders whose kinds are not listed. Without it, there is no such note.
     pub unwanted: Option<&'static str>,
 }
 
 /// Files that a tool itself writes, by path or by device and inode.
 #[derive(Clone, Debug, Default)]
 pub struct Own {
-    /// Names that files have, or will have.
+    /// The paths that the files have or will have.
     pub paths: Vec<PathBuf>,
-    /// Device and inode of existing files, under any name.
+    /// The devices and inodes of existing files, whatever their names are.
     pub ids: Vec<(u64, u64)>,
 }

@@ -1,4 +1,4 @@
-//! What of a source is listed, and what is left out on the way.
+//! Selects the entries of a source to list, and counts those that are left out.
 
 use super::kept::{self, Kept};
 use super::options::Options;
@@ -12,21 +12,21 @@ use crate::storage::Location;
 use rustix::fs::Stat;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is there and has no record, by the words for it.
+/// A type of entry that has no record. [`WORDS`] has its name for messages.
 #[derive(Clone, Copy)]
 pub(super) enum Unlisted {
     Socket,
     Fifo,
     Device,
-    /// Not of the kinds to list.
+    /// A link, if links are not among the kinds to list.
     Link,
-    /// Not of the kinds to list.
+    /// An empty folder, if folders are not among the kinds to list.
     EmptyFolder,
 }
 
 const WORDS: [&str; 5] = ["socket", "fifo", "device", "link", "empty folder"];
 
-/// What is asked for of a listing, and the tally of what it left out.
+/// The entries that a listing is asked for, and the tally of what it left out.
 pub struct Selection {
     pub(crate) options: Options,
     kept: Kept,
@@ -34,15 +34,15 @@ pub struct Selection {
     pub(super) monitor: Arc<dyn Monitor>,
 }
 
-/// What was not listed.
+/// The entries that were not listed.
 struct Seen {
     filtered: bool,
     rules: Met,
-    /// Names left out for what they are, with all below them; `--delete` spares them.
+    /// The names of left-out roots, outputs and mount points. `--delete` spares them and everything below them.
     kept_out: Vec<Name>,
-    /// Those that were found and reported.
+    /// Those of the names that were found and reported.
     reported: Vec<Name>,
-    /// How many there are of each [`Unlisted`].
+    /// The count of each [`Unlisted`].
     unlisted: [u64; WORDS.len()],
 }
 
@@ -55,7 +55,7 @@ impl Seen {
 }
 
 impl Selection {
-    /// What the options ask for of a root.
+    /// Returns the selection that the options ask for, for this root.
     ///
     /// # Errors
     /// If one of the folders to leave out is the root itself.
@@ -80,7 +80,7 @@ impl Selection {
         &self.options.filter.rules
     }
 
-    /// Notes that the filter left something out.
+    /// Notes that the filter left out an entry.
     pub(super) fn note_filtered(&self) {
         self.lock().filtered = true;
     }
@@ -90,40 +90,40 @@ impl Selection {
         self.lock().rules.add(folder, lines);
     }
 
-    /// Notes that what is left out was chosen by a list of names, which is no rule.
+    /// Notes that a list of names selects the entries. Such a list is not a rule.
     pub(crate) fn note_chosen(&self) {
         let mut seen = self.lock();
         seen.filtered = true;
         seen.rules = Met::unknown();
     }
 
-    /// Notes something that has no record.
+    /// Notes an entry that has no record.
     pub(super) fn note_unlisted(&self, what: Unlisted) {
         self.lock().unlisted[what as usize] += 1;
     }
 
-    /// Notes a name that is left out for what it is.
+    /// Notes a name that is left out whatever the filter says.
     pub(super) fn note_kept_out(&self, name: &[u8]) {
         self.lock().keep_out(name);
     }
 
-    /// The record in place of what failed, which the monitor is notified of.
+    /// Notifies the monitor of a failure and returns the error record for it.
     pub(super) fn failure(&self, name: &Name, reason: &str) -> Record {
         self.monitor.failure(name, reason);
         Record::failure(name, reason)
     }
 
-    /// Whether there may be something to leave out for what it is.
+    /// Checks whether there are roots or outputs to leave out.
     pub(super) fn may_keep_out(&self) -> bool {
         !self.kept.is_empty()
     }
 
-    /// Whether this is to be left out for what it is. If so, this is noted, and reported once.
+    /// Checks whether an entry is one of the roots and outputs to leave out. If so, notes it, and reports it once.
     pub(super) fn keeps_out(&self, name: &[u8], stat: &Stat) -> bool {
         self.kept.at(name, stat).inspect(|what| self.report_kept_out(name, what)).is_some()
     }
 
-    /// Whether this is below a name that is left out for what it is; or, with `itself`, that name.
+    /// Checks whether a name is below one of the roots and outputs to leave out. With `itself`, it can also be one of them.
     pub(super) fn keeps_out_below(&self, name: &[u8], itself: bool) -> bool {
         let found = self.kept.above(name, itself);
         found.inspect(|(name, what)| self.report_kept_out(name, what)).is_some()
@@ -138,7 +138,8 @@ impl Selection {
         }
     }
 
-    /// The end record of a listing, by what was left out, which the monitor is notified of. `end` says what else is known.
+    /// Returns the end record of a listing and notifies the monitor of what was left out. `end` has the values that are known
+    /// already.
     pub(crate) fn end(&self, listing: Listing, end: End) -> End {
         let seen = self.lock();
         let some = |from: usize, to: usize| {
@@ -155,7 +156,7 @@ impl Selection {
         let all = [Kind::File, Kind::Link, Kind::Directory];
         let wanted = || all.iter().filter(|k| self.wants(**k)).filter_map(|k| k.word()).map(str::to_string).collect();
         let end = End {
-            // Rules that can't be told may leave out tomorrow what is not there today.
+            // Unknown rules can leave out a file tomorrow that does not exist today.
             filtered: seen.filtered || seen.rules.is_unknown(),
             rules: seen.rules.rules().and_then(|rules| serde_json::to_value(rules).ok()),
             kept_out: seen.kept_out.clone(),

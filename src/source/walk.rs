@@ -1,4 +1,5 @@
-//! The walk: a folder's entries in memory at a time, one folder a level, all reached through open descriptors.
+//! The walk through a folder. It keeps the entries of one folder per level in memory and reaches them all through open
+//! descriptors.
 
 use super::entry::{FolderSource, failure, stat_at};
 use super::selection::{Selection, Unlisted};
@@ -22,15 +23,15 @@ pub(super) struct Walk {
 /// A folder that is being listed.
 struct Level {
     fd: OwnedFd,
-    /// Its name and a `/`; empty for the root.
+    /// The folder's name and a `/`; empty for the root.
     prefix: Vec<u8>,
     entries: Listing,
     next: usize,
-    /// The lines of its ignore files.
+    /// The lines of the folder's ignore files.
     ignore: Option<Arc<Lines>>,
-    /// Its ignore files that could not be read, with the reason.
+    /// The ignore files of the folder that could not be read, with the reason.
     unread: Vec<(Vec<u8>, io::Error)>,
-    /// An include names it or a folder above it.
+    /// Whether an include names this folder or a folder above it.
     included: bool,
 }
 
@@ -55,7 +56,7 @@ impl Walk {
 
     fn read_ignore_files(&self, level: &mut Level) {
         let mut lines = Lines::default();
-        // In the order of the options, not in that of the entries.
+        // The order is that of the options, not that of the entries.
         for name in self.selection.options.filter.ignore_files.iter().map(|name| name.as_encoded_bytes()) {
             if !level.entries.iter().any(|entry| entry.name == name && entry.kind != FileType::Directory) {
                 continue;
@@ -73,9 +74,9 @@ impl Walk {
         }
     }
 
-    /// All that an ignore file has; nothing if it is no file.
+    /// Returns the whole text of an ignore file; nothing if it is not a regular file.
     fn read_ignore_file(&self, level: &Level, name: &[u8]) -> io::Result<Vec<u8>> {
-        /// More is no list of patterns, and half of it is another list.
+        /// The maximum size in bytes. A longer file is not a list of patterns, and half of it would be another list.
         const LIMIT: u64 = 16 << 20;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mut text = Vec::new();
@@ -91,24 +92,24 @@ impl Walk {
                 let name = crate::display::printable(&[&level.prefix[..], name].concat());
                 self.selection.monitor.note(&format!("{name}: not obeyed: it is a link, which git does not follow either"));
             }
-            // It went away, or it is a socket.
+            // It was removed, or it is a socket.
             Err(Errno::NOENT | Errno::NXIO) => {}
             Err(e) => return Err(e.into()),
         }
         Ok(text)
     }
 
-    /// Whether the filters leave this path out.
+    /// Checks whether the filters leave this path out.
     fn is_filtered(&self, path: &[u8], folder: bool) -> bool {
         let ignore = self.levels.iter().rev().filter_map(|l| Some((l.prefix.len(), &**l.ignore.as_ref()?)));
         self.selection.rules().excludes(ignore, path, folder)
     }
 
-    /// The record of an entry, if it has one that is wanted.
+    /// Returns the record of an entry; None if it has none or is not wanted.
     fn emit(&self, level: &Level, part: &[u8], path: Vec<u8>) -> Option<Record> {
         let stat = match stat_at(level.fd.as_fd(), part) {
             Ok(stat) => stat,
-            // It went away after the folder was listed: the scan is as of now.
+            // It was removed after the folder was listed. The scan records the current state.
             Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
             Err(e) => return Some(failure(&self.selection, &Name::new(path), "look at it", &e)),
         };
@@ -126,7 +127,7 @@ impl Walk {
         self.folder.record(level.fd.as_fd(), part, Name::new(path), &stat, &self.selection)
     }
 
-    /// Goes into a folder. A record only where that failed.
+    /// Enters a folder. Returns an error record if that fails.
     fn descend(&mut self, part: &[u8], path: Vec<u8>) -> Option<Record> {
         if self.is_filtered(&path, true) {
             self.selection.note_filtered();

@@ -7,14 +7,14 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// Room for all names, and for a value: the most that Linux has.
+/// Size of the buffers for all names and for one value, in bytes: the maximum on Linux.
 const ROOM: usize = 64 << 10;
 
-/// The extended attributes of the entry `part` of `folder`, in order of name. A link's own, not its target's; None where they
-/// can't be reached.
+/// Returns the extended attributes of the entry `part` of `folder`, sorted by name. For a link, these are its own attributes, not
+/// those of its target; None if they can't be reached.
 pub(super) fn of(folder: BorrowedFd<'_>, part: &[u8], kind: Kind) -> io::Result<Option<Xattrs>> {
     if has_proc() {
-        // There is no listxattrat before Linux 6.13; through /proc the last step is still taken from the open folder.
+        // Before Linux 6.13 there is no listxattrat. A path through /proc still starts at the open folder.
         let path = [proc_name(&folder).as_bytes(), b"/", part].concat();
         let read = |name: &[u8], value: &mut [u8]| fs::lgetxattr(&path[..], name, value);
         return all(|names| fs::llistxattr(&path[..], names), read).map(Some);
@@ -42,7 +42,7 @@ fn all(
     for name in names[..n].split(|b| *b == 0).filter(|name| !name.is_empty()) {
         match read(name, &mut value) {
             Ok(n) => all.push((name.to_vec(), value[..n].to_vec())),
-            // It went away in between.
+            // The attribute was removed meanwhile.
             Err(Errno::NODATA) => {}
             Err(e) => return Err(e.into()),
         }

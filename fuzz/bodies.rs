@@ -181,7 +181,7 @@ pub fn diff(data: &[u8]) {
         }
         let _ = (rows.found(), rows.errors());
     }
-    monitor.heard().iter().for_each(|line| harmless(line));
+    monitor.messages().iter().for_each(|line| harmless(line));
 }
 
 /// What services answer that list objects, Azure's and WebDAV's.

@@ -108,7 +108,7 @@ impl Base {
 
 /// Returns the record of a file with the values that its unchanged record in a base has for the content: md5, sha256 and the
 /// stored size. If the current stored size is known, it is used.
-pub fn take_over(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
+pub fn inherit(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
     let old = base.fields();
     let mut edit = record.edit();
     edit.set_known(key::MD5, old.md5).set_known(key::SHA256, old.sha256);
@@ -122,7 +122,7 @@ pub fn reuse(input: Records, base: Option<Base>) -> impl Iterator<Item = Result<
     Matched::new(input, base).map(move |item| {
         let (record, base) = item?;
         Ok(match base.filter(|_| fits(&record)) {
-            Some(base) => take_over(&record, &base, None),
+            Some(base) => inherit(&record, &base, None),
             None => record,
         })
     })

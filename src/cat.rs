@@ -78,7 +78,7 @@ mod tests {
         let (mut out, monitor) = (Vec::new(), Recorder::default());
         cat(Box::new(input.into_iter()), &contents, &mut out, &monitor).unwrap();
         assert_eq!(out, b"largea");
-        assert_eq!(monitor.heard()[0], "bad: not there");
-        assert!(monitor.heard()[1].starts_with("1 record without content"), "{:?}", monitor.heard());
+        assert_eq!(monitor.messages()[0], "bad: not there");
+        assert!(monitor.messages()[1].starts_with("1 record without content"), "{:?}", monitor.messages());
     }
 }

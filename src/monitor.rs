@@ -20,18 +20,18 @@ pub trait Monitor: Send + Sync {
 /// Keeps all reports, for tests and for callers that evaluate them afterwards.
 #[derive(Default)]
 pub struct Recorder {
-    heard: Mutex<Vec<String>>,
+    messages: Mutex<Vec<String>>,
 }
 
 impl Recorder {
     /// Returns all reports so far, one line each.
-    pub fn heard(&self) -> Vec<String> {
-        self.heard.lock().map(|h| h.clone()).unwrap_or_default()
+    pub fn messages(&self) -> Vec<String> {
+        self.messages.lock().map(|h| h.clone()).unwrap_or_default()
     }
 
     fn push(&self, line: String) {
-        if let Ok(mut heard) = self.heard.lock() {
-            heard.push(line);
+        if let Ok(mut messages) = self.messages.lock() {
+            messages.push(line);
         }
     }
 }

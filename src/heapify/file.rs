@@ -1,7 +1,7 @@
 //! Stores one file in the heap.
 
 use super::Done;
-use crate::base::take_over;
+use crate::base::inherit;
 use crate::digest::Md5;
 use crate::error::{Error, Refusal, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError};
@@ -97,7 +97,7 @@ impl Worker {
             if let Some(md5) = old.md5 {
                 let stored_size = self.confirm(md5, old.size, old.stored_size)?;
                 if self.heap.is_none() || stored_size.is_some() {
-                    return Ok(Done::Kept(take_over(&record, &base, stored_size), 0));
+                    return Ok(Done::Kept(inherit(&record, &base, stored_size), 0));
                 }
             }
         }
@@ -127,7 +127,7 @@ impl Worker {
         }
         // A record from a listing also gets the other values of the base. Other records stay unchanged.
         Ok(Some(match (base, there) {
-            (Some(base), _) if fields.stored_size.is_none() => Done::Kept(take_over(record, base, there), 0),
+            (Some(base), _) if fields.stored_size.is_none() => Done::Kept(inherit(record, base, there), 0),
             (None, Some(stored_size)) if fields.stored_size.is_none() && fields.etag.is_some() => {
                 Done::Kept(record.edit().set(key::STORED_SIZE, stored_size).finish(), 0)
             }

@@ -19,12 +19,12 @@ use std::iter::Peekable;
 
 /// What happens to an existing name. For a folder, it is kept until the contents of the folder were visited.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum Decision {
     /// It has a record, or no row has it.
     Stays,
     Spared,
     /// It is deleted, unless something in it stays.
-    Extra,
+    Deleted,
     /// It is replaced by a file or link.
     Replaced,
 }
@@ -103,22 +103,22 @@ impl<'a> Walk<'a> {
             }
         };
         let (mut here, mut stays) = (Some(folder), false);
-        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut decisions: Vec<Decision> = Vec::new();
         for Entry { name: leaf, kind, is_inside } in listing.iter() {
             let path = Name::new(if name.is_empty() { leaf.to_vec() } else { [name, b"/", leaf].concat() });
-            let outcome = match is_inside {
-                false => self.outcome(&path, kind)?,
-                true => outcomes.pop().unwrap_or(Outcome::Stays),
+            let decision = match is_inside {
+                false => self.decision(&path, kind)?,
+                true => decisions.pop().unwrap_or(Decision::Stays),
             };
             if kind == FileType::Directory && !is_inside {
-                outcomes.push(outcome);
+                decisions.push(decision);
                 continue;
             }
             // The folder can be opened again. A deep tree must not need an open descriptor per level.
             here = here.filter(|_| !is_inside);
             let goes = match is_inside {
-                true => self.is_emptied(&path, outcome, makes_room)? && (makes_room || self.deletes(kind)),
-                false => outcome == Outcome::Extra && self.deletes(kind),
+                true => self.is_emptied(&path, decision, makes_room)? && (makes_room || self.deletes(kind)),
+                false => decision == Decision::Deleted && self.deletes(kind),
             };
             stays |= !(goes && self.remove_in(&mut here, name, &path, kind));
         }
@@ -139,46 +139,46 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns what happens to an existing name. The names have to come in order.
-    fn outcome(&mut self, name: &Name, kind: FileType) -> Result<Outcome> {
+    fn decision(&mut self, name: &Name, kind: FileType) -> Result<Decision> {
         let is_folder = kind == FileType::Directory;
         let found = self.find(name)?;
         self.extent.there += u64::from(matches!(kind, FileType::RegularFile | FileType::Symlink));
         self.extent.shared += u64::from(found.is_some());
         Ok(match found {
-            Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Outcome::Replaced,
-            Some(Chosen::Record(_) | Chosen::Bad(..)) => Outcome::Stays,
-            None if self.root.job.is_rows => Outcome::Stays,
-            _ if lock(&self.root.found).gave_way.contains(name) => Outcome::Stays,
-            _ if self.root.job.spared.spares(name, is_folder) => Outcome::Spared,
+            Some(Chosen::Record(record)) if is_folder && record.kind() != Kind::Directory => Decision::Replaced,
+            Some(Chosen::Record(_) | Chosen::Bad(..)) => Decision::Stays,
+            None if self.root.job.is_rows => Decision::Stays,
+            _ if lock(&self.root.found).gave_way.contains(name) => Decision::Stays,
+            _ if self.root.job.spared.spares(name, is_folder) => Decision::Spared,
             _ if !matches!(kind, FileType::RegularFile | FileType::Symlink | FileType::Directory) => {
                 self.special += 1;
-                Outcome::Stays
+                Decision::Stays
             }
-            _ => Outcome::Extra,
+            _ => Decision::Deleted,
         })
     }
 
     /// Visits a folder, if that can matter. Returns whether the folder is deleted and nothing in it stays.
-    fn is_emptied(&mut self, name: &Name, outcome: Outcome, makes_room: bool) -> Result<bool> {
+    fn is_emptied(&mut self, name: &Name, decision: Decision, makes_room: bool) -> Result<bool> {
         // Rows of a folder that was not visited can come before the rows of this folder.
         self.pass(|next| !name.is_above(next) && !is_past(name, next))?;
         let has_rows = matches!(self.wanted.peek(), Some(Ok(chosen)) if name.is_above(chosen.record().name()));
-        if outcome == Outcome::Spared || outcome == Outcome::Stays && self.root.job.is_rows && !self.counts && !has_rows {
+        if decision == Decision::Spared || decision == Decision::Stays && self.root.job.is_rows && !self.counts && !has_rows {
             self.passes(name)?;
             return Ok(false);
         }
-        let filled = self.folder(name.as_bytes(), makes_room || outcome == Outcome::Replaced)?;
+        let filled = self.folder(name.as_bytes(), makes_room || decision == Decision::Replaced)?;
         // A folder that a dry run can't read can still be emptied.
         let is_unknown = self.hidden.as_ref().is_some_and(|hidden| hidden == name || name.is_above(hidden));
-        if filled && outcome == Outcome::Replaced {
+        if filled && decision == Decision::Replaced {
             let mut found = lock(&self.root.found);
             if is_unknown { &mut found.hidden } else { &mut found.stuck }.insert(name.clone());
         }
         let is_needed = self.root.job.spared.may_hold(name) || self.last.as_ref().is_some_and(|last| name.is_above(last));
-        if filled && outcome == Outcome::Extra && self.root.job.is_rows && !is_needed && !is_unknown {
+        if filled && decision == Decision::Deleted && self.root.job.is_rows && !is_needed && !is_unknown {
             self.report_one(Action::Delete, name, FileType::Directory, Err(Errno::NOTEMPTY).or_reason(NOT_DELETED));
         }
-        Ok(outcome == Outcome::Extra && !filled)
+        Ok(decision == Decision::Deleted && !filled)
     }
 
     fn remove_in(&mut self, here: &mut Option<Folder>, parent: &[u8], name: &Name, kind: FileType) -> bool {

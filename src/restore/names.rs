@@ -54,10 +54,10 @@ impl Names {
 /// Files with several names, and the first name of each.
 #[derive(Default)]
 pub struct HardLinks {
-    first: HashMap<(Option<u64>, u64), First>,
+    first: HashMap<(Option<u64>, u64), FirstName>,
 }
 
-struct First {
+struct FirstName {
     name: Name,
     content: (Option<Md5>, Option<u64>),
     /// The number of other names that have not come yet.
@@ -83,7 +83,7 @@ impl HardLinks {
             // The file changed between the two records.
             Some(_) => None,
             None => {
-                self.first.insert(key, First { name: record.name().clone(), content, left: names - 1 });
+                self.first.insert(key, FirstName { name: record.name().clone(), content, left: names - 1 });
                 None
             }
         }

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::permit::Extent;
 use super::root::lock;
 use super::target::{Deleted, Made, NOT_DELETED, Step, Steps, Target, Task, Trouble};
-use crate::base::take_over;
+use crate::base::inherit;
 use crate::content::Content;
 use crate::display::counted;
 use crate::error::{Error, OrFailed, Reason, Result};
@@ -105,7 +105,7 @@ impl ObjectRoot {
 
     /// Returns the current record of an object, with the known digests of its content, if the options ask for it.
     fn report(&self, record: &Record, now: impl FnOnce() -> io::Result<Record>) -> io::Result<Option<Box<Record>>> {
-        if self.job.options.report { Ok(Some(Box::new(take_over(&now()?, record, None)))) } else { Ok(None) }
+        if self.job.options.report { Ok(Some(Box::new(inherit(&now()?, record, None)))) } else { Ok(None) }
     }
 
     fn put(&self, record: &Record, content: Content) -> io::Result<Option<Box<Record>>> {

@@ -53,7 +53,7 @@ impl Case {
             monitor.clone(),
         );
         let out = records.and_then(Iterator::collect::<Result<Vec<Record>>>);
-        self.heard = monitor.heard();
+        self.heard = monitor.messages();
         out.map(|records| records.iter().map(|r| String::from_utf8_lossy(r.text()).into_owned()).collect())
             .map_err(|e| e.to_string())
     }

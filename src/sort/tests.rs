@@ -12,7 +12,7 @@ fn file(name: &str, md5: u8) -> Record {
 fn collect(records: Vec<Record>, budget: usize) -> (Result<Spool>, Vec<String>) {
     let monitor = Recorder::default();
     let spool = Spool::collect(Box::new(records.into_iter().map(Ok)), budget, &monitor);
-    (spool, monitor.heard())
+    (spool, monitor.messages())
 }
 
 fn names(spool: &Spool) -> Vec<String> {

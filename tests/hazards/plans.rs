@@ -31,7 +31,7 @@ impl Ear {
         self.0.lock().expect("no panic").push(line);
     }
 
-    fn heard(&self) -> Vec<String> {
+    fn messages(&self) -> Vec<String> {
         self.0.lock().expect("no panic").clone()
     }
 }
@@ -200,7 +200,7 @@ impl Case {
             }
         }
         let errors: BTreeSet<String> = rows.iter().filter(|r| r.kind() == Kind::Error).map(|r| r.name().printable()).collect();
-        let heard = ear.heard();
+        let heard = ear.messages();
         let failed: BTreeSet<String> = heard.iter().filter_map(|l| Some(l.split_once(": failed: ")?.0.to_string())).collect();
         assert_eq!(errors, failed, "every failure is an error record");
         (heard, out.map_err(|e| e.to_string()))

@@ -33,9 +33,9 @@ fn setup(file: Location, heap: Location, snap: Location) -> Setup {
 fn round(from: &Setup, back: &Location) -> (Vec<String>, Vec<String>) {
     let make = Make { kinds: vec![Kind::File], ..Make::default() };
     let monitor = Arc::new(Recorder::default());
-    let first = python::make(from, &make, monitor.clone()).unwrap_or_else(|e| panic!("{e} {:?}", monitor.heard()));
+    let first = python::make(from, &make, monitor.clone()).unwrap_or_else(|e| panic!("{e} {:?}", monitor.messages()));
     let second = python::make(from, &make, monitor.clone()).expect("a second backup");
-    assert_eq!(first.records, second.records, "{:?}", monitor.heard());
+    assert_eq!(first.records, second.records, "{:?}", monitor.messages());
     let mut rows = Vec::new();
     let sides = [1, 0].map(|n| Choice { path: Some(format!("latest~{n}").into()), ..Choice::default() });
     let statuses = [Status::OnlyLeft, Status::OnlyRight, Status::Different];
@@ -52,8 +52,8 @@ fn round(from: &Setup, back: &Location) -> (Vec<String>, Vec<String>) {
         Ok(())
     };
     python::restore(&to, &Restore { dry_run: true, ..Restore::default() }, count, restored.clone()).expect("a look");
-    assert_eq!(left, 0, "{:?}", restored.heard());
-    (monitor.heard(), restored.heard())
+    assert_eq!(left, 0, "{:?}", restored.messages());
+    (monitor.messages(), restored.messages())
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn what_the_records_do_not_have_is_deleted_and_a_missing_root_is_an_error() {
     let to = Setup { file: map.clone(), ..from };
     let heard = Arc::new(Recorder::default());
     python::restore(&to, &Restore::default(), &mut |_| Ok(()), heard.clone()).expect("a restore");
-    assert!(store.stat(b"extra/x").expect("a look").is_none(), "{:?}", heard.heard());
+    assert!(store.stat(b"extra/x").expect("a look").is_none(), "{:?}", heard.messages());
     // The state before was saved, so the restore can be undone.
-    let undo = heard.heard().into_iter().find(|line| line.starts_with("to undo: ")).expect("a word on undoing");
+    let undo = heard.messages().into_iter().find(|line| line.starts_with("to undo: ")).expect("a word on undoing");
     let before = undo.rsplit(' ').next().expect("a path").to_string();
     let plan = Restore { choice: Choice { path: Some(before.into()), ..Choice::default() }, ..Restore::default() };
     python::restore(&to, &plan, &mut |_| Ok(()), heard.clone()).expect("undoing");

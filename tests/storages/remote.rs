@@ -106,7 +106,7 @@ fn make(setup: &Setup, what: &str) -> u64 {
     let make = Make { kinds: vec![Kind::File], ..Make::default() };
     let heard = Arc::new(Recorder::default());
     let made = python::make(setup, &make, heard.clone());
-    made.unwrap_or_else(|e| panic!("{what}: {e:?} {:#?}", heard.heard())).records
+    made.unwrap_or_else(|e| panic!("{what}: {e:?} {:#?}", heard.messages())).records
 }
 
 /// Backs up, backs up again with nothing read, compares, and restores to a fresh root, for these three places.
@@ -149,8 +149,8 @@ fn triple(world: &World, places: [Place; 3], number: usize) {
     let to = Setup { file: back.open().0, ..setup };
     let heard = Arc::new(Recorder::default());
     let restored = python::restore(&to, &Restore::default(), &mut |_| Ok(()), heard.clone());
-    restored.unwrap_or_else(|e| panic!("{what}: {e:?} {:#?}", heard.heard()));
-    assert!(back.tree() == wanted, "{what}: {:#?}", heard.heard());
+    restored.unwrap_or_else(|e| panic!("{what}: {e:?} {:#?}", heard.messages()));
+    assert!(back.tree() == wanted, "{what}: {:#?}", heard.messages());
 }
 
 #[test]

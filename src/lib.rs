@@ -27,7 +27,7 @@
 //! let records = heapify(records, open_source(&files)?, options, monitor.clone());
 //! write(records, &snap_root, Time::now(), WriteOptions::default(), monitor.clone())?;
 //!
-//! Restore the latest snapshot to an empty place.
+//! // Restore the latest snapshot to an empty place.
 //! let place = choose_snapshot(Some(&snap_root), "latest".as_ref(), &StorageOptions::default(), &mut |_| {})?;
 //! let records = read_snapshot(&place, monitor.clone())?;
 //! let contents = Arc::new(Heap::open(&heap_root)?);

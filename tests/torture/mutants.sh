@@ -18,7 +18,7 @@ for patch in tests/torture/mutants/*.patch; do
     # cp -a keeps the times of the files, so touching them makes cargo notice the change.
     patch --quiet --directory "$work/tree" -p1 <"$patch"
     find "$work/tree/src" -name '*.rs' -exec touch {} +
-    (cd "$work/tree" && CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR=$target cargo build --quiet --locked --no-default-features --bin snap-heapify)
+    (cd "$work/tree" && CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_DIR=$target cargo build --quiet --locked --no-default-features --features cli --bin snap-heapify)
     cp "$TOOLS"/snap* "$work/tools"
     cp "$target/debug/snap-heapify" "$work/tools"
     by=()

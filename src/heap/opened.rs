@@ -34,7 +34,7 @@ impl Heap {
     /// # Errors
     /// If it does not exist, is not a folder, or the storage refuses to list it: then there is one error, not one for each object.
     pub fn open(root: &Location) -> Result<Heap> {
-        let heap = Heap::new(root, root.store(), 0)?;
+        let heap = Heap::new(root, 0)?;
         if heap.lease.is_none() {
             match listing::objects(&heap.store, b"00/", |_| false).next() {
                 // A web server can't list, and can have objects all the same.
@@ -51,13 +51,13 @@ impl Heap {
     /// If that fails.
     pub fn create(root: &Location, level: i32) -> Result<Heap> {
         root.make().or_failed(|| format!("make the heap root {root}"))?;
-        let store = root.staging_store().or_failed(|| format!("heap root {root}"))?;
-        let heap = Heap::new(root, store, level)?;
+        let heap = Heap::new(root, level)?;
         heap.lease.iter().try_for_each(Lease::load_condemned)?;
         Ok(heap)
     }
 
-    fn new(root: &Location, store: Arc<dyn Store>, level: i32) -> Result<Heap> {
+    fn new(root: &Location, level: i32) -> Result<Heap> {
+        let store = root.staging_store().or_failed(|| format!("heap root {root}"))?;
         let lease = root.folder().map(Lease::open).transpose()?;
         Ok(Heap { root: root.clone(), store, level, lease, listed: Mutex::default(), new: Mutex::default() })
     }

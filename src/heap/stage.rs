@@ -283,4 +283,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_pipe_in_the_place_of_an_object_is_damage_and_never_waited_for() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Location::Folder(temp.path().into());
+        let stored = keep(&root, b"content");
+        let object = temp.path().join(Heap::object_path(&stored.md5));
+        std::fs::remove_file(&object).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &object, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert_eq!(Heap::open(&root).unwrap().verify(&stored.md5, Some(7)).unwrap(), Health::Bad);
+        keep(&root, b"content");
+        assert!(object.metadata().unwrap().is_file());
+    }
 }

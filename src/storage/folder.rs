@@ -134,18 +134,11 @@ impl Store for Folder {
     fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
         let path = self.path(key)?;
         refuse_etag(etag)?;
-        let mut file = File::open(path).map_err(|e| if is_missing(&e) { ErrorKind::NotFound.into() } else { e })?;
+        let file = File::open(path).map_err(|e| if is_missing(&e) { ErrorKind::NotFound.into() } else { e })?;
         if file.metadata()?.is_dir() {
             return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
         }
-        // A pipe can't seek.
-        if from > 0 {
-            file.seek(SeekFrom::Start(from))?;
-        }
-        Ok(match len {
-            Some(len) => Box::new(file.take(len)),
-            None => Box::new(file),
-        })
+        part(file, from, len)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
@@ -194,6 +187,17 @@ fn object(key: Vec<u8>, meta: &Metadata) -> Object {
 fn sort_key(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
     let slash = entry.file_type().is_dir().then_some(b'/');
     entry.file_name().as_bytes().iter().copied().chain(slash)
+}
+
+/// Returns a reader of at most `len` bytes of a file from byte `from` on. A pipe can't seek, so there is no seek to byte 0.
+pub(super) fn part(mut file: File, from: u64, len: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
+    if from > 0 {
+        file.seek(SeekFrom::Start(from))?;
+    }
+    Ok(match len {
+        Some(len) => Box::new(file.take(len)),
+        None => Box::new(file),
+    })
 }
 
 /// Refuses an etag, because files have none.

@@ -14,7 +14,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -143,14 +143,8 @@ impl Store for StagingFolder {
         folder::refuse_etag(etag)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = patiently(|| fs::openat(&self.fd, key, flags, Mode::empty()));
-        let mut file = File::from(opened.map_err(|e| if is_missing(&e) { ErrorKind::NotFound.into() } else { e })?);
-        if from > 0 {
-            file.seek(SeekFrom::Start(from))?;
-        }
-        Ok(match len {
-            Some(len) => Box::new(file.take(len)),
-            None => Box::new(file),
-        })
+        let file = File::from(opened.map_err(|e| if is_missing(&e) { ErrorKind::NotFound.into() } else { e })?);
+        folder::part(file, from, len)
     }
 
     /// Stages an object. It gets its name only in [`Store::settle`], which also finds out whether another object was there

@@ -89,9 +89,8 @@ impl Heap {
         if let Some((stored_size, _)) = self.new_object(md5) {
             return Ok(Some(stored_size));
         }
-        if self.lease.is_some() {
-            let object = self.store.stat(&key(md5)).or_failed(|| self.shown_object(md5))?;
-            return Ok(object.map(|object| object.size));
+        if let Some(lease) = &self.lease {
+            return Ok(lease.stat(md5)?.map(|stat| stat.st_size as u64));
         }
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if listed.is_none() {

@@ -73,6 +73,8 @@ pub enum Refusal {
     HeapInUse,
     /// A snapshot is selected by its time, but there is no snap root.
     NoSnapRoot,
+    /// The storage of a file root has no listing, so the names have to be given.
+    NoListing,
     /// A record names a file in the heap itself.
     HeapInFileRoot,
     /// This storage does not support ignore files.

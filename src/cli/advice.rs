@@ -40,6 +40,7 @@ pub fn options(refusal: &Refusal) -> Option<String> {
         Refusal::NoSnapRoot => "give --snap-root ROOT or set SNAP_ROOT",
         Refusal::HeapInFileRoot => "give snap-scan the heap root, too, so that it leaves it out: --heap-root or HEAP_ROOT",
         Refusal::IgnoreFiles => "leave --ignore-file off, and give their lines with --exclude or --exclude-from",
+        Refusal::NoListing => "give the names with --files-from",
         Refusal::Xattrs => "leave --xattrs off",
         Refusal::FileSystems => "leave --one-file-system off",
         Refusal::DeletesUnterminated => "pass the end record on: jq 'select(.type == \"end\" or …)'",

@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use super::{Content, Opened, Settled, Source, Version};
-use crate::error::{Error, OrFailed, Result, reason};
+use crate::error::{Error, OrFailed, Refusal, Result, reason};
 use crate::etag;
 use crate::heap::Stored;
 use crate::monitor::Monitor;
@@ -69,6 +69,9 @@ impl Source for ObjectSource {
         let what = format!("file root {}", self.store.url());
         let mut objects = listed(&self.store).peekable();
         match objects.peek() {
+            Some(Err(e)) if e.kind() == ErrorKind::Unsupported => {
+                return Err(Error::rule(Refusal::NoListing, format!("{what}: {}", reason(e))));
+            }
             Some(Err(e)) if Gap::of(e).is_none() => {
                 let first: Option<io::Result<Object>> = objects.next();
                 first.transpose().or_failed(|| what.clone())?;

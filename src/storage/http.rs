@@ -82,7 +82,7 @@ impl Store for Http {
     }
 
     fn list_in<'a>(&'a self, _: &[u8], _: fn(&[u8]) -> bool) -> Listing<'a> {
-        let reason = "a web server has no listing; give names with --files-from";
+        let reason = "a web server has no listing";
         Box::new(std::iter::once(Err(io::Error::new(io::ErrorKind::Unsupported, reason))))
     }
 

@@ -87,3 +87,17 @@ fn counts_agree_with_their_nouns() {
     world.sh("snap-scan | snap-heapify | snap-write; snap-gc").ok().complains("1 object (");
     world.sh("snap-heapify r --progress > o").ok().complains("1 file,");
 }
+
+#[test]
+fn a_web_server_is_not_listed_and_the_names_can_be_given() {
+    let world = World::new();
+    let root = "http://127.0.0.1:1/x";
+    world
+        .sh(&format!("snap-scan {root}"))
+        .status(2)
+        .says("")
+        .complains("has no listing")
+        .complains("give the names with --files-from");
+    let done = world.sh(&format!("snapshooter --file-root {root} make-snapshot"));
+    done.status(1).says("").complains("has no listing").complains("snap-scan --files-from");
+}

@@ -5,10 +5,11 @@ use crate::end::Tally;
 use crate::end::{self, End};
 use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
+use crate::parallel::lock;
 use crate::record::Kind;
 use crate::sort::{self, Spool};
 use crate::stream::Records;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Returns the records of all inputs in order. If several inputs have the same record, it is kept once.
 ///
@@ -46,13 +47,13 @@ fn collect(inputs: Vec<Records>, monitor: &dyn Monitor) -> Result<(Spool, Vec<En
     // The reader of the input refuses records after an end record. So the end records can be removed here.
     let records = inputs.into_iter().flatten().filter(move |record| match record {
         Ok(record) if record.kind() == Kind::End => {
-            seen.lock().unwrap_or_else(PoisonError::into_inner).push(End::of(record));
+            lock(&seen).push(End::of(record));
             false
         }
         _ => true,
     });
     let spool = Spool::collect(Box::new(records), sort::BUDGET, monitor)?;
-    let ends = std::mem::take(&mut *ends.lock().unwrap_or_else(PoisonError::into_inner));
+    let ends = std::mem::take(&mut *lock(&ends));
     Ok((spool, ends))
 }
 

@@ -9,7 +9,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// A result, or the panic of the worker.
@@ -105,7 +105,7 @@ struct Load {
 impl Load {
     /// Waits until an item fits, or is the only one.
     fn enter(&self, weight: usize, stop: &AtomicBool) {
-        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = lock(&self.bytes);
         while *bytes > 0 && bytes.saturating_add(weight) > BUDGET && !stop.load(Ordering::Relaxed) {
             bytes = self.less.wait(bytes).unwrap_or_else(PoisonError::into_inner);
         }
@@ -113,7 +113,7 @@ impl Load {
     }
 
     fn leave(&self, weight: usize) {
-        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = lock(&self.bytes);
         *bytes = bytes.saturating_sub(weight);
         self.less.notify_all();
     }
@@ -169,8 +169,13 @@ where
     }
 }
 
+/// Locks a value. If a thread panicked while it held the lock, the value is used as that thread left it.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    lock(place).take()
 }
 
 /// Starts a thread.

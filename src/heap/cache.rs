@@ -5,10 +5,11 @@
 use crate::digest::Md5;
 use crate::error::{OrFailed, Result};
 use crate::files::NewFile;
+use crate::parallel::lock;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// A heap cache file.
 pub struct Cache {
@@ -38,7 +39,7 @@ impl Cache {
     }
 
     fn lock(&self) -> MutexGuard<'_, (HashSet<Md5>, bool)> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Notes whether the heap has an object.

@@ -9,6 +9,7 @@ use crate::access::Access;
 use crate::digest::Md5;
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
+use crate::parallel::lock;
 use crate::stat;
 use crate::storage::Temps;
 use crate::time::Time;
@@ -18,7 +19,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A heap's folder, and what is condemned in it.
 pub struct Lease {
@@ -51,13 +52,13 @@ impl Lease {
     /// If it can't be read.
     pub fn load_condemned(&self) -> Result<()> {
         let condemned = Arc::new(Condemned::load(&self.path)?);
-        *self.condemned.lock().unwrap_or_else(PoisonError::into_inner) = condemned;
+        *lock(&self.condemned) = condemned;
         Ok(())
     }
 
     /// Returns what was condemned when it was read last.
     pub fn condemned(&self) -> Arc<Condemned> {
-        self.condemned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.condemned).clone()
     }
 
     /// Looks at an object; None if there is none.

@@ -8,11 +8,12 @@ use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
 use crate::error::{Error, OrFailed, Reason, Result, reason};
+use crate::parallel::lock;
 use crate::record::{Fields, Record};
 use crate::storage::{Location, LoginRefused, Store};
 use std::collections::HashMap;
 use std::io::{self, BufReader, ErrorKind, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// An open heap.
 pub struct Heap {
@@ -78,7 +79,7 @@ impl Heap {
 
     /// Returns stored size and sha256 of an object that this process stored.
     pub(super) fn new_object(&self, md5: &Md5) -> Option<(u64, Sha256)> {
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).get(md5).copied()
+        lock(&self.new).get(md5).copied()
     }
 
     /// Returns the size in bytes of an object, None if there is none. Objects that are not committed yet count.
@@ -92,7 +93,7 @@ impl Heap {
         if let Some(lease) = &self.lease {
             return Ok(lease.stat(md5)?.map(|stat| stat.st_size as u64));
         }
-        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listed = lock(&self.listed);
         if listed.is_none() {
             *listed = Some(listing::list(&self.store).or_failed(|| format!("list the heap root {}", self.root))?);
         }

@@ -7,12 +7,12 @@ use super::pieces::Pieces;
 use crate::codec;
 use crate::digest::{Digests, Md5, Sha256, md5_of};
 use crate::error::{Error, OrFailed, Result};
+use crate::parallel::lock;
 use crate::storage::{Attributes, Body, Put, Store};
 use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
-use std::sync::PoisonError;
 
 /// Reads a content and computes its digests, storing nothing.
 ///
@@ -134,7 +134,7 @@ impl Heap {
             }
         }
         let new = (stored.stored_size.unwrap_or_default(), stored.sha256);
-        match self.new.lock().unwrap_or_else(PoisonError::into_inner).entry(stored.md5) {
+        match lock(&self.new).entry(stored.md5) {
             // Another thread stored the same content meanwhile.
             Entry::Occupied(other) => same(&stored.md5, stored.sha256, other.get().1)?,
             Entry::Vacant(place) => drop(place.insert(new)),
@@ -178,13 +178,13 @@ impl Heap {
     /// # Errors
     /// If the heap can't be written, or another writer put another content with the same md5 there.
     pub fn commit(&self) -> Result<()> {
-        let batch: Vec<Md5> = self.new.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        let batch: Vec<Md5> = lock(&self.new).keys().copied().collect();
         // Other storages have no batches, and their listing does not show what is new.
         if batch.is_empty() || self.lease.is_none() {
             return Ok(());
         }
         self.sync()?;
-        let mut new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = lock(&self.new);
         for md5 in batch {
             new.remove(&md5);
         }

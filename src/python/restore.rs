@@ -7,6 +7,7 @@ use crate::display::{counted, printable};
 use crate::error::{Error, OrFailed, Result};
 use crate::heap::Heap;
 use crate::monitor::{Monitor, Recorder};
+use crate::parallel::lock;
 use crate::record::{Kind, Record};
 use crate::restore::{self as stage, Options};
 use crate::snapshot::{self, Place};
@@ -153,10 +154,10 @@ fn work(setup: &Setup, plan: &Restore, place: &Place, heap: Heap, monitor: Arc<d
     let failed = watch.clone();
     let records: Records = Box::new(records.inspect(move |record| {
         if matches!(record, Ok(r) if r.kind() == Kind::Error) {
-            *failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) += 1;
+            *lock(&failed) += 1;
         }
     }));
-    let failures = || *watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let failures = || *lock(&watch);
     if !saves {
         let mut n = 0;
         for record in records {

@@ -2,8 +2,9 @@
 //! gets the mode, owner and time of its record when everything in it is done.
 
 use super::meta::Meta;
-use super::root::{FolderRoot, TO_READ, TO_WRITE, is, lock};
+use super::root::{FolderRoot, TO_READ, TO_WRITE, is};
 use super::target::Failed;
+use crate::parallel::lock;
 use crate::record::Record;
 use crate::rootdir::{Folder, split};
 use rustix::fs::{self, FileType, Mode, Stat};

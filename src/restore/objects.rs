@@ -6,7 +6,7 @@ use super::file;
 use super::input::{Chosen, Input, chosen};
 use super::job::Job;
 use super::permit::Extent;
-use super::root::lock;
+
 use super::target::{Deleted, Made, NOT_DELETED, Step, Steps, Target, Task, Trouble};
 use crate::base::inherit;
 use crate::content::Content;
@@ -15,6 +15,7 @@ use crate::error::{Error, OrFailed, Reason, Result};
 use crate::etag;
 use crate::join::{Join, Pair, Side};
 use crate::name::Name;
+use crate::parallel::lock;
 use crate::record::{Kind, Record};
 use crate::scan::objects;
 use crate::storage::{Attributes, Body, Location, Put, Store, check_key};

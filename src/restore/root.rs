@@ -5,6 +5,7 @@ use super::job::Job;
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
 use crate::name::Name;
+use crate::parallel::lock;
 use crate::record::Record;
 use crate::rootdir::{Folder, RootDir};
 use crate::stat;
@@ -14,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The mode bits needed to read a folder.
 pub const TO_READ: u32 = 0o500;
@@ -49,11 +50,6 @@ pub struct Found {
     pub stuck: HashSet<Name>,
     /// Folders that a dry run can't read and has reported, and folders in the place of a file that contain such a folder.
     pub hidden: HashSet<Name>,
-}
-
-/// Locks a mutex, even if another thread panicked while it held the lock.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub fn is(stat: &Stat, kind: FileType) -> bool {

@@ -3,9 +3,10 @@
 use super::decide::{self, Action};
 use super::input::{Chosen, Input};
 use super::names::{HardLinks, Names};
-use super::root::{FolderRoot, Place, TO_WRITE, is, lock};
+use super::root::{FolderRoot, Place, TO_WRITE, is};
 use super::target::{Done, First, Made, Step, Steps, Target, Task};
 use crate::name::Name;
+use crate::parallel::lock;
 use crate::record::Kind;
 use crate::rootdir::{Folder, split};
 use rustix::fs::FileType;

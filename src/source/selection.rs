@@ -7,10 +7,11 @@ use crate::end::{End, Listing};
 use crate::filter::{Lines, Met, Rules};
 use crate::monitor::Monitor;
 use crate::name::Name;
+use crate::parallel::lock;
 use crate::record::{Kind, Record};
 use crate::storage::Location;
 use rustix::fs::Stat;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A type of entry that has no record. [`WORDS`] has its name for messages.
 #[derive(Clone, Copy)]
@@ -69,7 +70,7 @@ impl Selection {
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 
     pub(super) fn wants(&self, kind: Kind) -> bool {

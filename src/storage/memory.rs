@@ -5,11 +5,12 @@ use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
 use crate::digest::Md5;
 use crate::etag;
 use crate::json;
+use crate::parallel::lock;
 use crate::time::Time;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor, Read};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// The number of objects that a listing reads at once.
 const PAGE: usize = 1000;
@@ -41,14 +42,14 @@ pub fn open(name: &str) -> Arc<dyn Store> {
     let name = name.trim_end_matches('/');
     let (first, below) = name.split_once('/').unwrap_or((name, ""));
     let all = ALL.get_or_init(Mutex::default);
-    let held = all.lock().unwrap_or_else(PoisonError::into_inner).entry(first.to_string()).or_default().clone();
+    let held = lock(all).entry(first.to_string()).or_default().clone();
     let prefix = if below.is_empty() { Vec::new() } else { format!("{below}/").into_bytes() };
     Arc::new(Memory { url: format!("memory://{name}"), held, prefix })
 }
 
 impl Memory {
     fn lock(&self) -> MutexGuard<'_, (Map, u64)> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     fn path(&self, key: &[u8]) -> io::Result<Vec<u8>> {

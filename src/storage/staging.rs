@@ -8,6 +8,7 @@ use super::temps::{TempFile, Temps};
 use crate::access::Access;
 use crate::display::printable;
 use crate::error::named;
+use crate::parallel::lock;
 use crate::rootdir::patiently;
 use crate::stat;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
@@ -17,7 +18,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A folder for many objects.
 pub struct StagingFolder {
@@ -59,7 +60,7 @@ impl StagingFolder {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Gives a staged object its name. Does nothing if another writer put the same object there.

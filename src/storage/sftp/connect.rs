@@ -3,12 +3,13 @@
 use super::names::with_utf8_names;
 use crate::display::printable;
 use crate::error::Result;
+use crate::parallel::lock;
 use crate::storage::place::Place;
 use crate::storage::{LoginRefused, Options};
 use openssh_sftp_client::{Sftp, SftpOptions};
 use std::io;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, Command};
@@ -120,7 +121,7 @@ impl Messages {
         let listening = tokio::spawn(async move {
             let mut piece = [0; 1024];
             while let Ok(n @ 1..) = errors.read(&mut piece).await {
-                let mut bytes = held.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut bytes = lock(&held.0);
                 bytes.extend_from_slice(&piece[..n]);
                 let over = bytes.len().saturating_sub(4096);
                 bytes.drain(..over);
@@ -130,7 +131,7 @@ impl Messages {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        String::from_utf8_lossy(&lock(&self.0)).into_owned()
     }
 }
 

@@ -13,6 +13,7 @@ use super::store::{Body, Listing, Object, Put, Store, check_key};
 use super::tree::{self, Child, Listed, What};
 use super::{LoginRefused, Options};
 use crate::error::{Error, Result};
+use crate::parallel::lock;
 use crate::time::Time;
 use futures_util::StreamExt;
 use openssh_sftp_client::error::SftpErrorKind;
@@ -20,7 +21,7 @@ use openssh_sftp_client::metadata::MetaData;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The names of the options.
@@ -90,7 +91,7 @@ impl Sftp {
     /// Returns the connection, a new one if there is none.
     fn session(&self) -> io::Result<Arc<Session>> {
         // Locked while connecting, so that other threads wait for this connection.
-        let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.session);
         match &*held {
             Held::Open(session) => return Ok(session.clone()),
             Held::Refused(_, reason, true) => return Err(LoginRefused(reason.clone()).into()),
@@ -114,7 +115,7 @@ impl Sftp {
 
     /// Gives up a connection that has failed.
     fn give_up(&self, failed: &Arc<Session>) {
-        let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.session);
         if matches!(&*held, Held::Open(session) if Arc::ptr_eq(session, failed)) {
             *held = Held::None;
         }

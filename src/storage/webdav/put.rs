@@ -2,6 +2,7 @@
 
 use super::{WebDav, read};
 use crate::digest::Md5;
+use crate::parallel::lock;
 use crate::storage::intake::Intake;
 use crate::storage::retry::may_pass;
 use crate::storage::runtime::block_on;
@@ -12,7 +13,6 @@ use reqwest::header::HeaderValue;
 use reqwest::{Request, Response, StatusCode};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -60,7 +60,7 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
 
 /// Creates a folder and the folders above it.
 fn make_folder(dav: &WebDav, folder: &str) -> io::Result<()> {
-    let known = || dav.folders.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = || lock(&dav.folders);
     if folder.is_empty() || known().contains(folder) {
         return Ok(());
     }
@@ -140,7 +140,7 @@ fn upload(dav: &WebDav, temp: &str, content: &Upload, size: u64, how: &Put) -> i
 }
 
 fn forget(dav: &WebDav) {
-    dav.folders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    lock(&dav.folders).clear();
 }
 
 /// Sends a file, and sends it again as long as that may help.

@@ -3,6 +3,7 @@
 //!
 //! If the system provides fewer threads than requested, the available ones do the work, or else the thread of the caller.
 
+use crate::error::named;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -183,7 +184,7 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
 /// # Errors
 /// If the system provides none.
 pub fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
-    let none = |e: io::Error| io::Error::new(e.kind(), format!("can't start a thread: {}", crate::error::reason(&e)));
+    let none = |e: io::Error| named("can't start a thread", &e);
     thread::Builder::new().spawn(work).map_err(none)
 }
 

@@ -2,6 +2,7 @@
 //! variables that other tools for a service read.
 
 use super::variable;
+use crate::error::named;
 use reqwest::{Certificate, ClientBuilder};
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +17,7 @@ pub(super) fn trusting(mut builder: ClientBuilder, variables: &[&str]) -> io::Re
         let Some(path) = variable(name) else { continue };
         let certificates = certificates(&path).map_err(|e| {
             let path = crate::display::printable(path.as_encoded_bytes());
-            io::Error::new(e.kind(), format!("{name}: {path}: {}", crate::error::reason(&e)))
+            named(&format!("{name}: {path}"), &e)
         })?;
         builder = builder.tls_certs_merge(certificates);
     }

@@ -2,7 +2,7 @@
 
 use super::names::with_utf8_names;
 use crate::display::printable;
-use crate::error::Result;
+use crate::error::{Result, named};
 use crate::parallel::lock;
 use crate::storage::place::Place;
 use crate::storage::{LoginRefused, Options};
@@ -144,7 +144,7 @@ impl Session {
     pub async fn connect(login: &Login) -> io::Result<Session> {
         let mut command = Command::new("ssh");
         command.args(login.arguments()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut ssh = command.spawn().map_err(|e| io::Error::new(e.kind(), format!("ssh: {}", crate::error::reason(&e))))?;
+        let mut ssh = command.spawn().map_err(|e| named("ssh", &e))?;
         let (Some(to), Some(from), Some(errors)) = (ssh.stdin.take(), ssh.stdout.take(), ssh.stderr.take()) else {
             return Err(io::Error::other("ssh: no pipes"));
         };

@@ -2,6 +2,7 @@
 
 use super::{WebDav, read};
 use crate::digest::Md5;
+use crate::error::named;
 use crate::parallel::lock;
 use crate::storage::intake::Intake;
 use crate::storage::retry::may_pass;
@@ -94,7 +95,7 @@ enum Upload {
 
 /// Writes a large content to a temporary file: servers require its length first, and after a broken connection it is sent again.
 fn spooled(first: &[u8], intake: &mut Intake<'_>) -> io::Result<File> {
-    let what = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", crate::files::temporaries()));
+    let what = |e: io::Error| named(&crate::files::temporaries(), &e);
     let mut file = tempfile::tempfile().map_err(what)?;
     file.write_all(first).map_err(what)?;
     loop {

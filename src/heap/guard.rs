@@ -1,7 +1,7 @@
 //! Keeps `snap-write` from publishing records whose objects `snap-gc` has deleted, or may delete before it sees the snapshot.
 
 use super::aside;
-use super::condemned::{self, Entry};
+use super::condemned::{self, Condemned, Entry};
 use super::lease::Lease;
 use super::path::object_path;
 use super::small;
@@ -9,11 +9,13 @@ use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
 use crate::storage::Location;
 use crate::time::Time;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Looks at the object of every record that is to be published.
 pub struct Guard {
     lease: Lease,
+    condemned: Arc<Condemned>,
     now: Time,
 }
 
@@ -27,12 +29,13 @@ impl Guard {
         let Some(folder) = root.folder().filter(|folder| folder.join(condemned::FOLDER).is_dir()) else { return Ok(None) };
         let lease = Lease::open(folder)?;
         lease.load_condemned()?;
+        let condemned = lease.condemned();
         // Without the right to write to the heap, there is only the clock of this machine.
-        let now = match lease.condemned().is_empty() {
+        let now = match condemned.is_empty() {
             true => Time::now(),
             false => small::clock(folder).unwrap_or_else(|_| Time::now()),
         };
-        Ok(Some(Guard { lease, now }))
+        Ok(Some(Guard { lease, condemned, now }))
     }
 
     /// Checks that a record can be published: its object exists, and was not condemned longer ago than half of the grace period.
@@ -53,7 +56,7 @@ impl Guard {
         // For an instant an object can be aside, to be put back.
         for _ in 0..50 {
             if let Some(stat) = self.lease.stat(&md5)? {
-                return match self.lease.condemned().find(&md5, &stat).is_some_and(is_old) {
+                return match self.condemned.find(&md5, &stat).is_some_and(is_old) {
                     true => Err(refused("was condemned by snap-gc and may be deleted any time")),
                     false => Ok(()),
                 };

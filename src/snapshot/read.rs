@@ -151,12 +151,18 @@ pub fn read(place: &Place, monitor: Arc<dyn Monitor>) -> Result<Records> {
 /// If the file can't be read or is neither. Damage further on, or a name twice, is an error among the records.
 pub fn any(place: &Place, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
     match open(place)? {
-        Opened::Plain(records) => {
-            let spool = Spool::collect(records, sort::BUDGET, &*monitor)?;
-            Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)))
-        }
+        Opened::Plain(records) => plain(records, &*monitor),
         Opened::Gzip(reading) => in_order(reading, monitor),
     }
+}
+
+/// Returns the records of a stream in order, and their types if its end record names them.
+///
+/// # Errors
+/// See [`Spool::collect`].
+pub fn plain(records: Records, monitor: &dyn Monitor) -> Result<(Records, Option<Vec<String>>)> {
+    let spool = Spool::collect(records, sort::BUDGET, monitor)?;
+    Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)))
 }
 
 /// The kind of a file, by its first bytes.

@@ -4,10 +4,8 @@ use crate::cli::args::{NoEnd, Out};
 use crate::cli::{Console, Output, SnapRoot, records_in};
 use crate::diff::{Options, Printer, Status, Style, diff};
 use crate::display::counted;
-use crate::end::End;
 use crate::error::{Error, Result};
 use crate::snapshot;
-use crate::sort::{BUDGET, Spool};
 use crate::stream::Records;
 use anyhow::bail;
 use std::ffi::OsStr;
@@ -79,8 +77,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
 /// input can be in any order.
 fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
     if spec == "-" {
-        let spool = Spool::collect(records_in(None)?, BUDGET, &**console)?;
-        return Ok((spool.read(), spool.end().and_then(|end| End::of(end).types)));
+        return snapshot::plain(records_in(None)?, &**console);
     }
     snapshot::any(&snap.choose(spec, console)?, console.clone())
 }

@@ -33,21 +33,28 @@ pub struct Tool {
     pub main: fn(ArgsOs) -> ExitCode,
 }
 
+/// A row of the table for a filter.
+macro_rules! tool {
+    ($name:literal, $tool:ident) => {
+        Tool { name: $name, command: $tool::Args::command, main: |arguments| run(arguments, $tool::work) }
+    };
+}
+
 /// Every tool.
 pub const ALL: [Tool; 14] = [
-    Tool { name: "snap-scan", command: scan::Args::command, main: |arguments| run(arguments, scan::work) },
-    Tool { name: "snap-heapify", command: heapify::Args::command, main: |arguments| run(arguments, heapify::work) },
-    Tool { name: "snap-reuse", command: reuse::Args::command, main: |arguments| run(arguments, reuse::work) },
-    Tool { name: "snap-merge", command: merge::Args::command, main: |arguments| run(arguments, merge::work) },
-    Tool { name: "snap-write", command: write::Args::command, main: |arguments| run(arguments, write::work) },
-    Tool { name: "snap-list", command: list::Args::command, main: |arguments| run(arguments, list::work) },
-    Tool { name: "snap-read", command: read::Args::command, main: |arguments| run(arguments, read::work) },
-    Tool { name: "snap-diff", command: diff::Args::command, main: |arguments| run(arguments, diff::work) },
-    Tool { name: "snap-restore", command: restore::Args::command, main: |arguments| run(arguments, restore::work) },
-    Tool { name: "snap-cat", command: cat::Args::command, main: |arguments| run(arguments, cat::work) },
-    Tool { name: "snap-verify", command: verify::Args::command, main: |arguments| run(arguments, verify::work) },
-    Tool { name: "snap-forget", command: forget::Args::command, main: |arguments| run(arguments, forget::work) },
-    Tool { name: "snap-gc", command: gc::Args::command, main: |arguments| run(arguments, gc::work) },
+    tool!("snap-scan", scan),
+    tool!("snap-heapify", heapify),
+    tool!("snap-reuse", reuse),
+    tool!("snap-merge", merge),
+    tool!("snap-write", write),
+    tool!("snap-list", list),
+    tool!("snap-read", read),
+    tool!("snap-diff", diff),
+    tool!("snap-restore", restore),
+    tool!("snap-cat", cat),
+    tool!("snap-verify", verify),
+    tool!("snap-forget", forget),
+    tool!("snap-gc", gc),
     Tool { name: "snapshooter", command: python::args::Snapshooter::command, main: python::main },
 ];
 

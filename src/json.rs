@@ -1,5 +1,7 @@
 //! JSON text: the keys of one object with the text of their values, strings with lone surrogates, and base64.
 
+mod plain;
+
 use crate::error::Malformed;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,9 +28,7 @@ impl<'a> Object<'a> {
     /// The reason in words: not UTF-8, not JSON, not an object, a duplicate key.
     pub fn parse(line: &'a [u8]) -> Result<Object<'a>, Malformed> {
         let text = std::str::from_utf8(line).map_err(|e| Malformed::new(format!("not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let object = Object::deserialize(&mut reader).and_then(|object| reader.end().map(|()| object));
-        let object = object.map_err(|e| match e.classify() {
+        let object = Object::read(text).map_err(|e| match e.classify() {
             Category::Data => Malformed::new(format!("not a JSON object: {}", excerpt(text))),
             _ => Malformed::new(format!("not JSON: {}", without_line(&e.to_string()))),
         })?;
@@ -39,12 +39,22 @@ impl<'a> Object<'a> {
         Ok(object)
     }
 
+    fn read(text: &'a str) -> serde_json::Result<Object<'a>> {
+        if let Some(entries) = plain::entries(text) {
+            return Ok(Object { entries });
+        }
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let object = Object::deserialize(&mut reader)?;
+        reader.end().map(|()| object)
+    }
+
     /// Returns the object of a record's text. The text was checked when it was read, or this program wrote it.
     ///
     /// # Panics
     /// If the text is not an object, which is an error of the caller.
     pub(crate) fn of_record(text: &'a [u8]) -> Object<'a> {
-        serde_json::from_slice(text).expect("the text of a record is one JSON object")
+        let text = std::str::from_utf8(text).expect("the text of a record is UTF-8");
+        Object::read(text).expect("the text of a record is one JSON object")
     }
 
     /// Returns the text of a key's value.
@@ -88,7 +98,9 @@ impl<'a> Object<'a> {
     /// Refuses duplicate keys: two programs could read different values from the same text.
     fn no_key_twice(&self) -> Result<(), Malformed> {
         let mut keys: Vec<&str> = self.entries.iter().map(|(k, _)| k.as_ref()).collect();
-        keys.sort_unstable();
+        if !keys.is_sorted_by(|a, b| a < b) {
+            keys.sort_unstable();
+        }
         match keys.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(Malformed::new(format!("the key {:?} stands twice", pair[0]))),
             None => Ok(()),
@@ -141,7 +153,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Returns the value of a JSON string as WTF-8: UTF-8, except for lone surrogates, which have three bytes each. None if it is not
 /// a string.
-pub fn decode(raw: &str) -> Option<Vec<u8>> {
+pub fn decode(raw: &str) -> Option<Cow<'_, [u8]>> {
     struct Bytes(Vec<u8>);
     impl<'de> Deserialize<'de> for Bytes {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
@@ -162,16 +174,16 @@ pub fn decode(raw: &str) -> Option<Vec<u8>> {
         return None;
     }
     if !raw.contains('\\') {
-        return Some(raw.as_bytes()[1..raw.len() - 1].to_vec());
+        return Some(Cow::Borrowed(&raw.as_bytes()[1..raw.len() - 1]));
     }
-    serde_json::from_str::<Bytes>(raw).ok().map(|b| b.0)
+    serde_json::from_str::<Bytes>(raw).ok().map(|b| Cow::Owned(b.0))
 }
 
 /// Returns the bytes that a string stands for: its own, but each surrogate U+DC80..U+DCFF is the byte 0x80..0xFF (Python's
 /// `surrogateescape`). None if it has another lone surrogate.
-pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
+pub fn unescape(wtf8: &[u8]) -> Option<Cow<'_, [u8]>> {
     if std::str::from_utf8(wtf8).is_ok() {
-        return Some(wtf8.to_vec());
+        return Some(Cow::Borrowed(wtf8));
     }
     let mut out = Vec::with_capacity(wtf8.len());
     let mut rest = wtf8;
@@ -189,7 +201,7 @@ pub fn unescape(wtf8: &[u8]) -> Option<Vec<u8>> {
             }
         }
     }
-    Some(out)
+    Some(Cow::Owned(out))
 }
 
 /// Appends a JSON string: bytes that are not UTF-8 as `\udcNN`, control characters escaped, the rest unchanged.

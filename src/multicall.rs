@@ -1,5 +1,3 @@
 //! `snapshooter-all`: the work is in [`snapshooter::tools::all`].
 
-fn main() -> std::process::ExitCode {
-    snapshooter::tools::all::main()
-}
+snapshooter::executable!(snapshooter::tools::all::main());

@@ -50,6 +50,56 @@ pub struct Counts {
     pub listing: Listing,
 }
 
+impl Counts {
+    /// Counts a record that is not an end record.
+    pub fn add(&mut self, record: &Record) {
+        self.listing.add(record);
+        match record.kind() {
+            Kind::Error => self.errors += 1,
+            Kind::Change => self.changes += 1,
+            _ => self.entries += 1,
+        }
+    }
+
+    /// Adds the numbers of other records.
+    #[must_use]
+    pub fn and(self, other: Counts) -> Counts {
+        Counts {
+            entries: self.entries + other.entries,
+            changes: self.changes + other.changes,
+            errors: self.errors + other.errors,
+            listing: self.listing.and(other.listing),
+        }
+    }
+}
+
+/// The records of a stream, counted as they arrive, and the end record.
+#[derive(Default)]
+pub struct Arrivals {
+    /// The end record, after it has arrived.
+    pub end: Option<Record>,
+    /// The records so far. Duplicates count in the listing each time.
+    pub counts: Counts,
+}
+
+impl Arrivals {
+    /// Counts a record, and returns it unless it is the end record.
+    ///
+    /// # Errors
+    /// If the end record came before.
+    pub fn add(&mut self, record: Record) -> Result<Option<Record>> {
+        if self.end.is_some() {
+            return Err(Error::refused(format!("{}: a record after the end record", record.name().printable())));
+        }
+        if record.kind() == Kind::End {
+            self.end = Some(record);
+            return Ok(None);
+        }
+        self.counts.add(&record);
+        Ok(Some(record))
+    }
+}
+
 #[derive(Clone)]
 enum Held {
     Memory(Arc<Vec<Record>>),
@@ -58,7 +108,7 @@ enum Held {
 
 impl Spool {
     /// Reads a whole stream, and holds about `budget` bytes of it in memory. Its errors are those of [`ordered`].
-    pub fn collect(input: Records, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
+    pub fn collect(input: impl Iterator<Item = Result<Record>>, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
         let mut sorter = Sorter {
             budget,
             monitor,
@@ -69,27 +119,17 @@ impl Spool {
             runs: Vec::new(),
             last: None,
             unique: Unique::new(monitor),
-            listing: Listing::default(),
+            doubles: Listing::default(),
         };
-        let (mut end, mut counts) = (None, Counts::default());
+        let mut arrivals = Arrivals::default();
         for record in input {
-            let record = record?;
-            match record.kind() {
-                _ if end.is_some() => {
-                    return Err(Error::refused(format!("{}: a record after the end record", record.name().printable())));
-                }
-                Kind::End => {
-                    end = Some(record);
-                    continue;
-                }
-                Kind::Error => counts.errors += 1,
-                Kind::Change => counts.changes += 1,
-                _ => counts.entries += 1,
+            if let Some(record) = arrivals.add(record?)? {
+                sorter.push(record)?;
             }
-            sorter.push(record)?;
         }
-        let (held, listing) = sorter.finish()?;
-        Ok(Spool { held, end, counts: Counts { listing, ..counts } })
+        let (held, doubles) = sorter.finish()?;
+        let Arrivals { end, counts } = arrivals;
+        Ok(Spool { held, end, counts: Counts { listing: counts.listing.without(doubles), ..counts } })
     }
 
     /// Returns the end record, if the stream had one.
@@ -134,14 +174,14 @@ struct Sorter<'a> {
     last: Option<Name>,
     /// Finds the duplicates in the last run.
     unique: Unique<'a>,
-    listing: Listing,
+    /// The records that were not kept.
+    doubles: Listing,
 }
 
 impl Sorter<'_> {
     fn push(&mut self, record: Record) -> Result<()> {
         self.in_order = self.in_order && self.records.last().is_none_or(|last| last.name() <= record.name());
         self.size += record.footprint();
-        self.listing.add(&record);
         self.records.push(record);
         if self.size > self.budget { self.spill() } else { Ok(()) }
     }
@@ -170,7 +210,7 @@ impl Sorter<'_> {
         };
         if let Some(run) = self.runs.last_mut() {
             for record in self.records.drain(..) {
-                if self.unique.keeps(&record, &mut self.listing)? {
+                if self.unique.keeps(&record, &mut self.doubles)? {
                     run.end += append(file, &record)?;
                 }
             }
@@ -178,24 +218,24 @@ impl Sorter<'_> {
         Ok(())
     }
 
-    /// Returns the sorted records and their listing.
+    /// Returns the sorted records, and the listing of those that were not kept.
     fn finish(mut self) -> Result<(Held, Listing)> {
         if self.runs.is_empty() {
             self.sort();
             let mut outcome = Ok(());
             self.records.retain(|record| {
-                self.unique.keeps(record, &mut self.listing).unwrap_or_else(|e| {
+                self.unique.keeps(record, &mut self.doubles).unwrap_or_else(|e| {
                     outcome = Err(e);
                     true
                 })
             });
-            return outcome.map(|()| (Held::Memory(Arc::new(self.records)), self.listing));
+            return outcome.map(|()| (Held::Memory(Arc::new(self.records)), self.doubles));
         }
         self.spill()?;
-        let Some(file) = self.file.take() else { return Ok((Held::Memory(Arc::default()), self.listing)) };
+        let Some(file) = self.file.take() else { return Ok((Held::Memory(Arc::default()), self.doubles)) };
         let file = Arc::new(file.into_inner().or_failed(temporaries)?);
         match self.runs[..] {
-            [run] => Ok((Held::File(file, run), self.listing)),
+            [run] => Ok((Held::File(file, run), self.doubles)),
             _ => self.merged(&file),
         }
     }
@@ -211,9 +251,9 @@ impl Sorter<'_> {
             }
         }
         let mut out = BufWriter::with_capacity(1 << 16, temporary()?);
-        let (mut unique, mut end, mut listing) = (Unique::new(self.monitor), 0, self.listing);
+        let (mut unique, mut end, mut doubles) = (Unique::new(self.monitor), 0, self.doubles);
         while let Some(mut head) = heads.pop() {
-            if unique.keeps(&head.record, &mut listing)? {
+            if unique.keeps(&head.record, &mut doubles)? {
                 end += append(&mut out, &head.record)?;
             }
             if let Some(record) = head.rest.next().transpose()? {
@@ -222,7 +262,7 @@ impl Sorter<'_> {
             }
         }
         let out = out.into_inner().or_failed(temporaries)?;
-        Ok((Held::File(Arc::new(out), Run { start: 0, end }), listing))
+        Ok((Held::File(Arc::new(out), Run { start: 0, end }), doubles))
     }
 }
 
@@ -265,8 +305,8 @@ impl<'a> Unique<'a> {
         Unique { monitor, entry: None }
     }
 
-    /// Whether to keep a record. A record that is not kept is removed from the listing.
-    fn keeps(&mut self, record: &Record, listing: &mut Listing) -> Result<bool> {
+    /// Whether to keep a record. A record that is not kept is added to `doubles`.
+    fn keeps(&mut self, record: &Record, doubles: &mut Listing) -> Result<bool> {
         if record.kind() == Kind::Error {
             return Ok(true);
         }
@@ -279,7 +319,7 @@ impl<'a> Unique<'a> {
             return Err(Error::refused(format!("{name}: this name stands for two different things in the input")));
         }
         self.monitor.warn(&format!("{name}: this name came twice with the same content, once is kept"));
-        listing.remove(record);
+        doubles.add(record);
         Ok(false)
     }
 }

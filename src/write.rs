@@ -1,13 +1,13 @@
 //! `snap-write`: publishes a stream as a snapshot, whole or not at all.
 
 use crate::display::counted;
-use crate::end::End;
+use crate::end::{End, Listing};
 use crate::error::{Error, Refusal, Result};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
 use crate::snapshot::{self, Label, Place, Publisher};
-use crate::sort::{self, Spool};
+use crate::sort::{self, Arrivals, Counts, Spool};
 use crate::storage::Location;
 use crate::stream::Records;
 use crate::time::Time;
@@ -58,11 +58,10 @@ pub struct Written {
 /// If the stream is not whole, has failures, or is empty after a snapshot with records, unless the options allow it; if a file
 /// has no md5, or a record is a row of `snap-diff`; if the snap root can't be written. Nothing is published then.
 pub fn write(input: Records, root: &Location, started: Time, options: Options, monitor: Arc<dyn Monitor>) -> Result<Written> {
-    let checked = input.map(|record| record.and_then(check));
     // The whole input is read before anything is written.
-    let spool = Spool::collect(Box::new(checked), sort::BUDGET, &*monitor)?;
-    let (end, short) = ended(&spool, &options)?;
-    let errors = spool.counts().errors.max(end.errors);
+    let Gathered { mut publisher, end, counts } = gather(input.map(|record| record.and_then(check)), &*monitor)?;
+    let (end, short) = ended(end.as_ref(), counts.listing, &options)?;
+    let errors = counts.errors.max(end.errors);
     if errors > 0 && !options.partial {
         return Err(Error::rule(
             Refusal::RecordsFailed,
@@ -71,39 +70,70 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     }
     let label = labelled(&end, &options);
     let may_be_empty = options.allow_empty || end.restored || label.before_restore;
-    if spool.counts().entries == 0 && !may_be_empty {
+    if publisher.records() == 0 && !may_be_empty {
         refuse_after_records(root, label.root.as_deref(), monitor.clone())?;
     }
     if let Some(heap) = &options.heap {
         outlasts(heap, root)?;
+        if let Some(guard) = Guard::new(heap)? {
+            publisher.read()?.try_for_each(|record| guard.check(&record?))?;
+        }
     }
-    let guard = options.heap.as_ref().map(Guard::new).transpose()?.flatten();
-    let mut entries = spool.read().filter(|record| record.as_ref().map_or(true, Record::is_entry)).map(|record| -> Result<_> {
-        let record = record?;
-        guard.as_ref().map_or(Ok(()), |guard| guard.check(&record))?;
-        Ok(record)
-    });
+    let records = publisher.records();
     if options.dry_run {
-        let records = entries.try_fold(0, |n, record| record.map(|_| n + 1))?;
         return Ok(Written { place: None, records, errors, short });
     }
-    let mut publisher = Publisher::new(root, started, &label)?;
     if let Some(heap) = &options.heap {
         roots::note(heap, root)?;
     }
-    let mut records = 0;
-    for record in entries {
-        publisher.push(&record?)?;
-        records += 1;
-    }
-    let place = publisher.finish(errors)?;
+    let place = publisher.finish(root, started, &label, errors)?;
     warn_of_newer(root, &*monitor);
     Ok(Written { place: Some(place), records, errors, short })
 }
 
+/// A whole stream, ready to be published.
+struct Gathered {
+    /// All entries, in order.
+    publisher: Publisher,
+    end: Option<Record>,
+    counts: Counts,
+}
+
+/// Reads a whole stream. Records in order are compressed as they come. From the first one that is not, all are sorted. Error
+/// records are counted and dropped.
+fn gather(mut input: impl Iterator<Item = Result<Record>>, monitor: &dyn Monitor) -> Result<Gathered> {
+    let (mut publisher, mut arrivals, mut failed) = (Publisher::default(), Arrivals::default(), Counts::default());
+    while let Some(record) = input.next().transpose()? {
+        if record.kind() == Kind::Error && arrivals.end.is_none() {
+            failed.add(&record);
+            continue;
+        }
+        let Some(record) = arrivals.add(record)? else { continue };
+        if !publisher.precedes(record.name()) {
+            let earlier = publisher.read()?;
+            let spool = Spool::collect(earlier.chain(std::iter::once(Ok(record))).chain(input), sort::BUDGET, monitor)?;
+            return sorted(&spool, failed);
+        }
+        publisher.push(&record)?;
+    }
+    Ok(Gathered { publisher, end: arrivals.end, counts: arrivals.counts.and(failed) })
+}
+
+/// Returns the records of a stream that was not in order. `failed` are error records that are not among them.
+fn sorted(spool: &Spool, failed: Counts) -> Result<Gathered> {
+    let mut publisher = Publisher::default();
+    for record in spool.read() {
+        let record = record?;
+        if record.is_entry() {
+            publisher.push(&record)?;
+        }
+    }
+    Ok(Gathered { publisher, end: spool.end().cloned(), counts: spool.counts().and(failed) })
+}
+
 /// Returns the end record, compared with the records that arrived, and the numbers of [`Written::short`].
-fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> {
-    let Some(record) = spool.end() else {
+fn ended(end: Option<&Record>, came: Listing, options: &Options) -> Result<(End, Option<(u64, u64)>)> {
+    let Some(record) = end else {
         return match options.unterminated {
             // Without an end record, the stream may not be whole.
             true => Ok((End { filtered: !options.complete, ..End::default() }, None)),
@@ -113,7 +143,7 @@ fn ended(spool: &Spool, options: &Options) -> Result<(End, Option<(u64, u64)>)> 
             )),
         };
     };
-    let (end, came) = (End::of(record), spool.counts().listing);
+    let end = End::of(record);
     if end.diff {
         return Err(Error::refused("these are rows of snap-diff, not files"));
     }

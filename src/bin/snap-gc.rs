@@ -1,5 +1,3 @@
 //! `snap-gc`: the work is in [`snapshooter::tools::gc`].
 
-fn main() -> std::process::ExitCode {
-    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::gc::work)
-}
+snapshooter::executable!(snapshooter::tools::run(std::env::args_os(), snapshooter::tools::gc::work));

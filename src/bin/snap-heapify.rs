@@ -1,5 +1,3 @@
 //! `snap-heapify`: the work is in [`snapshooter::tools::heapify`].
 
-fn main() -> std::process::ExitCode {
-    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::heapify::work)
-}
+snapshooter::executable!(snapshooter::tools::run(std::env::args_os(), snapshooter::tools::heapify::work));

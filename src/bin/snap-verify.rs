@@ -1,5 +1,3 @@
 //! `snap-verify`: the work is in [`snapshooter::tools::verify`].
 
-fn main() -> std::process::ExitCode {
-    snapshooter::tools::run(std::env::args_os(), snapshooter::tools::verify::work)
-}
+snapshooter::executable!(snapshooter::tools::run(std::env::args_os(), snapshooter::tools::verify::work));

@@ -85,7 +85,8 @@ fn cells(status: Status, left: Option<&Record>, right: Option<&Record>) -> Cells
 
 /// Returns a JSON value as a cell: a string without its quotes, everything else as it is in the record.
 fn cell(value: &str) -> String {
-    match json::decode(value).and_then(|wtf8| json::unescape(&wtf8)) {
+    let wtf8 = json::decode(value);
+    match wtf8.as_deref().and_then(json::unescape) {
         Some(bytes) => escaped(&bytes),
         None => escaped(value.as_bytes()),
     }

@@ -5,6 +5,7 @@ use crate::error::Malformed;
 use crate::json::{self, Object};
 use crate::name::{self, Name};
 use crate::time::Time;
+use std::borrow::Cow;
 
 /// The kind of a record, by its `type`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -109,8 +110,8 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
             "nlink" => fields.nlink = Some(whole(key, raw)?),
             "racy" => fields.racy = truth(key, raw)?,
             "sparse" => fields.sparse = truth(key, raw)?,
-            "etag" => fields.etag = Some(string(key, raw)?),
-            "destination" => fields.destination = Some(json::decode(raw).ok_or_else(|| not(key, "a string", raw))?),
+            "etag" => fields.etag = Some(string(key, raw)?.into_owned()),
+            "destination" => fields.destination = Some(json::decode(raw).ok_or_else(|| not(key, "a string", raw))?.into_owned()),
             "name_bytes" => name_bytes = Some(base64(key, raw)?),
             "destination_bytes" => destination_bytes = Some(base64(key, raw)?),
             "status" => change = true,
@@ -144,8 +145,8 @@ fn kind_of(word: &str) -> Kind {
 fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, Malformed> {
     let own = json::unescape(wtf8);
     match (own, bytes) {
-        (Some(own), None) => Ok(own),
-        (Some(own), Some(bytes)) if own == bytes => Ok(bytes),
+        (Some(own), None) => Ok(own.into_owned()),
+        (Some(own), Some(bytes)) if *own == bytes => Ok(bytes),
         (_, Some(bytes)) if name::is_replaced(wtf8, &bytes) => Ok(bytes),
         (_, Some(_)) => {
             Err(Malformed::new(format!("{key}_bytes: is not {key}; a program that changes {key} has to change or delete both")))
@@ -154,13 +155,13 @@ fn identity(key: &str, wtf8: &[u8], bytes: Option<Vec<u8>>) -> Result<Vec<u8>, M
     }
 }
 
-fn string(key: &str, raw: &str) -> Result<String, Malformed> {
+fn string<'a>(key: &str, raw: &'a str) -> Result<Cow<'a, str>, Malformed> {
     if !raw.starts_with('"') {
         return Err(not(key, "a string", raw));
     }
     match raw.contains('\\') {
-        true => serde_json::from_str(raw).map_err(|_| not(key, "a string", raw)),
-        false => Ok(raw[1..raw.len() - 1].to_string()),
+        true => serde_json::from_str(raw).map(Cow::Owned).map_err(|_| not(key, "a string", raw)),
+        false => Ok(Cow::Borrowed(&raw[1..raw.len() - 1])),
     }
 }
 

@@ -36,7 +36,7 @@ impl Record {
         let object = Object::parse(&line)?;
         let raw = object.get("name").ok_or_else(|| Malformed::new("no \"name\""))?;
         let name = json::decode(raw).ok_or_else(|| fields::not("name", "a string", raw))?;
-        let named = |malformed| Malformed { name: Some(name.clone()), ..malformed };
+        let named = |malformed| Malformed { name: Some(name.to_vec()), ..malformed };
         let (name, kind, fields) = fields::typed(&object, &name).map_err(named)?;
         Ok(Record { name, kind, fields, text: line })
     }

@@ -124,15 +124,27 @@ pub(super) struct Builder {
 }
 
 impl Builder {
+    /// Whether a name comes after all others, in order.
+    pub fn precedes(&self, name: &Name) -> bool {
+        self.last.as_ref().is_none_or(|last| last < name)
+    }
+
     /// Adds a record that is written.
     pub fn see(&mut self, name: &Name) {
-        self.disordered |= self.last.as_ref().is_some_and(|last| last >= name);
+        self.disordered |= !self.precedes(name);
         self.last = Some(name.clone());
     }
 
     /// Adds the offset of a member and its first record.
     pub fn begin(&mut self, offset: u64, first: &Name) {
         self.entries.push(Entry::new(offset, first));
+    }
+
+    /// Adds the first member of all, which has this length, and the name of its first record. The offsets of the other members
+    /// are counted from its end until now.
+    pub fn begin_all(&mut self, len: u64, first: Option<&Name>) {
+        self.entries.iter_mut().for_each(|entry| entry.offset += len);
+        self.entries.splice(..0, first.map(|name| Entry::new(0, name)));
     }
 
     /// Returns the value for the last member's header; None if the records are not in order. If the index is too long for one

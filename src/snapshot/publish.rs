@@ -3,17 +3,17 @@
 use super::index::Builder;
 use super::label::{Label, Totals, ascii};
 use super::{Place, path_for};
-use crate::codec;
-use crate::digest::Md5;
+use crate::codec::{self, GzipReader};
 use crate::error::{Error, OrFailed, Result};
 use crate::files::temporaries;
+use crate::heap;
 use crate::name::Name;
 use crate::parallel;
 use crate::record::Record;
 use crate::storage::{Attributes, Body, Location, Put};
+use crate::stream::Reader;
 use crate::time::Time;
-use md5::Digest;
-use std::io::{Seek, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStringExt;
 use tempfile::SpooledTempFile;
 
@@ -21,25 +21,24 @@ use tempfile::SpooledTempFile;
 const MEMBER: usize = 1 << 20;
 /// The number of members that are compressed at once.
 const GROUP: usize = 4;
-/// The size in bytes up to which a snapshot is held in memory until it is whole. A larger one goes to an unnamed file in TMPDIR.
+/// The size in bytes up to which the members are held in memory. Larger ones go to an unnamed file in TMPDIR.
 const KEPT: usize = 4 << 20;
 /// The level of compression. A snapshot is text, and is read far more often than written.
 const LEVEL: i32 = 6;
 
-/// A snapshot that is being written. If it is dropped before [`Publisher::finish`], nothing is left.
+/// A snapshot that is being written. It is compressed while its records arrive, and nothing is published before
+/// [`Publisher::finish`].
 pub struct Publisher {
-    root: Location,
-    time: Time,
-    /// The bytes written so far, to be put when the snapshot is whole, and their md5.
-    out: SpooledTempFile,
-    md5: md5::Md5,
-    /// None after it was written.
-    label: Option<String>,
-    member: usize,
+    /// The text of the first member, whose header has the label, which is known at the end. None while it is among `texts`.
+    first: Option<Text>,
+    /// The texts that are not compressed yet; the last one grows.
     texts: Vec<Text>,
-    index: Builder,
-    /// The number of bytes written.
+    /// The compressed members behind the first.
+    out: SpooledTempFile,
+    /// The number of bytes in `out`.
     written: u64,
+    member: usize,
+    index: Builder,
     totals: Totals,
 }
 
@@ -50,28 +49,21 @@ struct Text {
     bytes: Vec<u8>,
 }
 
-impl Publisher {
-    /// Starts a snapshot of that time.
-    ///
-    /// # Errors
-    /// If the label is too long, or the snap root can't be written.
-    pub fn new(root: &Location, time: Time, label: &Label) -> Result<Publisher> {
-        let label = Some(label.text()?);
-        root.make().or_failed(|| format!("write the snap root {root}"))?;
-        Ok(Publisher {
-            root: root.clone(),
-            time,
-            out: SpooledTempFile::new(KEPT),
-            md5: md5::Md5::default(),
-            label,
-            member: MEMBER,
+impl Default for Publisher {
+    fn default() -> Publisher {
+        Publisher {
+            first: None,
             texts: vec![Text::default()],
-            index: Builder::default(),
+            out: SpooledTempFile::new(KEPT),
             written: 0,
+            member: MEMBER,
+            index: Builder::default(),
             totals: Totals::default(),
-        })
+        }
     }
+}
 
+impl Publisher {
     /// Sets the size of the text in a gzip member, in bytes; it is 1 MiB by default. Larger members compress better. In smaller
     /// ones, a record is found faster.
     #[must_use]
@@ -80,13 +72,21 @@ impl Publisher {
         Publisher { member: bytes, ..self }
     }
 
+    /// Whether a record of this name can be the next one: it is behind all others, in order of name.
+    pub fn precedes(&self, name: &Name) -> bool {
+        self.index.precedes(name)
+    }
+
     /// Adds a record.
     ///
     /// # Errors
     /// If it can't be written.
     pub fn push(&mut self, record: &Record) -> Result<()> {
         let full = |text: &Text| text.first.is_some() && text.bytes.len() + record.text().len() >= self.member;
-        if self.texts.last().is_some_and(full) {
+        if self.texts.last().is_none_or(full) {
+            if self.first.is_none() {
+                self.first = self.texts.pop();
+            }
             if self.texts.len() == GROUP {
                 self.flush()?;
             }
@@ -102,14 +102,38 @@ impl Publisher {
         Ok(())
     }
 
+    /// Returns the number of records.
+    pub fn records(&self) -> u64 {
+        self.totals.records
+    }
+
+    /// Reads the records so far once more.
+    ///
+    /// # Errors
+    /// If the temporary file can't be written or read.
+    pub fn read(&mut self) -> Result<impl Iterator<Item = Result<Record>>> {
+        if self.first.is_some() {
+            self.flush()?;
+        }
+        let text = self.first.as_ref().or(self.texts.first()).map_or(&[][..], |text| &text.bytes);
+        let rest = match self.written {
+            0 => None,
+            _ => {
+                self.out.rewind().or_failed(temporaries)?;
+                let gzip = GzipReader::new(BufReader::new(&mut self.out)).or_failed(temporaries)?;
+                Some(Reader::new(temporaries(), gzip))
+            }
+        };
+        Ok(Reader::new(temporaries(), text).chain(rest.into_iter().flatten()))
+    }
+
     /// Compresses and writes the texts that have gathered.
     fn flush(&mut self) -> Result<()> {
-        let label = self.label.take();
-        let label = label.as_ref().map(|text| (codec::LABEL, text.as_bytes()));
+        // The members may have been read since the last one was written.
+        self.out.seek(SeekFrom::End(0)).or_failed(temporaries)?;
         let texts = std::mem::take(&mut self.texts);
-        let compress = |i: usize, text: &Text| codec::member(&text.bytes, LEVEL, label.filter(|_| i == 0), true);
-        let members = parallel::map(&texts, compress);
-        for (text, member) in texts.iter().zip(&members) {
+        let members = parallel::map(&texts, |_, text: &Text| codec::member(&text.bytes, LEVEL, None, true));
+        for (text, member) in texts.iter().zip(&members).filter(|(text, _)| text.first.is_some()) {
             if let Some(first) = &text.first {
                 self.index.begin(self.written, first);
             }
@@ -120,11 +144,19 @@ impl Publisher {
 
     /// Writes a member, and returns its offset.
     fn write(&mut self, member: &[u8]) -> Result<u64> {
-        self.md5.update(member);
         self.out.write_all(member).or_failed(temporaries)?;
         let at = self.written;
         self.written += member.len() as u64;
         Ok(at)
+    }
+
+    /// Returns the first member, with the label. The offsets of the others are counted from its start then.
+    fn first(&mut self, label: &str) -> Vec<u8> {
+        let text = self.first.take().unwrap_or_default();
+        let member = codec::member(&text.bytes, LEVEL, [(codec::LABEL, label.as_bytes())], true);
+        self.index.begin_all(member.len() as u64, text.first.as_ref());
+        self.written += member.len() as u64;
+        member
     }
 
     /// Writes the members without content: the pieces of the index, if it has any, and the last one.
@@ -143,23 +175,31 @@ impl Publisher {
         self.write(&last(len)).map(|_| ())
     }
 
-    /// Publishes the snapshot durably, in one step, under a name that is free: if it is taken, the next free microsecond is used.
+    /// Publishes the snapshot durably, in one step, under the name of its time. If that is taken, the next free microsecond is
+    /// used. `errors` is the number of records that are missing because they failed.
     ///
     /// # Errors
-    /// If that fails; there is no snapshot then.
-    pub fn finish(mut self, errors: u64) -> Result<Place> {
+    /// If the label is too long, or the snap root can't be written; there is no snapshot then.
+    pub fn finish(mut self, root: &Location, mut time: Time, label: &Label, errors: u64) -> Result<Place> {
+        let label = label.text()?;
+        let what = || format!("write a snapshot to {root}");
+        root.make().or_failed(|| format!("write the snap root {root}"))?;
+        if self.first.is_none() {
+            self.first = self.texts.pop();
+        }
         self.flush()?;
         self.totals.errors = errors;
+        let first = self.first(&label);
         self.write_end()?;
-        let what = || format!("write a snapshot to {}", self.root);
         let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
-        let md5 = Some(Md5(self.md5.finalize().into()));
-        let how = Put { if_absent: true, md5, size: Some(self.written), attributes };
-        let (store, mut time) = (self.root.store(), self.time);
+        self.out.rewind().or_failed(temporaries)?;
+        let md5 = heap::digest(&mut first.chain(&mut self.out)).or_failed(temporaries)?.md5;
+        let how = Put { if_absent: true, md5: Some(md5), size: Some(self.written), attributes };
+        let store = root.store();
         loop {
             let key = path_for(time).ok_or_else(out_of_range)?.into_os_string().into_vec();
-            self.out.rewind().or_failed(what)?;
-            if store.put(&key, Body::Stream(&mut self.out), &how).or_failed(what)? {
+            self.out.rewind().or_failed(temporaries)?;
+            if store.put(&key, Body::Stream(&mut first.chain(&mut self.out)), &how).or_failed(what)? {
                 return Ok(Place::new(store, key));
             }
             time = next(time);

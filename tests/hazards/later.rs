@@ -16,9 +16,9 @@ fn a_snapshot_of_a_later_version_is_listed_and_read_and_keeps_gc_from_deleting()
     let json = br#"{"host":"alder","new":{"k":[1]},"tags":{"a":1},"v":2}"#;
     let label = Label::parse(json).expect("a label");
     let time = Time { sec: 4_000_000_000, nsec: 0 };
-    let mut publisher = Publisher::new(&Location::Folder(world.path("snap")), time, &label).expect("a snap root");
+    let mut publisher = Publisher::default();
     publisher.push(&Record::parse(br#"{"name":"d","type":"directory"}"#).expect("a record")).expect("room");
-    publisher.finish(0).expect("a snapshot");
+    publisher.finish(&Location::Folder(world.path("snap")), time, &label, 0).expect("a snapshot");
     world
         .sh("snap-list --json --limit 1 | jq -c '[.host, .new, .tags, .v, .records]'")
         .ok()

@@ -25,12 +25,12 @@ fn lines(count: usize) -> String {
 fn snapshot(world: &World, what: &'static str, label: &Label, member: usize, count: usize) -> Sample {
     let root = Location::Folder(world.path(what));
     let time = Time { sec: 1_700_000_000, nsec: 0 };
-    let mut publisher = Publisher::new(&root, time, label).expect("a snap root").with_members_of(member);
+    let mut publisher = Publisher::default().with_members_of(member);
     let text = lines(count);
     for line in text.lines() {
         publisher.push(&Record::parse(line.as_bytes()).expect("a record")).expect("room");
     }
-    let place = publisher.finish(0).expect("a snapshot");
+    let place = publisher.finish(&root, time, label, 0).expect("a snapshot");
     assert!(Index::of(&place).expect("an index").is_some());
     let plain = world.put(&format!("{what}.jsonl"), &text);
     Sample { what, gzip: place.as_given().into(), plain, lines: count }

@@ -52,3 +52,24 @@ fn no_records_after_some_are_refused_and_failures_are_published_when_asked() {
     world.sh("snap-write --partial failed").ok().complains("1 record missing in the snapshot");
     world.sh("snap-list --json --limit 1 | jq -c '[.errors, .records]'").ok().says("[1,2]\n");
 }
+
+#[test]
+fn records_that_lose_their_order_anywhere_make_the_same_snapshot() {
+    let world = World::new();
+    let folder = |n: u32| format!("{{\"name\":\"{n:06}\",\"note\":\"{}\",\"type\":\"directory\"}}\n", "x".repeat(400));
+    let failure = "{\"error\":\"x\",\"name\":\"000001\",\"type\":\"error\"}\n";
+    let end = "{\"name\":\"\",\"records\":15001,\"type\":\"end\"}\n";
+    // Several members: 6 MB of text.
+    let records: Vec<String> = (0..15_000).map(folder).collect();
+    world.put("list", [&records.concat(), failure, end].concat());
+    world.sh("snap-write --partial list && snap-read latest | tee first | wc -l").ok();
+    world.sh("wc -l < first").ok().says("15001\n");
+    for at in [1, 2, 2_000, 14_999] {
+        // The first record comes after so many others, one of which comes twice, and a failure.
+        let (before, after) = records.split_at(at + 1);
+        world.put("list", [&before[1..].concat(), failure, &before[0], &before[at], &after.concat(), end].concat());
+        world.sh("snap-write list").status(2).complains("1 record failed before");
+        let written = world.sh("snap-write --partial list && snap-read latest | cmp - first");
+        written.ok().complains(&format!("{at:06}: this name came twice with the same content, once is kept"));
+    }
+}

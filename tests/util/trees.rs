@@ -189,7 +189,7 @@ pub fn expected(file: &str) -> BTreeMap<Vec<u8>, Expected> {
     let lines = table.lines().filter(|l| !l.starts_with('#'));
     let row = |line: &str| {
         let cells: Vec<&str> = line.split('\t').collect();
-        let name = json::decode(cells[0]).and_then(|n| json::unescape(&n)).expect(cells[0]);
+        let name = json::decode(cells[0]).as_deref().and_then(json::unescape).expect(cells[0]).into_owned();
         let ns: i128 = cells[3].parse().expect(cells[3]);
         let mtime = ns.div_euclid(1_000_000_000) as f64 + 1e-9 * ns.rem_euclid(1_000_000_000) as f64;
         let mode = u32::from_str_radix(cells[4].trim_start_matches("0o"), 8).expect(cells[4]);

@@ -24,7 +24,7 @@ fn publish(root: &Path, names: impl IntoIterator<Item = Name>) -> Place {
 
 fn publish_to(root: &Location, names: impl IntoIterator<Item = Name>) -> Place {
     let label = Label { v: 1, ..Label::default() };
-    let mut publisher = Publisher::new(root, Time { sec: 1_700_000_000, nsec: 0 }, &label).unwrap();
+    let mut publisher = Publisher::default();
     let mut size = None;
     for name in names {
         let record = record(&name);
@@ -32,7 +32,7 @@ fn publish_to(root: &Location, names: impl IntoIterator<Item = Name>) -> Place {
         publisher = publisher.with_members_of(size);
         publisher.push(&record).unwrap();
     }
-    publisher.finish(0).unwrap()
+    publisher.finish(root, Time { sec: 1_700_000_000, nsec: 0 }, &label, 0).unwrap()
 }
 
 fn path(place: &Place) -> PathBuf {

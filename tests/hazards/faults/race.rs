@@ -60,10 +60,10 @@ fn snapshots_of_one_microsecond_are_all_kept() {
         let sec = if round % 2 == 0 { 1_767_225_599 } else { 1_700_000_000 };
         let time = Time { sec, nsec: 999_999_000 };
         let publish = |n: u32| {
-            let mut publisher = Publisher::new(&root, time, &Label::default()).expect("a publisher");
+            let mut publisher = Publisher::default();
             let line = format!("{{\"name\": \"of writer {n}\", \"type\": \"directory\"}}");
             publisher.push(&Record::parse(line.as_bytes()).expect("a record")).expect("push");
-            publisher.finish(0).expect("publish").as_given()
+            publisher.finish(&root, time, &Label::default(), 0).expect("publish").as_given()
         };
         // Two at the same instant first, then six more.
         let paths: BTreeSet<_> = (0..8u32).into_par_iter().map(publish).collect();

@@ -5,8 +5,9 @@ use crate::error::{Error, Result};
 use crate::etag;
 use crate::monitor::Monitor;
 use crate::name::Name;
+use crate::parallel::Weigh;
 use crate::record::{Fields, Kind, Record, key};
-use crate::snapshot::{self, Place};
+use crate::snapshot::{self, Lines, Place};
 use crate::sort;
 use crate::stream::Records;
 use crate::time::Time;
@@ -21,8 +22,20 @@ pub struct Base {
     /// tick of the clock would be missed. Only for snapshots of other tools, which do not mark such records themselves.
     limit: Option<(Time, Time)>,
     monitor: Arc<dyn Monitor>,
-    records: Option<Records>,
-    next: Option<Record>,
+    rest: Option<Rest>,
+    next: Option<Next>,
+}
+
+/// The records that were not reached yet.
+enum Rest {
+    Lines(Box<Lines>),
+    Records(Records),
+}
+
+/// The next record, which may not be parsed yet.
+enum Next {
+    Line(Vec<u8>),
+    Record(Record),
 }
 
 impl Base {
@@ -36,43 +49,70 @@ impl Base {
         // A time in the future does not tell when the snapshot was made. Then no file counts as unchanged by its times.
         let from = |t: Time| if snapshot::is_future(t) { Time { sec: i64::MIN, nsec: 0 } } else { t.minus_seconds(1) };
         let limit = time.filter(|_| !ours).map(|t| (from(t), t));
-        let mut base = Base { place, limit, monitor, records: None, next: None };
+        let mut base = Base { place, limit, monitor, rest: None, next: None };
         base.restart()?;
         Ok(base)
     }
 
     /// Reads from the first record again.
     fn restart(&mut self) -> Result<()> {
-        self.records = Some(snapshot::read(&self.place, self.monitor.clone())?);
+        self.rest = Some(match snapshot::lines(&self.place)? {
+            Some(lines) => Rest::Lines(Box::new(lines)),
+            None => Rest::Records(snapshot::read(&self.place, self.monitor.clone())?),
+        });
         self.advance();
         Ok(())
     }
 
     /// Reads the next record. If the base is damaged, its rest is not used, and the files are read instead.
     fn advance(&mut self) {
-        self.next = match self.records.as_mut().and_then(Iterator::next) {
-            Some(Ok(record)) if record.kind() != Kind::End => Some(record),
-            Some(Err(e)) => {
-                self.monitor.warn(&format!("the rest of the base can't be used: {e}"));
-                None
+        let next = match &mut self.rest {
+            Some(Rest::Lines(lines)) => lines.next_line().map(|line| line.map(Next::Line)),
+            Some(Rest::Records(records)) => {
+                let record = records.next().transpose();
+                record.map(|record| record.filter(|record| record.kind() != Kind::End).map(Next::Record))
             }
-            _ => None,
+            None => Ok(None),
         };
+        self.next = self.usable(next).flatten();
         if self.next.is_none() {
-            self.records = None;
+            self.rest = None;
         }
     }
 
-    /// Returns the record with this name. The names have to be requested in order.
-    fn find(&mut self, name: &Name) -> Option<Record> {
-        while let Some(next) = &self.next {
-            match next.name().cmp(name) {
+    fn usable<T>(&self, result: Result<T>) -> Option<T> {
+        result.inspect_err(|e| self.monitor.warn(&format!("the rest of the base can't be used: {e}"))).ok()
+    }
+
+    /// Returns the base's record of the same name. The names have to be requested in order.
+    fn find(&mut self, record: &Record) -> Option<Old> {
+        loop {
+            let next = match (self.next.take()?, &mut self.rest) {
+                (Next::Record(next), _) => next,
+                (Next::Line(line), Some(Rest::Lines(lines))) => match record.with_digests_of(line) {
+                    Ok(record) => {
+                        self.advance();
+                        return Some(Old { record, is_new: true });
+                    }
+                    Err(line) => {
+                        let next = lines.record(line);
+                        self.usable(next)?
+                    }
+                },
+                (Next::Line(_), _) => return None,
+            };
+            match next.name().cmp(record.name()) {
                 Ordering::Less => self.advance(),
-                Ordering::Equal => return self.next.take().inspect(|_| self.advance()),
-                Ordering::Greater => return None,
+                Ordering::Equal => {
+                    self.advance();
+                    return Some(Old { record: next, is_new: false });
+                }
+                Ordering::Greater => {
+                    self.next = Some(Next::Record(next));
+                    return None;
+                }
             }
         }
-        None
     }
 
     /// Checks whether a file is unchanged: the same size, mtime, ctime and inode number, or the same etag. The base also has to
@@ -106,6 +146,31 @@ impl Base {
     }
 }
 
+/// The record of a file in a base.
+pub struct Old {
+    /// The record.
+    pub record: Record,
+    /// It is the new record of the same file with the digests added, byte for byte.
+    is_new: bool,
+}
+
+impl Old {
+    /// Returns the new record of the same, unchanged file with the values that the base has for the content. If the current
+    /// stored size is known, it is used.
+    pub fn inherited_by(self, record: &Record, stored_size: Option<u64>) -> Record {
+        match self.is_new && stored_size.is_none_or(|size| self.record.fields().stored_size == Some(size)) {
+            true => self.record,
+            false => inherit(record, &self.record, stored_size),
+        }
+    }
+}
+
+impl Weigh for Old {
+    fn weight(&self) -> usize {
+        self.record.weight()
+    }
+}
+
 /// Returns the record of a file with the values that its unchanged record in a base has for the content: md5, sha256 and the
 /// stored size. If the current stored size is known, it is used.
 pub fn inherit(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
@@ -120,16 +185,16 @@ pub fn inherit(record: &Record, base: &Record, stored_size: Option<u64>) -> Reco
 pub fn reuse(input: Records, base: Option<Base>) -> impl Iterator<Item = Result<Record>> {
     let fits = |record: &Record| record.kind() == Kind::File && record.fields().md5.is_none();
     Matched::new(input, base).map(move |item| {
-        let (record, base) = item?;
-        Ok(match base.filter(|_| fits(&record)) {
-            Some(base) => inherit(&record, &base, None),
+        let (record, old) = item?;
+        Ok(match old.filter(|_| fits(&record)) {
+            Some(old) => old.inherited_by(&record, None),
             None => record,
         })
     })
 }
 
 /// A record, and the base's record of the same file if the file is unchanged.
-type Match = (Record, Option<Record>);
+type Match = (Record, Option<Old>);
 
 /// Each record with the base's record of the same file, if the file is unchanged. The order stays the same.
 pub struct Matched {
@@ -153,7 +218,7 @@ impl Matched {
         if self.last.as_ref().is_some_and(|last| last > record.name()) {
             return self.look_up_together(record);
         }
-        let found = base.find(record.name()).filter(|old| base.is_unchanged(old, &record));
+        let found = base.find(&record).filter(|old| base.is_unchanged(&old.record, &record));
         self.last = Some(record.name().clone());
         Ok((record, found))
     }
@@ -178,11 +243,11 @@ impl Matched {
         }
         let mut order: Vec<usize> = (0..batch.len()).filter(|at| batch[*at].is_entry()).collect();
         order.sort_by(|a, b| batch[*a].name().cmp(batch[*b].name()));
-        let mut found = vec![None; batch.len()];
+        let mut found: Vec<Option<Old>> = batch.iter().map(|_| None).collect();
         if let Some(base) = self.base.as_mut() {
             base.restart()?;
             for at in &order {
-                found[*at] = base.find(batch[*at].name()).filter(|old| base.is_unchanged(old, &batch[*at]));
+                found[*at] = base.find(&batch[*at]).filter(|old| base.is_unchanged(&old.record, &batch[*at]));
             }
         }
         self.last = order.last().map(|at| batch[*at].name().clone());

@@ -78,20 +78,26 @@ pub fn md5_of(bytes: &[u8]) -> Md5 {
 
 /// Reads exactly `2 * N` lower-case hex digits.
 pub fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
+    /// The values of the digits, and 0xff for all other bytes.
+    const VALUES: [u8; 256] = {
+        let (mut values, mut n) = ([0xff; 256], 0);
+        while n < 16 {
+            values[b"0123456789abcdef"[n] as usize] = n as u8;
+            n += 1;
+        }
+        values
     };
     let hex = hex.as_bytes();
     if hex.len() != 2 * N {
         return None;
     }
-    let mut out = [0; N];
+    let (mut out, mut all) = ([0; N], 0);
     for (byte, pair) in out.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        let (high, low) = (VALUES[usize::from(pair[0])], VALUES[usize::from(pair[1])]);
+        *byte = high << 4 | low & 15;
+        all |= high | low;
     }
-    Some(out)
+    (all < 16).then_some(out)
 }
 
 /// Writes bytes as lower-case hex.

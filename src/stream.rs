@@ -2,7 +2,7 @@
 
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 
 /// A stream of records, with its end record (if it has one) as the last item.
 pub type Records = Box<dyn Iterator<Item = Result<Record>> + Send>;
@@ -15,6 +15,8 @@ pub struct Reader<R> {
     from: String,
     input: R,
     line: u64,
+    /// The length of the last line: the next one is probably about as long.
+    length: usize,
     ended: bool,
     failed: bool,
 }
@@ -22,7 +24,7 @@ pub struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     /// Returns a reader of `input`. Messages name it `from`.
     pub fn new(from: impl Into<String>, input: R) -> Reader<R> {
-        Reader { from: from.into(), input, line: 0, ended: false, failed: false }
+        Reader { from: from.into(), input, line: 0, length: 0, ended: false, failed: false }
     }
 
     /// Returns the input.
@@ -34,37 +36,59 @@ impl<R: BufRead> Reader<R> {
         Error::Input { from: self.from.clone(), line: self.line, name, reason: reason.into() }
     }
 
-    /// Returns the next line without its end, or None at the end of the input.
-    fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
-        let mut line = Vec::new();
+    /// Returns the next line that is not blank, without its end; None at the end of the input.
+    ///
+    /// # Errors
+    /// If the input can't be read, or the line is too long.
+    pub fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            match self.any_line()? {
+                Some(line) if line.iter().all(u8::is_ascii_whitespace) => {}
+                line => return Ok(line),
+            }
+        }
+    }
+
+    fn any_line(&mut self) -> Result<Option<Vec<u8>>> {
+        let mut line = Vec::with_capacity(self.length + 32);
         self.line += 1;
-        let mut input = self.input.by_ref().take(LINE_LIMIT as u64 + 1);
-        input.read_until(b'\n', &mut line).or_failed(|| format!("read {}", self.from))?;
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                buffer => buffer.or_failed(|| format!("read {}", self.from))?,
+            };
+            let feed = memchr::memchr(b'\n', buffer);
+            let len = feed.map_or(buffer.len(), |at| at + 1);
+            line.extend_from_slice(&buffer[..len]);
+            self.input.consume(len);
+            if line.len() > LINE_LIMIT {
+                return Err(self.error(None, format!("the line is longer than {LINE_LIMIT} bytes")));
+            }
+            if feed.is_some() || len == 0 {
+                break;
+            }
+        }
         if line.is_empty() {
             return Ok(None);
-        }
-        if line.len() > LINE_LIMIT {
-            return Err(self.error(None, format!("the line is longer than {LINE_LIMIT} bytes")));
         }
         if line.pop_if(|b| *b == b'\n').is_some() {
             line.pop_if(|b| *b == b'\r');
         }
+        self.length = line.len();
         Ok(Some(line))
     }
 
-    fn next_record(&mut self) -> Result<Option<Record>> {
-        while let Some(line) = self.next_line()? {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            let record = Record::parse_owned(line).map_err(|e| self.error(e.name, e.reason))?;
-            if self.ended {
-                return Err(self.error(Some(record.name().as_bytes().to_vec()), "a record after the end record"));
-            }
-            self.ended = record.kind() == Kind::End;
-            return Ok(Some(record));
+    /// Returns the record of the line that was read last.
+    ///
+    /// # Errors
+    /// If it is none, or follows the end record.
+    pub fn record(&mut self, line: Vec<u8>) -> Result<Record> {
+        let record = Record::parse_owned(line).map_err(|e| self.error(e.name, e.reason))?;
+        if self.ended {
+            return Err(self.error(Some(record.name().as_bytes().to_vec()), "a record after the end record"));
         }
-        Ok(None)
+        self.ended = record.kind() == Kind::End;
+        Ok(record)
     }
 }
 
@@ -75,7 +99,7 @@ impl<R: BufRead> Iterator for Reader<R> {
         if self.failed {
             return None;
         }
-        let next = self.next_record();
+        let next = self.next_line().and_then(|line| line.map(|line| self.record(line)).transpose());
         self.failed = next.is_err();
         next.transpose()
     }

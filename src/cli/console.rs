@@ -111,7 +111,10 @@ impl Monitor for Console {
     }
 
     fn detail(&self, what: &str, name: &Name) {
-        self.line(LogLevel::Debug, "DEBUG", &format!("{what}: {}", name.printable()));
+        // A tool that logs nothing does this for every file.
+        if self.log == Some(LogLevel::Debug) {
+            self.line(LogLevel::Debug, "DEBUG", &format!("{what}: {}", name.printable()));
+        }
     }
 
     fn done(&self, bytes: u64) {

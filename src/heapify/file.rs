@@ -1,7 +1,7 @@
 //! Stores one file in the heap.
 
 use super::Done;
-use crate::base::inherit;
+use crate::base::{Old, inherit};
 use crate::digest::Md5;
 use crate::error::{Error, Refusal, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError};
@@ -55,7 +55,7 @@ impl From<StoreError> for Trouble {
 
 impl Worker {
     /// Calls [`Worker::process`] and notifies the monitor when it is done.
-    pub fn work(&self, record: Record, base: Option<Record>) -> Result<Done> {
+    pub fn work(&self, record: Record, base: Option<Old>) -> Result<Done> {
         let size = (record.kind() == Kind::File).then(|| record.fields().size.unwrap_or(0));
         let done = self.process(record, base)?;
         size.into_iter().for_each(|size| self.monitor.done(size));
@@ -78,7 +78,7 @@ impl Worker {
     }
 
     /// Adds the md5 to a file's record. Other records pass unchanged. `base` is the record of the same, unchanged file.
-    fn process(&self, record: Record, base: Option<Record>) -> Result<Done> {
+    fn process(&self, record: Record, base: Option<Old>) -> Result<Done> {
         self.refuse_heap(&record)?;
         match record.kind() {
             Kind::File => {}
@@ -89,15 +89,15 @@ impl Worker {
         }
         let fields = record.fields();
         if let Some(md5) = fields.md5 {
-            if let Some(done) = self.claimed(&record, md5, base.as_ref())? {
+            if let Some(done) = self.claimed(&record, md5, base.as_ref().map(|base| &base.record))? {
                 return Ok(done);
             }
         } else if let Some(base) = base {
-            let old = base.fields();
+            let old = base.record.fields();
             if let Some(md5) = old.md5 {
                 let stored_size = self.confirm(md5, old.size, old.stored_size)?;
                 if self.heap.is_none() || stored_size.is_some() {
-                    return Ok(Done::Kept(inherit(&record, &base, stored_size), 0));
+                    return Ok(Done::Kept(base.inherited_by(&record, stored_size), 0));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 mod file;
 
-use crate::base::{Base, Matched};
+use crate::base::{Base, Matched, Old};
 use crate::display::printable;
 use crate::end::{End, Tally};
 use crate::error::{Error, Result};
@@ -60,7 +60,7 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
     let tasks = Tasks::new(Matched::new(input, options.base), TASK);
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
         let mut failed = false;
-        let work = |item: Result<(Record, Option<Record>)>| item.and_then(|(record, base)| worker.work(record, base));
+        let work = |item: Result<(Record, Option<Old>)>| item.and_then(|(record, base)| worker.work(record, base));
         // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.
         let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
         task.into_iter().map(work).take_while(until).collect::<Vec<_>>()
@@ -78,7 +78,7 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
     }))
 }
 
-type Task = Vec<Result<(Record, Option<Record>)>>;
+type Task = Vec<Result<(Record, Option<Old>)>>;
 
 /// The result for a record.
 enum Done {

@@ -1,5 +1,6 @@
 //! A record: one line of a stream. The fields that tools use are typed; everything else stays unchanged.
 
+mod added;
 mod edit;
 mod fields;
 

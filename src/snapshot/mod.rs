@@ -17,7 +17,7 @@ pub use list::list;
 pub(crate) use list::unlisted;
 pub use place::Place;
 pub use publish::Publisher;
-pub use read::{any, label, plain, read, references, types};
+pub use read::{Lines, any, label, lines, plain, read, references, types};
 
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Refusal, Result};

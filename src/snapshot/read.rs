@@ -180,15 +180,13 @@ fn open(place: &Place) -> Result<Opened> {
     if !named_gzip && start.trim_ascii_start().first() == Some(&b'{') {
         return Ok(Opened::Plain(Box::new(Reader::new(shown, input))));
     }
-    let (gzip, label) = begin(&shown, input)?;
-    let reader = Reader::new(&shown, gzip);
-    Ok(Opened::Gzip(Box::new(Reading { reader, shown, label, listing: Listing::default(), done: false })))
+    Ok(Opened::Gzip(Box::new(Reading { lines: Lines::open(place, input)?, listing: Listing::default(), done: false })))
 }
 
 /// Returns the records of a gzip file, and their types. A file without our label is sorted, and is a snapshot of the Python tool
 /// if it has no end record.
 fn in_order(reading: Box<Reading>, monitor: Arc<dyn Monitor>) -> Result<(Records, Option<Vec<String>>)> {
-    if let Some(label) = &reading.label {
+    if let Some(label) = &reading.lines.label {
         let types = label.types.clone();
         return Ok((reading, types));
     }
@@ -233,18 +231,82 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     Ok(())
 }
 
-struct Reading {
+/// The lines of a gzip file with records.
+pub struct Lines {
     reader: Reader<GzipReader<Input>>,
     shown: String,
     label: Option<Label>,
+    /// The number of lines so far.
+    count: u64,
+}
+
+impl Lines {
+    fn open(place: &Place, input: Input) -> Result<Lines> {
+        let shown = place.to_string();
+        let (gzip, label) = begin(&shown, input)?;
+        Ok(Lines { reader: Reader::new(&shown, gzip), shown, label, count: 0 })
+    }
+
+    /// Returns the next line; None at the end, after the totals of one of our snapshots were compared.
+    ///
+    /// # Errors
+    /// If the file can't be read, or is damaged.
+    pub fn next_line(&mut self) -> Result<Option<Vec<u8>>> {
+        let line = self.reader.next_line().map_err(|e| explained(&self.shown, e))?;
+        match &line {
+            Some(_) => self.count += 1,
+            None if self.label.is_some() => drop(self.totals()?),
+            None => {}
+        }
+        Ok(line)
+    }
+
+    /// Returns the record of the line that was read last.
+    ///
+    /// # Errors
+    /// If it is no record, or none that can be in such a file.
+    pub fn record(&mut self, line: Vec<u8>) -> Result<Record> {
+        let record = self.reader.record(line).map_err(|e| explained(&self.shown, e))?;
+        // A compressed stream, which is not one of our snapshots, can also have error records and an end record.
+        if record.is_entry() || (self.label.is_none() && matches!(record.kind(), Kind::Error | Kind::End)) {
+            return Ok(with_bytes(record));
+        }
+        let text = record.text().escape_ascii().to_string();
+        Err(damaged(&self.shown, &format!("{text:?} is no record of a file")))
+    }
+
+    fn totals(&self) -> Result<Totals> {
+        totals_of(&self.shown, self.reader.get_ref().last(), self.count)
+    }
+}
+
+/// Returns the lines of one of our snapshots, which are in order. None if another tool wrote the file.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn lines(place: &Place) -> Result<Option<Lines>> {
+    Ok(Some(Lines::open(place, place.open()?)?).filter(|lines| lines.label.is_some()))
+}
+
+struct Reading {
+    lines: Lines,
     listing: Listing,
     done: bool,
 }
 
 impl Reading {
-    /// Returns the end record of one of our snapshots, after all records were read and their number was compared.
+    fn read(&mut self) -> Result<Option<Record>> {
+        let Some(line) = self.lines.next_line()? else {
+            return self.lines.label.as_ref().map(|label| self.end(label)).transpose();
+        };
+        let record = self.lines.record(line)?;
+        self.listing.add(&record);
+        Ok(Some(record))
+    }
+
+    /// Returns the end record of one of our snapshots, after all records were read.
     fn end(&self, label: &Label) -> Result<Record> {
-        let totals = totals_of(&self.shown, self.reader.get_ref().last(), self.listing.records)?;
+        let totals = self.lines.totals()?;
         let end = End {
             errors: totals.errors,
             filtered: label.filtered,
@@ -259,12 +321,6 @@ impl Reading {
         };
         Ok(end.listing(self.listing).record())
     }
-
-    /// Whether a record of this kind is valid here. A compressed stream, which is not one of our snapshots, can also have error
-    /// records and an end record.
-    fn may_be(&self, record: &Record) -> bool {
-        record.is_entry() || (self.label.is_none() && matches!(record.kind(), Kind::Error | Kind::End))
-    }
 }
 
 impl Iterator for Reading {
@@ -274,20 +330,9 @@ impl Iterator for Reading {
         if self.done {
             return None;
         }
-        let record = match self.reader.next() {
-            Some(Ok(record)) if self.may_be(&record) => {
-                self.listing.add(&record);
-                return Some(Ok(with_bytes(record)));
-            }
-            Some(Ok(record)) => {
-                let text = record.text().escape_ascii().to_string();
-                Some(Err(damaged(&self.shown, &format!("{text:?} is no record of a file"))))
-            }
-            Some(Err(e)) => Some(Err(explained(&self.shown, e))),
-            None => self.label.as_ref().map(|label| self.end(label)),
-        };
-        self.done = true;
-        record
+        let record = self.read();
+        self.done = !record.as_ref().is_ok_and(|record| record.as_ref().is_some_and(|record| record.kind() != Kind::End));
+        record.transpose()
     }
 }
 

@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub struct Options {
     /// Check only that objects exist and have the right size; damage inside is not found.
     pub quick: bool,
+    /// Compute both digests. Otherwise the sha256 proves a content alone if its record has one.
+    pub both: bool,
     /// The number of objects to read at once.
     pub jobs: usize,
 }
@@ -35,7 +37,7 @@ pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dy
     let items = input.map(move |record| record.map(|record| Item::new(record, &mut seen)));
     let progress = monitor.clone();
     let checked = parallel::ordered_map(Tasks::new(items, TASK), options.jobs, WINDOW, move |task: Vec<Result<Item>>| {
-        task.into_iter().map(|item| check(item?, &heap, options.quick, &*progress)).collect::<Vec<_>>()
+        task.into_iter().map(|item| check(item?, &heap, options, &*progress)).collect::<Vec<_>>()
     });
     let mut report = Report { bad: HashMap::new(), tally: Tally::default(), monitor };
     Box::new(checked.flatten().filter_map(move |item| item.and_then(|item| report.add(item)).transpose()))
@@ -80,9 +82,9 @@ fn key(md5: &Md5, fields: &Fields) -> Key {
     digest::md5_of(&bytes).0
 }
 
-fn check(mut item: Item, heap: &Heap, quick: bool, monitor: &dyn Monitor) -> Result<Item> {
+fn check(mut item: Item, heap: &Heap, options: Options, monitor: &dyn Monitor) -> Result<Item> {
     if let Item::First(record, _, fault) = &mut item {
-        *fault = if quick { check_size(record, heap)? } else { check_content(record, heap)? };
+        *fault = if options.quick { check_size(record, heap)? } else { check_content(record, heap, options.both)? };
     }
     if let Item::First(record, ..) | Item::Again(record, _) = &item {
         monitor.done(record.fields().size.unwrap_or(0));
@@ -108,9 +110,9 @@ fn check_size(record: &Record, heap: &Heap) -> Result<Option<String>> {
     })
 }
 
-/// Inflates the object and compares size, md5 and sha256.
-fn check_content(record: &Record, heap: &Heap) -> Result<Option<String>> {
-    match heap.check(record) {
+/// Inflates the object and compares its content with the record.
+fn check_content(record: &Record, heap: &Heap, both: bool) -> Result<Option<String>> {
+    match heap.check(record, both) {
         Ok(()) => Ok(None),
         Err(Lack::Record(reason)) => Ok(Some(reason)),
         Err(Lack::All(e)) => Err(e),

@@ -3,8 +3,9 @@
 use super::path::{WHOLE_LIMIT, read_up_to};
 use crate::codec::{self, FieldId, GzipReader, Header};
 use crate::content::Content;
-use crate::digest::{Digests, Md5, Sha256};
+use crate::digest::{Md5, Sha256};
 use crate::error::Reason;
+use sha2::Digest;
 use std::io::{self, BufReader, Read};
 
 /// The bytes of content in each member of an object that has several.
@@ -32,24 +33,51 @@ pub(super) struct Expected {
     pub md5: Md5,
     pub sha256: Option<Sha256>,
     pub size: Option<u64>,
+    /// Compute both digests. Otherwise a known sha256 proves the content alone, because it was compared with the md5 when the
+    /// content was stored; the md5 is computed if there is none.
+    pub both: bool,
 }
 
 impl Expected {
-    /// Compares them with those of a content that was read.
-    fn check(&self, digests: Digests, named: Option<Sha256>) -> Result<Sha256, Reason> {
-        let (md5, sha256, len) = digests.finish();
-        if self.size.is_some_and(|size| size != len) {
-            return Err(format!("its content has {len} bytes, not {}", self.size.unwrap_or_default()).into());
+    /// Starts to compute the digests of a content, whose object names this sha256.
+    fn proof(&self, named: Option<Sha256>) -> Proof {
+        let md5 = (self.both || self.sha256.is_none()).then(md5::Md5::default);
+        let sha256 = (self.both || self.sha256.or(named).is_some()).then(sha2::Sha256::default);
+        Proof { md5, sha256, len: 0 }
+    }
+
+    /// Compares them with those of a content that was read. Returns its sha256, if that was computed.
+    fn check(&self, proof: Proof, named: Option<Sha256>) -> Result<Option<Sha256>, Reason> {
+        let md5 = proof.md5.map(|md5| Md5(md5.finalize().into()));
+        let sha256 = proof.sha256.map(|sha256| Sha256(sha256.finalize().into()));
+        if let Some(size) = self.size.filter(|size| *size != proof.len) {
+            return Err(format!("its content has {} bytes, not {size}", proof.len).into());
         }
-        if md5 != self.md5 {
+        if let Some(md5) = md5.filter(|md5| *md5 != self.md5) {
             return Err(format!("its content has the md5 {md5}").into());
         }
-        match self.sha256.or(named) {
-            Some(expected) if expected != sha256 => {
-                Err(format!("its content has the right md5 and the wrong sha256 {sha256}").into())
+        match (self.sha256.or(named), sha256) {
+            (Some(expected), Some(sha256)) if expected != sha256 => {
+                let right = if md5.is_some() { "right md5 and the wrong sha256" } else { "wrong sha256" };
+                Err(format!("its content has the {right} {sha256}").into())
             }
-            _ => Ok(sha256),
+            (_, sha256) => Ok(sha256),
         }
+    }
+}
+
+/// The digests of a content that is being read.
+struct Proof {
+    md5: Option<md5::Md5>,
+    sha256: Option<sha2::Sha256>,
+    len: u64,
+}
+
+impl Proof {
+    fn update(&mut self, bytes: &[u8]) {
+        self.md5.iter_mut().for_each(|md5| md5.update(bytes));
+        self.sha256.iter_mut().for_each(|sha256| sha256.update(bytes));
+        self.len += bytes.len() as u64;
     }
 }
 
@@ -184,10 +212,10 @@ pub(super) fn content(mut input: Box<dyn Read + Send>, expected: Expected, store
         gzip = read_up_to(&mut input, 2 * WHOLE_LIMIT, stored_size.unwrap_or(size))?;
         if (gzip.len() as u64) < 2 * WHOLE_LIMIT {
             if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
-                let mut digests = Digests::default();
-                digests.update(&content);
-                let header = codec::read_header(&mut &gzip[..]).ok().flatten();
-                expected.check(digests, header.as_ref().and_then(named_sha256))?;
+                let named = codec::read_header(&mut &gzip[..]).ok().flatten().as_ref().and_then(named_sha256);
+                let mut proof = expected.proof(named);
+                proof.update(&content);
+                expected.check(proof, named)?;
                 return Ok(Content::Whole(content));
             }
             // It has several members, is of another writer, or is damaged: a stream finds out what is wrong.
@@ -215,7 +243,7 @@ fn explain(e: io::Error) -> Reason {
 struct Verifying<R> {
     reader: GzipReader<R>,
     named: Option<Sha256>,
-    digests: Option<Digests>,
+    proof: Option<Proof>,
     /// The sha256 of the content, at its end.
     sha256: Option<Sha256>,
     left: Option<u64>,
@@ -226,7 +254,7 @@ impl<R: io::BufRead> Verifying<R> {
     fn new(input: R, expected: Expected) -> io::Result<Verifying<R>> {
         let reader = GzipReader::new(input)?;
         let named = named_sha256(reader.first());
-        Ok(Verifying { reader, named, digests: Some(Digests::default()), sha256: None, left: expected.size, expected })
+        Ok(Verifying { reader, named, proof: Some(expected.proof(named)), sha256: None, left: expected.size, expected })
     }
 
     /// Reads all of it, and returns its sha256.
@@ -252,11 +280,11 @@ impl<R: io::BufRead> Read for Verifying<R> {
         if let (Some(left), Some(size)) = (self.left.as_mut(), self.expected.size) {
             *left = left.checked_sub(n as u64).ok_or_else(|| bad(format!("its content has more than {size} bytes").into()))?;
         }
-        match (n, self.digests.take()) {
-            (0, Some(digests)) => self.sha256 = Some(self.expected.check(digests, self.named).map_err(bad)?),
-            (_, Some(mut digests)) => {
-                digests.update(&out[..n]);
-                self.digests = Some(digests);
+        match (n, self.proof.take()) {
+            (0, Some(proof)) => self.sha256 = self.expected.check(proof, self.named).map_err(bad)?,
+            (_, Some(mut proof)) => {
+                proof.update(&out[..n]);
+                self.proof = Some(proof);
             }
             (_, None) => {}
         }

@@ -116,7 +116,7 @@ impl Heap {
         let &Fields { md5, sha256, size, .. } = record.fields();
         let md5 = md5.ok_or_else(|| NO_MD5.to_string())?;
         let reader = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
-        Ok((reader, Expected { md5, sha256, size }))
+        Ok((reader, Expected { md5, sha256, size, both: false }))
     }
 
     /// Reads a part of an object: at most `len` bytes from byte `from`, which is not behind its end. None if there is no object.
@@ -157,12 +157,13 @@ impl Heap {
     }
 
     /// Checks the object of a record by reading all of it once: its content as [`Contents::content`] does, and its header, where
-    /// damage does not show in the content.
+    /// damage does not show in the content. With `both`, the md5 is computed even if the record has a sha256.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn check(&self, record: &Record) -> Result<(), Lack> {
+    pub fn check(&self, record: &Record, both: bool) -> Result<(), Lack> {
         let (mut reader, expected) = self.opened(record)?;
+        let expected = Expected { both, ..expected };
         let failed = |e: io::Error| lack(&expected.md5, e);
         let mut head = Vec::new();
         reader.by_ref().take(object::HEAD).read_to_end(&mut head).map_err(failed)?;
@@ -183,7 +184,7 @@ impl Heap {
     /// # Errors
     /// If the heap can't be read.
     pub fn verify(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
-        let expected = Expected { md5: *md5, sha256: None, size };
+        let expected = Expected { md5: *md5, sha256: None, size, both: true };
         let check = |reader: Option<_>| reader.map_or(Ok(Health::Missing), |reader| object::verify(reader, expected));
         self.fetch(md5).and_then(check).or_failed(|| self.shown_object(md5))
     }
@@ -207,8 +208,8 @@ impl Heap {
 }
 
 impl Contents for Heap {
-    /// Small contents are returned whole and verified, large ones as a stream that is verified at its end. Both digests are
-    /// checked: the sha256 is that of the record, or else the object's own. Inflating stops at the record's size.
+    /// Small contents are returned whole and verified, large ones as a stream that is verified at its end: by the sha256 of the
+    /// record, or else by the md5 and the object's own sha256. Inflating stops at the record's size.
     fn content(&self, record: &Record) -> Result<Content, Lack> {
         let (reader, expected) = self.opened(record)?;
         let content = object::content(reader, expected, record.fields().stored_size);

@@ -37,6 +37,9 @@ pub struct How {
     /// Check only that objects exist and have the right size, without reading them
     #[arg(short, long)]
     pub quick: bool,
+    /// Compute the md5 of each content too, even if its record has a sha256
+    #[arg(long, conflicts_with = "quick")]
+    pub both: bool,
     #[command(flatten)]
     pub jobs: Jobs,
 }
@@ -56,7 +59,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
 /// # Errors
 /// If the heap or the records can't be read.
 pub fn verify(records: Records, heap: &Location, how: &How, output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
-    let options = stage::Options { quick: how.quick, jobs: how.jobs.among(&[Some(heap)]) };
+    let options = stage::Options { quick: how.quick, both: how.both, jobs: how.jobs.among(&[Some(heap)]) };
     let heap = Arc::new(Heap::open(heap)?);
     output.write_all(stage::verify(records, heap, options, monitor))
 }

@@ -135,3 +135,18 @@ fn verify_is_a_filter_like_the_others() {
     world.run(&["snap-verify", "--heap-root", "none"], b"").status(2);
     world.run(&["snap-verify", "--quick"], b"{\"name\":\"a\",\"md5\":\"../../etc/passwd\"}\n").status(2);
 }
+
+#[test]
+fn the_sha256_proves_a_content_and_both_digests_are_computed_on_request() {
+    let world = World::new();
+    world.put("files/a", "a");
+    world.put("files/b", "b");
+    world.sh(BACKUP).ok();
+    let (a, b) = (md5_of(&world, "a"), md5_of(&world, "b"));
+    // A record that has the md5 of b and all else of a, and an object that fits it.
+    fs::copy(object(&world, &a), object(&world, &b)).unwrap();
+    world.sh(&format!("snap-read | jq -c 'select(.name == \"a\") | .md5 = \"{b}\"' > list")).ok();
+    world.sh("snap-verify list").ok().says("");
+    world.sh("snap-verify --both list").status(1).complains(&format!("its content has the md5 {a}"));
+    world.sh("jq -c 'del(.sha256)' list | snap-verify").status(1).complains(&format!("its content has the md5 {a}"));
+}

@@ -4,9 +4,11 @@ mod header;
 
 pub use header::{BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, SHA256, TOTALS, read_header};
 
+use crate::parallel::lock;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::cell::RefCell;
 use std::io::{self, BufRead, Cursor, Read};
+use std::sync::Mutex;
 
 /// The length of a gzip member's trailer in bytes.
 const TRAILER: usize = 8;
@@ -58,18 +60,18 @@ fn is_dense(content: &[u8]) -> bool {
     })
 }
 
-/// Calls `work` with a compressor. There is one for each thread and level, because its tables are large.
+/// Calls `work` with a compressor. Its tables are large, so it is used again; not one for each thread, because most threads of a
+/// run with another storage wait for the network.
 fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor) -> T) -> T {
-    thread_local! {
-        static KEPT: RefCell<Vec<(i32, Compressor)>> = const { RefCell::new(Vec::new()) };
-    }
-    KEPT.with_borrow_mut(|kept| {
-        let at = kept.iter().position(|(l, _)| *l == level).unwrap_or_else(|| {
-            kept.push((level, Compressor::new(CompressionLvl::new(level).unwrap_or_default())));
-            kept.len() - 1
-        });
-        work(&mut kept[at].1)
-    })
+    static FREE: Mutex<Vec<(i32, Compressor)>> = Mutex::new(Vec::new());
+    let found = {
+        let mut free = lock(&FREE);
+        free.iter().position(|(l, _)| *l == level).map(|at| free.swap_remove(at).1)
+    };
+    let mut compressor = found.unwrap_or_else(|| Compressor::new(CompressionLvl::new(level).unwrap_or_default()));
+    let done = work(&mut compressor);
+    lock(&FREE).push((level, compressor));
+    done
 }
 
 /// Inflates a file that is one gzip member whose content has `size` bytes. None if it is anything else; a [`GzipReader`] may be

@@ -46,6 +46,7 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, jobs: usize, monitor
     let found = snapshot::list(root)?;
     let mut groups: BTreeMap<Group, Vec<(Found, Label)>> = BTreeMap::new();
     let places: Vec<_> = found.iter().map(|found| found.place.clone()).collect();
+    let jobs = jobs.min(snapshot::MOST_AT_ONCE);
     let labels = parallel::ordered_map(places.into_iter(), jobs, jobs, |place| snapshot::check(&place));
     for (found, label) in found.into_iter().zip(labels) {
         match label {

@@ -96,6 +96,36 @@ impl<T: Weigh, E, I: Iterator<Item = Result<T, E>>> Iterator for Tasks<I> {
     }
 }
 
+/// Returns the number of items in a task, of at most `size`, so that all workers get some of the items in a window.
+pub fn task_of(size: usize, window: usize, jobs: usize) -> usize {
+    (window / jobs.max(1) / 4).clamp(1, size)
+}
+
+/// The bytes that several threads hold at once, limited to a number.
+pub struct Room {
+    limit: usize,
+    load: Load,
+}
+
+impl Room {
+    /// Returns an empty room for this number of bytes.
+    pub fn new(limit: usize) -> Room {
+        Room { limit, load: Load::default() }
+    }
+
+    /// Waits until there is room for this number of bytes, or nothing in the room. The room is free when the result is dropped.
+    pub fn take(&self, bytes: usize) -> impl Drop + '_ {
+        struct Taken<'a>(&'a Load, usize);
+        impl Drop for Taken<'_> {
+            fn drop(&mut self) {
+                self.0.leave(self.1);
+            }
+        }
+        self.load.enter(bytes, self.limit, &AtomicBool::new(false));
+        Taken(&self.load, bytes)
+    }
+}
+
 /// The bytes in flight.
 #[derive(Default)]
 struct Load {
@@ -104,10 +134,10 @@ struct Load {
 }
 
 impl Load {
-    /// Waits until an item fits, or is the only one.
-    fn enter(&self, weight: usize, stop: &AtomicBool) {
+    /// Waits until an item fits into this number of bytes, or is the only one.
+    fn enter(&self, weight: usize, limit: usize, stop: &AtomicBool) {
         let mut bytes = lock(&self.bytes);
-        while *bytes > 0 && bytes.saturating_add(weight) > BUDGET && !stop.load(Ordering::Relaxed) {
+        while *bytes > 0 && bytes.saturating_add(weight) > limit && !stop.load(Ordering::Relaxed) {
             bytes = self.less.wait(bytes).unwrap_or_else(PoisonError::into_inner);
         }
         *bytes = bytes.saturating_add(weight);
@@ -309,7 +339,7 @@ fn feed<T: Weigh, U>(
     for item in input {
         let (slot_in, slot_out) = bounded(1);
         let weight = item.weight();
-        load.enter(weight, stop);
+        load.enter(weight, BUDGET, stop);
         if stop.load(Ordering::Relaxed) || slots.send((slot_out, weight)).is_err() || tasks.send(Some((item, slot_in))).is_err() {
             return;
         }

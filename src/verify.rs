@@ -25,10 +25,10 @@ pub struct Options {
     pub jobs: usize,
 }
 
-/// The number of records that go through the workers together.
+/// The largest number of records that go through the workers together.
 const TASK: usize = 16;
-/// The maximum number of tasks in flight.
-const WINDOW: usize = 256;
+/// The maximum number of records in flight.
+const WINDOW: usize = 4096;
 
 /// Returns the failures among a stream's records: an error record with `name` and `md5` for each file whose content is missing or
 /// wrong. Error records of the input are passed on, and so is its end record, with its counts brought up to date.
@@ -36,7 +36,8 @@ pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dy
     let mut seen = HashSet::new();
     let items = input.map(move |record| record.map(|record| Item::new(record, &mut seen)));
     let progress = monitor.clone();
-    let checked = parallel::ordered_map(Tasks::new(items, TASK), options.jobs, WINDOW, move |task: Vec<Result<Item>>| {
+    let task = parallel::task_of(TASK, WINDOW, options.jobs);
+    let checked = parallel::ordered_map(Tasks::new(items, task), options.jobs, WINDOW / task, move |task: Vec<Result<Item>>| {
         task.into_iter().map(|item| check(item?, &heap, options, &*progress)).collect::<Vec<_>>()
     });
     let mut report = Report { bad: HashMap::new(), tally: Tally::default(), monitor };

@@ -66,6 +66,7 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
         Ok(md5s)
     };
     let mut trouble = None;
+    let jobs = jobs.min(snapshot::MOST_AT_ONCE);
     for md5s in parallel::ordered_map(all.into_iter(), jobs, jobs, read) {
         match md5s {
             Ok(md5s) => {

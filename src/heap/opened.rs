@@ -8,7 +8,7 @@ use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
 use crate::error::{Error, OrFailed, Reason, Result, reason};
-use crate::parallel::lock;
+use crate::parallel::{Room, lock};
 use crate::record::{Fields, Record};
 use crate::storage::{Location, LoginRefused, Store};
 use std::collections::HashMap;
@@ -27,7 +27,12 @@ pub struct Heap {
     /// Stored size and sha256 of the objects that this process stored: until they have their names, or until the end if the
     /// heap is listed only once.
     pub(super) new: Mutex<HashMap<Md5, (u64, Sha256)>>,
+    /// For the contents in memory.
+    pub(super) room: Room,
 }
+
+/// The number of bytes of contents that are held in memory at once, however many workers there are.
+const ROOM: usize = 24 << 20;
 
 impl Heap {
     /// Opens a heap for reading.
@@ -60,7 +65,15 @@ impl Heap {
     fn new(root: &Location, level: i32) -> Result<Heap> {
         let store = root.staging_store().or_failed(|| format!("heap root {root}"))?;
         let lease = root.folder().map(Lease::open).transpose()?;
-        Ok(Heap { root: root.clone(), store, level, lease, listed: Mutex::default(), new: Mutex::default() })
+        Ok(Heap {
+            root: root.clone(),
+            store,
+            level,
+            lease,
+            listed: Mutex::default(),
+            new: Mutex::default(),
+            room: Room::new(ROOM),
+        })
     }
 
     /// Returns the location of the heap.
@@ -109,6 +122,11 @@ impl Heap {
             }
             opened => opened.map(Some),
         }
+    }
+
+    /// Waits until there is room for a content and its object. Of a large one, only parts are held.
+    pub(super) fn room_for(&self, size: Option<u64>) -> impl Drop + '_ {
+        self.room.take(2 * size.unwrap_or(WHOLE_LIMIT).min(WHOLE_LIMIT) as usize)
     }
 
     /// Opens the object of a record.
@@ -162,6 +180,7 @@ impl Heap {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, record: &Record, both: bool) -> Result<(), Lack> {
+        let _room = self.room_for(record.fields().size);
         let (mut reader, expected) = self.opened(record)?;
         let expected = Expected { both, ..expected };
         let failed = |e: io::Error| lack(&expected.md5, e);
@@ -211,6 +230,7 @@ impl Contents for Heap {
     /// Small contents are returned whole and verified, large ones as a stream that is verified at its end: by the sha256 of the
     /// record, or else by the md5 and the object's own sha256. Inflating stops at the record's size.
     fn content(&self, record: &Record) -> Result<Content, Lack> {
+        let _room = self.room_for(record.fields().size);
         let (reader, expected) = self.opened(record)?;
         let content = object::content(reader, expected, record.fields().stored_size);
         content.map_err(|reason| format!("{}: {reason}", object_of(&expected.md5)).into())

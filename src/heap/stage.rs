@@ -55,8 +55,11 @@ impl Heap {
         claimed: Option<Md5>,
         verify: bool,
     ) -> Result<Stored, StoreError> {
+        let room = self.room_for(Some(expected));
         let head = read_up_to(source, WHOLE_LIMIT + 1, expected.min(WHOLE_LIMIT)).map_err(StoreError::Source)?;
         if head.len() as u64 > WHOLE_LIMIT {
+            // Of a large content, only pieces are held.
+            drop(room);
             return match claimed {
                 Some(md5) if self.lease.is_none() && self.stored_size(&md5)?.is_none() => self.store_straight(head, source, md5),
                 _ => self.store_large(head, source, verify),

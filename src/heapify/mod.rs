@@ -32,7 +32,7 @@ pub struct Options {
     pub jobs: usize,
 }
 
-/// Number of records that a worker takes at once.
+/// Largest number of records that a worker takes at once.
 const TASK: usize = 32;
 /// Number of records that are held back until their objects are on disk. As many records are processed meanwhile.
 const BATCH: usize = 4096;
@@ -57,8 +57,9 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
         cache: options.cache.clone(),
         monitor: monitor.clone(),
     });
-    let tasks = Tasks::new(Matched::new(input, options.base), TASK);
-    let done = parallel::ordered_map(tasks, options.jobs, BATCH / TASK, move |task: Task| {
+    let task = parallel::task_of(TASK, BATCH, options.jobs);
+    let tasks = Tasks::new(Matched::new(input, options.base), task);
+    let done = parallel::ordered_map(tasks, options.jobs, BATCH / task, move |task: Task| {
         let mut failed = false;
         let work = |item: Result<(Record, Option<Old>)>| item.and_then(|(record, base)| worker.work(record, base));
         // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.

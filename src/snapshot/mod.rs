@@ -31,6 +31,9 @@ use std::path::PathBuf;
 const SUFFIX: &str = ".jsonl.gz";
 const NAME_FORMAT: &str = "%Y-%m-%d_%H-%M-%S_%6fZ";
 
+/// The largest number of snapshots to read at once: each takes some megabytes of memory.
+pub const MOST_AT_ONCE: usize = 16;
+
 /// A snapshot in a snap root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {

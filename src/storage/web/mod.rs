@@ -8,6 +8,7 @@ pub(super) mod content;
 #[cfg(feature = "signed")]
 pub(super) mod delete;
 mod failure;
+mod gate;
 mod get;
 #[cfg(feature = "signed")]
 pub(super) mod multipart;
@@ -127,7 +128,8 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
         next = request.try_clone();
         let sent = match &next {
             Some(_) => once(client, request, &body, limit, host).await,
-            // The limits of a stream are set where it is created.
+            // The limits of a stream are set where it is created. It waits for no place: its source can be the same server,
+            // whose connection may have to be made again before the stream ends.
             None => {
                 crate::storage::count_request();
                 client.execute(request).await.map_err(|e| broken(&e, host))

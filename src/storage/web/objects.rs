@@ -59,6 +59,11 @@ impl<A: Api> Store for Objects<A> {
         true
     }
 
+    /// A thread that waits for the network takes a third of a megabyte. The gate lets fewer requests pass if that is better.
+    fn jobs(&self) -> usize {
+        128
+    }
+
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
         self.deleter.delete(keys)
     }

@@ -1,6 +1,7 @@
 //! One try of a request. An upload counts as stalled if none of it moves, no matter how long the whole takes.
 
 use super::failure::{broken, stalled};
+use super::gate::Gate;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use reqwest::{Body, Client, Request, Response};
@@ -34,11 +35,23 @@ pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Du
     if !body.is_empty() {
         *request.body_mut() = Some(Body::wrap(CountedBody { rest: body.clone(), moved: moved.clone() }));
     }
+    let answer = async {
+        let answer = unless_stalled(client.execute(request), &moved, limit).await;
+        answer.map_or_else(|| Err(stalled(host)), |answer| answer.map_err(|e| broken(&e, host)))
+    };
+    sent(host, answer).await
+}
+
+/// Sends a request when there is a place for it, and takes note of the answer.
+///
+/// # Errors
+/// That of the request.
+pub async fn sent<E>(host: &str, answer: impl Future<Output = Result<Response, E>>) -> Result<Response, E> {
+    let pass = Gate::of(host).enter().await;
     crate::storage::count_request();
-    match unless_stalled(client.execute(request), &moved, limit).await {
-        Some(answer) => answer.map_err(|e| broken(&e, host)),
-        None => Err(stalled(host)),
-    }
+    let answer = answer.await;
+    pass.answered(answer.as_ref().map_or(true, |answer| matches!(answer.status().as_u16(), 429 | 503)));
+    answer
 }
 
 /// Waits for `work` as long as `moved` changes within each `limit`.

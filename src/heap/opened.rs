@@ -8,12 +8,13 @@ use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
 use crate::error::{Error, OrFailed, Reason, Result, reason};
-use crate::parallel::{Room, lock};
+use crate::parallel::{self, Room, lock};
 use crate::record::{Fields, Record};
 use crate::storage::{Location, LoginRefused, Store};
 use std::collections::HashMap;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 /// An open heap.
 pub struct Heap {
@@ -22,8 +23,10 @@ pub struct Heap {
     pub(super) level: i32,
     /// The agreement with `snap-gc`, for a folder of this machine. Other storages are cleaned only while nothing else uses them.
     pub(super) lease: Option<Lease>,
-    /// The objects of another storage, listed once when the first one is looked for.
+    /// The objects of another storage, listed once.
     listed: Mutex<Option<Listed>>,
+    /// The listing that began when the heap was opened for storing.
+    listing: Mutex<Option<JoinHandle<io::Result<Listed>>>>,
     /// Stored size and sha256 of the objects that this process stored: until they have their names, or until the end if the
     /// heap is listed only once.
     pub(super) new: Mutex<HashMap<Md5, (u64, Sha256)>>,
@@ -59,6 +62,11 @@ impl Heap {
         root.make().or_failed(|| format!("make the heap root {root}"))?;
         let heap = Heap::new(root, level)?;
         heap.lease.iter().try_for_each(Lease::load_condemned)?;
+        if heap.lease.is_none() {
+            // It takes as long as reading the base does. If there is no thread, the objects are listed when the first is needed.
+            let store = heap.store.clone();
+            *lock(&heap.listing) = parallel::spawn(move || listing::list(&store)).ok();
+        }
         Ok(heap)
     }
 
@@ -71,6 +79,7 @@ impl Heap {
             level,
             lease,
             listed: Mutex::default(),
+            listing: Mutex::default(),
             new: Mutex::default(),
             room: Room::new(ROOM),
         })
@@ -108,7 +117,9 @@ impl Heap {
         }
         let mut listed = lock(&self.listed);
         if listed.is_none() {
-            *listed = Some(listing::list(&self.store).or_failed(|| format!("list the heap root {}", self.root))?);
+            let begun = lock(&self.listing).take().and_then(|listing| listing.join().ok());
+            let all = begun.unwrap_or_else(|| listing::list(&self.store));
+            *listed = Some(all.or_failed(|| format!("list the heap root {}", self.root))?);
         }
         Ok(listed.as_ref().and_then(|listed| listed.size(md5)))
     }

@@ -43,14 +43,15 @@ pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Du
 }
 
 /// Sends a request when there is a place for it, and takes note of the answer.
-///
-/// # Errors
-/// That of the request.
-pub async fn sent<E>(host: &str, answer: impl Future<Output = Result<Response, E>>) -> Result<Response, E> {
+async fn sent(host: &str, answer: impl Future<Output = io::Result<Response>>) -> io::Result<Response> {
     let pass = Gate::of(host).enter().await;
     crate::storage::count_request();
     let answer = answer.await;
-    pass.answered(answer.as_ref().map_or(true, |answer| matches!(answer.status().as_u16(), 429 | 503)));
+    // A broken connection says nothing about the load of the server.
+    pass.answered(match &answer {
+        Ok(answer) => matches!(answer.status().as_u16(), 429 | 503),
+        Err(e) => e.kind() == io::ErrorKind::TimedOut,
+    });
     answer
 }
 

@@ -1,13 +1,16 @@
 //! Gzip: libdeflate writes and reads our own members as a whole; flate2 reads all other gzip.
 
 mod header;
+mod parts;
+mod reader;
 
 pub use header::{BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, SHA256, TOTALS, read_header};
+pub use reader::GzipReader;
 
 use crate::parallel::lock;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::cell::RefCell;
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{self, Read};
 use std::sync::Mutex;
 
 /// The length of a gzip member's trailer in bytes.
@@ -109,123 +112,6 @@ fn inflate_slowly(member: &[u8], size: usize) -> Option<Vec<u8>> {
 
 fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
-}
-
-/// Reads a gzip file with any number of members. Garbage after the last member and a truncated file are errors.
-pub struct GzipReader<R> {
-    state: State<R>,
-    content: Vec<u8>,
-    at: usize,
-    first: Header,
-    last: Option<Header>,
-    /// The offsets of the member whose content is being read, and of the next member.
-    starts: (u64, u64),
-}
-
-/// Our own members are read as a whole. From the first member without our extra field on, flate2 reads the rest.
-enum State<R> {
-    Members(R),
-    Stream(Box<flate2::bufread::MultiGzDecoder<io::Chain<Cursor<Vec<u8>>, R>>>),
-    Done,
-}
-
-/// The largest member that is read as a whole, in bytes. Our own members are at most a sixteenth as long.
-const MEMBER_LIMIT: u32 = 16 << 20;
-
-impl<R: BufRead> GzipReader<R> {
-    /// Starts to read, and reads the header of the first member.
-    ///
-    /// # Errors
-    /// If the input is empty, not gzip or can't be read.
-    pub fn new(mut input: R) -> io::Result<GzipReader<R>> {
-        let Some(header) = read_header(&mut input)? else { return Err(invalid("it is empty, not gzip")) };
-        let first = header.clone();
-        let mut reader =
-            GzipReader { state: State::Members(input), content: Vec::new(), at: 0, last: None, first, starts: (0, 0) };
-        reader.enter(header)?;
-        Ok(reader)
-    }
-
-    /// Returns the header of the first member.
-    pub fn first(&self) -> &Header {
-        &self.first
-    }
-
-    /// Returns the header of the last member, after everything was read; None if it is not one of ours.
-    pub fn last(&self) -> Option<&Header> {
-        self.last.as_ref()
-    }
-
-    /// Returns the offset of the member whose content [`BufRead::fill_buf`] returned; None if it is not one of ours.
-    pub fn member_start(&self) -> Option<u64> {
-        self.last.is_some().then_some(self.starts.0)
-    }
-
-    /// Reads the member that has this header.
-    fn enter(&mut self, header: Header) -> io::Result<()> {
-        self.content.clear();
-        self.at = 0;
-        self.last = None;
-        let State::Members(mut input) = std::mem::replace(&mut self.state, State::Done) else { return Ok(()) };
-        match header.lengths() {
-            Some((member, content)) if member <= MEMBER_LIMIT && content <= MEMBER_LIMIT => {
-                let mut whole = header.bytes.clone();
-                let rest =
-                    (member as usize).checked_sub(whole.len()).ok_or_else(|| invalid("a gzip member of a wrong length"))?;
-                let got = input.by_ref().take(rest as u64).read_to_end(&mut whole)?;
-                if got < rest {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off"));
-                }
-                let content = content as usize;
-                let inflated = inflate_whole(&whole, content).or_else(|| inflate_slowly(&whole, content));
-                self.content = inflated.ok_or_else(|| invalid("a damaged gzip member"))?;
-                self.last = Some(header);
-                self.starts = (self.starts.1, self.starts.1 + u64::from(member));
-                self.state = State::Members(input);
-            }
-            _ => {
-                let whole = Cursor::new(header.bytes).chain(input);
-                self.state = State::Stream(Box::new(flate2::bufread::MultiGzDecoder::new(whole)));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<R: BufRead> BufRead for GzipReader<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.at == self.content.len() {
-            match &mut self.state {
-                State::Members(input) => match read_header(input)? {
-                    Some(header) => self.enter(header)?,
-                    None => self.state = State::Done,
-                },
-                State::Stream(decoder) => {
-                    self.content.resize(64 << 10, 0);
-                    self.at = 0;
-                    let n = decoder.read(&mut self.content)?;
-                    self.content.truncate(n);
-                    if n == 0 {
-                        self.state = State::Done;
-                    }
-                }
-                State::Done => break,
-            }
-        }
-        Ok(&self.content[self.at..])
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.at += n;
-    }
-}
-
-impl<R: BufRead> Read for GzipReader<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let n = self.fill_buf()?.read(out)?;
-        self.consume(n);
-        Ok(n)
-    }
 }
 
 #[cfg(test)]

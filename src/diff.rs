@@ -1,17 +1,20 @@
 //! Comparing two streams of records: names only on the left, only on the right, different, or equal.
 
+mod input;
 mod show;
 
 pub use show::{Printer, Style};
 
-use crate::end::{self, End, Listing};
+use crate::end::{End, Listing};
 use crate::error::{Error, Result};
 use crate::join::{Join, Pair, Side};
 use crate::json;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record};
+use crate::snapshot::Opened;
 use crate::stream::Records;
+use input::Input;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -104,7 +107,7 @@ pub struct Count {
 
 /// The rows of a comparison. Its counts are available at any time, and complete after the last row.
 pub struct Diff {
-    pairs: Join<Records, Records>,
+    pairs: Join<Input, Input>,
     options: Options,
     monitor: Arc<dyn Monitor>,
     sides: [Seen; 2],
@@ -130,15 +133,17 @@ const FAILED_LIMIT: usize = 4096;
 /// Files are equal if their md5s are (and their sha256s, if both have one), links if their targets are, folders always. A file
 /// without md5 can't be compared, and becomes an error record.
 pub fn diff(left: Records, right: Records, options: Options, monitor: Arc<dyn Monitor>) -> Diff {
-    let covered = covered(&options.types);
-    let side = |records| only(end::compared(records), covered.clone());
-    let pairs = Join::new(side(left), side(right));
-    let sides = [Seen::default(), Seen::default()];
+    sides(Opened::Others(left), Opened::Others(right), options, monitor)
+}
+
+/// Compares two sides as [`diff()`] does, and two snapshots in less time: what both have is read once.
+pub fn sides(left: Opened, right: Opened, options: Options, monitor: Arc<dyn Monitor>) -> Diff {
+    let types = covered(&options.types);
     Diff {
-        pairs,
+        pairs: Join::new(Input::left(left, types.clone()), Input::right(right, types)),
         options,
         monitor,
-        sides,
+        sides: [Seen::default(), Seen::default()],
         failures: 0,
         returned: Listing::default(),
         counts: [Count::default(); 4],
@@ -153,16 +158,6 @@ fn covered(types: &[Option<Vec<String>>; 2]) -> Option<Vec<String>> {
         [Some(types), None] | [None, Some(types)] => Some(types.clone()),
         [None, None] => None,
     }
-}
-
-/// Removes entries of other types from a stream.
-fn only(records: Records, types: Option<Vec<String>>) -> Records {
-    let Some(types) = types else { return records };
-    let stays = move |record: &Record| match record.kind() {
-        Kind::Error | Kind::End | Kind::Change => true,
-        kind => kind.word().is_some_and(|word| types.iter().any(|t| t == word)),
-    };
-    Box::new(records.filter(move |r| r.as_ref().map_or(true, &stays)))
 }
 
 impl Diff {
@@ -198,27 +193,36 @@ impl Diff {
     }
 
     fn next_row(&mut self) -> Result<Option<Row>> {
-        while let Some(pair) = self.pairs.next().transpose()? {
-            let row = match pair {
-                Pair::Aside(side, record) => self.beside(side, record),
-                Pair::Both(left, right) => Some(self.compare(left, right)?),
-                Pair::Left(left) => self.lacks(Side::Right, &left)?.then_some(Row::Change(Status::OnlyLeft, Some(left), None)),
-                Pair::Right(right) => {
-                    self.lacks(Side::Left, &right)?.then_some(Row::Change(Status::OnlyRight, None, Some(right)))
-                }
+        loop {
+            let row = if let Some(record) = self.pairs.same()? {
+                self.compare(record, None)?
+            } else if let Some(pair) = self.pairs.next().transpose()? {
+                self.row(pair)?
+            } else {
+                return Ok(self.close());
             };
-            match row {
-                Some(Row::Change(status, left, right)) => {
-                    self.tally(status, left.as_ref(), right.as_ref());
-                    if self.options.statuses.contains(&status) {
-                        return Ok(Some(Row::Change(status, left, right)));
-                    }
-                }
-                Some(row) => return Ok(Some(row)),
-                None => {}
+            if row.is_some() {
+                return Ok(row);
             }
         }
-        Ok(self.close())
+    }
+
+    /// Returns the row of a pair; None if it has none.
+    fn row(&mut self, pair: Pair) -> Result<Option<Row>> {
+        Ok(match pair {
+            Pair::Aside(side, record) => self.beside(side, record),
+            Pair::Both(left, right) => self.compare(left, Some(right))?,
+            Pair::Left(left) if !self.lacks(Side::Right, &left)? => None,
+            Pair::Left(left) => self.shown(Status::OnlyLeft, Some(left), None),
+            Pair::Right(right) if !self.lacks(Side::Left, &right)? => None,
+            Pair::Right(right) => self.shown(Status::OnlyRight, None, Some(right)),
+        })
+    }
+
+    /// Counts an entry of one side, and returns it if rows of its status are returned.
+    fn shown(&mut self, status: Status, left: Option<Record>, right: Option<Record>) -> Option<Row> {
+        self.tally(status, left.as_ref(), right.as_ref());
+        self.options.statuses.contains(&status).then_some(Row::Change(status, left, right))
     }
 
     fn beside(&mut self, side: Side, record: Record) -> Option<Row> {
@@ -241,19 +245,26 @@ impl Diff {
         Ok(!self.sides[side as usize].has_failed(record.name()))
     }
 
-    fn compare(&mut self, left: Record, right: Record) -> Result<Row> {
+    /// Compares a record with the one of the same name on the right; None if that is the same record.
+    fn compare(&mut self, left: Record, right: Option<Record>) -> Result<Option<Row>> {
+        let other = right.as_ref().unwrap_or(&left);
         is_entry(&left)?;
-        is_entry(&right)?;
-        let files = left.kind() == Kind::File && right.kind() == Kind::File;
-        if files && (left.fields().md5.is_none() || right.fields().md5.is_none()) {
+        is_entry(other)?;
+        let files = left.kind() == Kind::File && other.kind() == Kind::File;
+        if files && (left.fields().md5.is_none() || other.fields().md5.is_none()) {
             let reason = "has no md5; run snap-heapify first";
             self.monitor.failure(left.name(), reason);
             self.failures += 1;
-            return Ok(Row::Failure(Record::failure(left.name(), reason)));
+            return Ok(Some(Row::Failure(Record::failure(left.name(), reason))));
         }
-        let same = same_content(&left, &right) && (!self.options.metadata || same_metadata(&left, &right));
+        let same = same_content(&left, other) && (!self.options.metadata || same_metadata(&left, other));
         let status = if same { Status::Equal } else { Status::Different };
-        Ok(Row::Change(status, Some(left), Some(right)))
+        self.tally(status, Some(&left), Some(other));
+        if !self.options.statuses.contains(&status) {
+            return Ok(None);
+        }
+        let right = right.unwrap_or_else(|| left.clone());
+        Ok(Some(Row::Change(status, Some(left), Some(right))))
     }
 
     fn tally(&mut self, status: Status, left: Option<&Record>, right: Option<&Record>) {

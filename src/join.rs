@@ -40,39 +40,57 @@ pub struct Join<L, R> {
     failed: bool,
 }
 
+/// A stream that can skip a record without reading its fields.
+pub trait SkipSame {
+    /// Skips the next record if it is this one, with the same text. Otherwise nothing is read. Returns whether it was skipped.
+    ///
+    /// # Errors
+    /// Those of reading the next record.
+    fn skip_same(&mut self, record: &Record) -> Result<bool>;
+}
+
 /// A stream and its next entry.
 struct Head<I> {
     items: I,
     next: Option<Record>,
+    /// A record without a place in the order that was read, and comes before `next`.
+    aside: Option<Record>,
     last: Option<Name>,
     side: &'static str,
 }
 
 impl<I: Iterator<Item = Result<Record>>> Head<I> {
     fn new(items: I, side: &'static str) -> Head<I> {
-        Head { items, next: None, last: None, side }
+        Head { items, next: None, aside: None, last: None, side }
     }
 
-    /// Reads until there is a next entry. Returns a record that has no place in the order, if one comes first.
-    fn fill(&mut self) -> Result<Option<Record>> {
-        while self.next.is_none() {
+    /// Reads until there is a next entry, or a record that has no place in the order.
+    fn fill(&mut self) -> Result<()> {
+        while self.next.is_none() && self.aside.is_none() {
             let Some(record) = self.items.next().transpose()? else { break };
             if matches!(record.kind(), Kind::Error | Kind::End) {
-                return Ok(Some(record));
+                self.aside = Some(record);
+                break;
             }
-            let order = self.last.as_ref().map_or(Ordering::Less, |last| last.cmp(record.name()));
-            let reason = match order {
-                Ordering::Less => None,
-                Ordering::Equal => Some("the name stands twice"),
-                Ordering::Greater => Some("the record is not in order of name"),
-            };
-            if let Some(reason) = reason {
-                return Err(Error::refused(format!("{} side: {}: {reason}", self.side, record.name().printable())));
-            }
-            self.last = Some(record.name().clone());
+            self.follow(record.name())?;
             self.next = Some(record);
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Checks that an entry of this name follows the last one.
+    fn follow(&mut self, name: &Name) -> Result<()> {
+        let order = self.last.as_ref().map_or(Ordering::Less, |last| last.cmp(name));
+        let reason = match order {
+            Ordering::Less => None,
+            Ordering::Equal => Some("the name stands twice"),
+            Ordering::Greater => Some("the record is not in order of name"),
+        };
+        if let Some(reason) = reason {
+            return Err(Error::refused(format!("{} side: {}: {reason}", self.side, name.printable())));
+        }
+        self.last = Some(name.clone());
+        Ok(())
     }
 }
 
@@ -87,10 +105,12 @@ where
     }
 
     fn next_pair(&mut self) -> Result<Option<Pair>> {
-        if let Some(record) = self.left.fill()? {
+        self.left.fill()?;
+        if let Some(record) = self.left.aside.take() {
             return Ok(Some(Pair::Aside(Side::Left, record)));
         }
-        if let Some(record) = self.right.fill()? {
+        self.right.fill()?;
+        if let Some(record) = self.right.aside.take() {
             return Ok(Some(Pair::Aside(Side::Right, record)));
         }
         let order = match (&self.left.next, &self.right.next) {
@@ -106,6 +126,37 @@ where
             (None, Some(right)) => Some(Pair::Right(right)),
             (None, None) => None,
         })
+    }
+}
+
+impl<L, R> Join<L, R>
+where
+    L: Iterator<Item = Result<Record>>,
+    R: Iterator<Item = Result<Record>> + SkipSame,
+{
+    /// Returns the next record if it comes next in both streams, with the same text. Then it is read only once.
+    ///
+    /// # Errors
+    /// Those of the streams. Nothing follows an error.
+    pub fn same(&mut self) -> Result<Option<Record>> {
+        if self.failed {
+            return Ok(None);
+        }
+        let same = self.next_same();
+        self.failed = same.is_err();
+        same
+    }
+
+    fn next_same(&mut self) -> Result<Option<Record>> {
+        self.left.fill()?;
+        let (None, None, None, Some(record)) = (&self.left.aside, &self.right.aside, &self.right.next, &self.left.next) else {
+            return Ok(None);
+        };
+        if !self.right.items.skip_same(record)? {
+            return Ok(None);
+        }
+        self.right.follow(record.name())?;
+        Ok(self.left.next.take())
     }
 }
 

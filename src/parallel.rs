@@ -302,11 +302,15 @@ impl<T> Drop for Ahead<T> {
     }
 }
 
+/// Returns the number of processors that this process may use.
+pub fn processors() -> usize {
+    thread::available_parallelism().map_or(2, |n| n.get())
+}
+
 /// Returns the threads for work in memory: one for each processor, or as many as the system provides.
 fn pool() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
-    let processors = thread::available_parallelism().map_or(2, |n| n.get());
-    let fewer = std::iter::successors(Some(processors / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
+    let fewer = std::iter::successors(Some(processors() / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
     // 0 means the default number.
     let build = || std::iter::once(0).chain(fewer).find_map(|n| ThreadPoolBuilder::new().num_threads(n).build().ok());
     POOL.get_or_init(build).as_ref()

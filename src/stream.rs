@@ -12,7 +12,7 @@ pub const LINE_LIMIT: usize = 4 << 20;
 
 /// Reads records from JSON Lines: one object per line. Accepts blank lines and CRLF, but nothing after an end record.
 pub struct Reader<R> {
-    from: String,
+    parser: Parser,
     input: R,
     line: u64,
     /// The length of the last line: the next one is probably about as long.
@@ -24,7 +24,7 @@ pub struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     /// Returns a reader of `input`. Messages name it `from`.
     pub fn new(from: impl Into<String>, input: R) -> Reader<R> {
-        Reader { from: from.into(), input, line: 0, length: 0, ended: false, failed: false }
+        Reader { parser: Parser { from: from.into() }, input, line: 0, length: 0, ended: false, failed: false }
     }
 
     /// Returns the input.
@@ -32,8 +32,34 @@ impl<R: BufRead> Reader<R> {
         &self.input
     }
 
-    fn error(&self, name: Option<Vec<u8>>, reason: impl Into<String>) -> Error {
-        Error::Input { from: self.from.clone(), line: self.line, name, reason: reason.into() }
+    /// Returns the parser of the lines, for other threads.
+    pub fn parser(&self) -> &Parser {
+        &self.parser
+    }
+
+    /// Returns the number of the line that was read last.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Reads the next line if it is this text, which is not blank. Otherwise, or if that would take more than the bytes at hand,
+    /// nothing is read. Returns whether the line was read.
+    ///
+    /// # Errors
+    /// If the input can't be read.
+    pub fn skip_line(&mut self, text: &[u8]) -> Result<bool> {
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                buffer => buffer.or_failed(|| format!("read {}", self.parser.from))?,
+            };
+            let is_next = !self.ended && buffer.get(text.len()) == Some(&b'\n') && buffer.starts_with(text);
+            if is_next {
+                self.input.consume(text.len() + 1);
+                self.line += 1;
+            }
+            return Ok(is_next);
+        }
     }
 
     /// Returns the next line that is not blank, without its end; None at the end of the input.
@@ -55,14 +81,14 @@ impl<R: BufRead> Reader<R> {
         loop {
             let buffer = match self.input.fill_buf() {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                buffer => buffer.or_failed(|| format!("read {}", self.from))?,
+                buffer => buffer.or_failed(|| format!("read {}", self.parser.from))?,
             };
             let feed = memchr::memchr(b'\n', buffer);
             let len = feed.map_or(buffer.len(), |at| at + 1);
             line.extend_from_slice(&buffer[..len]);
             self.input.consume(len);
             if line.len() > LINE_LIMIT {
-                return Err(self.error(None, format!("the line is longer than {LINE_LIMIT} bytes")));
+                return Err(self.parser.error(self.line, None, format!("the line is longer than {LINE_LIMIT} bytes")));
             }
             if feed.is_some() || len == 0 {
                 break;
@@ -83,12 +109,33 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     /// If it is none, or follows the end record.
     pub fn record(&mut self, line: Vec<u8>) -> Result<Record> {
-        let record = Record::parse_owned(line).map_err(|e| self.error(e.name, e.reason))?;
+        let record = self.parser.record(self.line, line)?;
         if self.ended {
-            return Err(self.error(Some(record.name().as_bytes().to_vec()), "a record after the end record"));
+            let name = record.name().as_bytes().to_vec();
+            return Err(self.parser.error(self.line, Some(name), "a record after the end record"));
         }
         self.ended = record.kind() == Kind::End;
         Ok(record)
+    }
+}
+
+/// Makes records of lines. Its messages name the stream and the line.
+#[derive(Clone)]
+pub struct Parser {
+    from: String,
+}
+
+impl Parser {
+    /// Returns the record of the line with this number.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn record(&self, number: u64, line: Vec<u8>) -> Result<Record> {
+        Record::parse_owned(line).map_err(|e| self.error(number, e.name, e.reason))
+    }
+
+    fn error(&self, line: u64, name: Option<Vec<u8>>, reason: impl Into<String>) -> Error {
+        Error::Input { from: self.from.clone(), line, name, reason: reason.into() }
     }
 }
 

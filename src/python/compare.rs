@@ -2,7 +2,7 @@
 
 use super::args::{Choice, Format};
 use super::markdown;
-use crate::diff::{Diff, Options, Printer, Status, diff};
+use crate::diff::{Diff, Options, Printer, Status, sides};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
@@ -43,8 +43,8 @@ pub fn compare(
 }
 
 fn open(places: [&Place; 2], statuses: &[Status], monitor: Arc<dyn Monitor>) -> Result<Diff> {
-    let read = |place: &Place| snapshot::read(place, monitor.clone());
+    let open = |place: &Place| snapshot::open(place, monitor.clone());
     let types = [snapshot::types(places[0])?, snapshot::types(places[1])?];
     let options = Options { metadata: false, statuses: statuses.to_vec(), types };
-    Ok(diff(read(places[0])?, read(places[1])?, options, monitor))
+    Ok(sides(open(places[0])?, open(places[1])?, options, monitor))
 }

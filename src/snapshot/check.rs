@@ -1,9 +1,10 @@
 //! The check that a snapshot is whole, without reading its records.
 
+use super::ends::{explain, totals};
 use super::index::Index;
 use super::label::Label;
 use super::place::Place;
-use super::read::{begin, explain, totals};
+use super::read::begin;
 use crate::error::Result;
 use crate::record::Record;
 use std::io::BufRead;

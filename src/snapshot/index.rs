@@ -6,7 +6,7 @@
 //! Reading a whole snapshot does not, so a damaged index hides no record.
 
 use super::place::Place;
-use super::read;
+use super::{ends, read};
 use crate::codec::{self, Header, INDEX};
 use crate::error::{Error, Result};
 use crate::name::Name;
@@ -188,7 +188,7 @@ impl Index {
     /// # Errors
     /// If it is damaged or the file can't be read.
     pub fn of(place: &Place) -> Result<Option<Index>> {
-        let Some((at, header)) = read::last_header(place)? else { return Ok(None) };
+        let Some((at, header)) = ends::last_header(place)? else { return Ok(None) };
         let Some(value) = header.field(INDEX) else { return Ok(None) };
         let top = Piece::parse(value, at).ok_or_else(|| damaged(place))?;
         let size = at + header.lengths().map_or(0, |(member, _)| u64::from(member));
@@ -301,7 +301,7 @@ impl Index {
 }
 
 fn damaged(place: &Place) -> Error {
-    read::damaged(&place.to_string(), "its index is wrong")
+    ends::damaged(&place.to_string(), "its index is wrong")
 }
 
 #[cfg(test)]

@@ -1,23 +1,27 @@
 //! Snapshots: their names, and how they are chosen, read and published.
 
 mod check;
+mod ends;
 mod index;
 mod label;
+mod lines;
 mod list;
 mod place;
 mod publish;
 mod read;
 
 pub use check::check;
+pub use ends::{label, types};
 pub use index::Index;
 #[cfg(feature = "internals")]
 pub use label::LABEL_LIMIT;
 pub use label::{Label, VERSION};
+pub use lines::Lines;
 pub use list::list;
 pub(crate) use list::unlisted;
 pub use place::Place;
 pub use publish::Publisher;
-pub use read::{Lines, any, label, lines, plain, read, references, types};
+pub use read::{Opened, any, lines, open, plain, read, references};
 
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Refusal, Result};
@@ -137,7 +141,7 @@ pub fn describe(found: &Found) -> Result<String> {
         ("time", found.time.rfc3339().map(|t| format!("\"{t}\""))),
     ];
     if label.is_some() {
-        let totals = read::totals_at_end(&found.place)?;
+        let totals = ends::totals_at_end(&found.place)?;
         more.push(("errors", Some(totals.errors.to_string())));
         more.push(("records", Some(totals.records.to_string())));
     }

@@ -2,11 +2,10 @@
 
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::{Console, Output, SnapRoot, records_in};
-use crate::diff::{Options, Printer, Status, Style, diff};
+use crate::diff::{Options, Printer, Status, Style, sides};
 use crate::display::counted;
 use crate::error::{Error, Result};
-use crate::snapshot;
-use crate::stream::Records;
+use crate::snapshot::{self, Opened};
 use anyhow::bail;
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -58,7 +57,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let options = Options { metadata: args.metadata, statuses: statuses.clone(), types: [left_types, right_types] };
 
     let mut out = Output::new(args.out.output.as_deref())?;
-    let mut rows = diff(left, right, options, console.clone());
+    let mut rows = sides(left, right, options, console.clone());
     let mut show = Printer::new(style, !args.no_end.no_end);
     for row in rows.by_ref() {
         show.row(out.writer(), row?)?;
@@ -75,7 +74,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
 
 /// Returns the records of a side in order, and their types if it is known that some types were left out. Records on standard
 /// input can be in any order.
-fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Records, Option<Vec<String>>)> {
+fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Opened, Option<Vec<String>>)> {
     if spec == "-" {
         return snapshot::plain(records_in(None)?, &**console);
     }

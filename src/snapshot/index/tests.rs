@@ -164,7 +164,7 @@ fn damage_in_the_index_is_an_error_and_hides_nothing_from_who_reads_all() {
     let good = fs::read(path(&place)).unwrap();
     let index = Index::of(&place).unwrap().unwrap();
     let pieces: Vec<u64> = index.top.entries.iter().map(|entry| entry.offset).collect();
-    let (last, _) = read::last_header(&place).unwrap().unwrap();
+    let (last, _) = ends::last_header(&place).unwrap().unwrap();
     assert!(pieces.len() > 1);
     let all = || snapshot::read(&place, std::sync::Arc::new(crate::monitor::Recorder::default())).unwrap().collect::<Vec<_>>();
     let lookup = || -> Result<usize> {
@@ -234,7 +234,7 @@ fn hostile_pieces_are_refused() {
 fn a_piece_that_points_to_itself_is_no_piece() {
     let folder = tempfile::tempdir().unwrap();
     let place = publish(folder.path(), (0..4_000).map(name));
-    let (last, header) = read::last_header(&place).unwrap().unwrap();
+    let (last, header) = ends::last_header(&place).unwrap().unwrap();
     let index = Index::of(&place).unwrap().unwrap();
     let mut entries = Vec::new();
     let first = Entry { offset: last, ..index.top.entries[0].clone() };

@@ -1,0 +1,105 @@
+//! The two ends of a snapshot: the label in its first header and the totals in its last one; and what is said of a damaged one.
+
+use super::label::{Label, Totals};
+use super::place::Place;
+use crate::codec::{self, Header};
+use crate::display::counted;
+use crate::error::{Error, Result};
+
+pub(super) fn damaged(path: &str, reason: &str) -> Error {
+    Error::refused(format!("snapshot {path} is damaged: {reason}"))
+}
+
+/// Returns the error for a failure to read a snapshot: the snapshot is damaged, unless the system reported the failure.
+pub(super) fn explain(path: &str, e: std::io::Error) -> Error {
+    match e.kind() {
+        _ if e.raw_os_error().is_some() => Error::io(path, e),
+        std::io::ErrorKind::UnexpectedEof => damaged(path, "it is cut off"),
+        _ => damaged(path, &crate::error::reason(&e)),
+    }
+}
+
+/// Does what [`explain`] does, for an error of the reader of records.
+pub(super) fn explained(path: &str, e: Error) -> Error {
+    match e {
+        Error::Io { source, .. } => explain(path, source),
+        e => e,
+    }
+}
+
+/// Returns the label of a snapshot; None if it has none, as snapshots of the Python tool.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn label(place: &Place) -> Result<Option<Label>> {
+    let header = codec::read_header(&mut place.open()?).map_err(|e| explain(&place.to_string(), e))?;
+    let header = header.ok_or_else(|| damaged(&place.to_string(), "it is empty"))?;
+    label_of(&header, &place.to_string())
+}
+
+pub(super) fn label_of(first: &Header, path: &str) -> Result<Option<Label>> {
+    Label::of(first).map_err(|reason| damaged(path, reason))
+}
+
+/// Returns the types of records that a snapshot covers; None for all. Snapshots of the Python tool have no label and cover files
+/// only.
+///
+/// # Errors
+/// If the file can't be read or is not gzip.
+pub fn types(place: &Place) -> Result<Option<Vec<String>>> {
+    Ok(label(place)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
+}
+
+pub(super) fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
+    last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
+}
+
+/// Returns the totals of a snapshot. Their number of records has to be the number of records that were read.
+pub(super) fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> {
+    let totals = totals(path, last)?;
+    if totals.records != records {
+        return Err(damaged(path, &format!("it has {}, not {}", counted(records, "record"), totals.records)));
+    }
+    Ok(totals)
+}
+
+/// Returns the totals in the last member of one of our snapshots, without reading the others.
+///
+/// # Errors
+/// If that member is missing, or the file can't be read.
+pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
+    totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
+}
+
+/// Returns the offset and the header of the last member, if it is one of ours without content.
+pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
+    // Most last members are not longer.
+    const TAIL: u64 = 4 << 10;
+    let size = place.size()?;
+    let from = size.saturating_sub(TAIL);
+    let mut tail = place.part(from, size - from)?;
+    let Some(len) = last_length(&tail) else { return Ok(last_of_first_form(&tail).map(|(at, h)| (size - at as u64, h))) };
+    let Some(at) = size.checked_sub(len) else { return Ok(None) };
+    if len > tail.len() as u64 {
+        tail = place.part(at, len)?;
+    }
+    let Some(last) = tail.len().checked_sub(len as usize).map(|at| &tail[at..]) else { return Ok(None) };
+    let header = codec::read_header(&mut &last[..]).ok().flatten();
+    Ok(header.filter(|header| header.lengths() == Some((len as u32, 0))).map(|header| (at, header)))
+}
+
+/// Returns the length of the last member, from the last of its subfields.
+fn last_length(tail: &[u8]) -> Option<u64> {
+    let at = tail.len().checked_sub(codec::BEHIND_LAST + 8)?;
+    let [a, b, 4, 0, ref len @ ..] = tail[at..at + 8] else { return None };
+    let len = u32::from_le_bytes(len.try_into().ok()?);
+    ([a, b] == codec::LAST && len as usize <= 12 + codec::FIELDS_LIMIT + codec::BEHIND_LAST).then_some(len.into())
+}
+
+/// Returns the last member of a snapshot of the first form, which does not say its length: the last bytes that are a header of
+/// that length. The number is the distance of its start from the end of the file.
+fn last_of_first_form(tail: &[u8]) -> Option<(usize, Header)> {
+    let starts = (0..tail.len()).rev().filter(|at| tail[*at..].starts_with(&[0x1f, 0x8b, 8]));
+    let mut headers = starts.filter_map(|at| Some((tail.len() - at, codec::read_header(&mut &tail[at..]).ok()??)));
+    headers.find(|(len, header)| header.lengths() == Some((*len as u32, 0)))
+}

@@ -40,13 +40,30 @@ pub fn member<'a>(content: &[u8], level: i32, fields: impl IntoIterator<Item = (
 }
 
 fn deflate(content: &[u8], level: i32, out: &mut Vec<u8>) {
+    if level == 0 || is_dense(content) {
+        return store(content, out);
+    }
     let start = out.len();
-    with_compressor(if is_dense(content) { 0 } else { level }, |c| {
+    with_compressor(level, |c| {
         out.resize(start + c.deflate_compress_bound(content.len()) + TRAILER, 0);
         // The buffer has the size of the bound, so this can't fail.
         let n = c.deflate_compress(content, &mut out[start..]).expect("deflate within its own bound");
         out.truncate(start + n);
     });
+}
+
+/// Adds a content in stored blocks.
+fn store(content: &[u8], out: &mut Vec<u8>) {
+    let blocks = content.chunks(u16::MAX.into());
+    let last = blocks.len() - 1;
+    out.reserve_exact(content.len() + 5 * blocks.len() + TRAILER);
+    for (i, block) in blocks.enumerate() {
+        let len = block.len() as u16;
+        out.push((i == last).into());
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(!len).to_le_bytes());
+        out.extend_from_slice(block);
+    }
 }
 
 /// Whether a sample of a content can't be compressed. Such a content is stored, because compression would only cost time.

@@ -1,5 +1,6 @@
 //! The digests of contents, and their hex digits.
 
+use crate::parallel::Job;
 use sha2::Digest;
 use std::fmt;
 
@@ -55,6 +56,13 @@ impl Digests {
         self.md5.update(bytes);
         self.sha256.update(bytes);
         self.len += bytes.len() as u64;
+    }
+
+    /// Returns two jobs, for two threads, that do together what [`Digests::update`] does.
+    pub fn update_in_two<'a>(&'a mut self, bytes: &'a [u8]) -> [Job<'a>; 2] {
+        let Digests { md5, sha256, len } = self;
+        *len += bytes.len() as u64;
+        [Box::new(move || md5.update(bytes)), Box::new(move || sha256.update(bytes))]
     }
 
     /// Returns the digests of all bytes added, and their number.

@@ -324,11 +324,22 @@ pub fn map<T: Sync, U: Send>(items: &[T], work: impl Fn(usize, &T) -> U + Send +
     }
 }
 
-/// Does two things in parallel.
-pub fn both<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+/// Something to do in another thread.
+pub type Job<'a> = Box<dyn FnOnce() + Send + 'a>;
+
+/// Does `jobs`, which need processors and wait for nothing, in other threads, the first ones first. Meanwhile does `here`, which
+/// may wait for input and output, in the thread of the caller. Returns when everything is done.
+pub fn beside<'a, T>(jobs: impl IntoIterator<Item = Job<'a>>, here: impl FnOnce() -> T) -> T {
+    let jobs = jobs.into_iter();
     match pool() {
-        Some(pool) => pool.install(|| rayon::join(one, other)),
-        None => (one(), other()),
+        Some(pool) => pool.in_place_scope(|scope| {
+            jobs.for_each(|job| scope.spawn(|_| job()));
+            here()
+        }),
+        None => {
+            jobs.for_each(|job| job());
+            here()
+        }
     }
 }
 

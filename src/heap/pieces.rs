@@ -4,7 +4,8 @@ use super::object::{self, PIECE};
 use super::path::{Stored, WHOLE_LIMIT};
 use crate::codec;
 use crate::digest::{Digests, Md5, Sha256};
-use crate::parallel;
+use crate::parallel::{self, Job};
+use std::convert::Infallible;
 use std::io::{self, Cursor, Read};
 
 /// Stands in the first header until the digest is known.
@@ -14,9 +15,11 @@ const NOT_YET: Sha256 = Sha256([0; 32]);
 pub struct Pieces<'a, R> {
     source: &'a mut R,
     level: i32,
-    /// The next group of pieces, and what was read after it.
-    group: Vec<u8>,
-    carry: Vec<u8>,
+    /// The next group of pieces, and the number of its bytes.
+    group: (Vec<u8>, usize),
+    /// The buffer for the group after that. It starts with a byte that was read already, if this is the first group.
+    after: Vec<u8>,
+    carried: usize,
     digests: Digests,
     /// The first header has room for the sha256.
     keep_place: bool,
@@ -27,22 +30,20 @@ pub struct Pieces<'a, R> {
     failure: Option<io::Error>,
 }
 
-impl<'a, R: Read + Send> Pieces<'a, R> {
+impl<'a, R: Read> Pieces<'a, R> {
     /// The content is `head`, which is one byte longer than [`WHOLE_LIMIT`], and then the rest of `source`. With `keep_place` the
     /// first header has room for the sha256, which is written later.
     pub fn new(head: Vec<u8>, source: &'a mut R, level: i32, keep_place: bool) -> Pieces<'a, R> {
-        let mut digests = Digests::default();
-        digests.update(&head);
         // The limit is a whole number of pieces: the odd byte goes to the next group.
-        let carry = head[WHOLE_LIMIT as usize..].to_vec();
-        let mut group = head;
-        group.truncate(WHOLE_LIMIT as usize);
+        let mut after = vec![0; WHOLE_LIMIT as usize];
+        after[0] = head[WHOLE_LIMIT as usize];
         Pieces {
             source,
             level,
-            group,
-            carry,
-            digests,
+            group: (head, WHOLE_LIMIT as usize),
+            after,
+            carried: 1,
+            digests: Digests::default(),
             keep_place,
             first: true,
             claimed: None,
@@ -57,35 +58,32 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
         self.claimed = Some(md5);
     }
 
-    /// Returns the next members; none at the end.
+    /// Returns the next members; none at the end. Other threads compress them and compute both digests, while the thread of the
+    /// caller does `meanwhile`, as a rule writing the members before these, and then reads the next pieces.
     ///
     /// # Errors
-    /// Those of the source.
-    pub fn next(&mut self) -> io::Result<Vec<Vec<u8>>> {
-        if self.group.is_empty() {
-            return Ok(Vec::new());
+    /// Those of `meanwhile` and of the source.
+    pub fn next<E>(&mut self, meanwhile: impl FnOnce() -> Result<(), E>) -> Result<io::Result<Vec<Vec<u8>>>, E> {
+        let (group, level, place) = (&self.group.0[..self.group.1], self.level, self.first && self.keep_place);
+        if group.is_empty() {
+            return meanwhile().map(|()| Ok(Vec::new()));
         }
-        let (group, level, place) = (&self.group, self.level, self.first && self.keep_place);
-        let (source, carry, digests) = (&mut *self.source, &mut self.carry, &self.digests);
-        let compress = || -> Vec<Vec<u8>> {
-            let pieces: Vec<&[u8]> = group.chunks(PIECE).collect();
-            let field = |i: usize| (place && i == 0).then(|| object::sha256_field(&NOT_YET));
-            parallel::map(&pieces, |i, piece| codec::member(piece, level, field(i), true))
-        };
-        let read = || -> io::Result<(Vec<u8>, Digests)> {
-            let mut next = std::mem::take(carry);
-            let room = WHOLE_LIMIT - next.len() as u64;
-            next.reserve_exact(room as usize);
-            let start = next.len();
-            source.take(room).read_to_end(&mut next)?;
-            let mut digests = digests.clone();
-            digests.update(&next[start..]);
-            Ok((next, digests))
-        };
-        let (members, next) = parallel::both(compress, read);
-        (self.group, self.digests) = next?;
-        self.first = false;
-        Ok(members)
+        let mut members = vec![Vec::new(); group.len().div_ceil(PIECE)];
+        // The md5 takes longest and can't be cut, so it begins first.
+        let mut jobs: Vec<Job> = self.digests.update_in_two(group).into();
+        for (i, (piece, member)) in group.chunks(PIECE).zip(&mut members).enumerate() {
+            let field = (place && i == 0).then(|| object::sha256_field(&NOT_YET));
+            jobs.push(Box::new(move || *member = codec::member(piece, level, field, true)));
+        }
+        let (source, after, carried) = (&mut *self.source, &mut self.after, self.carried);
+        let read = parallel::beside(jobs, || meanwhile().map(|()| fill(source, after, carried)))?;
+        Ok(read.map(|len| {
+            std::mem::swap(&mut self.group.0, &mut self.after);
+            self.group.1 = len;
+            self.after.resize(WHOLE_LIMIT as usize, 0);
+            (self.first, self.carried) = (false, 0);
+            members
+        }))
     }
 
     /// Returns the digests and the size of everything that was read.
@@ -105,11 +103,11 @@ impl<'a, R: Read + Send> Pieces<'a, R> {
     }
 }
 
-impl<R: Read + Send> Read for Pieces<'_, R> {
+impl<R: Read> Read for Pieces<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut n = self.out.read(out)?;
         if n == 0 && !out.is_empty() {
-            match self.next() {
+            match self.next(|| Ok::<(), Infallible>(())).unwrap_or_else(|never| match never {}) {
                 Ok(members) if members.is_empty() => {
                     let md5 = self.digests.clone().finish().0;
                     return match self.claimed.is_none_or(|claimed| claimed == md5) {
@@ -131,4 +129,17 @@ impl<R: Read + Send> Read for Pieces<'_, R> {
         self.sent += n as u64;
         Ok(n)
     }
+}
+
+/// Fills a buffer from byte `at` on, as far as the source goes. Returns the number of bytes that are then in it.
+fn fill(source: &mut impl Read, buffer: &mut [u8], mut at: usize) -> io::Result<usize> {
+    while at < buffer.len() {
+        match source.read(&mut buffer[at..]) {
+            Ok(0) => break,
+            Ok(n) => at += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(at)
 }

@@ -213,18 +213,13 @@ impl Heap {
 }
 
 /// Writes the members of a content, and returns its digests.
-fn write_pieces<R: Read + Send>(
-    file: &mut File,
-    mut pieces: Pieces<'_, R>,
-    what: impl Fn() -> String,
-) -> Result<Stored, StoreError> {
+fn write_pieces(file: &mut File, mut pieces: Pieces<'_, impl Read>, what: impl Fn() -> String) -> Result<Stored, StoreError> {
+    let mut members = Vec::<Vec<u8>>::new();
     loop {
-        let members = pieces.next().map_err(StoreError::Source)?;
+        let next = pieces.next(|| members.iter().try_for_each(|member| file.write_all(member)).or_failed(&what))?;
+        members = next.map_err(StoreError::Source)?;
         if members.is_empty() {
             return Ok(pieces.finish());
-        }
-        for member in members {
-            file.write_all(&member).or_failed(&what)?;
         }
     }
 }

@@ -93,7 +93,9 @@ fn what_is_ahead_comes_in_order_and_no_further_than_the_window() {
 #[test]
 fn slices_are_worked_on_in_order() {
     assert_eq!(map(&[5, 6, 7], |n, item| n * 10 + item), [5, 16, 27]);
-    assert_eq!(both(|| 1, || "two"), (1, "two"));
+    let mut doubled = [1, 2, 3];
+    let jobs = doubled.iter_mut().map(|n| -> Job { Box::new(|| *n *= 2) });
+    assert_eq!((beside(jobs, || "here"), doubled), ("here", [2, 4, 6]));
 }
 
 #[test]

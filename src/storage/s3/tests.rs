@@ -135,13 +135,15 @@ fn uploads_carry_their_md5_and_what_is_there_is_compared() {
     };
     let good = md5_of(b"content").to_string();
     let stored = |etag: &str| answer("200 OK", &[&format!("ETag: \"{etag}\"")], "");
-    assert_eq!(put(vec![stored(&good), head(&good, 7)]), (Ok(true), "PUT HEAD".to_string()));
+    // The etag is the md5 of what was sent, which only a service that has it all can tell; or it says nothing.
+    assert_eq!(put(vec![stored(&good)]), (Ok(true), "PUT".to_string()));
+    assert_eq!(put(vec![stored("opaque"), head("opaque", 7)]), (Ok(true), "PUT HEAD".to_string()));
     assert_eq!(put(vec![refusal("412 Precondition Failed", "PreconditionFailed")]), (Ok(false), "PUT".to_string()));
     // A wrong object is deleted.
     let deleted = || answer("204 No Content", &[], "").replace("Content-Length: 0\r\n", "");
     let altered = || Err(io::ErrorKind::InvalidData);
     assert_eq!(put(vec![stored(&md5_of(b"kontent").to_string()), deleted()]), (altered(), "PUT DELETE".to_string()));
-    assert_eq!(put(vec![stored(&good), head(&good, 6), deleted()]), (altered(), "PUT HEAD DELETE".to_string()));
+    assert_eq!(put(vec![stored("opaque"), head("opaque", 6), deleted()]), (altered(), "PUT HEAD DELETE".to_string()));
     // The service has not stored a content that it refused. An object that exists may be an earlier one, so it is not deleted.
     assert_eq!(put(vec![refusal("400 Bad Request", "BadDigest")]), (altered(), "PUT".to_string()));
 }

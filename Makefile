@@ -19,7 +19,7 @@ TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
 # The executable that contains all tools. BUILT=FILE installs FILE as it is, without a build.
 ALL := snapshooter-all
 BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/$(ALL)
-SCRIPTS := .ci/run bench/run.sh demo/run.sh packaging/deb.sh tests/setup.sh $(wildcard tests/torture/*.sh)
+SCRIPTS := .ci/run $(wildcard bench/*.sh) demo/run.sh packaging/deb.sh tests/setup.sh $(wildcard tests/torture/*.sh)
 
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
@@ -50,7 +50,8 @@ test-local: test ## the same without storage emulators, which are not installed 
 torture: ## run the full tier of the reliability tests (power cuts, failing calls, ...): takes hours, some need root
 	tests/torture/run.sh
 
-bench: build ## measure seconds, compared with other tools; BENCH_DIR=FOLDER is the folder to back up
+bench: build ## install other tools and compare the speed with theirs; BENCH_ROWS="tree diff" measures only these rows
+	bench/setup.sh
 	PATH="$(TARGET)/release:$$PATH" bench/run.sh
 
 install: ## install one executable with links for all tools, man pages, completions; PREFIX=/usr/local DESTDIR=

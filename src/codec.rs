@@ -135,9 +135,17 @@ fn invalid(reason: &str) -> io::Error {
 mod tests {
     use super::*;
 
+    /// Returns the content, read by this thread and by others, which has to be the same.
     fn read(gzip: &[u8]) -> io::Result<Vec<u8>> {
-        let mut out = Vec::new();
-        GzipReader::new(gzip).and_then(|mut r| r.read_to_end(&mut out)).map(|_| out)
+        let all = |reader: io::Result<GzipReader<_>>| {
+            let (mut reader, mut out) = (reader?, Vec::new());
+            let done = reader.read_to_end(&mut out).map(|_| reader.last().is_some());
+            Ok((out, done.map_err(|e| e.to_string())))
+        };
+        let own = all(GzipReader::new(io::Cursor::new(gzip.to_vec())));
+        let others = all(GzipReader::ahead(io::Cursor::new(gzip.to_vec())));
+        assert_eq!(own.as_ref().map_err(io::Error::to_string), others.as_ref().map_err(io::Error::to_string));
+        own.and_then(|(out, done)| done.map(|_| out).map_err(io::Error::other))
     }
 
     #[test]
@@ -154,6 +162,22 @@ mod tests {
         let mut flate = String::new();
         flate2::read::MultiGzDecoder::new(&file[..]).read_to_string(&mut flate).unwrap();
         assert_eq!(flate, "hello world");
+    }
+
+    #[test]
+    fn the_last_header_is_that_of_the_last_member_or_none() {
+        let ours = member(b"ours", 6, [(TOTALS, &b"t"[..])], true);
+        let last = |gzip: &[u8]| {
+            let mut reader = GzipReader::new(gzip).unwrap();
+            io::copy(&mut reader, &mut io::sink()).unwrap();
+            reader.last().is_some()
+        };
+        assert!(last(&ours) && last(&[member(b"", 6, None, true), ours.clone()].concat()));
+        for other in [&b"other"[..], b""] {
+            assert!(!last(&[ours.clone(), member(other, 6, None, false)].concat()), "{other:?}");
+            assert!(!last(&[member(other, 6, None, false), ours.clone()].concat()), "{other:?}");
+        }
+        assert_eq!(read(&[ours.clone(), member(b"other", 6, None, false), ours].concat()).unwrap(), b"oursotherours");
     }
 
     #[test]

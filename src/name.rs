@@ -116,7 +116,7 @@ pub fn check(name: &[u8]) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("the name is empty");
     }
-    if name.contains(&0) {
+    if memchr::memchr(0, name).is_some() {
         return Err("the name holds a NUL byte");
     }
     if name.split(|b| *b == b'/').any(|part| part == b"." || part == b"..") {

@@ -68,7 +68,11 @@ impl<R: BufRead> Parts<R> {
                         self.state = State::Members(input);
                         Ok(Some(Part::Member(header, whole, content)))
                     }
-                    None => self.piece(Box::new(MultiGzDecoder::new(Cursor::new(header.bytes).chain(input)))),
+                    None => {
+                        self.state = State::Stream(Box::new(MultiGzDecoder::new(Cursor::new(header.bytes).chain(input))));
+                        // Also if the rest has no content, the last member of the file is none of ours.
+                        Ok(Some(Part::Content(Vec::new())))
+                    }
                 }
             }
             State::Stream(decoder) => self.piece(decoder),

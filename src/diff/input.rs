@@ -24,7 +24,7 @@ impl Input {
     /// Returns the left side. All of its records are read, by other threads if it is a snapshot.
     pub fn left(side: Opened, types: Option<Vec<String>>) -> Input {
         let records = match side {
-            Opened::Ours(lines) => Box::new(lines.ahead()),
+            Opened::Ours(lines) => Box::new(lines.ahead(false)),
             Opened::Others(records) => end::compared(records),
         };
         Input { from: From::Records(records), types }

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::monitor::Recorder;
+use crate::snapshot::{self, Label, Place, Publisher};
+use crate::storage::{Location, Options as StorageOptions};
+use crate::time::Time;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -220,7 +223,63 @@ fn tree() -> impl Strategy<Value = BTreeMap<Name, String>> {
     proptest::collection::btree_map(name, entry(), 0..20)
 }
 
+/// Publishes a snapshot of these lines, of which few are in a member.
+fn published(lines: &[String]) -> Place {
+    let (root, publisher) =
+        (Location::parse("memory://diff/snap".as_ref(), "root", &StorageOptions::default()).unwrap(), Publisher::default());
+    let mut publisher = publisher.with_members_of(100);
+    for line in lines {
+        publisher.push(&Record::parse(line.as_bytes()).expect(line)).unwrap();
+    }
+    publisher.finish(&root, Time::now(), &Label { v: snapshot::VERSION, ..Label::default() }, 0).unwrap()
+}
+
+/// Returns the text of the rows of two snapshots and the counts; the last row can be an error.
+fn compared(sides: Diff) -> (Vec<String>, [Count; 4]) {
+    let mut sides = sides;
+    let shown = |row: Result<Row>| row.map_or_else(|e| e.to_string(), |row| format!("{:?}", row.into_record()));
+    (sides.by_ref().map(shown).collect(), sides.counts)
+}
+
+fn as_snapshots_and_as_streams(left: &[String], right: &[String], metadata: bool) -> [(Vec<String>, [Count; 4]); 2] {
+    let monitor = Arc::new(Recorder::default());
+    let places = [published(left), published(right)];
+    let [l, r] = places.each_ref().map(|place| snapshot::open(place, monitor.clone()).unwrap());
+    let snapshots = compared(super::sides(l, r, all(metadata), monitor.clone()));
+    let [l, r] = places.each_ref().map(|place| snapshot::read(place, monitor.clone()).unwrap());
+    [snapshots, compared(diff(l, r, all(metadata), monitor))]
+}
+
+#[test]
+fn what_is_wrong_on_both_sides_is_found_though_it_is_the_same() {
+    let line = |name: &str, more: &str| format!("{{\"name\":\"{name}\"{more}}}");
+    let good = format!(",\"md5\":\"{A}\"");
+    for (lines, message) in [
+        ([line("b", &good), line("a", &good)], "left side: a: the record is not in order of name"),
+        ([line("a", &good), line("a", &good)], "left side: a: the name stands twice"),
+        ([line("a", &good), line("b", "")], "Record({\"error\":\"has no md5; run snap-heapify first\""),
+    ] {
+        let [snapshots, streams] = as_snapshots_and_as_streams(&lines, &lines, false);
+        assert_eq!(snapshots, streams);
+        assert!(snapshots.0[1].starts_with(message), "{:?}", snapshots.0);
+    }
+    let (left, right) = ([line("a", &good)], [line("a", &good), line("a", &good)]);
+    let [snapshots, streams] = as_snapshots_and_as_streams(&left, &right, false);
+    assert_eq!(snapshots, streams);
+    assert_eq!(snapshots.0[1], "right side: a: the name stands twice");
+}
+
 proptest! {
+    #[test]
+    fn two_snapshots_differ_as_their_records_do(left in tree(), right in tree(), metadata in any::<bool>()) {
+        let text = |tree: &BTreeMap<Name, String>| -> Vec<String> {
+            let bytes = |name: &Name| { let mut out = String::new(); json::push_bytes_key(&mut out, "name_bytes", name.as_bytes()); out };
+            tree.iter().map(|(n, e)| format!("{{\"name\":{}{},{e}}}", json::json_string(n.as_bytes()), bytes(n))).collect()
+        };
+        let [snapshots, streams] = as_snapshots_and_as_streams(&text(&left), &text(&right), metadata);
+        prop_assert_eq!(snapshots, streams);
+    }
+
     #[test]
     fn says_what_a_naive_comparison_says(left in tree(), right in tree()) {
         let text = |tree: &BTreeMap<Name, String>| -> Vec<String> {

@@ -93,13 +93,14 @@ impl Lines {
         Ok(self.end()?.map(|end| Item::End(Box::new(end))))
     }
 
-    /// Returns the records, which other threads read, and an end record for one of our snapshots.
-    pub fn ahead(mut self) -> impl Iterator<Item = Result<Record>> + Send {
+    /// Returns the records, which other threads read, and an end record for one of our snapshots. With `listed`, it has the counts
+    /// of the listing, which take a twentieth of the time.
+    pub fn ahead(mut self, listed: bool) -> impl Iterator<Item = Result<Record>> + Send {
         let parser = self.parser.clone();
         let jobs = parallel::processors().min(MOST_JOBS);
         let items = std::iter::from_fn(move || self.next_item().transpose());
-        let tasks = parallel::ordered_map(Tasks::new(items, TASK), jobs, 2 * jobs, move |task| parser.task(task));
-        Ahead { tasks, task: Parsed::default(), listing: Listing::default(), done: false }
+        let tasks = parallel::ordered_map(Tasks::new(items, TASK), jobs, 2 * jobs, move |task| parser.task(task, listed));
+        Ahead { tasks, task: Parsed::default(), listing: listed.then(Listing::default), done: false }
     }
 }
 
@@ -111,13 +112,12 @@ impl Iterator for Lines {
     type Item = Result<Record>;
 
     fn next(&mut self) -> Option<Result<Record>> {
-        let record = self.next_item().and_then(|item| match item {
-            Some(Item::Line(number, line)) => self.parser.record(number, line).map(Some),
-            Some(Item::End(end)) => Ok(Some(end.record())),
-            None => Ok(None),
+        let record = self.next_item().transpose()?.and_then(|item| match item {
+            Item::Line(number, line) => self.parser.record(number, line),
+            Item::End(end) => Ok(end.record()),
         });
-        self.done |= is_last(&record);
-        record.transpose()
+        self.done |= is_last(Some(&record));
+        Some(record)
     }
 }
 
@@ -134,8 +134,8 @@ impl SkipSame for Lines {
 }
 
 /// Nothing follows an error or an end record.
-fn is_last(record: &Result<Option<Record>>) -> bool {
-    !record.as_ref().is_ok_and(|record| record.as_ref().is_some_and(|record| record.kind() != Kind::End))
+fn is_last(record: Option<&Result<Record>>) -> bool {
+    !record.is_some_and(|record| record.as_ref().is_ok_and(|record| record.kind() != Kind::End))
 }
 
 /// A line with its number, or the end behind all lines.
@@ -174,54 +174,52 @@ impl LineParser {
         Err(damaged(&self.shown, &format!("{text:?} is no record of a file")))
     }
 
-    fn task(&self, task: Vec<Result<Item>>) -> Parsed {
-        let mut listing = Listing::default();
-        let mut read = |item: Result<Item>| match item? {
-            Item::Line(number, line) => {
-                let record = self.record(number, line)?;
-                listing.add(&record);
-                Ok(Read::Record(record))
+    fn task(&self, task: Vec<Result<Item>>, listed: bool) -> Parsed {
+        let mut parsed = Parsed::default();
+        let mut records = Vec::with_capacity(task.len());
+        for item in task {
+            match item {
+                Ok(Item::Line(number, line)) => records.push(self.record(number, line)),
+                Ok(Item::End(end)) => parsed.end = Some(end),
+                Err(e) => records.push(Err(e)),
             }
-            Item::End(end) => Ok(Read::End(end)),
-        };
-        let items: Vec<_> = task.into_iter().map(&mut read).collect();
-        Parsed { items: items.into_iter(), listing }
+        }
+        if listed {
+            records.iter().flatten().for_each(|record| parsed.listing.add(record));
+        }
+        Parsed { records: records.into_iter(), ..parsed }
     }
 }
 
-/// A record, or the end behind all records.
-#[expect(clippy::large_enum_variant, reason = "nearly all are records; a box would cost an allocation each")]
-enum Read {
-    Record(Record),
-    End(Box<End>),
-}
-
-/// The records of a task.
+/// The records of a task, and the end behind all records.
 #[derive(Default)]
 struct Parsed {
-    items: std::vec::IntoIter<Result<Read>>,
+    records: std::vec::IntoIter<Result<Record>>,
+    end: Option<Box<End>>,
     listing: Listing,
 }
 
 struct Ahead<I> {
     tasks: I,
     task: Parsed,
-    /// The records of all tasks so far.
-    listing: Listing,
+    /// The records of all tasks so far; None if they are not counted.
+    listing: Option<Listing>,
     done: bool,
 }
 
 impl<I: Iterator<Item = Parsed>> Ahead<I> {
-    fn read(&mut self) -> Result<Option<Record>> {
+    /// Returns the end record, or the first record of the next task.
+    fn go_on(&mut self) -> Result<Option<Record>> {
         loop {
-            match self.task.items.next().transpose()? {
-                Some(Read::Record(record)) => return Ok(Some(record)),
-                Some(Read::End(end)) => return Ok(Some(end.listing(self.listing).record())),
-                None => {}
+            if let Some(end) = self.task.end.take() {
+                return Ok(Some(self.listing.map_or_else(|| end.record(), |listing| end.clone().listing(listing).record())));
             }
             let Some(task) = self.tasks.next() else { return Ok(None) };
-            self.listing = self.listing.and(task.listing);
+            self.listing = self.listing.map(|listing| listing.and(task.listing));
             self.task = task;
+            if let Some(record) = self.task.records.next() {
+                return record.map(Some);
+            }
         }
     }
 }
@@ -233,9 +231,9 @@ impl<I: Iterator<Item = Parsed>> Iterator for Ahead<I> {
         if self.done {
             return None;
         }
-        let record = self.read();
-        self.done = is_last(&record);
-        record.transpose()
+        let record = self.task.records.next().or_else(|| self.go_on().transpose());
+        self.done = is_last(record.as_ref());
+        record
     }
 }
 

@@ -44,7 +44,7 @@ impl Opened {
     /// Returns the records. Those of a snapshot have an end record.
     pub fn records(self) -> Records {
         match self {
-            Opened::Ours(lines) => Box::new(lines.ahead()),
+            Opened::Ours(lines) => Box::new(lines.ahead(true)),
             Opened::Others(records) => records,
         }
     }
@@ -119,7 +119,7 @@ fn in_order(lines: Box<Lines>, monitor: Arc<dyn Monitor>) -> Result<(Opened, Opt
         let types = label.types.clone();
         return Ok((Opened::Ours(lines), types));
     }
-    let spool = Spool::collect(lines.ahead(), sort::BUDGET, &*monitor)?;
+    let spool = Spool::collect(lines.ahead(true), sort::BUDGET, &*monitor)?;
     if let Some(end) = spool.end() {
         return Ok((Opened::Others(spool.read()), End::of(end).types));
     }

@@ -5,6 +5,7 @@ mod parts;
 mod reader;
 
 pub use header::{BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, SHA256, TOTALS, read_header};
+pub use parts::{Inflated, Part, Parts, ahead};
 pub use reader::GzipReader;
 
 use crate::parallel::lock;

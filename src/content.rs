@@ -2,14 +2,14 @@
 
 use crate::error::Error;
 use crate::record::Record;
-use std::io::Read;
+use std::io::BufRead;
 
 /// A content that matches its record.
 pub enum Content {
     /// A small content, inflated and verified.
     Whole(Vec<u8>),
     /// A large content, verified at its end. If it is damaged, reading fails there with `InvalidData` and the reason as text.
-    Stream(Box<dyn Read + Send>),
+    Stream(Box<dyn BufRead + Send>),
 }
 
 /// The reason why a record without md5 has no content.

@@ -1,6 +1,6 @@
 //! The digests of contents, and their hex digits.
 
-use crate::parallel::Job;
+use crate::parallel::{self, Job};
 use sha2::Digest;
 use std::fmt;
 
@@ -42,6 +42,9 @@ digest!(
     32
 );
 
+/// The number of bytes from which on hashing them in another thread is worth waking it.
+pub const WORTH: usize = 64 << 10;
+
 /// Computes both digests of a content, piece by piece.
 #[derive(Clone, Default)]
 pub struct Digests {
@@ -56,6 +59,14 @@ impl Digests {
         self.md5.update(bytes);
         self.sha256.update(bytes);
         self.len += bytes.len() as u64;
+    }
+
+    /// Does what [`Digests::update`] does, in two threads if that is worth it.
+    pub fn update_large(&mut self, bytes: &[u8]) {
+        match bytes.len() >= WORTH {
+            true => parallel::beside(self.update_in_two(bytes), || ()),
+            false => self.update(bytes),
+        }
     }
 
     /// Returns two jobs, for two threads, that do together what [`Digests::update`] does.

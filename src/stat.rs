@@ -34,6 +34,11 @@ pub fn changed(stat: &Stat) -> Time {
     Time { sec: stat.st_ctime, nsec: stat.st_ctime_nsec as u32 }
 }
 
+/// Whether a file has fewer bytes on disk than its size. It has holes, or is compressed there.
+pub fn is_sparse(stat: &Stat) -> bool {
+    (stat.st_blocks as u64).saturating_mul(512) < stat.st_size as u64
+}
+
 /// Returns the record of a file, link or folder. Its keys are in order, and its JSON is compact.
 pub fn record(name: Name, kind: Kind, stat: &Stat, extra: Extra) -> Record {
     let mut edit = Record::build(name, kind);
@@ -48,7 +53,7 @@ pub fn record(name: Name, kind: Kind, stat: &Stat, extra: Extra) -> Record {
 /// Sets all values that `stat` has for the record of a file, link or folder.
 pub fn set(edit: &mut Edit<'_>, stat: &Stat) {
     let is_file = kind(stat) == Some(Kind::File);
-    let (size, allocated) = (stat.st_size as u64, (stat.st_blocks as u64).saturating_mul(512));
+    let size = stat.st_size as u64;
     edit.set(key::CREATED, changed(stat).as_double())
         .set(key::DEV, (is_file && stat.st_nlink > 1).then_some(stat.st_dev))
         .set(key::GID, stat.st_gid)
@@ -58,7 +63,7 @@ pub fn set(edit: &mut Edit<'_>, stat: &Stat) {
         .set(key::MTIME, modified(stat).as_double())
         .set(key::NLINK, stat.st_nlink)
         .set_known(key::SIZE, is_file.then_some(size))
-        .set(key::SPARSE, (is_file && allocated < size).then_some(true))
+        .set(key::SPARSE, (is_file && is_sparse(stat)).then_some(true))
         .set(key::UID, stat.st_uid);
 }
 

@@ -108,8 +108,14 @@ pub(super) fn set_length(member: &mut [u8]) {
 /// `InvalidData` if it is not gzip, `UnexpectedEof` if it is truncated.
 pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Header>> {
     const TEXT_LIMIT: usize = 1 << 20;
-    if input.fill_buf()?.is_empty() {
-        return Ok(None);
+    loop {
+        match input.fill_buf() {
+            Ok([]) => return Ok(None),
+            Ok(_) => break,
+            // Nothing was read yet, so this is no damage.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
     }
     let mut header = Header { bytes: vec![0; PLAIN], ..Header::default() };
     input.read_exact(&mut header.bytes)?;

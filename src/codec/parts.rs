@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Chain, Cursor, Read};
 /// The largest member that is read as a whole, in bytes. Our own members are at most a sixteenth as long.
 const MEMBER_LIMIT: u32 = 16 << 20;
 /// The number of bytes that flate2 inflates at once.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 256 << 10;
 /// The number of members in a task, if they are small.
 const TASK: usize = 64;
 
@@ -84,23 +84,28 @@ impl<R: BufRead> Parts<R> {
         let mut content = vec![0; PIECE];
         let n = decoder.read(&mut content)?;
         content.truncate(n);
-        if n == 0 {
-            return Ok(None);
+        // The last piece is empty: it tells that the file does not end with one of our own members.
+        if !content.is_empty() {
+            self.state = State::Stream(decoder);
         }
-        self.state = State::Stream(decoder);
         Ok(Some(Part::Content(content)))
     }
 }
 
 /// Reads the rest of a member of this length. Returns the whole.
 fn whole(input: &mut impl BufRead, header: &Header, len: usize) -> io::Result<Vec<u8>> {
-    let rest = len.checked_sub(header.bytes.len()).ok_or_else(|| invalid("a gzip member of a wrong length"))?;
-    let mut whole = Vec::with_capacity(len);
-    whole.extend_from_slice(&header.bytes);
-    match input.take(rest as u64).read_to_end(&mut whole)? {
-        got if got < rest => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is cut off")),
-        _ => Ok(whole),
+    let start = header.bytes.len();
+    if len < start {
+        return Err(invalid("a gzip member of a wrong length"));
     }
+    let mut whole = header.bytes.clone();
+    whole.resize(len, 0);
+    // One read of all of it. Other ways to fill a vector begin with 8 KiB.
+    input.read_exact(&mut whole[start..]).map_err(|e| match e.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(e.kind(), "it is cut off"),
+        _ => e,
+    })?;
+    Ok(whole)
 }
 
 impl<R: BufRead> Iterator for Parts<R> {
@@ -138,9 +143,11 @@ impl Weigh for Part {
     }
 }
 
-/// Returns the contents of these parts, which other threads read and inflate.
-pub fn ahead<R: BufRead + Send + 'static>(parts: Parts<R>) -> impl Iterator<Item = io::Result<Inflated>> + Send {
-    let jobs = parallel::processors();
+/// Returns the contents of these parts, which this number of other threads inflate and another one reads.
+pub fn ahead<R: BufRead + Send + 'static>(
+    parts: Parts<R>,
+    jobs: usize,
+) -> impl Iterator<Item = io::Result<Inflated>> + Send + use<R> {
     let inflate = |task: Vec<io::Result<Part>>| task.into_iter().map(|part| part?.inflate()).collect::<Vec<_>>();
     parallel::ordered_map(Tasks::new(parts, TASK), jobs, jobs + 1, inflate).flatten()
 }

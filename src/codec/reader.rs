@@ -2,6 +2,7 @@
 
 use super::header::Header;
 use super::parts::{self, Inflated, Part, Parts};
+use crate::parallel;
 use std::io::{self, BufRead, Read};
 
 /// Reads a gzip file with any number of members. Garbage after the last member and a truncated file are errors.
@@ -40,7 +41,7 @@ impl<R: BufRead> GzipReader<R> {
         R: Send + 'static,
     {
         let (first, parts) = Parts::new(input)?;
-        GzipReader::start(first, Source::Others(Box::new(parts::ahead(parts))))
+        GzipReader::start(first, Source::Others(Box::new(parts::ahead(parts, parallel::processors()))))
     }
 
     fn start(first: Header, source: Source<R>) -> io::Result<GzipReader<R>> {

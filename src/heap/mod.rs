@@ -10,6 +10,7 @@ mod object;
 mod opened;
 mod path;
 mod pieces;
+mod proof;
 mod removal;
 pub mod roots;
 pub mod small;
@@ -25,3 +26,6 @@ pub use opened::Heap;
 pub use path::{LEVEL, StoreError, Stored};
 pub use stage::digest;
 pub use used::Used;
+
+#[cfg(test)]
+mod tests;

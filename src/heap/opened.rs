@@ -2,8 +2,9 @@
 
 use super::lease::Lease;
 use super::listing::{self, Listed};
-use super::object::{self, Ends, Expected, Health};
+use super::object::{self, Ends, Health};
 use super::path::{WHOLE_LIMIT, object_path};
+use super::proof::Expected;
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
@@ -12,7 +13,7 @@ use crate::parallel::{self, Room, lock};
 use crate::record::{Fields, Record};
 use crate::storage::{Location, LoginRefused, Store};
 use std::collections::HashMap;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -200,8 +201,10 @@ impl Heap {
         let all = Box::new(io::Cursor::new(head.clone()).chain(reader));
         let reason = match object::content(all, expected, record.fields().stored_size) {
             Ok(Content::Whole(_)) => object::header_fault(&head, expected.sha256).map(Reason::from),
-            Ok(Content::Stream(content)) => {
-                io::copy(&mut BufReader::with_capacity(128 << 10, content), &mut io::sink()).map_err(failed)?;
+            Ok(Content::Stream(mut content)) => {
+                while let n @ 1.. = content.fill_buf().map_err(failed)?.len() {
+                    content.consume(n);
+                }
                 object::header_fault(&head, expected.sha256).map(Reason::from)
             }
             Err(reason) => Some(reason),

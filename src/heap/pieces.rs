@@ -7,9 +7,13 @@ use crate::digest::{Digests, Md5, Sha256};
 use crate::parallel::{self, Job};
 use std::convert::Infallible;
 use std::io::{self, Cursor, Read};
+use std::sync::OnceLock;
 
 /// Stands in the first header until the digest is known.
 const NOT_YET: Sha256 = Sha256([0; 32]);
+
+/// A piece of zeros.
+static ZEROS: [u8; PIECE] = [0; PIECE];
 
 /// The members of a content, a group at a time.
 pub struct Pieces<'a, R> {
@@ -21,6 +25,8 @@ pub struct Pieces<'a, R> {
     after: Vec<u8>,
     carried: usize,
     digests: Digests,
+    /// The member of a piece of zeros, as in a hole.
+    zeros: OnceLock<Vec<u8>>,
     /// The first header has room for the sha256.
     keep_place: bool,
     first: bool,
@@ -44,6 +50,7 @@ impl<'a, R: Read> Pieces<'a, R> {
             after,
             carried: 1,
             digests: Digests::default(),
+            zeros: OnceLock::new(),
             keep_place,
             first: true,
             claimed: None,
@@ -73,7 +80,13 @@ impl<'a, R: Read> Pieces<'a, R> {
         let mut jobs: Vec<Job> = self.digests.update_in_two(group).into();
         for (i, (piece, member)) in group.chunks(PIECE).zip(&mut members).enumerate() {
             let field = (place && i == 0).then(|| object::sha256_field(&NOT_YET));
-            jobs.push(Box::new(move || *member = codec::member(piece, level, field, true)));
+            let zeros = &self.zeros;
+            jobs.push(Box::new(move || {
+                *member = match field {
+                    None if piece == ZEROS => zeros.get_or_init(|| codec::member(piece, level, None, true)).clone(),
+                    field => codec::member(piece, level, field, true),
+                };
+            }));
         }
         let (source, after, carried) = (&mut *self.source, &mut self.after, self.carried);
         let read = parallel::beside(jobs, || meanwhile().map(|()| fill(source, after, carried)))?;

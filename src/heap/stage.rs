@@ -20,11 +20,11 @@ use std::os::unix::fs::FileExt;
 /// If it can't be read.
 pub fn digest(source: &mut impl Read) -> io::Result<Stored> {
     let mut digests = Digests::default();
-    let mut piece = vec![0; 256 << 10];
+    let mut piece = vec![0; 1 << 20];
     loop {
         match source.read(&mut piece) {
             Ok(0) => break,
-            Ok(n) => digests.update(&piece[..n]),
+            Ok(n) => digests.update_large(&piece[..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }

@@ -12,7 +12,7 @@ use crate::rootdir::{Folder, Temp, split};
 use md5::Digest;
 use rustix::fs::{FileType, Stat};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::fs::FileExt;
 
 impl There {
@@ -137,20 +137,19 @@ pub fn md5_of(input: &mut dyn Read) -> io::Result<Md5> {
 
 /// Writes a content to a file.
 fn write(file: &File, content: Content, sparse: bool) -> Result<(), Trouble> {
-    /// The number of bytes that are read and written at once.
-    const PIECE: usize = 1 << 18;
     let mut out = Writer { file, at: 0, sparse };
     match content {
         Content::Whole(bytes) => out.put(&bytes)?,
-        Content::Stream(mut input) => {
-            let mut buffer = vec![0; PIECE];
-            while buffer.len() == PIECE {
-                buffer.clear();
-                // The buffer is filled as far as possible, so that holes are whole blocks.
-                input.by_ref().take(PIECE as u64).read_to_end(&mut buffer).map_err(Reason::from)?;
-                out.put(&buffer)?;
+        // The chunks of our heap are whole blocks, so holes are found.
+        Content::Stream(mut input) => loop {
+            let chunk = input.fill_buf().map_err(Reason::from)?;
+            if chunk.is_empty() {
+                break;
             }
-        }
+            out.put(chunk)?;
+            let written = chunk.len();
+            input.consume(written);
+        },
     }
     if sparse { Ok(file.set_len(out.at)?) } else { Ok(()) }
 }
@@ -174,7 +173,7 @@ impl Writer<'_> {
         let mut data = 0..0;
         for block in bytes.chunks(BLOCK) {
             let end = data.end + block.len();
-            if block.len() == BLOCK && block.iter().all(|b| *b == 0) {
+            if block == [0; BLOCK] {
                 self.file.write_all_at(&bytes[data.clone()], self.at + data.start as u64)?;
                 data = end..end;
             } else {

@@ -11,9 +11,11 @@ use crate::rootdir::split;
 use crate::stat::{self};
 use crate::storage::Location;
 use crate::stream::Records;
-use rustix::fs::{self, OFlags, Stat};
+use rustix::fs::{self, OFlags, SeekFrom, Stat};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -58,7 +60,7 @@ impl Source for FolderSource {
         let opened = fs::fstat(&file)?;
         let version = Version::of(&opened);
         // Without a limit, reading a file that grows faster than it is read would never end.
-        let content = Box::new(FileContent { file: file.take(opened.st_size as u64), version: version.clone() });
+        let content = Box::new(FileContent::new(file, &opened));
         Ok(Opened { record: as_now(record, &opened), version, content })
     }
 
@@ -91,13 +93,30 @@ impl Version {
 
 /// An open file, read up to the size that it had when it was opened.
 struct FileContent {
-    file: io::Take<File>,
+    file: File,
     version: Version,
+    /// The number of bytes that were read.
+    at: u64,
+    /// The next bytes that are no hole. None if the file has no holes, or holes can't be found.
+    data: Option<Range<u64>>,
 }
 
 impl Read for FileContent {
+    /// Reads the next bytes. Those of a hole are zeros and are not read.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
+        let size = self.version.size.unwrap_or(0);
+        let data = self.data()?.unwrap_or(self.at..size);
+        let until = if self.at < data.start { data.start } else { data.end };
+        let most = until.min(size).saturating_sub(self.at).min(buffer.len() as u64) as usize;
+        let buffer = &mut buffer[..most];
+        let n = if self.at < data.start {
+            buffer.fill(0);
+            most
+        } else {
+            self.file.read(buffer)?
+        };
+        self.at += n as u64;
+        Ok(n)
     }
 }
 
@@ -105,7 +124,7 @@ impl Content for FileContent {
     fn settle(&mut self, read: &Stored) -> io::Result<Settled> {
         let size = self.version.size.unwrap_or(0);
         let is_whole = read.size == size && self.is_at_end()?;
-        let now = Version::of(&fs::fstat(self.file.get_ref())?);
+        let now = Version::of(&fs::fstat(&self.file)?);
         Ok(match (now == self.version, is_whole) {
             (true, true) => Settled::Whole,
             (true, false) => {
@@ -118,10 +137,34 @@ impl Content for FileContent {
 }
 
 impl FileContent {
+    fn new(file: File, stat: &Stat) -> FileContent {
+        /// The holes of smaller files are read, because looking for them takes as long.
+        const LARGE: i64 = 1 << 20;
+        let data = (stat.st_size >= LARGE && stat::is_sparse(stat)).then_some(0..0);
+        FileContent { file, version: Version::of(stat), at: 0, data }
+    }
+
+    /// Returns the bytes that are no hole, from the one that is read next or a later one on. The file is then at their start, or
+    /// inside. None if that is not known.
+    fn data(&mut self) -> io::Result<Option<Range<u64>>> {
+        if let Some(known) = self.data.clone().filter(|data| data.end <= self.at) {
+            let end = self.version.size.unwrap_or(0);
+            let next = match fs::seek(&self.file, SeekFrom::Data(self.at)) {
+                Ok(start) => fs::seek(&self.file, SeekFrom::Hole(start)).map(|end| start..end),
+                // A hole goes up to the end. If the file was cut meanwhile, its size will tell.
+                Err(Errno::NXIO) => Ok(end..u64::MAX),
+                Err(e) => Err(e),
+            };
+            // Where the file system does not know, everything is read.
+            self.data = next.ok().filter(|next| next.start >= self.at && next.end > known.end);
+            fs::seek(&self.file, SeekFrom::Start(self.data.as_ref().map_or(self.at, |data| data.start)))?;
+        }
+        Ok(self.data.clone())
+    }
+
     /// Checks whether the file has no more bytes.
     fn is_at_end(&mut self) -> io::Result<bool> {
-        self.file.set_limit(1);
-        Ok(io::copy(&mut self.file, &mut io::sink())? == 0)
+        Ok(self.file.read(&mut [0])? == 0)
     }
 
     /// Checks whether the bytes that were read are still the start of the file. If so, data was only appended, as to a log.
@@ -129,8 +172,8 @@ impl FileContent {
         if Some(read.size) != self.version.size {
             return Ok(false);
         }
-        let mut again = self.file.get_ref();
-        again.rewind()?;
+        self.file.rewind()?;
+        let again = FileContent::new(self.file.try_clone()?, &fs::fstat(&self.file)?);
         Ok(heap::digest(&mut again.take(read.size))?.md5 == read.md5)
     }
 }
@@ -179,5 +222,78 @@ mod tests {
         assert_eq!(source.open(&record(r#"{"name":"f","size":4,"tag":"kept"}"#)).unwrap().record, Some(newer));
         assert_eq!(source.newer(&record(r#"{"name":"l","size":4}"#)).unwrap(), None, "a link is no file");
         assert_eq!(source.newer(&record(r#"{"name":"g"}"#)).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    /// Returns the number of bytes that this thread has read so far.
+    fn bytes_read() -> u64 {
+        let counts = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        counts.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    }
+
+    /// A file with holes whose data is `X` everywhere. Returns its content.
+    fn with_holes(path: &std::path::Path, size: u64, data: &[(u64, u64)]) -> Vec<u8> {
+        let mut content = vec![0; size as usize];
+        let file = File::create(path).unwrap();
+        file.set_len(size).unwrap();
+        for (at, len) in data {
+            let bytes = vec![b'X'; *len as usize];
+            std::os::unix::fs::FileExt::write_all_at(&file, &bytes, *at).unwrap();
+            content[*at as usize..][..bytes.len()].copy_from_slice(&bytes);
+        }
+        content
+    }
+
+    #[test]
+    fn holes_anywhere_are_zeros_and_are_not_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let source = FolderSource::open(temp.path()).unwrap();
+        let record = Record::parse(br#"{"name":"f"}"#).unwrap();
+        let (size, end) = (8 << 20, (8 << 20) - 1);
+        for data in [
+            vec![],
+            vec![(0, 1)],
+            vec![(end, 1)],
+            vec![(0, 5000), (1 << 20, 1 << 20), (4_999_999, 3)],
+            vec![(4096, 4096), (3 * 4096, 1), (end - 70_000, 70_001)],
+        ] {
+            let content = with_holes(&temp.path().join("f"), size, &data);
+            let stat = fs::stat(temp.path().join("f")).unwrap();
+            let mut opened = source.open(&record).unwrap().content;
+            let (mut read, before) = (Vec::with_capacity(9 << 20), bytes_read());
+            opened.read_to_end(&mut read).unwrap();
+            let bytes = bytes_read() - before;
+            assert!(read == content, "{data:?}");
+            if stat::is_sparse(&stat) {
+                let most = data.iter().map(|(_, len)| len + (1 << 17)).sum::<u64>() + 1000;
+                assert!(bytes <= most, "{data:?}: {bytes} bytes were read");
+            }
+            let stored = heap::digest(&mut &content[..]).unwrap();
+            assert_eq!(opened.settle(&stored).unwrap(), Settled::Whole, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_whose_holes_change_while_it_is_read_is_found_out() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("f");
+        let source = FolderSource::open(temp.path()).unwrap();
+        let record = Record::parse(br#"{"name":"f"}"#).unwrap();
+        let changes = [
+            ((|_| ()) as fn(&File), Settled::Whole),
+            (|file| std::os::unix::fs::FileExt::write_all_at(file, b"Y", 3 << 20).unwrap(), Settled::Changed),
+            (|file| file.set_len(5 << 20).unwrap(), Settled::Changed),
+            (|file| file.set_len(9 << 20).unwrap(), Settled::Grew),
+        ];
+        for (change, settled) in changes {
+            with_holes(&path, 8 << 20, &[(0, 1), (6 << 20, 1)]);
+            // A change in the same tick of the clock shows too.
+            File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+            let mut content = source.open(&record).unwrap().content;
+            content.read_exact(&mut vec![0; 1 << 20]).unwrap();
+            change(&File::options().write(true).open(&path).unwrap());
+            let read =
+                heap::digest(&mut io::Read::chain(&with_holes(&temp.path().join("g"), 1 << 20, &[(0, 1)])[..], &mut content));
+            assert_eq!(content.settle(&read.unwrap()).unwrap(), settled);
+        }
     }
 }

@@ -12,7 +12,7 @@ mod roots;
 pub use closed::{stdin, stdout};
 pub use console::{Console, LogLevel};
 pub use io::{Output, records_in, without_end};
-pub use roots::{FileRoot, HeapRoot, Roots, SnapRoot};
+pub use roots::{FileRoot, HeapRoot, Network, Roots, SnapRoot};
 
 use crate::error::{Error, Refusal};
 use clap::error::{ContextKind, ErrorKind};
@@ -36,8 +36,13 @@ pub fn run<A: CommandFactory + FromArgMatches>(arguments: ArgsOs, work: fn(A, Ar
 /// # Errors
 /// The exit status, if there is nothing more to do: the help, the version or a usage message was printed.
 pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: ArgsOs) -> Result<A, ExitCode> {
-    let args = match A::command().try_get_matches_from(arguments).and_then(|mut m| A::from_arg_matches_mut(&mut m)) {
-        Ok(args) => args,
+    let parse = |mut given| {
+        let limited = Network::limit(&given);
+        Ok((A::from_arg_matches_mut(&mut given)?, limited))
+    };
+    let args = match A::command().try_get_matches_from(arguments).and_then(parse) {
+        Ok((args, Ok(()))) => args,
+        Ok((_, Err(e))) => return Err(finish(console, Err(e.into()))),
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             if let Err(closed) = closed::stdout() {
                 return Err(finish(console, Err(closed.into())));

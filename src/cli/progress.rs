@@ -1,5 +1,6 @@
 //! The progress of a tool: a line on stderr that is redrawn while the tool works, and a last one at the end.
 
+use crate::storage::traffic;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +43,7 @@ impl Progress {
         }
         let (counts, since) = (self.counts.clone(), Instant::now());
         let line = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = out.write_str(&counts.line(since));
+            let _ = out.write_str(&counts.line(since, traffic::so_far().under_way));
         };
         let style = ProgressStyle::with_template(&format!("{}: {{line}}", self.tool))
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -60,7 +61,7 @@ impl Progress {
 
     /// Describes the progress so far, with the rate since a time.
     pub fn so_far(&self, since: Instant) -> String {
-        self.counts.line(since)
+        self.counts.line(since, traffic::so_far().under_way)
     }
 
     /// Counts a file.
@@ -82,22 +83,26 @@ impl Progress {
     pub fn finish(&self) {
         if let Some(shown) = self.shown.get() {
             shown.bar.finish_and_clear();
-            self.write(&format!("{}: {}\n", self.tool, self.counts.line(shown.since)));
+            // Nothing is under way any more.
+            let line = self.counts.line(shown.since, traffic::so_far().most_under_way);
+            self.write(&format!("{}: {line}\n", self.tool));
         }
     }
 }
 
 impl Counts {
-    fn line(&self, since: Instant) -> String {
+    /// Returns the line, with this number of requests at once.
+    fn line(&self, since: Instant, at_once: usize) -> String {
         let (files, bytes) = (self.files.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
         let elapsed = since.elapsed();
-        let rate = (bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
         let size = |bytes| indicatif::DecimalBytes(bytes);
+        let rate = |bytes| size((bytes as f64 / elapsed.as_secs_f64().max(0.001)) as u64);
         let many = |n: u64, what: &str| format!("{} {what}{}", indicatif::HumanCount(n), if n == 1 { "" } else { "s" });
-        let mut line = format!("{}, {}, {}/s", many(files, "file"), size(bytes), size(rate));
-        let requests = crate::storage::requests();
-        if requests > 0 {
-            line += &format!(", {}", many(requests, "request"));
+        let mut line = format!("{}, {}, {}/s", many(files, "file"), size(bytes), rate(bytes));
+        let traffic = traffic::so_far();
+        if traffic.requests > 0 {
+            let (requests, network) = (many(traffic.requests, "request"), rate(traffic.bytes));
+            line += &format!(", {requests} ({at_once} at once, {network}/s)");
         }
         line + &format!(", {}", indicatif::FormattedDuration(elapsed))
     }

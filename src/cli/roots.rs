@@ -1,13 +1,17 @@
-//! The three roots and the options of their storages. Each has a command-line option, or else an environment variable. An empty
-//! variable counts as not set.
+//! The three roots, the options of their storages, and the limit for the network. Each has a command-line option, or else an
+//! environment variable. An empty variable counts as not set.
 
 use super::Console;
 use crate::base::Base;
+use crate::display::printable;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
+use crate::storage::traffic::{self, Rate};
 use crate::storage::{Location, Options, variable};
+use clap::ArgMatches;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 macro_rules! root {
@@ -79,6 +83,38 @@ pub struct Roots {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub network: Network,
+}
+
+/// The limit for the network.
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Network {
+    /// Send and receive together at most BYTES per second over the network; k, M, G multiply by 1024 [env: LIMIT_RATE]
+    #[arg(long, global = true, value_name = "BYTES", help_heading = "Roots")]
+    pub limit_rate: Option<Rate>,
+}
+
+impl Network {
+    /// Sets the limit that the user gave to a tool that has the option.
+    ///
+    /// # Errors
+    /// If the variable is not a number of bytes.
+    pub fn limit(given: &ArgMatches) -> Result<()> {
+        let Ok(option) = given.try_get_one::<Rate>("limit_rate") else { return Ok(()) };
+        let rate = match (option, variable("LIMIT_RATE")) {
+            (Some(rate), _) => Some(*rate),
+            (None, None) => None,
+            (None, Some(text)) => {
+                let shown = printable(text.as_bytes());
+                let rate = text.to_string_lossy().parse();
+                Some(rate.map_err(|e| Error::refused(format!("LIMIT_RATE: {shown}: {e}")))?)
+            }
+        };
+        rate.into_iter().for_each(traffic::limit);
+        Ok(())
+    }
 }
 
 impl SnapRoot {

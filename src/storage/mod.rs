@@ -39,6 +39,7 @@ mod store;
 mod temps;
 #[cfg(feature = "web")]
 mod tls;
+pub mod traffic;
 #[cfg(feature = "remote")]
 mod tree;
 #[cfg(any(feature = "s3", feature = "gcs"))]
@@ -57,19 +58,6 @@ pub use temps::Temps;
 
 use crate::error::{Error, Malformed, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-static REQUESTS: AtomicU64 = AtomicU64::new(0);
-
-/// Returns the number of requests that this process has sent to storages, including those that it sent again.
-pub fn requests() -> u64 {
-    REQUESTS.load(Ordering::Relaxed)
-}
-
-#[cfg(feature = "remote")]
-fn count_request() {
-    REQUESTS.fetch_add(1, Ordering::Relaxed);
-}
 
 /// A kind of storage.
 struct Storage {

@@ -1,7 +1,7 @@
 //! `snap-cat`: prints the contents of the records.
 
 use crate::cat::cat;
-use crate::cli::{self, Console, HeapRoot, Output};
+use crate::cli::{self, Console, HeapRoot, Network, Output};
 use crate::heap::Heap;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ pub struct Args {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub heap: HeapRoot,
+    #[command(flatten)]
+    pub network: Network,
     /// Write to FILE, which appears only when the output is complete; - is standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{Console, Output, SnapRoot, records_in};
+use crate::cli::{Console, Network, Output, SnapRoot, records_in};
 use crate::diff::{Options, Printer, Status, Style, sides};
 use crate::display::counted;
 use crate::error::{Error, Result};
@@ -24,6 +24,8 @@ pub struct Args {
     pub right: OsString,
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub network: Network,
     /// How to show the differences
     #[arg(short, long, value_enum, default_value_t = Style::Jsonl)]
     pub format: Style,

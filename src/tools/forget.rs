@@ -1,7 +1,7 @@
 //! `snap-forget`: chooses the snapshots to drop, and drops them.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{Console, Output, SnapRoot};
+use crate::cli::{Console, Network, Output, SnapRoot};
 use crate::display::counted;
 use crate::error::Result;
 use crate::forget::{self, Decision, Grouping, Policy};
@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub struct Args {
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub network: Network,
     #[command(flatten)]
     pub how: How,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! `snap-gc`: drops the objects that no snapshot refers to.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{Console, HeapRoot, Output, SnapRoot};
+use crate::cli::{Console, HeapRoot, Network, Output, SnapRoot};
 use crate::display::counted;
 use crate::error::Result;
 use crate::gc::{self, Options, Sum};
@@ -23,6 +23,8 @@ pub struct Args {
     /// Options for the storage of the snap roots: a JSON object with fsspec's names, or @FILE [env: SNAP_STORAGE_OPTIONS]
     #[arg(long, value_name = "JSON", help_heading = "Roots", hide_short_help = true)]
     pub snap_storage_options: Option<OsString>,
+    #[command(flatten)]
+    pub network: Network,
     #[command(flatten)]
     pub how: How,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! `snap-list`: lists the snapshots.
 
 use crate::cli::args::{Order, Out};
-use crate::cli::{Console, Output, SnapRoot};
+use crate::cli::{Console, Network, Output, SnapRoot};
 use crate::monitor::Monitor;
 use crate::snapshot;
 use crate::stream::write_error;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct Args {
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub network: Network,
     /// List at most N snapshots [default: all]
     #[arg(short, long, value_name = "N")]
     pub limit: Option<usize>,

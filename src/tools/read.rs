@@ -1,7 +1,7 @@
 //! `snap-read`: prints the records of a snapshot.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{self, Console, Output, SnapRoot};
+use crate::cli::{self, Console, Network, Output, SnapRoot};
 use crate::snapshot;
 use anyhow::Result;
 use std::ffi::OsString;
@@ -17,6 +17,8 @@ pub struct Args {
     pub snapshot: OsString,
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub network: Network,
     #[command(flatten)]
     pub out: Out,
     #[command(flatten)]

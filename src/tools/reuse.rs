@@ -2,7 +2,7 @@
 
 use crate::base;
 use crate::cli::args::Out;
-use crate::cli::{self, Console, FileRoot, Output, SnapRoot};
+use crate::cli::{self, Console, FileRoot, Network, Output, SnapRoot};
 use crate::error::Error;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
@@ -21,6 +21,8 @@ pub struct Args {
     pub file: FileRoot,
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub network: Network,
     /// Use the md5 from this snapshot [default: the latest of the snap root]
     #[arg(short, long, value_name = "SNAPSHOT")]
     pub base: Option<OsString>,

@@ -1,7 +1,7 @@
 //! `snap-verify`: checks that the heap has the content of every record.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, HeapRoot, Output};
+use crate::cli::{self, Console, HeapRoot, Network, Output};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::monitor::Monitor;
@@ -21,6 +21,8 @@ pub struct Args {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub heap: HeapRoot,
+    #[command(flatten)]
+    pub network: Network,
     #[command(flatten)]
     pub how: How,
     /// Show progress on stderr

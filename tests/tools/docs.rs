@@ -95,6 +95,15 @@ fn man_pages_have_the_options_that_the_tools_have() {
 }
 
 #[test]
+fn the_network_can_be_limited_in_every_tool_that_has_a_root() {
+    for tool in tools() {
+        let has = |name: &str| options(&tool).any(|arg| arg.get_long() == Some(name));
+        let has_root = ["file-root", "heap-root", "snap-root"].into_iter().any(has);
+        assert_eq!(has("limit-rate"), has_root, "{}", tool.get_name());
+    }
+}
+
+#[test]
 fn storage_options_are_those_of_the_man_page() {
     let page = text("man/snapshooter-storages.7");
     let section = page.split_once(".Sh STORAGE OPTIONS").unwrap().1.split_once("\n.Sh ").unwrap().0;

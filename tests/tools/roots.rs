@@ -89,6 +89,24 @@ fn counts_agree_with_their_nouns() {
 }
 
 #[test]
+fn a_limit_for_the_network_is_read_or_refused_and_is_none_for_local_folders() {
+    let world = World::new();
+    world.put("files/a", "1".repeat(100_000));
+    for bad in ["0", "-1", "1.5M", "1 M", "fast", "99999999999G"] {
+        world.sh(&format!("snap-scan --limit-rate='{bad}'")).status(2).says("").complains("bytes per second");
+        world.sh(&format!("LIMIT_RATE='{bad}' snap-scan")).status(2).says("").complains(&format!("LIMIT_RATE: {bad}: "));
+        world.sh(&format!("LIMIT_RATE='{bad}' snapshooter list-snapshots")).status(2).complains("LIMIT_RATE: ");
+        // The option takes precedence, and tools without a root have nothing to limit.
+        world.sh(&format!("LIMIT_RATE='{bad}' snap-scan --limit-rate 1G > list")).ok().silent();
+        world.sh(&format!("LIMIT_RATE='{bad}' snap-merge list > merged")).ok().silent();
+    }
+    world.sh("LIMIT_RATE= snap-scan > list").ok().silent();
+    // At one byte per second, this would take days.
+    world.sh("export LIMIT_RATE=1; snap-scan | snap-heapify | snap-write && snap-read | snap-restore --file-root b && cmp files/a b/a").ok();
+    world.sh("snapshooter make-snapshot --limit-rate 1 --loglevel ERROR").ok();
+}
+
+#[test]
 fn a_web_server_is_not_listed_and_the_names_can_be_given() {
     let world = World::new();
     let root = "http://127.0.0.1:1/x";

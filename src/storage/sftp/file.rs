@@ -4,7 +4,7 @@ use super::{STALL, Session, Sftp, is, reason, resumed};
 use crate::storage::intake::{Intake, altered};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
-use crate::storage::tree;
+use crate::storage::{traffic, tree};
 use bytes::{Buf, BytesMut};
 use openssh_sftp_client::error::{Error, SftpErrorKind};
 use openssh_sftp_client::file::{File, TokioCompatFile};
@@ -65,15 +65,17 @@ impl Read for Arriving {
         if self.piece.is_empty() {
             let (file, at, buffer) = (&mut self.file, self.at, std::mem::take(&mut self.piece));
             let read = block_on(async {
+                traffic::turn(0).await;
                 // After a short piece, the library's position is that after a full piece.
                 file.seek(SeekFrom::Start(at)).await?;
-                let read = tokio::time::timeout(STALL, file.read(PIECE, buffer)).await;
+                let read = tokio::time::timeout(STALL, file.read(traffic::piece(PIECE as usize) as u32, buffer)).await;
                 read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(|e| io::Error::other(reason(&e)))
             })??;
             match read {
                 Some(piece) => self.piece = piece,
                 None => return Ok(0),
             }
+            traffic::moved(self.piece.len());
             self.at += self.piece.len() as u64;
         }
         let n = into.len().min(self.piece.len());
@@ -133,9 +135,10 @@ fn finished(root: &Sftp, work: impl Future<Output = Result<(), Error>>) -> io::R
 fn send_ahead(root: &Sftp, file: File, intake: &mut Intake<'_>) -> io::Result<()> {
     let mut file = Box::pin(TokioCompatFile::new(file));
     loop {
-        let piece = intake.next(PIECE as usize)?;
+        let piece = intake.next(traffic::piece(PIECE as usize))?;
         let last = piece.is_empty();
         block_on(async {
+            traffic::turn(piece.len()).await;
             let send = async {
                 match last {
                     true => file.flush().await,
@@ -154,9 +157,9 @@ fn send_ahead(root: &Sftp, file: File, intake: &mut Intake<'_>) -> io::Result<()
 /// can't move or delete it before.
 fn send_and_close(root: &Sftp, mut file: File, intake: &mut Intake<'_>) -> io::Result<()> {
     let sent = loop {
-        match intake.next(PIECE as usize) {
+        match intake.next(traffic::piece(PIECE as usize)) {
             Ok(piece) if piece.is_empty() => break Ok(()),
-            Ok(piece) => match finished(root, file.write_all(&piece)) {
+            Ok(piece) => match block_on(traffic::turn(piece.len())).and_then(|()| finished(root, file.write_all(&piece))) {
                 Ok(()) => {}
                 failed => break failed,
             },

@@ -10,6 +10,7 @@ use super::resume::resumed;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Listing, Object, Put, Store, check_key};
+use super::traffic::{self, UnderWay};
 use super::tree::{self, Child, Listed, What};
 use super::{LoginRefused, Options};
 use crate::error::{Error, Result};
@@ -29,6 +30,9 @@ const KNOWN: [&str; 7] = ["host", "host_key_policy", "key_filename", "known_host
 
 /// The longest time that an answer may take.
 const STALL: Duration = Duration::from_secs(60);
+
+/// The approximate size of a request and its answer in bytes, without a content or a listing.
+const REQUEST: usize = 256;
 
 /// A folder of another machine.
 struct Sftp {
@@ -129,8 +133,12 @@ impl Sftp {
         let mut tries = self.policy.begin();
         loop {
             let session = self.session()?;
-            crate::storage::count_request();
-            let reason = match block_on(async { tokio::time::timeout(STALL, work(&session)).await })? {
+            let done = block_on(async {
+                traffic::turn(REQUEST).await;
+                let _under_way = UnderWay::begin();
+                tokio::time::timeout(STALL, work(&session)).await
+            })?;
+            let reason = match done {
                 Ok(Ok(done)) => return Ok(Ok(done)),
                 Ok(Err(openssh_sftp_client::Error::SftpError(kind, _))) => return Ok(Err(kind)),
                 Ok(Err(e)) => session.last_words().unwrap_or_else(|| reason(&e)),
@@ -188,6 +196,8 @@ impl Sftp {
                 });
             }
         };
+        // An entry has its name twice.
+        traffic::moved(all.iter().map(|(name, _)| 2 * name.len() + 100).sum());
         let mut out = Vec::with_capacity(all.len());
         for (name, meta) in all.into_iter().filter(|(name, _)| !matches!(&name[..], b"." | b"..")) {
             out.extend(self.what(&path, &name, meta)?.map(|what| Child { name, what }));

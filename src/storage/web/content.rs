@@ -5,6 +5,7 @@ use crate::etag;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
+use crate::storage::traffic;
 use bytes::{Buf, Bytes};
 use reqwest::Response;
 use std::io::{self, Read};
@@ -80,6 +81,7 @@ pub fn check_version(found: Option<&str>, etag: Option<&str>, what: &str) -> io:
 pub struct Arriving {
     answer: Response,
     chunk: Bytes,
+    began: bool,
     stall: Duration,
     host: String,
 }
@@ -87,18 +89,28 @@ pub struct Arriving {
 impl Arriving {
     /// Returns a reader of the body of an answer. `host` is for messages.
     pub fn new(answer: Response, stall: Duration, host: String) -> Arriving {
-        Arriving { answer, chunk: Bytes::new(), stall, host }
+        Arriving { answer, chunk: Bytes::new(), began: false, stall, host }
     }
 }
 
 impl Read for Arriving {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            let (answer, stall) = (&mut self.answer, self.stall);
+            let (answer, stall, began) = (&mut self.answer, self.stall, self.began);
             // The timer has to be created within the runtime.
-            let next = block_on(async { tokio::time::timeout(stall, answer.chunk()).await })?;
+            let next = block_on(async {
+                // The first bytes are there together with the head.
+                if began {
+                    traffic::turn(0).await;
+                }
+                tokio::time::timeout(stall, answer.chunk()).await
+            })?;
+            self.began = true;
             match next.map_err(|_| stalled(&self.host))?.map_err(|e| broken(&e, &self.host))? {
-                Some(chunk) => self.chunk = chunk,
+                Some(chunk) => {
+                    traffic::moved(chunk.len());
+                    self.chunk = chunk;
+                }
                 None => return Ok(0),
             }
         }

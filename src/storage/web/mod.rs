@@ -32,11 +32,12 @@ pub(super) use super::place::Place;
 pub(super) use get::{Content, get};
 pub(super) use text::{authorization, base64_md5, header, host_of, http_time, md5_base64, time, with_scheme};
 
-use self::send::{limit, once};
+use self::send::{head_size, limit, once, request_size};
 use super::LoginRefused;
 use super::answer::is_named_page;
 use super::retry::{Policy, may_pass, retry_after};
 use super::tls;
+use super::traffic::{self, UnderWay};
 use crate::time::Time;
 use bytes::Bytes;
 use failure::{broken, stalled};
@@ -131,8 +132,10 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
             // The limits of a stream are set where it is created. It waits for no place: its source can be the same server,
             // whose connection may have to be made again before the stream ends.
             None => {
-                crate::storage::count_request();
-                client.execute(request).await.map_err(|e| broken(&e, host))
+                traffic::turn(request_size(&request)).await;
+                let _under_way = UnderWay::begin();
+                let answer = client.execute(request).await.map_err(|e| broken(&e, host));
+                answer.inspect(|answer| traffic::moved(head_size(answer.headers())))
             }
         };
         let (asked, failed) = match sent {
@@ -159,13 +162,20 @@ pub(super) fn asked_wait(answer: &Response) -> Option<Duration> {
 pub(super) async fn whole(mut answer: Response, most: usize, policy: &Policy, host: &str) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
+        // The first bytes are there together with the head.
+        if !body.is_empty() {
+            traffic::turn(0).await;
+        }
         let chunk = tokio::time::timeout(policy.stall, answer.chunk()).await.map_err(|_| stalled(host))?;
         match chunk.map_err(|e| broken(&e, host))? {
             None => return Ok(body),
             Some(chunk) if body.len() + chunk.len() > most => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{host}: an answer of more than {most} bytes")));
             }
-            Some(chunk) => body.extend_from_slice(&chunk),
+            Some(chunk) => {
+                traffic::moved(chunk.len());
+                body.extend_from_slice(&chunk);
+            }
         }
     }
 }

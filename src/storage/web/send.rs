@@ -2,15 +2,17 @@
 
 use super::failure::{broken, stalled};
 use super::gate::Gate;
+use crate::storage::traffic::{self, UnderWay};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use reqwest::{Body, Client, Request, Response};
 use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// The size in bytes of the pieces in which a body is given to the connection, to see whether it moves.
@@ -31,40 +33,64 @@ pub fn limit(stall: Duration, body: &Bytes) -> Duration {
 /// # Errors
 /// If no answer came, or nothing moved within the limit.
 pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Duration, host: &str) -> io::Result<Response> {
-    let moved = Arc::new(AtomicUsize::new(0));
+    let moved = Arc::new(Moved::default());
+    let size = request_size(&request);
     if !body.is_empty() {
-        *request.body_mut() = Some(Body::wrap(CountedBody { rest: body.clone(), moved: moved.clone() }));
+        *request.body_mut() = Some(Body::wrap(CountedBody { rest: body.clone(), moved: moved.clone(), turn: None }));
     }
     let answer = async {
         let answer = unless_stalled(client.execute(request), &moved, limit).await;
         answer.map_or_else(|| Err(stalled(host)), |answer| answer.map_err(|e| broken(&e, host)))
     };
-    sent(host, answer).await
+    sent(host, size, answer).await
 }
 
-/// Sends a request when there is a place for it, and takes note of the answer.
-async fn sent(host: &str, answer: impl Future<Output = io::Result<Response>>) -> io::Result<Response> {
+/// Returns the approximate size of the head of a request in bytes.
+pub fn request_size(request: &Request) -> usize {
+    request.url().as_str().len() + head_size(request.headers())
+}
+
+/// Returns the approximate size of the head of an answer in bytes.
+pub fn head_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() + 20
+}
+
+/// Sends a request, whose head has this size, when there is a place for it, and takes note of the answer.
+async fn sent(host: &str, size: usize, answer: impl Future<Output = io::Result<Response>>) -> io::Result<Response> {
     let pass = Gate::of(host).enter().await;
-    crate::storage::count_request();
+    traffic::turn(size).await;
+    let under_way = UnderWay::begin();
     let answer = answer.await;
+    drop(under_way);
     // A broken connection says nothing about the load of the server.
     pass.answered(match &answer {
-        Ok(answer) => matches!(answer.status().as_u16(), 429 | 503),
+        Ok(answer) => {
+            traffic::moved(head_size(answer.headers()));
+            matches!(answer.status().as_u16(), 429 | 503)
+        }
         Err(e) => e.kind() == io::ErrorKind::TimedOut,
     });
     answer
 }
 
+/// What an upload has moved.
+#[derive(Default)]
+struct Moved {
+    bytes: AtomicUsize,
+    /// It waits for its turn, and not for the server.
+    waits: AtomicBool,
+}
+
 /// Waits for `work` as long as `moved` changes within each `limit`.
-async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &AtomicUsize, limit: Duration) -> Option<T> {
+async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &Moved, limit: Duration) -> Option<T> {
     let mut work = pin!(work);
-    let (mut before, mut looks) = (moved.load(Ordering::Relaxed), 0);
+    let (mut before, mut looks) = (moved.bytes.load(Ordering::Relaxed), 0);
     loop {
         match tokio::time::timeout(limit / LOOKS, &mut work).await {
             Ok(done) => return Some(done),
             Err(_) => {
-                let now = moved.load(Ordering::Relaxed);
-                looks = if now == before { looks + 1 } else { 0 };
+                let now = moved.bytes.load(Ordering::Relaxed);
+                looks = if now == before && !moved.waits.load(Ordering::Relaxed) { looks + 1 } else { 0 };
                 before = now;
             }
         }
@@ -74,22 +100,28 @@ async fn unless_stalled<T>(work: impl Future<Output = T>, moved: &AtomicUsize, l
     }
 }
 
-/// A body that counts the bytes that were taken.
+/// A body that counts the bytes that were taken. Each piece waits for its turn.
 struct CountedBody {
     rest: Bytes,
-    moved: Arc<AtomicUsize>,
+    moved: Arc<Moved>,
+    turn: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
 impl http_body::Body for CountedBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
-        let piece = self.rest.len().min(PIECE);
-        self.moved.fetch_add(piece, Ordering::Relaxed);
+        let piece = self.rest.len().min(traffic::piece(PIECE));
+        let turn = self.turn.get_or_insert_with(|| Box::pin(traffic::turn(piece)));
+        let turn = turn.as_mut().poll(cx);
+        self.moved.waits.store(turn.is_pending(), Ordering::Relaxed);
+        ready!(turn);
+        self.turn = None;
+        self.moved.bytes.fetch_add(piece, Ordering::Relaxed);
         let piece = self.rest.split_to(piece);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
@@ -109,10 +141,10 @@ mod tests {
 
     #[test]
     fn slow_is_not_stalled() {
-        let moved = AtomicUsize::new(0);
+        let moved = Moved::default();
         let limit = Duration::from_millis(1);
         // A future that moves at each look, and is ready at the fifth.
-        let slow = std::future::poll_fn(|_| match moved.fetch_add(1, Ordering::Relaxed) {
+        let slow = std::future::poll_fn(|_| match moved.bytes.fetch_add(1, Ordering::Relaxed) {
             4 => Poll::Ready(()),
             _ => Poll::Pending,
         });
@@ -121,5 +153,19 @@ mod tests {
             (slow, unless_stalled(std::future::pending::<()>(), &moved, limit).await)
         });
         assert_eq!(outcome.unwrap(), (Some(()), None));
+    }
+
+    #[test]
+    fn a_wait_for_a_turn_is_not_stalled() {
+        let moved = Moved::default();
+        moved.waits.store(true, Ordering::Relaxed);
+        let mut looks = 0;
+        // It is ready after twice the looks of a stall.
+        let waiting = std::future::poll_fn(|_| {
+            looks += 1;
+            if looks > 2 * LOOKS { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let done = crate::storage::runtime::block_on(unless_stalled(waiting, &moved, Duration::from_millis(1)));
+        assert_eq!(done.unwrap(), Some(()));
     }
 }

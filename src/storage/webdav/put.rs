@@ -8,7 +8,7 @@ use crate::storage::intake::Intake;
 use crate::storage::retry::may_pass;
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
-use crate::storage::{tree, web};
+use crate::storage::{traffic, tree, web};
 use bytes::Bytes;
 use reqwest::header::HeaderValue;
 use reqwest::{Request, Response, StatusCode};
@@ -173,10 +173,11 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
         let request = tokio::spawn(async move { web::fetch(client, request, &policy, &host).await });
         loop {
             let mut piece = Vec::new();
-            file.take(PIECE as u64).read_to_end(&mut piece)?;
+            file.take(traffic::piece(PIECE) as u64).read_to_end(&mut piece)?;
             if piece.is_empty() {
                 break;
             }
+            traffic::turn(piece.len()).await;
             match tokio::time::timeout(stall, pieces.send(Ok(piece.into()))).await {
                 Ok(Ok(())) => {}
                 // The server has answered before it received the whole body. Its answer counts.

@@ -3,6 +3,10 @@
 //!
 //! If the system provides fewer threads than requested, the available ones do the work, or else the thread of the caller.
 
+mod weigh;
+
+pub use weigh::Weigh;
+
 use crate::error::named;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rayon::prelude::*;
@@ -28,42 +32,6 @@ const TASK_WEIGHT: usize = 1 << 20;
 pub const MOST_JOBS: usize = 512;
 /// The limit for a window, for any number of jobs.
 const MOST_WINDOW: usize = 64 << 10;
-
-/// Something that takes memory.
-pub trait Weigh {
-    /// Returns its approximate size in bytes.
-    fn weight(&self) -> usize;
-}
-
-impl Weigh for String {
-    fn weight(&self) -> usize {
-        self.len()
-    }
-}
-
-impl<T: Weigh> Weigh for Option<T> {
-    fn weight(&self) -> usize {
-        self.as_ref().map_or(0, Weigh::weight)
-    }
-}
-
-impl<T: Weigh, E> Weigh for Result<T, E> {
-    fn weight(&self) -> usize {
-        self.as_ref().map_or(0, Weigh::weight)
-    }
-}
-
-impl<T: Weigh> Weigh for Vec<T> {
-    fn weight(&self) -> usize {
-        self.iter().map(Weigh::weight).sum()
-    }
-}
-
-impl<A: Weigh, B: Weigh> Weigh for (A, B) {
-    fn weight(&self) -> usize {
-        self.0.weight() + self.1.weight()
-    }
-}
 
 /// Cuts a stream into tasks of at most `size` items, which go through a worker together: they share the cost of a channel. Nothing
 /// follows an error.

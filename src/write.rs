@@ -83,6 +83,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     if options.dry_run {
         return Ok(Written { place: None, records, errors, short });
     }
+    Publisher::ready(root, &label)?;
     if let Some(heap) = &options.heap {
         roots::note(heap, root)?;
     }

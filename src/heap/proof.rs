@@ -99,10 +99,10 @@ pub fn explain(e: io::Error) -> Reason {
 }
 
 /// A content of more bytes than this is inflated and hashed by other threads. Starting them for a smaller one is not worth it.
-pub const LARGE: u64 = 8 << 20;
+pub const LARGE: u64 = 64 << 20;
 /// The number of contents that other threads work on at once. Where there are more, the threads that read them are enough, and
 /// each takes some megabytes of memory.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 1;
 /// The number of threads that inflate one content: no digest is faster than so many.
 const INFLATERS: usize = 4;
 

@@ -133,9 +133,9 @@ impl SkipSame for Lines {
     }
 }
 
-/// Nothing follows an error or an end record.
+/// Nothing follows an error. What follows the end record of a stream is refused by those that read the stream.
 fn is_last(record: Option<&Result<Record>>) -> bool {
-    !record.is_some_and(|record| record.as_ref().is_ok_and(|record| record.kind() != Kind::End))
+    !matches!(record, Some(Ok(_)))
 }
 
 /// A line with its number, or the end behind all lines.

@@ -175,15 +175,24 @@ impl Publisher {
         self.write(&last(len)).map(|_| ())
     }
 
+    /// Makes the snap root, and returns the text of the label. What fails here fails before anything else is changed.
+    ///
+    /// # Errors
+    /// If the label is too long, or the snap root can't be written.
+    pub fn ready(root: &Location, label: &Label) -> Result<String> {
+        let label = label.text()?;
+        root.make().or_failed(|| format!("write the snap root {root}"))?;
+        Ok(label)
+    }
+
     /// Publishes the snapshot durably, in one step, under the name of its time. If that is taken, the next free microsecond is
     /// used. `errors` is the number of records that are missing because they failed.
     ///
     /// # Errors
     /// If the label is too long, or the snap root can't be written; there is no snapshot then.
     pub fn finish(mut self, root: &Location, mut time: Time, label: &Label, errors: u64) -> Result<Place> {
-        let label = label.text()?;
+        let label = Publisher::ready(root, label)?;
         let what = || format!("write a snapshot to {root}");
-        root.make().or_failed(|| format!("write the snap root {root}"))?;
         if self.first.is_none() {
             self.first = self.texts.pop();
         }

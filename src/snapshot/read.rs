@@ -119,7 +119,8 @@ fn in_order(lines: Box<Lines>, monitor: Arc<dyn Monitor>) -> Result<(Opened, Opt
         let types = label.types.clone();
         return Ok((Opened::Ours(lines), types));
     }
-    let spool = Spool::collect(lines.ahead(true), sort::BUDGET, &*monitor)?;
+    // Inflating one long member takes more time than reading its records, so one thread is enough for them.
+    let spool = Spool::collect(lines, sort::BUDGET, &*monitor)?;
     if let Some(end) = spool.end() {
         return Ok((Opened::Others(spool.read()), End::of(end).types));
     }

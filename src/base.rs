@@ -7,7 +7,7 @@ use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::Weigh;
 use crate::record::{Fields, Kind, Record, key};
-use crate::snapshot::{self, Lines, Place};
+use crate::snapshot::{self, Opened, Place};
 use crate::sort;
 use crate::stream::Records;
 use crate::time::Time;
@@ -22,14 +22,9 @@ pub struct Base {
     /// tick of the clock would be missed. Only for snapshots of other tools, which do not mark such records themselves.
     limit: Option<(Time, Time)>,
     monitor: Arc<dyn Monitor>,
-    rest: Option<Rest>,
+    /// The records that were not reached yet.
+    rest: Option<Opened>,
     next: Option<Next>,
-}
-
-/// The records that were not reached yet.
-enum Rest {
-    Lines(Box<Lines>),
-    Records(Records),
 }
 
 /// The next record, which may not be parsed yet.
@@ -57,10 +52,7 @@ impl Base {
 
     /// Reads from the first record again.
     fn restart(&mut self) -> Result<()> {
-        self.rest = Some(match snapshot::lines(&self.place)? {
-            Some(lines) => Rest::Lines(Box::new(lines)),
-            None => Rest::Records(snapshot::read(&self.place, self.monitor.clone())?),
-        });
+        self.rest = Some(snapshot::open(&self.place, self.monitor.clone())?);
         self.advance();
         Ok(())
     }
@@ -68,8 +60,8 @@ impl Base {
     /// Reads the next record. If the base is damaged, its rest is not used, and the files are read instead.
     fn advance(&mut self) {
         let next = match &mut self.rest {
-            Some(Rest::Lines(lines)) => lines.next_line().map(|line| line.map(Next::Line)),
-            Some(Rest::Records(records)) => {
+            Some(Opened::Ours(lines)) => lines.next_line().map(|line| line.map(Next::Line)),
+            Some(Opened::Others(records)) => {
                 let record = records.next().transpose();
                 record.map(|record| record.filter(|record| record.kind() != Kind::End).map(Next::Record))
             }
@@ -90,7 +82,7 @@ impl Base {
         loop {
             let next = match (self.next.take()?, &mut self.rest) {
                 (Next::Record(next), _) => next,
-                (Next::Line(line), Some(Rest::Lines(lines))) => match record.with_digests_of(line) {
+                (Next::Line(line), Some(Opened::Ours(lines))) => match record.with_digests_of(line) {
                     Ok(record) => {
                         self.advance();
                         return Some(Old { record, is_new: true });

@@ -3,6 +3,7 @@
 use crate::parallel::{self, Job};
 use sha2::Digest;
 use std::fmt;
+use std::io::{self, Read};
 
 macro_rules! digest {
     ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
@@ -93,6 +94,22 @@ impl Digests {
 /// Returns the md5 of these bytes.
 pub fn md5_of(bytes: &[u8]) -> Md5 {
     Md5(md5::Md5::digest(bytes).into())
+}
+
+/// Returns the md5 of all bytes of a reader.
+///
+/// # Errors
+/// If it can't be read.
+pub fn md5_of_all(input: &mut dyn Read) -> io::Result<Md5> {
+    let (mut digest, mut buffer) = (md5::Md5::new(), vec![0; 1 << 17]);
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(Md5(digest.finalize().into())),
+            Ok(n) => digest.update(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 /// Reads exactly `2 * N` lower-case hex digits.

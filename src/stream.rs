@@ -108,7 +108,7 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     /// If it is none, or follows the end record.
-    pub fn record(&mut self, line: Vec<u8>) -> Result<Record> {
+    fn record(&mut self, line: Vec<u8>) -> Result<Record> {
         let record = self.parser.record(self.line, line)?;
         if self.ended {
             let name = record.name().as_bytes().to_vec();

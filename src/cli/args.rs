@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
-use crate::parallel::MOST_JOBS;
+use crate::parallel::{self, MOST_JOBS};
 use crate::record::Kind;
 use crate::storage::Location;
 use clap::builder::PossibleValue;
@@ -39,7 +39,7 @@ impl Jobs {
     /// more.
     pub fn among(&self, roots: &[Option<&Location>]) -> usize {
         let usual = || {
-            let processors = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
+            let processors = parallel::processors().max(2);
             roots.iter().flatten().filter_map(|root| root.jobs()).fold(processors, usize::max)
         };
         self.jobs.map_or_else(usual, NonZeroUsize::get).min(MOST_JOBS)

@@ -103,7 +103,7 @@ pub const LARGE: u64 = 64 << 20;
 /// The number of contents that other threads work on at once. Where there are more, the threads that read them are enough, and
 /// each takes some megabytes of memory.
 const AT_ONCE: usize = 1;
-/// The number of threads that inflate one content: no digest is faster than so many.
+/// The number of threads that inflate one content. More do not help: computing the digest takes longer.
 const INFLATERS: usize = 4;
 
 /// The right to let other threads work on a content.

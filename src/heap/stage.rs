@@ -5,7 +5,7 @@ use super::opened::{Heap, key};
 use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
 use crate::codec;
-use crate::digest::{Digests, Md5, Sha256, md5_of};
+use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
 use crate::parallel::lock;
 use crate::storage::{Attributes, Body, Put, Store};
@@ -93,7 +93,7 @@ impl Heap {
         let stored = Stored { stored_size: Some(draft.file.metadata().or_failed(what)?.len()), ..content };
         let gzip_md5 = match self.lease {
             Some(_) => None,
-            None => Some(draft.file.rewind().and_then(|()| digest(&mut draft.file)).or_failed(what)?.md5),
+            None => Some(draft.file.rewind().and_then(|()| md5_of_all(&mut draft.file)).or_failed(what)?),
         };
         self.put(stored, replace, gzip_md5, |store, key, how| store.put_draft(key, draft, how))
     }

@@ -5,14 +5,12 @@ use super::meta::{Meta, fresh, fresh_folder};
 use super::root::{FolderRoot, Place, is};
 use super::target::{Made, Task, Trouble};
 use crate::content::Content;
-use crate::digest::Md5;
 use crate::error::Reason;
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, Temp, split};
-use md5::Digest;
 use rustix::fs::{FileType, Stat};
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::os::unix::fs::FileExt;
 
 impl There {
@@ -120,19 +118,6 @@ fn make_way(folder: &Folder, leaf: &[u8], there: &There) -> Result<(), Trouble> 
         io::ErrorKind::DirectoryNotEmpty => Trouble::Failed(STILL_BLOCKED.into()),
         _ => e.into(),
     })
-}
-
-/// Returns the md5 of all bytes of a reader.
-pub fn md5_of(input: &mut dyn Read) -> io::Result<Md5> {
-    let (mut digest, mut buffer) = (md5::Md5::new(), vec![0; 1 << 17]);
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return Ok(Md5(digest.finalize().into())),
-            Ok(n) => digest.update(&buffer[..n]),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
 }
 
 /// Writes a content to a file.

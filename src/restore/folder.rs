@@ -3,7 +3,6 @@
 
 use super::decide::{Action, Held, Read, Seen, There, What};
 use super::delete::Walk;
-use super::file;
 use super::input::Input;
 use super::job::Job;
 use super::meta::{self, Meta};
@@ -12,6 +11,7 @@ use super::permit::Extent;
 use super::root::{FolderRoot, Place, TO_READ, is};
 use super::steps::Feeder;
 use super::target::{Deleted, Failed, First, Made, Steps, Target, Task, Trouble};
+use crate::digest::md5_of_all;
 use crate::end::End;
 use crate::error::{Reason, Result};
 use crate::name::Name;
@@ -110,7 +110,7 @@ impl Target for FolderRoot {
 
     fn read(&self, task: &Task<Place>, there: &There) -> Result<Read, Trouble> {
         match self.root.open_file(task.record.name().as_bytes()) {
-            Ok(mut file) => Ok(Read::Is(file::md5_of(&mut file)?)),
+            Ok(mut file) => Ok(Read::Is(md5_of_all(&mut file)?)),
             // Reading it would need another mode. Instead of changing the mode twice, the file is made again.
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied && there.stat.is_some_and(|s| s.st_uid == self.euid) => {
                 Ok(Read::Refused)

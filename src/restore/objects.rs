@@ -2,7 +2,6 @@
 //! are missing or differ are uploaded. Such a storage has no links, and a folder exists only as long as there are objects in it.
 
 use super::decide::{self, Action, Read, Seen, There, What};
-use super::file;
 use super::input::{Chosen, Input, chosen};
 use super::job::Job;
 use super::permit::Extent;
@@ -10,6 +9,7 @@ use super::permit::Extent;
 use super::target::{Deleted, Made, NOT_DELETED, Step, Steps, Target, Task, Trouble};
 use crate::base::inherit;
 use crate::content::Content;
+use crate::digest::md5_of_all;
 use crate::display::counted;
 use crate::error::{Error, OrFailed, Reason, Result};
 use crate::etag;
@@ -175,7 +175,7 @@ impl Target for ObjectRoot {
             true => self.store.open(key, 0, None, None),
             false => Err(e),
         });
-        let md5 = opened.and_then(|mut reader| file::md5_of(&mut reader));
+        let md5 = opened.and_then(|mut reader| md5_of_all(&mut reader));
         md5.map(Read::Is).map_err(|e| self.trouble(&task.record, e))
     }
 

@@ -21,7 +21,7 @@ pub use list::list;
 pub(crate) use list::unlisted;
 pub use place::Place;
 pub use publish::Publisher;
-pub use read::{Opened, any, lines, open, plain, read, references};
+pub use read::{Opened, any, open, plain, read, references};
 
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Refusal, Result};

@@ -4,9 +4,9 @@ use super::index::Builder;
 use super::label::{Label, Totals, ascii};
 use super::{Place, path_for};
 use crate::codec::{self, GzipReader};
+use crate::digest::md5_of_all;
 use crate::error::{Error, OrFailed, Result};
 use crate::files::temporaries;
-use crate::heap;
 use crate::name::Name;
 use crate::parallel;
 use crate::record::Record;
@@ -133,10 +133,9 @@ impl Publisher {
         self.out.seek(SeekFrom::End(0)).or_failed(temporaries)?;
         let texts = std::mem::take(&mut self.texts);
         let members = parallel::map(&texts, |_, text: &Text| codec::member(&text.bytes, LEVEL, None, true));
-        for (text, member) in texts.iter().zip(&members).filter(|(text, _)| text.first.is_some()) {
-            if let Some(first) = &text.first {
-                self.index.begin(self.written, first);
-            }
+        for (text, member) in texts.iter().zip(&members) {
+            let Some(first) = &text.first else { continue };
+            self.index.begin(self.written, first);
             self.write(member)?;
         }
         Ok(())
@@ -202,7 +201,7 @@ impl Publisher {
         self.write_end()?;
         let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
         self.out.rewind().or_failed(temporaries)?;
-        let md5 = heap::digest(&mut first.chain(&mut self.out)).or_failed(temporaries)?.md5;
+        let md5 = md5_of_all(&mut first.chain(&mut self.out)).or_failed(temporaries)?;
         let how = Put { if_absent: true, md5: Some(md5), size: Some(self.written), attributes };
         let store = root.store();
         loop {

@@ -160,11 +160,3 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     }
     Ok(())
 }
-
-/// Returns the lines of one of our snapshots, which are in order. None if another tool wrote the file.
-///
-/// # Errors
-/// If the file can't be read or is not gzip.
-pub fn lines(place: &Place) -> Result<Option<Lines>> {
-    Ok(Some(Lines::open(place, place.open()?)?).filter(|lines| lines.label().is_some()))
-}

@@ -1,8 +1,8 @@
 //! What crosses the network: counted, and limited to a number of bytes per second if the user wants so.
 //!
-//! The limit is one for the process, whatever its roots are, and for both directions together. Whoever sends waits for a turn and
-//! then says how much it sends; whoever receives says what has come, and waits for a turn before it asks for more. Turns are given
-//! in the order in which they were asked for, one at a time: so a limit holds back requests, and not only their contents.
+//! There is one limit for the process: for all roots, and for both directions together. A sender waits for a turn, and then counts
+//! the bytes that it sends. A receiver counts the bytes that have come, and waits for a turn before it asks for more. Turns are
+//! given one at a time, in order. So a limit holds back requests, and not only their contents.
 
 use crate::error::Malformed;
 use crate::parallel::lock;

@@ -156,8 +156,8 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    /// Sends requests to a server that answers each after `latency` milliseconds, but at most `capacity` in a second. Returns the
-    /// number of requests at once after so many answers.
+    /// Sends requests until `answers` have come. The server answers each after `latency` milliseconds, but at most `capacity` in a
+    /// second. Returns the number of requests at once that is reached then.
     fn settled(pace: &mut Pace, now: &mut f64, latency: f64, capacity: f64, answers: usize) -> usize {
         for _ in 0..answers {
             let rate = (pace.most as f64 / latency * 1000.0).min(capacity);

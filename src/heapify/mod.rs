@@ -1,5 +1,6 @@
 //! `snap-heapify` stores contents in the heap and adds their md5 to the records.
 
+mod ahead;
 mod file;
 
 use crate::base::{Base, Matched, Old};
@@ -61,10 +62,12 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
     let tasks = Tasks::new(Matched::new(input, options.base), task);
     let done = parallel::ordered_map(tasks, options.jobs, BATCH / task, move |task: Task| {
         let mut failed = false;
-        let work = |item: Result<(Record, Option<Old>)>| item.and_then(|(record, base)| worker.work(record, base));
+        let ahead = ahead::read(&*worker.source, &task, options.jobs);
+        let work =
+            |(item, ahead): (Result<(Record, Option<Old>)>, _)| item.and_then(|(record, base)| worker.work(record, base, ahead));
         // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.
         let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
-        task.into_iter().map(work).take_while(until).collect::<Vec<_>>()
+        task.into_iter().zip(ahead).map(work).take_while(until).collect::<Vec<_>>()
     });
     let batches = Batches {
         done: Box::new(done.flatten()),

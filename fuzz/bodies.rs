@@ -159,7 +159,7 @@ pub fn diff(data: &[u8]) {
     for style in [Style::Jsonl, Style::Table, Style::Names, Style::Stat] {
         let (Some(left), Some(right)) = (side(sides[0]), side(sides[1])) else { return };
         let options =
-            diff::Options { metadata: data.len().is_multiple_of(2), statuses: Status::ALL.to_vec(), types: [None, None] };
+            diff::Options { metadata: data.len().is_multiple_of(2), statuses: Status::ALL.to_vec(), ..diff::Options::default() };
         let mut rows = diff::diff(left, right, options, monitor.clone());
         let (mut shower, mut out) = (Printer::new(style, true), Vec::new());
         let mut last: Option<Name> = None;

@@ -1,21 +1,25 @@
 //! Comparing two streams of records: names only on the left, only on the right, different, or equal.
 
 mod input;
+mod moves;
+mod same;
 mod show;
 
+pub use moves::moves;
+pub use same::Key;
+pub(crate) use same::{same_content, same_metadata};
 pub use show::{Printer, Style};
 
 use crate::end::{End, Listing};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::join::{Join, Pair, Side};
 use crate::json;
 use crate::monitor::Monitor;
-use crate::name::Name;
+use crate::name::{Folders, Name};
 use crate::record::{Fields, Kind, Record};
 use crate::snapshot::Opened;
 use crate::stream::Records;
 use input::Input;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,11 +35,15 @@ pub enum Status {
     Different,
     /// The same on both sides
     Equal,
+    /// On both sides, but too little is known of them; only with --by
+    Unsure,
 }
 
 impl Status {
+    /// The statuses of a comparison of contents, in the order for display.
+    pub const OF_CONTENTS: [Status; 4] = [Status::OnlyLeft, Status::OnlyRight, Status::Different, Status::Equal];
     /// All statuses, in the order for display.
-    pub const ALL: [Status; 4] = [Status::OnlyLeft, Status::OnlyRight, Status::Different, Status::Equal];
+    pub const ALL: [Status; 5] = [Status::OnlyLeft, Status::OnlyRight, Status::Different, Status::Unsure, Status::Equal];
 }
 
 impl fmt::Display for Status {
@@ -45,6 +53,7 @@ impl fmt::Display for Status {
             Status::OnlyRight => "only_right",
             Status::Different => "different",
             Status::Equal => "equal",
+            Status::Unsure => "unsure",
         })
     }
 }
@@ -52,8 +61,12 @@ impl fmt::Display for Status {
 /// The options of a comparison: how to compare, and which rows to return.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Compare mode, owner and times too.
+    /// Compare all metadata that a restore uses, too.
     pub metadata: bool,
+    /// Compare files by these keys, as far as both sides have them, instead of by their contents.
+    pub by: Vec<Key>,
+    /// Both sides are of one root, so that inodes can be compared, too.
+    pub one_root: bool,
     /// Return only rows of these statuses. All rows are counted.
     pub statuses: Vec<Status>,
     /// The types of records that the left and the right side cover; None for a side that may cover all types. Only types that
@@ -67,6 +80,8 @@ pub struct Options {
 pub enum Row {
     /// The status of a name, and the records of both sides; at least one of them is present.
     Change(Status, Option<Record>, Option<Record>),
+    /// A name that only one side has, and the name on the other side of the same content. See [`moves()`].
+    Moved(Status, Record, Name),
     /// An error record of a side, or one for records that could not be compared.
     Failure(Record),
     /// The end record; only if both sides had one.
@@ -79,6 +94,27 @@ impl Row {
         match self {
             Row::Failure(record) | Row::End(record) => record,
             Row::Change(status, left, right) => change(status, left.as_ref(), right.as_ref()),
+            Row::Moved(Status::OnlyLeft, left, to) => {
+                let row = change(Status::OnlyLeft, Some(&left), None);
+                row.edit().set_name(["moved_to", "moved_to_bytes"], &to).finish()
+            }
+            Row::Moved(status, right, from) => {
+                change(status, None, Some(&right)).edit().set_name(["moved_from", "moved_from_bytes"], &from).finish()
+            }
+        }
+    }
+
+    /// Returns the row of a record that [`Row::into_record`] made.
+    fn of(record: Record) -> Row {
+        let side = |key: &str| record.side(key).ok().flatten();
+        match record.kind() {
+            Kind::End => Row::End(record),
+            Kind::Change => {
+                let word = record.string("status").unwrap_or_default();
+                let status = Status::ALL.into_iter().find(|status| status.to_string() == word).unwrap_or(Status::Different);
+                Row::Change(status, side("left"), side("right"))
+            }
+            _ => Row::Failure(record),
         }
     }
 }
@@ -113,7 +149,7 @@ pub struct Diff {
     sides: [Seen; 2],
     failures: u64,
     returned: Listing,
-    counts: [Count; 4],
+    counts: [Count; 5],
     closed: bool,
 }
 
@@ -122,11 +158,8 @@ pub struct Diff {
 struct Seen {
     errors: u64,
     end: Option<End>,
-    failed: BTreeSet<Name>,
+    failed: Folders,
 }
-
-/// The number of failed names that are remembered. Only streams with very many errors, or with errors out of order, have more.
-const FAILED_LIMIT: usize = 4096;
 
 /// Compares two streams that are in order (see [`crate::sort`]).
 ///
@@ -146,7 +179,7 @@ pub fn sides(left: Opened, right: Opened, options: Options, monitor: Arc<dyn Mon
         sides: [Seen::default(), Seen::default()],
         failures: 0,
         returned: Listing::default(),
-        counts: [Count::default(); 4],
+        counts: [Count::default(); 5],
         closed: false,
     }
 }
@@ -187,7 +220,7 @@ impl Diff {
     fn list(&mut self, row: &Row) {
         match row {
             Row::Change(_, left, right) => left.as_ref().or(right.as_ref()).into_iter().for_each(|r| self.returned.add(r)),
-            Row::Failure(record) => self.returned.add(record),
+            Row::Moved(_, record, _) | Row::Failure(record) => self.returned.add(record),
             Row::End(_) => {}
         }
     }
@@ -232,33 +265,28 @@ impl Diff {
             return None;
         }
         seen.errors += 1;
-        if seen.failed.len() < FAILED_LIMIT {
-            seen.failed.insert(record.name().clone());
-        }
+        seen.failed.insert(record.name().clone());
         Some(Row::Failure(record))
     }
 
     /// Whether an entry is missing on a side where no record has its name. If the name or a folder above it failed on that side,
     /// this is unknown, and the error record takes the entry's place.
     fn lacks(&mut self, side: Side, record: &Record) -> Result<bool> {
-        is_entry(record)?;
-        Ok(!self.sides[side as usize].has_failed(record.name()))
+        record.expect_entry()?;
+        Ok(!self.sides[side as usize].failed.cover(record.name()))
     }
 
     /// Compares a record with the one of the same name on the right; None if that is the same record.
     fn compare(&mut self, left: Record, right: Option<Record>) -> Result<Option<Row>> {
         let other = right.as_ref().unwrap_or(&left);
-        is_entry(&left)?;
-        is_entry(other)?;
-        let files = left.kind() == Kind::File && other.kind() == Kind::File;
-        if files && (left.fields().md5.is_none() || other.fields().md5.is_none()) {
-            let reason = "has no md5; run snap-heapify first";
+        left.expect_entry()?;
+        other.expect_entry()?;
+        let Some(status) = same::status(&left, other, &self.options) else {
+            let reason = "has no md5; run snap-heapify first, or compare by other keys";
             self.monitor.failure(left.name(), reason);
             self.failures += 1;
             return Ok(Some(Row::Failure(Record::failure(left.name(), reason))));
-        }
-        let same = same_content(&left, other) && (!self.options.metadata || same_metadata(&left, other));
-        let status = if same { Status::Equal } else { Status::Different };
+        };
         self.tally(status, Some(&left), Some(other));
         if !self.options.statuses.contains(&status) {
             return Ok(None);
@@ -309,59 +337,6 @@ impl Iterator for Diff {
         // After an error, no end record may say that the stream is whole.
         self.closed |= next.is_err();
         next.transpose()
-    }
-}
-
-impl Seen {
-    /// Whether the name or a folder above it failed. Names must be passed in order; earlier failed names are forgotten.
-    fn has_failed(&mut self, name: &Name) -> bool {
-        while let Some(first) = self.failed.first() {
-            // `0` follows `/`, so all names in a folder sort before the folder's name with a `0` added.
-            if Name::new([first.as_bytes(), b"0"].concat()) > *name {
-                break;
-            }
-            self.failed.pop_first();
-        }
-        let bytes = name.as_bytes();
-        let mut above = bytes.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| &bytes[..at]);
-        !self.failed.is_empty() && (self.failed.contains(name) || above.any(|folder| self.failed.contains(&Name::new(folder))))
-    }
-}
-
-fn is_entry(record: &Record) -> Result<()> {
-    match record.is_entry() {
-        true => Ok(()),
-        false => Err(Error::refused(format!("{}: is a row of snap-diff, not a file, link or folder", record.name().printable()))),
-    }
-}
-
-fn same_content(left: &Record, right: &Record) -> bool {
-    let (l, r) = (left.fields(), right.fields());
-    left.kind() == right.kind()
-        && match left.kind() {
-            Kind::File => l.md5 == r.md5 && same_if_known(l.sha256, r.sha256),
-            Kind::Link => l.destination == r.destination,
-            Kind::Other => left.raw("type") == right.raw("type"),
-            _ => true,
-        }
-}
-
-fn same_metadata(left: &Record, right: &Record) -> bool {
-    let (l, r) = (left.fields(), right.fields());
-    same_if_known(l.mode, r.mode) && same_if_known(l.uid, r.uid) && same_if_known(l.gid, r.gid) && same_time(left, right)
-}
-
-/// Whether two values are equal, or one is missing: storages have different metadata, and a missing value is no difference.
-fn same_if_known<T: PartialEq>(left: Option<T>, right: Option<T>) -> bool {
-    left.is_none() || right.is_none() || left == right
-}
-
-/// Whether the times are equal, within the precision that both sides have: times of the Python tool are doubles.
-fn same_time(left: &Record, right: &Record) -> bool {
-    let (Some(l), Some(r)) = (left.modified(), right.modified()) else { return true };
-    match left.fields().modified == Some(l) && right.fields().modified == Some(r) {
-        true => l == r,
-        false => left.fields().mtime.unwrap_or(l.as_double()) == right.fields().mtime.unwrap_or(r.as_double()),
     }
 }
 

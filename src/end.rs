@@ -75,6 +75,8 @@ pub struct End {
     pub v: Option<u64>,
     /// The stream has rows of `snap-diff`, not entries.
     pub diff: bool,
+    /// The stream has versions of names from `snap-log`, not the entries of one time.
+    pub log: bool,
     /// The end records of the two sides of a comparison, left and right.
     pub sides: Option<Box<[End; 2]>>,
     /// Other keys, which pass through.
@@ -117,6 +119,7 @@ impl End {
             restored: truth(take("restored")),
             v: number(take("v")),
             diff: truth(take("diff")),
+            log: truth(take("log")),
             sides: sides.map(|(left, right)| Box::new([left, right])),
             more: object,
         }
@@ -149,6 +152,7 @@ impl End {
         set("restored", truth(self.restored));
         set("v", self.v.map(|v| json!(v)));
         set("diff", truth(self.diff));
+        set("log", truth(self.log));
         if let Some(sides) = &self.sides {
             set("left", Some(Value::Object(sides[0].object())));
             set("right", Some(Value::Object(sides[1].object())));
@@ -257,6 +261,7 @@ mod tests {
             restored: true,
             v: Some(9),
             diff: true,
+            log: true,
             sides: Some(Box::new([side, End::default()])),
             more: Map::from_iter([("work".to_string(), json!({"read": 1}))]),
             ..End::default()

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A path below a root, `/`-separated, in the bytes of the file system.
@@ -105,6 +106,34 @@ impl TryFrom<Spelt> for Name {
             Spelt::Text(text) => Ok(Name::new(text.into_bytes())),
             Spelt::Bytes { name_bytes } => crate::json::from_base64(&name_bytes).map(Name::new).ok_or("name_bytes: not base64"),
         }
+    }
+}
+
+/// Names that stand for all that is in them, while other names pass in order.
+#[derive(Debug, Default)]
+pub struct Folders(BTreeSet<Name>);
+
+impl Folders {
+    /// The number of names that are remembered. Only streams that are out of order, or with very many errors, have more.
+    const LIMIT: usize = 4096;
+
+    /// Adds a name.
+    pub fn insert(&mut self, name: Name) {
+        if self.0.len() < Folders::LIMIT {
+            self.0.insert(name);
+        }
+    }
+
+    /// Whether the name or a folder above it was added. Names must be passed in order; those that were passed are forgotten.
+    pub fn cover(&mut self, name: &Name) -> bool {
+        // A folder comes before all that is in it, and all names between start with its name.
+        let passed: Vec<Name> = self.0.range(..name).filter(|n| !name.as_bytes().starts_with(n.as_bytes())).cloned().collect();
+        for name in &passed {
+            self.0.remove(name);
+        }
+        let bytes = name.as_bytes();
+        let mut above = bytes.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| &bytes[..at]);
+        !self.0.is_empty() && (self.0.contains(name) || above.any(|folder| self.0.contains(&Name::new(folder))))
     }
 }
 

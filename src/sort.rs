@@ -44,6 +44,8 @@ pub struct Counts {
     pub entries: u64,
     /// Rows of `snap-diff`.
     pub changes: u64,
+    /// Names that a list of changes says are gone.
+    pub gone: u64,
     /// Error records.
     pub errors: u64,
     /// All records, duplicates counted once.
@@ -57,6 +59,7 @@ impl Counts {
         match record.kind() {
             Kind::Error => self.errors += 1,
             Kind::Change => self.changes += 1,
+            Kind::Gone => self.gone += 1,
             _ => self.entries += 1,
         }
     }
@@ -67,6 +70,7 @@ impl Counts {
         Counts {
             entries: self.entries + other.entries,
             changes: self.changes + other.changes,
+            gone: self.gone + other.gone,
             errors: self.errors + other.errors,
             listing: self.listing.and(other.listing),
         }
@@ -109,16 +113,24 @@ enum Held {
 impl Spool {
     /// Reads a whole stream, and holds about `budget` bytes of it in memory. Its errors are those of [`ordered`].
     pub fn collect(input: impl Iterator<Item = Result<Record>>, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
+        Spool::sorted(input, budget, Unique::new(Some(monitor)))
+    }
+
+    /// Does what [`Spool::collect`] does, but keeps several records of one name, in the order in which they came.
+    pub fn versions(input: impl Iterator<Item = Result<Record>>, budget: usize) -> Result<Spool> {
+        Spool::sorted(input, budget, Unique::new(None))
+    }
+
+    fn sorted(input: impl Iterator<Item = Result<Record>>, budget: usize, unique: Unique) -> Result<Spool> {
         let mut sorter = Sorter {
             budget,
-            monitor,
             records: Vec::new(),
             size: 0,
             in_order: true,
             file: None,
             runs: Vec::new(),
             last: None,
-            unique: Unique::new(monitor),
+            unique,
             doubles: Listing::default(),
         };
         let mut arrivals = Arrivals::default();
@@ -164,7 +176,6 @@ struct Run {
 
 struct Sorter<'a> {
     budget: usize,
-    monitor: &'a dyn Monitor,
     records: Vec<Record>,
     size: usize,
     in_order: bool,
@@ -201,7 +212,7 @@ impl Sorter<'_> {
         let start = self.runs.last().map_or(0, |run| run.end);
         if self.last.as_ref().is_none_or(|last| last > first.name()) {
             self.runs.push(Run { start, end: start });
-            self.unique = Unique::new(self.monitor);
+            self.unique = Unique::new(self.unique.monitor);
         }
         self.last = self.records.last().map(|r| r.name().clone());
         let file = match &mut self.file {
@@ -251,7 +262,7 @@ impl Sorter<'_> {
             }
         }
         let mut out = BufWriter::with_capacity(1 << 16, temporary()?);
-        let (mut unique, mut end, mut doubles) = (Unique::new(self.monitor), 0, self.doubles);
+        let (mut unique, mut end, mut doubles) = (Unique::new(self.unique.monitor), 0, self.doubles);
         while let Some(mut head) = heads.pop() {
             if unique.keeps(&head.record, &mut doubles)? {
                 end += append(&mut out, &head.record)?;
@@ -295,21 +306,20 @@ impl Eq for Head {}
 
 /// Finds names that occur twice in sorted records.
 struct Unique<'a> {
-    monitor: &'a dyn Monitor,
+    /// None if all records are kept.
+    monitor: Option<&'a dyn Monitor>,
     /// The last record that is not an error record.
     entry: Option<Record>,
 }
 
 impl<'a> Unique<'a> {
-    fn new(monitor: &'a dyn Monitor) -> Unique<'a> {
+    fn new(monitor: Option<&'a dyn Monitor>) -> Unique<'a> {
         Unique { monitor, entry: None }
     }
 
     /// Whether to keep a record. A record that is not kept is added to `doubles`.
     fn keeps(&mut self, record: &Record, doubles: &mut Listing) -> Result<bool> {
-        if record.kind() == Kind::Error {
-            return Ok(true);
-        }
+        let Some(monitor) = self.monitor.filter(|_| record.kind() != Kind::Error) else { return Ok(true) };
         let Some(last) = self.entry.as_ref().filter(|last| last.name() == record.name()) else {
             self.entry = Some(record.clone());
             return Ok(true);
@@ -318,7 +328,7 @@ impl<'a> Unique<'a> {
         if !same(last, record) {
             return Err(Error::refused(format!("{name}: this name stands for two different things in the input")));
         }
-        self.monitor.warn(&format!("{name}: this name came twice with the same content, once is kept"));
+        monitor.warn(&format!("{name}: this name came twice with the same content, once is kept"));
         doubles.add(record);
         Ok(false)
     }

@@ -5,7 +5,7 @@
 use crate::content::{Lack, NO_MD5};
 use crate::digest::{self, Md5};
 use crate::end::Tally;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::heap::{Health, Heap};
 use crate::monitor::Monitor;
 use crate::parallel::{self, Tasks, Weigh};
@@ -149,8 +149,7 @@ impl Report {
                 Ok(Some(record))
             }
             Kind::End => Ok(Some(self.tally.close(&record))),
-            Kind::Change => Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable()))),
-            Kind::Link | Kind::Directory | Kind::Other => Ok(None),
+            Kind::Change | Kind::Gone | Kind::Link | Kind::Directory | Kind::Other => record.expect_entry().map(|()| None),
         }
     }
 

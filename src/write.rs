@@ -148,6 +148,9 @@ fn ended(end: Option<&Record>, came: Listing, options: &Options) -> Result<(End,
     if end.diff {
         return Err(Error::refused("these are rows of snap-diff, not files"));
     }
+    if end.log {
+        return Err(Error::refused("these are versions from snap-log, not the files of one time"));
+    }
     if options.complete {
         return Ok((End { filtered: end.filtered && end.rules.is_some(), ..end }, None));
     }
@@ -218,8 +221,8 @@ pub fn outlasts(heap: &Location, snap: &Location) -> Result<()> {
 /// Refuses a record that could not be restored.
 fn check(record: Record) -> Result<Record> {
     let name = || record.name().printable();
+    record.expect_entry()?;
     match record.kind() {
-        Kind::Change => Err(Error::refused(format!("{}: a row of snap-diff, not a file", name()))),
         Kind::File if record.fields().md5.is_none() => Err(Error::advise(
             format!("{}: the record has no md5", name()),
             "snap-heapify stores contents and puts md5 into the records",

@@ -62,7 +62,7 @@ impl ValueEnum for Kind {
             Kind::File => Some(PossibleValue::new("f").help("Regular files")),
             Kind::Link => Some(PossibleValue::new("l").help("Symbolic links")),
             Kind::Directory => Some(PossibleValue::new("d").help("Folders")),
-            Kind::Error | Kind::End | Kind::Change | Kind::Other => None,
+            Kind::Error | Kind::End | Kind::Gone | Kind::Change | Kind::Other => None,
         }
     }
 }

@@ -1,15 +1,18 @@
 //! Input and output of records: standard input and output, or files.
 
+use super::Console;
 use super::closed::{stdin, stdout};
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
 use crate::files::NewFile;
+use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
 use crate::scan::Own;
 use crate::stream::{self, Reader, Records};
 use rustix::fs::FileType;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Returns the records of a file, or of standard input if the file is `-` or None.
 ///
@@ -37,6 +40,20 @@ pub fn without_end(records: Records, no_end: bool) -> Records {
         true => Box::new(records.filter(|r| !matches!(r, Ok(r) if r.kind() == Kind::End))),
         false => records,
     }
+}
+
+/// Says so if there are no records, and sets the exit status to 1: what selects them may be misspelt.
+pub fn unless_none(records: Records, console: Arc<Console>) -> Records {
+    let (mut records, mut is_none) = (records, true);
+    Box::new(std::iter::from_fn(move || {
+        let record = records.next();
+        is_none &= record.as_ref().is_none_or(|record| record.as_ref().is_ok_and(|record| record.kind() == Kind::End));
+        if record.is_none() && std::mem::take(&mut is_none) {
+            console.set_negative();
+            console.note("no record matches");
+        }
+        record
+    }))
 }
 
 /// The output of records: standard output, or a file that appears under its name only when it is complete.

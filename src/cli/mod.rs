@@ -11,7 +11,7 @@ mod roots;
 
 pub use closed::{stdin, stdout};
 pub use console::{Console, LogLevel};
-pub use io::{Output, records_in, without_end};
+pub use io::{Output, records_in, unless_none, without_end};
 pub use roots::{FileRoot, HeapRoot, Network, Roots, SnapRoot};
 
 use crate::error::{Error, Refusal};

@@ -1,12 +1,12 @@
 //! The three roots, the options of their storages, and the limit for the network. Each has a command-line option, or else an
 //! environment variable. An empty variable counts as not set.
 
-use super::Console;
+use super::{Console, records_in};
 use crate::base::Base;
 use crate::display::printable;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
-use crate::snapshot::{self, Place};
+use crate::snapshot::{self, Opened, Place};
 use crate::storage::traffic::{self, Rate};
 use crate::storage::{Location, Options, variable};
 use clap::ArgMatches;
@@ -124,6 +124,18 @@ impl SnapRoot {
     /// If there is no such snapshot, or the snap root can't be listed.
     pub fn choose(&self, spec: &OsStr, console: &Console) -> Result<Place> {
         snapshot::choose(self.get()?.as_ref(), spec, &self.options()?, &mut |message| console.warn(message))
+    }
+
+    /// Opens a snapshot that the user chose, a file with a stream, or (for `-`) standard input. Returns its records in order, and
+    /// the types that it covers if not all.
+    ///
+    /// # Errors
+    /// If there is no such snapshot or file, or it can't be read.
+    pub fn open(&self, spec: &OsStr, console: &Arc<Console>) -> Result<(Opened, Option<Vec<String>>)> {
+        if spec == "-" {
+            return snapshot::plain(records_in(None)?, &**console);
+        }
+        snapshot::any(&self.choose(spec, console)?, console.clone())
     }
 
     /// Returns the snapshot that `--base` names, or else the latest of the file root in the snap root. None if there is no such

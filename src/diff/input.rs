@@ -42,7 +42,7 @@ impl Input {
     fn has(&self, record: &Record) -> bool {
         let Some(types) = &self.types else { return true };
         match record.kind() {
-            Kind::Error | Kind::End | Kind::Change => true,
+            Kind::Error | Kind::End | Kind::Change | Kind::Gone => true,
             kind => kind.word().is_some_and(|word| types.iter().any(|t| t == word)),
         }
     }

@@ -3,6 +3,7 @@
 use super::{Count, Diff, Row, Status};
 use crate::display::printable;
 use crate::error::Result;
+use crate::name::Name;
 use crate::record::{Kind, Record};
 use crate::stream;
 use crate::time::Time;
@@ -71,15 +72,26 @@ impl Printer {
 }
 
 fn names(row: Row) -> Option<String> {
-    let Row::Change(status, left, right) = row else { return None };
+    let (status, left, right, other) = match row {
+        Row::Change(status, left, right) => (status, left, right, String::new()),
+        Row::Moved(status, record, other) => (status, Some(record), None, arrow(status, &other)),
+        Row::Failure(_) | Row::End(_) => return None,
+    };
     let sign = match status {
         Status::OnlyLeft => '-',
         Status::OnlyRight => '+',
         Status::Different => '!',
         Status::Equal => '=',
+        Status::Unsure => '?',
     };
     let name = right.or(left)?.name().printable();
-    Some(format!("{sign} {name}\n"))
+    Some(format!("{sign} {name}{other}\n"))
+}
+
+/// Returns the other name of a moved file, behind an arrow.
+fn arrow(status: Status, other: &Name) -> String {
+    let sign = if status == Status::OnlyLeft { '→' } else { '←' };
+    format!(" {sign} {}", other.printable())
 }
 
 /// Returns a row of the table. Its columns have fixed widths, except the last one (the name), so no row depends on the next ones.
@@ -90,21 +102,24 @@ fn table(row: Row, head: bool) -> Option<String> {
             let reason = record.string("error").unwrap_or_default();
             columns("error", "", "", "", &format!("{}: {}", record.name().printable(), printable(reason.as_bytes())))
         }
-        Row::Change(status, left, right) => {
-            let (l, r) = (left.as_ref(), right.as_ref());
-            let newest = r.or(l)?;
-            let time = newest.modified().and_then(local_time).unwrap_or_default();
-            let mut name = newest.name().printable();
-            if let (Kind::Link, Some(target)) = (newest.kind(), &newest.fields().destination) {
-                name = format!("{name} -> {}", printable(target));
-            }
-            columns(&status.to_string(), &both(l, r, word), &both(l, r, size), &time, &name)
-        }
+        Row::Change(status, left, right) => entry(status, left.as_ref(), right.as_ref(), "")?,
+        Row::Moved(status, record, other) => entry(status, Some(&record), None, &arrow(status, &other))?,
     };
     match head {
         true => Some(columns("STATUS", "TYPE", "SIZE", "MODIFIED", "NAME") + &line),
         false => Some(line),
     }
+}
+
+/// Returns the row of a name. `other` stands behind it.
+fn entry(status: Status, left: Option<&Record>, right: Option<&Record>, other: &str) -> Option<String> {
+    let newest = right.or(left)?;
+    let time = newest.modified().and_then(local_time).unwrap_or_default();
+    let mut name = newest.name().printable() + other;
+    if let (Kind::Link, Some(target)) = (newest.kind(), &newest.fields().destination) {
+        name = format!("{name} -> {}", printable(target));
+    }
+    Some(columns(&status.to_string(), &both(left, right, word), &both(left, right, size), &time, &name))
 }
 
 fn columns(status: &str, kind: &str, size: &str, time: &str, name: &str) -> String {
@@ -148,7 +163,7 @@ fn stat(status: Status, count: Count) -> String {
     let bytes = match status {
         Status::OnlyLeft | Status::Equal => readable(count.left),
         Status::OnlyRight => readable(count.right),
-        Status::Different => format!("{} → {}", readable(count.left), readable(count.right)),
+        Status::Different | Status::Unsure => format!("{} → {}", readable(count.left), readable(count.right)),
     };
     format!("{status:<10}  {:>10}  {bytes}\n", count.rows)
 }

@@ -1,6 +1,7 @@
 //! The filter of a scan: lines in the syntax of `.gitignore`.
 
 mod pattern;
+pub(crate) mod reach;
 mod rules;
 mod wildmatch;
 
@@ -10,6 +11,7 @@ pub use rules::Rules;
 
 use crate::error::{Error, OrFailed, Result};
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// Excludes, includes, and the names of ignore files.
@@ -44,5 +46,20 @@ impl Filter {
             rules.exclude.read(&std::fs::read(path).or_failed(|| format!("read {}", path.display()))?);
         }
         Ok(Filter { rules, ignore_files: Vec::new() })
+    }
+
+    /// Makes a filter of patterns that choose names. A pattern with a `!` in front leaves out what the others choose.
+    ///
+    /// # Errors
+    /// If a pattern is a comment or empty.
+    pub fn choosing(patterns: &[OsString]) -> Result<Filter> {
+        let (mut exclude, mut include) = (Vec::new(), Vec::new());
+        for pattern in patterns {
+            match pattern.as_bytes().strip_prefix(b"!") {
+                Some(rest) => exclude.push(OsString::from_vec(rest.to_vec())),
+                None => include.push(pattern.clone()),
+            }
+        }
+        Filter::new(&exclude, &[] as &[&Path], &include)
     }
 }

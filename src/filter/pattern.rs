@@ -59,6 +59,18 @@ impl Pattern {
         line.strip_prefix(b"/").unwrap_or(line)
     }
 
+    /// Checks whether it takes back what an earlier line says.
+    pub(super) fn is_negated(&self) -> bool {
+        self.negated
+    }
+
+    /// Returns the literal start of all names that it matches, and whether it has nothing else. None if they can start with
+    /// anything.
+    pub(super) fn stem(&self) -> Option<(&[u8], bool)> {
+        let text = self.text();
+        (!self.last_part).then_some((&text[..self.literal], self.literal == text.len()))
+    }
+
     /// Checks whether it matches a path relative to the folder of the line.
     fn matches(&self, path: &[u8], folder: bool) -> bool {
         if self.folders_only && !folder {
@@ -131,6 +143,20 @@ impl Lines {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Adds other lines. None if they would take back lines from before.
+    pub(super) fn append(&mut self, other: &Lines) -> Option<()> {
+        if !self.is_empty() && other.0.iter().any(Pattern::is_negated) {
+            return None;
+        }
+        self.0.extend_from_slice(&other.0);
+        Some(())
+    }
+
+    /// Returns the patterns.
+    pub(super) fn patterns(&self) -> &[Pattern] {
+        &self.0
     }
 
     /// Returns whether a path, relative to the folder of the lines, is left out; None if no line matches.

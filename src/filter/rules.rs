@@ -68,6 +68,17 @@ impl Rules {
         self.exclude.verdict(path, folder) == Some(true) || by_file() == Some(true)
     }
 
+    /// Returns the rules of a scan together with those that choose from its records. None if no rules describe both.
+    pub(crate) fn and(mut self, choosing: &Rules) -> Option<Rules> {
+        if self.include.is_empty() {
+            self.include.clone_from(&choosing.include);
+        } else if !choosing.include.is_empty() {
+            return None;
+        }
+        self.exclude.append(&choosing.exclude)?;
+        size(&self).filter(|size| *size <= Rules::LIMIT).map(|_| self)
+    }
+
     /// Checks whether an include names this path.
     pub(crate) fn includes(&self, path: &[u8], folder: bool) -> bool {
         self.include.verdict(path, folder) == Some(true)

@@ -10,7 +10,7 @@ use crate::record::Kind;
 use crate::restore::MaxDelete;
 use crate::storage::Options;
 use crate::tools::{forget, gc, verify};
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -196,7 +196,7 @@ pub struct Compare {
     #[arg(long, value_name = "TIME", value_parser = when)]
     pub latest2: Option<String>,
     /// Show rows of this state only; may be repeated [default: all]
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE")]
+    #[arg(long, value_parser = states(), value_delimiter = ',', value_name = "STATE")]
     pub diff_state: Vec<Status>,
     /// How to show the rows
     #[arg(short, long, value_enum, default_value_t = Format(None))]
@@ -268,4 +268,10 @@ pub struct Collect {
 fn when(text: &str) -> Result<String, Malformed> {
     let error = "not a time; times look like 2026-11-23, 2026-11-23T04:49:00 or 2026-11-23T04:49:00Z";
     crate::time::parse_human(text).map(|_| text.to_string()).ok_or_else(|| Malformed::new(error))
+}
+
+/// Returns the parser of a state that the Python tool knows.
+fn states() -> impl TypedValueParser<Value = Status> {
+    let known = Status::OF_CONTENTS.iter().filter_map(ValueEnum::to_possible_value);
+    PossibleValuesParser::new(known).try_map(|word| <Status as ValueEnum>::from_str(&word, false))
 }

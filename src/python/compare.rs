@@ -22,7 +22,7 @@ pub fn compare(
     out: &mut dyn Write,
     monitor: Arc<dyn Monitor>,
 ) -> Result<bool> {
-    let statuses = if statuses.is_empty() { &Status::ALL } else { statuses };
+    let statuses = if statuses.is_empty() { &Status::OF_CONTENTS } else { statuses };
     let [left, right] = [sides[0].find(snap, &*monitor)?, sides[1].find(snap, &*monitor)?];
     monitor.note(&format!("comparing {left} (left) with {right} (right)"));
     let rows = || open([&left, &right], statuses, monitor.clone());
@@ -37,7 +37,7 @@ pub fn compare(
             rows
         }
     };
-    let counts = Status::ALL.into_iter().map(|s| format!("{} {s}", Diff::count(&rows, s).rows));
+    let counts = Status::OF_CONTENTS.into_iter().map(|s| format!("{} {s}", Diff::count(&rows, s).rows));
     monitor.note(&counts.collect::<Vec<_>>().join(", "));
     Ok(rows.found())
 }
@@ -45,6 +45,6 @@ pub fn compare(
 fn open(places: [&Place; 2], statuses: &[Status], monitor: Arc<dyn Monitor>) -> Result<Diff> {
     let open = |place: &Place| snapshot::open(place, monitor.clone());
     let types = [snapshot::types(places[0])?, snapshot::types(places[1])?];
-    let options = Options { metadata: false, statuses: statuses.to_vec(), types };
+    let options = Options { statuses: statuses.to_vec(), types, ..Options::default() };
     Ok(sides(open(places[0])?, open(places[1])?, options, monitor))
 }

@@ -134,6 +134,15 @@ impl Edit<'_> {
         self
     }
 
+    /// Sets a key without a typed field to a name, and the second key to its bytes if it is not UTF-8.
+    pub fn set_name(&mut self, [key, bytes]: [&'static str; 2], name: &Name) -> &mut Self {
+        self.put(key, |json| json::push_string(json, name.as_bytes()));
+        if !name.is_utf8() {
+            self.put(bytes, |json| Base64(name.as_bytes().into()).push_to(json));
+        }
+        self
+    }
+
     /// Sets a key without a typed field to a value that is JSON already.
     pub fn set_json(&mut self, key: &'static str, json: &str) -> &mut Self {
         self.put(key, |out| out.push_str(json));

@@ -20,6 +20,8 @@ pub enum Kind {
     Error,
     /// The mark that the stream is complete.
     End,
+    /// A name that a list of changes says is no more. Only `snap-patch` uses it.
+    Gone,
     /// A row of `snap-diff`: no `type`, but `status`, `left` and `right`.
     Change,
     /// An unknown type. Tools pass the record on, but do not restore it.
@@ -35,6 +37,7 @@ impl Kind {
             Kind::Directory => Some("directory"),
             Kind::Error => Some("error"),
             Kind::End => Some("end"),
+            Kind::Gone => Some("gone"),
             Kind::Change | Kind::Other => None,
         }
     }
@@ -137,7 +140,7 @@ pub fn typed(object: &Object, wtf8: &[u8]) -> Result<(Name, Kind, Fields), Malfo
 }
 
 fn kind_of(word: &str) -> Kind {
-    let kinds = [Kind::File, Kind::Link, Kind::Directory, Kind::Error, Kind::End];
+    let kinds = [Kind::File, Kind::Link, Kind::Directory, Kind::Error, Kind::End, Kind::Gone];
     kinds.into_iter().find(|kind| kind.word() == Some(word)).unwrap_or(Kind::Other)
 }
 

@@ -7,7 +7,7 @@ mod fields;
 pub use edit::{Base64, Edit, Json, Xattrs, key};
 pub use fields::{Fields, Kind};
 
-use crate::error::Malformed;
+use crate::error::{Error, Malformed};
 use crate::json::{self, Object};
 use crate::name::Name;
 use crate::time::Time;
@@ -90,6 +90,34 @@ impl Record {
     /// Whether this is a file, link, folder or another entry of a tree, and not an error, an end record or a row of a diff.
     pub fn is_entry(&self) -> bool {
         matches!(self.kind, Kind::File | Kind::Link | Kind::Directory | Kind::Other)
+    }
+
+    /// Refuses a row of `snap-diff`, and a name that is gone, where files, links and folders are expected.
+    ///
+    /// # Errors
+    /// With the name and what the record is.
+    pub fn expect_entry(&self) -> crate::Result<()> {
+        let name = self.name.printable();
+        match self.kind {
+            Kind::Change => Err(Error::refused(format!("{name}: a row of snap-diff, not a file"))),
+            Kind::Gone => {
+                Err(Error::advise(format!("{name}: a list of changes, not of files"), "snap-patch applies it to a snapshot"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns a side of this row of `snap-diff`, `left` or `right`; None if the name is not there.
+    ///
+    /// # Errors
+    /// The reason, if the side is not a file, link or folder of that name.
+    pub fn side(&self, side: &str) -> Result<Option<Record>, String> {
+        let Some(text) = self.raw(side).filter(|text| text != "null") else { return Ok(None) };
+        match Record::parse_owned(text.into_bytes()) {
+            Ok(record) if record.name() == self.name() && record.is_entry() => Ok(Some(record)),
+            Ok(_) => Err(format!("{side}: is no record of that name")),
+            Err(e) => Err(format!("{side}: {e}")),
+        }
     }
 
     /// Returns the exact time of the last change: `modified` if it agrees with `mtime` within the precision of a double, else

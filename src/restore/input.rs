@@ -18,6 +18,9 @@ pub struct Input {
 impl Input {
     pub fn new(spool: Spool, side: Side) -> Result<Input> {
         let (counts, end) = (spool.counts(), spool.end().map(End::of));
+        if counts.gone > 0 {
+            return Err(Error::advise("the input is a list of changes, not of files", "snap-patch applies it to a snapshot"));
+        }
         let is_rows = match (counts.changes > 0, counts.entries > 0) {
             (true, true) => return Err(Error::refused("the input mixes records and rows of snap-diff")),
             (false, false) => end.as_ref().is_some_and(|end| end.diff),
@@ -71,10 +74,9 @@ pub fn chosen(row: Record, side: Side) -> Chosen {
         Side::Left => "left",
         Side::Right => "right",
     };
-    let Some(text) = row.raw(key).filter(|text| text != "null") else { return Chosen::Nothing(row) };
-    match Record::parse_owned(text.into_bytes()) {
-        Ok(record) if record.name() == row.name() && record.is_entry() => Chosen::Record(record),
-        Ok(_) => Chosen::Bad(row, format!("{key}: is no record of that name").into()),
-        Err(e) => Chosen::Bad(row, format!("{key}: {e}").into()),
+    match row.side(key) {
+        Ok(Some(record)) => Chosen::Record(record),
+        Ok(None) => Chosen::Nothing(row),
+        Err(reason) => Chosen::Bad(row, reason.into()),
     }
 }

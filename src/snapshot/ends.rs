@@ -4,6 +4,7 @@ use super::label::{Label, Totals};
 use super::place::Place;
 use crate::codec::{self, Header};
 use crate::display::counted;
+use crate::end::End;
 use crate::error::{Error, Result};
 
 pub(super) fn damaged(path: &str, reason: &str) -> Error {
@@ -24,6 +25,22 @@ pub(super) fn explained(path: &str, e: Error) -> Error {
     match e {
         Error::Io { source, .. } => explain(path, source),
         e => e,
+    }
+}
+
+/// Returns the end record of one of our snapshots, without counts.
+pub(super) fn end_of(label: &Label, totals: Totals) -> End {
+    End {
+        errors: totals.errors,
+        filtered: label.filtered,
+        rules: label.rules.clone(),
+        kept_out: label.kept_out.clone(),
+        types: label.types.clone(),
+        root: label.root.clone(),
+        root_folder: label.root_folder.clone(),
+        // A tool that deletes has to know that the snapshot may contain more than this version understands.
+        v: label.is_later().then(|| label.v.into()),
+        ..End::default()
     }
 }
 

@@ -5,10 +5,12 @@
 //! contain its pieces, and the last one has the offset and the first name of each piece. Only reading by name uses the index.
 //! Reading a whole snapshot does not, so a damaged index hides no record.
 
+use super::label::Totals;
 use super::place::Place;
 use super::{ends, read};
 use crate::codec::{self, Header, INDEX};
 use crate::error::{Error, Result};
+use crate::filter::reach::Range as NameRange;
 use crate::name::Name;
 use crate::record::Record;
 use crate::stream::Records;
@@ -179,6 +181,7 @@ pub struct Index {
     place: Place,
     size: u64,
     top: Piece,
+    totals: Option<Totals>,
 }
 
 impl Index {
@@ -192,7 +195,7 @@ impl Index {
         let Some(value) = header.field(INDEX) else { return Ok(None) };
         let top = Piece::parse(value, at).ok_or_else(|| damaged(place))?;
         let size = at + header.lengths().map_or(0, |(member, _)| u64::from(member));
-        Ok(Some(Index { place: place.clone(), size, top }))
+        Ok(Some(Index { place: place.clone(), size, top, totals: Totals::of(&header) }))
     }
 
     /// Returns the part of the file with all records whose names are in a range: whole members, which a
@@ -222,16 +225,50 @@ impl Index {
         if part.is_empty() {
             return Ok(Box::new(std::iter::empty()));
         }
-        let mut records = read::part(&self.place, part)?.peekable();
-        let entry = self.first(names)?;
-        let fits = |first: &Record| entry.as_ref().is_none_or(|entry| entry.is_of(first.name()));
-        if records.peek().is_some_and(|first| first.as_ref().is_ok_and(|first| !fits(first))) {
-            return Err(damaged(&self.place));
-        }
+        let records = self.members_of(part, self.first(names)?.as_ref())?;
         let names = (names.start_bound().cloned(), names.end_bound().cloned());
         let past = (Bound::Unbounded, names.1.clone());
         let some = records.take_while(move |record| record.as_ref().map_or(true, |record| past.contains(record.name())));
         Ok(Box::new(some.filter(move |record| record.as_ref().map_or(true, |record| names.contains(record.name())))))
+    }
+
+    /// Returns the records of all members that can have names of these ranges. The members of several ranges are read once.
+    ///
+    /// # Errors
+    /// Those of [`Index::records`].
+    pub(super) fn around(self, ranges: &[NameRange]) -> Result<impl Iterator<Item = Result<Record>> + use<>> {
+        let mut parts: Vec<(Range<u64>, Option<Entry>)> = Vec::new();
+        for range in ranges {
+            parts.push((self.part(range)?, self.first(range)?));
+        }
+        parts.retain(|(part, _)| !part.is_empty());
+        parts.sort_by_key(|(part, _)| part.start);
+        parts.dedup_by(|next, last| {
+            let is_same = next.0.start <= last.0.end;
+            last.0.end = if is_same { last.0.end.max(next.0.end) } else { last.0.end };
+            is_same
+        });
+        Ok(parts.into_iter().flat_map(move |(part, first)| {
+            self.members_of(part, first.as_ref()).unwrap_or_else(|e| Box::new(std::iter::once(Err(e))))
+        }))
+    }
+
+    /// Returns the records of these members. The first one has to have the name in the index.
+    fn members_of(&self, part: Range<u64>, entry: Option<&Entry>) -> Result<Records> {
+        let mut records = read::part(&self.place, part)?.peekable();
+        let fits = |first: &Record| entry.is_none_or(|entry| entry.is_of(first.name()));
+        if records.peek().is_some_and(|first| first.as_ref().is_ok_and(|first| !fits(first))) {
+            return Err(damaged(&self.place));
+        }
+        Ok(Box::new(records))
+    }
+
+    /// Returns the totals of the snapshot.
+    ///
+    /// # Errors
+    /// If its end does not have them.
+    pub(super) fn totals(&self) -> Result<Totals> {
+        self.totals.ok_or_else(|| damaged(&self.place))
     }
 
     /// Returns the entries of all members with records.

@@ -1,6 +1,6 @@
 //! The lines of a gzip file with records: a snapshot, or a compressed stream. Other threads inflate it.
 
-use super::ends::{damaged, explain, explained, label_of, totals_of};
+use super::ends::{damaged, end_of, explain, explained, label_of, totals_of};
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::GzipReader;
@@ -67,19 +67,7 @@ impl Lines {
 
     /// Returns the end of one of our snapshots, after all lines were read. It has no counts.
     fn end(&self) -> Result<Option<End>> {
-        let Some(label) = &self.label else { return Ok(None) };
-        Ok(Some(End {
-            errors: self.totals()?.errors,
-            filtered: label.filtered,
-            rules: label.rules.clone(),
-            kept_out: label.kept_out.clone(),
-            types: label.types.clone(),
-            root: label.root.clone(),
-            root_folder: label.root_folder.clone(),
-            // A tool that deletes has to know that the snapshot may contain more than this version understands.
-            v: label.is_later().then(|| label.v.into()),
-            ..End::default()
-        }))
+        self.label.as_ref().map(|label| Ok(end_of(label, self.totals()?))).transpose()
     }
 
     fn next_item(&mut self) -> Result<Option<Item>> {

@@ -1,6 +1,7 @@
 //! Snapshots: their names, and how they are chosen, read and published.
 
 mod check;
+mod chosen;
 mod ends;
 mod index;
 mod label;
@@ -11,6 +12,7 @@ mod publish;
 mod read;
 
 pub use check::check;
+pub use chosen::{Choice, chosen, matching};
 pub use ends::{label, types};
 pub use index::Index;
 #[cfg(feature = "internals")]
@@ -45,6 +47,12 @@ pub struct Found {
     pub place: Place,
     /// The time of the snapshot, to the microsecond.
     pub time: Time,
+}
+
+impl crate::parallel::Weigh for Found {
+    fn weight(&self) -> usize {
+        64
+    }
 }
 
 /// Returns the path of a snapshot of that time below the snap root: `YYYY/MM/YYYY-MM-DD_HH-MM-SS_ffffffZ.jsonl.gz`, UTC. None if

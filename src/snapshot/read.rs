@@ -41,6 +41,14 @@ pub enum Opened {
 }
 
 impl Opened {
+    /// Returns the root, if the file names it at its start.
+    pub fn root(&self) -> Option<&str> {
+        match self {
+            Opened::Ours(lines) => lines.label().and_then(|label| label.root.as_deref()),
+            Opened::Others(_) => None,
+        }
+    }
+
     /// Returns the records. Those of a snapshot have an end record.
     pub fn records(self) -> Records {
         match self {

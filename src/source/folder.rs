@@ -4,7 +4,7 @@ use super::entry::{FolderSource, failure, stat_at};
 use super::selection::Selection;
 use super::{Content, Opened, Settled, Source, Version, facts, walk};
 use crate::digest::md5_of_all;
-use crate::error::Result;
+use crate::error::{Result, reason};
 use crate::heap::Stored;
 use crate::name::Name;
 use crate::record::{Kind, Record};
@@ -46,13 +46,13 @@ impl Source for FolderSource {
         let open = || self.root.open_at(above, OFlags::PATH | OFlags::DIRECTORY);
         let folder: Option<OwnedFd> = match (!above.is_empty()).then(open).transpose() {
             Ok(folder) => folder,
-            Err(e) => return Ok(Some(failure(selection, &name, "open its folder", &e))),
+            Err(e) => return Ok(Some(missing(selection, &name, "open its folder", &e))),
         };
         let folder: BorrowedFd<'_> = folder.as_ref().map_or(self.root.fd(), |f| f.as_fd());
         Ok(match stat_at(folder, part) {
             Ok(stat) if selection.keeps_out(&bytes, &stat) => None,
             Ok(stat) => self.record(folder, part, name, &stat, selection),
-            Err(e) => Some(failure(selection, &name, "look at it", &e)),
+            Err(e) => Some(missing(selection, &name, "look at it", &e)),
         })
     }
 
@@ -68,6 +68,16 @@ impl Source for FolderSource {
     fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
         let stat = fs::fstat(self.root.open_at(record.name().as_bytes(), OFlags::PATH)?)?;
         Ok(as_now(record, &stat).filter(|_| stat::kind(&stat) == Some(Kind::File)))
+    }
+}
+
+/// Returns the record of a name that can't be looked at. It does not exist if a folder above it is a file or a link now.
+fn missing(selection: &Selection, name: &Name, doing: &str, e: &io::Error) -> Record {
+    let is_absent = matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || Errno::from_io_error(e) == Some(Errno::LOOP);
+    match is_absent {
+        true => selection.absent(name, &format!("{doing}: {}", reason(e))),
+        false => failure(selection, name, doing, e),
     }
 }
 

@@ -102,7 +102,7 @@ impl Source for ObjectSource {
         let failure = |reason: &str| Ok(Some(selection.failure(&name, &format!("look at it: {reason}"))));
         match self.store.stat(name.as_bytes()) {
             Ok(Some(object)) => Ok(selection.wants(Kind::File).then(|| record(&object))),
-            Ok(None) => failure("no such object"),
+            Ok(None) => Ok(Some(selection.absent(&name, "look at it: no such object"))),
             Err(e) if LoginRefused::is(&e) => Err(Error::io("file root", e)),
             Err(e) => failure(&reason(&e)),
         }

@@ -14,6 +14,8 @@ pub struct Options {
     pub filter: Filter,
     /// Do not enter folders on other file systems.
     pub one_file_system: bool,
+    /// Return a record of type `gone` for a listed name that does not exist, not an error record.
+    pub gone: bool,
     /// Record extended attributes.
     pub xattrs: bool,
     /// Folders to leave out with a note, wherever they are: the heap root and the snap root, with a description of each.

@@ -108,6 +108,14 @@ impl Selection {
         self.lock().keep_out(name);
     }
 
+    /// Returns the record of a name that does not exist: of type `gone` if the options ask for that, else an error record.
+    pub(super) fn absent(&self, name: &Name, reason: &str) -> Record {
+        match self.options.gone {
+            true => Record::build(name.clone(), Kind::Gone).finish(),
+            false => self.failure(name, reason),
+        }
+    }
+
     /// Notifies the monitor of a failure and returns the error record for it.
     pub(super) fn failure(&self, name: &Name, reason: &str) -> Record {
         self.monitor.failure(name, reason);

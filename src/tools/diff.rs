@@ -1,13 +1,11 @@
 //! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{Console, Network, Output, SnapRoot, records_in};
-use crate::diff::{Options, Printer, Status, Style, sides};
+use crate::cli::{Console, Network, Output, SnapRoot};
+use crate::diff::{Key, Options, Printer, Row, Status, Style, moves, sides};
 use crate::display::counted;
 use crate::error::{Error, Result};
-use crate::snapshot::{self, Opened};
 use anyhow::bail;
-use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -35,9 +33,15 @@ pub struct Args {
     /// Show only rows with these statuses, separated by commas [default: all but equal]
     #[arg(short, long, value_enum, value_delimiter = ',', value_name = "STATUS")]
     pub status: Vec<Status>,
-    /// Compare mode, owner and times too
+    /// Compare all metadata that a restore uses, too: mode, owner, time, attributes, hard links
     #[arg(short, long)]
     pub metadata: bool,
+    /// Compare files by these keys, as far as both sides have them, instead of by their contents; separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KEYS")]
+    pub by: Vec<Key>,
+    /// Find files that have another name now, by their contents
+    #[arg(long, conflicts_with = "stat")]
+    pub moves: bool,
     #[command(flatten)]
     pub out: Out,
     #[command(flatten)]
@@ -54,14 +58,22 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     }
     let style = if args.stat { Style::Stat } else { args.format };
     let statuses = statuses(&args, style);
-    let (left, left_types) = side(&args.snap, &args.left, &console)?;
-    let (right, right_types) = side(&args.snap, &args.right, &console)?;
-    let options = Options { metadata: args.metadata, statuses: statuses.clone(), types: [left_types, right_types] };
+    let (left, left_types) = args.snap.open(&args.left, &console)?;
+    let (right, right_types) = args.snap.open(&args.right, &console)?;
+    let options = Options {
+        metadata: args.metadata,
+        by: args.by.clone(),
+        one_root: left.root().is_some() && left.root() == right.root(),
+        statuses: statuses.clone(),
+        types: [left_types, right_types],
+    };
 
     let mut out = Output::new(args.out.output.as_deref())?;
     let mut rows = sides(left, right, options, console.clone());
     let mut show = Printer::new(style, !args.no_end.no_end);
-    for row in rows.by_ref() {
+    let shown: Box<dyn Iterator<Item = Result<Row>>> =
+        if args.moves { Box::new(moves(rows.by_ref())?) } else { Box::new(rows.by_ref()) };
+    for row in shown {
         show.row(out.writer(), row?)?;
     }
     show.finish(out.writer(), &rows, &statuses)?;
@@ -74,17 +86,12 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the records of a side in order, and their types if it is known that some types were left out. Records on standard
-/// input can be in any order.
-fn side(snap: &SnapRoot, spec: &OsStr, console: &Arc<Console>) -> Result<(Opened, Option<Vec<String>>)> {
-    if spec == "-" {
-        return snapshot::plain(records_in(None)?, &**console);
-    }
-    snapshot::any(&snap.choose(spec, console)?, console.clone())
-}
-
 /// Returns the statuses to show: those given, or else all but `equal`, which only the counts include.
 fn statuses(args: &Args, style: Style) -> Vec<Status> {
-    let usual = |status: &Status| style == Style::Stat || *status != Status::Equal;
+    let usual = |status: &Status| match status {
+        Status::Equal => style == Style::Stat,
+        Status::Unsure => !args.by.is_empty(),
+        _ => true,
+    };
     Status::ALL.into_iter().filter(|s| if args.status.is_empty() { usual(s) } else { args.status.contains(s) }).collect()
 }

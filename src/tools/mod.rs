@@ -7,7 +7,9 @@ pub mod forget;
 pub mod gc;
 pub mod heapify;
 pub mod list;
+pub mod log;
 pub mod merge;
+pub mod patch;
 pub mod read;
 pub mod restore;
 pub mod reuse;
@@ -58,7 +60,7 @@ macro_rules! tool {
 }
 
 /// Every tool.
-pub const ALL: [Tool; 14] = [
+pub const ALL: [Tool; 16] = [
     tool!("snap-scan", scan),
     tool!("snap-heapify", heapify),
     tool!("snap-reuse", reuse),
@@ -66,7 +68,9 @@ pub const ALL: [Tool; 14] = [
     tool!("snap-write", write),
     tool!("snap-list", list),
     tool!("snap-read", read),
+    tool!("snap-log", log),
     tool!("snap-diff", diff),
+    tool!("snap-patch", patch),
     tool!("snap-restore", restore),
     tool!("snap-cat", cat),
     tool!("snap-verify", verify),

@@ -2,7 +2,8 @@
 
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Network, Output, SnapRoot};
-use crate::snapshot;
+use crate::filter::Filter;
+use crate::snapshot::{self, Choice};
 use anyhow::Result;
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ pub struct Args {
     /// The snapshot: latest, latest~N, @TIME, a path or a URL
     #[arg(value_name = "SNAPSHOT", default_value = "latest")]
     pub snapshot: OsString,
+    /// Print only names that match GLOB, a pattern as in .gitignore, and the contents of folders that do; ! in front leaves out
+    #[arg(value_name = "GLOB", last = true)]
+    pub patterns: Vec<OsString>,
     #[command(flatten)]
     pub snap: SnapRoot,
     #[command(flatten)]
@@ -30,7 +34,14 @@ pub struct Args {
 /// # Errors
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
-    let records = snapshot::read(&args.snap.choose(&args.snapshot, &console)?, console)?;
+    let place = args.snap.choose(&args.snapshot, &console)?;
+    let records = match args.patterns.is_empty() {
+        true => snapshot::read(&place, console)?,
+        false => {
+            let choice = Choice::Rules(Filter::choosing(&args.patterns)?.rules);
+            cli::unless_none(snapshot::chosen(&place, Arc::new(choice), console.clone())?, console)
+        }
+    };
     let output = Output::new(args.out.output.as_deref())?;
     Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
 }

@@ -50,6 +50,9 @@ pub struct Args {
     /// Names in --files-from end with NUL, not with a newline
     #[arg(help_heading = "Selection", short = '0', long, requires = "files_from")]
     pub null: bool,
+    /// Print a record of type gone for a name in --files-from that does not exist, not an error record; snap-patch removes it
+    #[arg(help_heading = "Selection", long, requires = "files_from")]
+    pub gone: bool,
     /// Stay on the file system of the root: record mount points, but do not enter them
     #[arg(help_heading = "Selection", short = 'x', long)]
     pub one_file_system: bool,
@@ -100,6 +103,7 @@ fn options(args: &Args) -> Result<Options> {
         kinds: args.types.clone(),
         filter,
         one_file_system: args.one_file_system,
+        gone: args.gone,
         xattrs: args.xattrs,
         leave_out: roots.into_iter().filter_map(|(root, what)| Some((root?, what))).collect(),
         output: scan::Own::default(),

@@ -30,10 +30,14 @@ mod forget;
 mod gc;
 // snap-heapify.
 mod heapify;
+// snap-log, and parts of snap-read.
+mod log;
 // snap-list.
 mod list;
 // snap-merge.
 mod merge;
+// snap-patch.
+mod patch;
 // snap-read.
 mod read;
 // snap-restore.

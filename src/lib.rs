@@ -83,12 +83,14 @@ mod stream;
 // Stages, one for each tool:
 mod base;
 mod cat;
+mod copy;
 mod diff;
 mod filter;
 mod forget;
 mod gc;
 mod heapify;
 mod merge;
+mod put;
 mod restore;
 mod scan;
 mod verify;

@@ -71,6 +71,14 @@ pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
     totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
 }
 
+/// Returns the number of records that failed and are missing in a snapshot. It is not known of those without a label.
+///
+/// # Errors
+/// If its end is missing, or the file can't be read.
+pub fn failures(place: &Place) -> Result<u64> {
+    Ok(totals_at_end(place)?.errors)
+}
+
 /// Returns the offset and the header of the last member, if it is one of ours without content.
 pub(super) fn last_header(place: &Place) -> Result<Option<(u64, Header)>> {
     // Most last members are not longer.

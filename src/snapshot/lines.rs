@@ -76,6 +76,7 @@ impl Lines {
             types: label.types.clone(),
             root: label.root.clone(),
             root_folder: label.root_folder.clone(),
+            put: label.put,
             // A tool that deletes has to know that the snapshot may contain more than this version understands.
             v: label.is_later().then(|| label.v.into()),
             ..End::default()

@@ -2,12 +2,14 @@
 
 pub mod all;
 pub mod cat;
+pub mod copy;
 pub mod diff;
 pub mod forget;
 pub mod gc;
 pub mod heapify;
 pub mod list;
 pub mod merge;
+pub mod put;
 pub mod read;
 pub mod restore;
 pub mod reuse;
@@ -58,11 +60,12 @@ macro_rules! tool {
 }
 
 /// Every tool.
-pub const ALL: [Tool; 14] = [
+pub const ALL: [Tool; 16] = [
     tool!("snap-scan", scan),
     tool!("snap-heapify", heapify),
     tool!("snap-reuse", reuse),
     tool!("snap-merge", merge),
+    tool!("snap-put", put),
     tool!("snap-write", write),
     tool!("snap-list", list),
     tool!("snap-read", read),
@@ -70,6 +73,7 @@ pub const ALL: [Tool; 14] = [
     tool!("snap-restore", restore),
     tool!("snap-cat", cat),
     tool!("snap-verify", verify),
+    tool!("snap-copy", copy),
     tool!("snap-forget", forget),
     tool!("snap-gc", gc),
     Tool { name: "snapshooter", command: python::args::Snapshooter::command, main: python::main },

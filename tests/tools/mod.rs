@@ -24,6 +24,8 @@ mod statuses;
 mod stream;
 // snap-cat.
 mod cat;
+// snap-copy.
+mod copy;
 // snap-forget.
 mod forget;
 // snap-gc.
@@ -34,6 +36,8 @@ mod heapify;
 mod list;
 // snap-merge.
 mod merge;
+// snap-put.
+mod put;
 // snap-read.
 mod read;
 // snap-restore.

@@ -40,7 +40,7 @@ impl Base {
     /// # Errors
     /// If it can't be read.
     pub fn open(place: Place, monitor: Arc<dyn Monitor>) -> Result<Base> {
-        let ours = snapshot::label(&place)?.is_some();
+        let ours = snapshot::label(&place)?.is_some_and(|label| !label.unlabelled);
         let time = snapshot::time_of(place.file_name());
         // A time in the future does not tell when the snapshot was made. Then no file counts as unchanged by its times.
         let from = |t: Time| if snapshot::is_future(t) { Time { sec: i64::MIN, nsec: 0 } } else { t.minus_seconds(1) };

@@ -71,6 +71,8 @@ pub struct End {
     pub root_folder: Option<Value>,
     /// The stream describes the state after a restore.
     pub restored: bool,
+    /// The records are those of `snap-put`, which belong to no root.
+    pub put: bool,
     /// The version of a snapshot's label, if this tool does not know it.
     pub v: Option<u64>,
     /// The stream has rows of `snap-diff`, not entries.
@@ -117,6 +119,7 @@ impl End {
             root: text(take("root")),
             root_folder: take("root_folder"),
             restored: truth(take("restored")),
+            put: truth(take("put")),
             v: number(take("v")),
             diff: truth(take("diff")),
             log: truth(take("log")),
@@ -150,6 +153,7 @@ impl End {
         set("root", self.root.as_ref().map(|root| json!(root)));
         set("root_folder", self.root_folder.clone());
         set("restored", truth(self.restored));
+        set("put", truth(self.put));
         set("v", self.v.map(|v| json!(v)));
         set("diff", truth(self.diff));
         set("log", truth(self.log));
@@ -259,6 +263,7 @@ mod tests {
             root: Some("/ünï\n".into()),
             root_folder: Some(json!({"mode": 16832})),
             restored: true,
+            put: true,
             v: Some(9),
             diff: true,
             log: true,

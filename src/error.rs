@@ -83,6 +83,10 @@ pub enum Refusal {
     Xattrs,
     /// This storage does not support the distinction of file systems.
     FileSystems,
+    /// A snapshot is to have the time of another one.
+    SnapshotThere,
+    /// Deleting: the records are those of `snap-put`, which list no folder.
+    DeletesPut,
     /// Deleting: the stream has no end record and may be truncated.
     DeletesUnterminated,
     /// Deleting: a later version wrote the end record or the label.

@@ -83,6 +83,7 @@ mod stream;
 // Stages, one for each tool:
 mod base;
 mod cat;
+mod copy;
 mod diff;
 mod filter;
 mod forget;
@@ -91,6 +92,7 @@ mod heapify;
 mod log;
 mod merge;
 mod patch;
+mod put;
 mod restore;
 mod scan;
 mod verify;

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 /// Returns the records of all inputs in order. If several inputs have the same record, it is kept once.
 ///
 /// There is an end record if every input has one. It is `filtered` if one of them is, or if an input lacks listed records. It has
-/// all types that were requested of any input, the root if all inputs have the same one, and the `kept_out` of all.
+/// all types that were requested of any input, the root if all inputs have the same one, and the `kept_out` of all. Inputs of
+/// `snap-put` have neither types nor a root, and change nothing of these.
 ///
 /// # Errors
 /// Errors of the inputs, and different records of the same name.
@@ -66,15 +67,18 @@ fn closed(spool: &Spool, end: Option<End>) -> Records {
 
 /// Returns the combined end record, without the count of the listing, which the caller adds.
 fn join(ends: &[End]) -> End {
+    let put = !ends.is_empty() && ends.iter().all(|end| end.put);
+    // A stream of snap-put says nothing about a root, so it adds names to a listing and changes nothing else of it.
+    let listings: Vec<&End> = ends.iter().filter(|end| put || !end.put).collect();
     let mut types = Some(Vec::new());
-    for end in ends {
+    for end in &listings {
         types = types.zip(end.types.clone()).map(|(all, more): (Vec<String>, _)| {
             let new: Vec<String> = more.into_iter().filter(|t| !all.contains(t)).collect();
             [all, new].concat()
         });
     }
-    let root = ends.first().and_then(|end| end.root.clone());
-    let root_folder = ends.first().and_then(|end| end.root_folder.clone());
+    let root = listings.first().and_then(|end| end.root.clone());
+    let root_folder = listings.first().and_then(|end| end.root_folder.clone());
     let mut kept_out: Vec<_> = ends.iter().flat_map(|end| end.kept_out.clone()).collect();
     kept_out.sort();
     kept_out.dedup();
@@ -89,8 +93,9 @@ fn join(ends: &[End]) -> End {
         kept_out,
         diff: ends.iter().any(|end| end.diff),
         types: types.filter(|t| !t.is_empty()),
-        root_folder: root_folder.filter(|facts| ends.iter().all(|end| end.root_folder.as_ref() == Some(facts))),
-        root: root.filter(|root| ends.iter().all(|end| end.root.as_ref() == Some(root))),
+        root_folder: root_folder.filter(|facts| listings.iter().all(|end| end.root_folder.as_ref() == Some(facts))),
+        root: root.filter(|root| listings.iter().all(|end| end.root.as_ref() == Some(root))),
+        put,
         ..End::default()
     }
 }
@@ -123,6 +128,26 @@ mod tests {
         assert_eq!(joined.root.as_deref(), Some("a"));
         let joined = join(&[end(&["file"], "a"), end(&[], "b")]);
         assert_eq!((joined.types, joined.root), (None, None));
+    }
+
+    #[test]
+    fn what_was_put_changes_nothing_of_a_listing() {
+        let put = End { put: true, ..End::default() };
+        let listing = End {
+            root: Some("/r".into()),
+            root_folder: Some(serde_json::json!({"mode": 16832})),
+            types: Some(vec!["file".into()]),
+            rules: Some(serde_json::json!({"exclude": ["*.o"]})),
+            filtered: true,
+            ..End::default()
+        };
+        for ends in [[put.clone(), listing.clone()], [listing.clone(), put.clone()]] {
+            assert_eq!(join(&ends), listing);
+        }
+        assert_eq!(join(&[put.clone(), put.clone()]), put);
+        // A record of a put that did not arrive is missing in the whole.
+        let short = End { filtered: true, ..put };
+        assert!(join(&[listing, short]).is_short());
     }
 
     const END: &str = "{\"errors\":0,\"name\":\"\",\"records\":";

@@ -6,7 +6,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::heap::{Guard, roots};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
-use crate::snapshot::{self, Label, Place, Publisher};
+use crate::snapshot::{self, Label, Place, Publisher, Taken};
 use crate::sort::{self, Arrivals, Counts, Spool};
 use crate::storage::Location;
 use crate::stream::Records;
@@ -19,8 +19,16 @@ pub struct Options {
     /// The label. The end record adds `types`, `filtered`, the rules, the names kept out, the root folder, and `root` if the
     /// label has none.
     pub label: Label,
-    /// The root to record if neither the label nor the end record has one.
+    /// The root to record if neither the label nor the end record has one. It is not recorded for a stream of `snap-put`.
     pub root: Option<String>,
+    /// The snapshot that the new one copies or corrects. The label has everything that its label has and this one lacks, and
+    /// records that are missing in it because they failed may be missing again.
+    pub like: Option<Place>,
+    /// The time of the snapshot is part of its meaning: if it is taken, nothing is published. Otherwise the next free
+    /// microsecond is used.
+    pub exact: bool,
+    /// Publish the snapshot in the place of one of the same time.
+    pub replace: bool,
     /// Publish even if records failed.
     pub partial: bool,
     /// Accept a stream without an end record.
@@ -58,20 +66,30 @@ pub struct Written {
 /// If the stream is not whole, has failures, or is empty after a snapshot with records, unless the options allow it; if a file
 /// has no md5, or a record is a row of `snap-diff`; if the snap root can't be written. Nothing is published then.
 pub fn write(input: Records, root: &Location, started: Time, options: Options, monitor: Arc<dyn Monitor>) -> Result<Written> {
+    let if_taken = match (options.replace, options.exact) {
+        (true, _) => Taken::Replace,
+        (false, true) => Taken::Refuse,
+        (false, false) => Taken::Next,
+    };
+    if if_taken == Taken::Refuse {
+        // It would be found out at the end, too, after all the work.
+        snapshot::refuse_taken(root, started)?;
+    }
+    let model = options.like.as_ref().map(Model::of).transpose()?.unwrap_or_default();
     // The whole input is read before anything is written.
     let Gathered { mut publisher, end, counts } = gather(input.map(|record| record.and_then(check)), &*monitor)?;
     let (end, short) = ended(end.as_ref(), counts.listing, &options)?;
     let errors = counts.errors.max(end.errors);
-    if errors > 0 && !options.partial {
+    if errors > model.failures && !options.partial {
         return Err(Error::rule(
             Refusal::RecordsFailed,
             format!("{} failed before, so the snapshot would not be whole", counted(errors, "record")),
         ));
     }
-    let label = labelled(&end, &options);
+    let label = labelled(&end, &options, model.label);
     let may_be_empty = options.allow_empty || end.restored || label.before_restore;
     if publisher.records() == 0 && !may_be_empty {
-        refuse_after_records(root, label.root.as_deref(), monitor.clone())?;
+        refuse_after_records(root, &label, options.like.as_ref(), monitor.clone())?;
     }
     if let Some(heap) = &options.heap {
         outlasts(heap, root)?;
@@ -87,7 +105,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     if let Some(heap) = &options.heap {
         roots::note(heap, root)?;
     }
-    let place = publisher.finish(root, started, &label, errors)?;
+    let place = publisher.publish(root, started, if_taken, &label, errors)?;
     warn_of_newer(root, &*monitor);
     Ok(Written { place: Some(place), records, errors, short })
 }
@@ -166,31 +184,65 @@ fn ended(end: Option<&Record>, came: Listing, options: &Options) -> Result<(End,
     Ok((end, short))
 }
 
-/// Returns the label of the snapshot.
-fn labelled(end: &End, options: &Options) -> Label {
-    let label = options.label.clone();
-    Label {
-        v: snapshot::VERSION,
-        types: end.types.clone(),
-        filtered: end.filtered,
-        complete: options.complete,
-        rules: end.rules.clone(),
-        kept_out: end.kept_out.clone(),
-        root_folder: end.root_folder.clone(),
-        root: label.root.or_else(|| end.root.clone()).or_else(|| options.root.clone()),
-        ..label
+/// The snapshot that a new one is like.
+#[derive(Default)]
+struct Model {
+    label: Label,
+    /// The number of records that are missing in it because they failed.
+    failures: u64,
+}
+
+impl Model {
+    fn of(place: &Place) -> Result<Model> {
+        match snapshot::label(place)? {
+            Some(label) => Ok(Model { label, failures: snapshot::failures(place)? }),
+            None => Ok(Model { label: Label { unlabelled: true, ..Label::default() }, failures: 0 }),
+        }
     }
 }
 
-/// Refuses to publish an empty snapshot if the latest snapshot of the same root (safety copies aside) has records: a disk that is
-/// not mounted looks like an empty folder.
-fn refuse_after_records(snap: &Location, root: Option<&str>, monitor: Arc<dyn Monitor>) -> Result<()> {
-    let Some(before) = snapshot::base(snap, root.unwrap_or_default(), &mut |message| monitor.warn(message))? else {
-        return Ok(());
+/// Returns the label of the snapshot. What concerns the records comes from the end record, because a filter may have changed them
+/// on the way. Everything else comes from the options or else from the label `like`.
+fn labelled(end: &End, options: &Options, like: Label) -> Label {
+    let label = options.label.clone();
+    let new_tags: Vec<String> = label.tags.into_iter().filter(|tag| !like.tags.contains(tag)).collect();
+    // What was put belongs to no root, and a copy to that of its original.
+    let usual_root = options.root.as_ref().filter(|_| !end.put && options.like.is_none());
+    Label {
+        // The records of a later version can mean more than this one knows, also in a copy.
+        v: like.v.max(snapshot::VERSION),
+        before_restore: label.before_restore || like.before_restore,
+        complete: options.complete || like.complete && !end.filtered,
+        filtered: end.filtered,
+        host: label.host.or(like.host),
+        kept_out: end.kept_out.clone(),
+        put: end.put,
+        root: label.root.or(like.root).or_else(|| end.root.clone()).or_else(|| usual_root.cloned()),
+        root_folder: end.root_folder.clone(),
+        rules: end.rules.clone(),
+        tags: [like.tags, new_tags].concat(),
+        types: end.types.clone(),
+        unlabelled: like.unlabelled,
+        more: like.more.into_iter().chain(label.more).collect(),
+    }
+}
+
+/// Refuses to publish an empty snapshot if the one that it is like has records, or else the latest one of the same root (safety
+/// copies aside): a disk that is not mounted looks like an empty folder.
+fn refuse_after_records(snap: &Location, label: &Label, like: Option<&Place>, monitor: Arc<dyn Monitor>) -> Result<()> {
+    let before = match like {
+        Some(like) => Some(like.clone()),
+        // What is put is in no folder.
+        None if label.put => None,
+        None => {
+            let root = label.root.as_deref().unwrap_or_default();
+            snapshot::base(snap, root, &mut |message| monitor.warn(message))?.map(|found| found.place)
+        }
     };
-    match snapshot::read(&before.place, monitor)?.next().transpose()? {
+    let Some(before) = before else { return Ok(()) };
+    match snapshot::read(&before, monitor)?.next().transpose()? {
         Some(first) if first.is_entry() => {
-            Err(Error::rule(Refusal::NoRecords, format!("there are no records, and {} has some", before.place)))
+            Err(Error::rule(Refusal::NoRecords, format!("there are no records, and {before} has some")))
         }
         _ => Ok(()),
     }

@@ -43,6 +43,8 @@ pub fn options(refusal: &Refusal) -> Option<String> {
         Refusal::NoListing => "give the names with --files-from",
         Refusal::Xattrs => "leave --xattrs off",
         Refusal::FileSystems => "leave --one-file-system off",
+        Refusal::SnapshotThere => "--replace publishes the new one in its place",
+        Refusal::DeletesPut => "leave --delete off",
         Refusal::DeletesUnterminated => "pass the end record on: jq 'select(.type == \"end\" or …)'",
         Refusal::DeletesLaterVersion => "use that version, or leave --delete off",
         Refusal::DeletesFailed => "leave --delete off, or make a snapshot without errors",

@@ -34,6 +34,21 @@ pub fn records_in(file: Option<&Path>) -> Result<Records> {
     }
 }
 
+/// Returns standard input, for a tool that stores it.
+///
+/// # Errors
+/// If it is a terminal, or was closed when the process started.
+pub fn content_in() -> Result<io::Stdin> {
+    let stdin = stdin()?;
+    match stdin.is_terminal() {
+        true => Err(Error::advise(
+            "standard input is a terminal, not a content",
+            "pipe the content in, as in: pg_dump shop | snap-put shop.sql, or name the command: snap-put shop.sql -- pg_dump shop",
+        )),
+        false => Ok(stdin),
+    }
+}
+
 /// Removes the end record if `no_end` is set.
 pub fn without_end(records: Records, no_end: bool) -> Records {
     match no_end {

@@ -6,13 +6,15 @@ mod closed;
 pub mod completion;
 mod console;
 mod io;
+mod like;
 mod progress;
 mod roots;
 
 pub use closed::{stdin, stdout};
 pub use console::{Console, LogLevel};
-pub use io::{Output, records_in, unless_none, without_end};
-pub use roots::{FileRoot, HeapRoot, Network, Roots, SnapRoot};
+pub use io::{Output, content_in, records_in, unless_none, without_end};
+pub use like::Like;
+pub use roots::{FileRoot, HeapRoot, Network, Roots, SnapRoot, lasting};
 
 use crate::error::{Error, Refusal};
 use clap::error::{ContextKind, ErrorKind};

@@ -73,6 +73,20 @@ root!(FileRoot, file_root, file_storage_options, "file", "FILE", "the folder bac
 root!(HeapRoot, heap_root, heap_storage_options, "heap", "HEAP", "where contents are kept");
 root!(SnapRoot, snap_root, snap_storage_options, "snap", "SNAP", "where snapshots are kept");
 
+/// Returns a heap root to store in.
+///
+/// # Errors
+/// If the heap ends with this process.
+pub fn lasting(heap: Location) -> Result<Location> {
+    match heap.ends_with_process() {
+        true => Err(Error::advise(
+            format!("{heap} is gone when this process ends, and the records would refer to what was in it"),
+            "give a heap root that lasts",
+        )),
+        false => Ok(heap),
+    }
+}
+
 /// All three roots.
 #[allow(missing_docs)] // clap shows the text of each option.
 #[derive(clap::Args, Clone, Debug)]

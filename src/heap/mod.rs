@@ -3,6 +3,7 @@
 pub mod aside;
 mod cache;
 pub mod condemned;
+mod copy;
 mod guard;
 mod lease;
 mod listing;
@@ -18,6 +19,7 @@ mod stage;
 mod used;
 
 pub use cache::Cache;
+pub use copy::Copied;
 pub use guard::Guard;
 pub use lease::Lease;
 pub use listing::{is_folder, md5_of, objects};

@@ -103,23 +103,37 @@ pub(super) fn header_fault(head: &[u8], sha256: Option<Sha256>) -> Option<&'stat
 }
 
 /// Inflates all of an object.
-pub(super) fn verify(mut rest: Box<dyn Read + Send>, expected: Expected) -> io::Result<Health> {
-    let mut head = Vec::new();
-    rest.by_ref().take(HEAD).read_to_end(&mut head)?;
-    if header_fault(&head, expected.sha256).is_some() {
-        return Ok(Health::Bad);
-    }
-    let count = Arc::new(AtomicU64::new(0));
-    let counted = Counted { reader: io::Cursor::new(head).chain(rest), count: count.clone() };
-    let checked = Proven::new(counted, expected).and_then(|mut all| {
-        all.try_for_each(|chunk| chunk.map(drop))?;
-        Ok(all.sha256)
-    });
-    match checked {
-        Ok(sha256) => Ok(Health::Good { stored_size: count.load(Ordering::Relaxed), sha256 }),
+pub(super) fn verify(object: Box<dyn Read + Send>, expected: Expected) -> io::Result<Health> {
+    match prove(object, expected) {
+        Ok(Proved { stored_size, sha256, .. }) => Ok(Health::Good { stored_size, sha256 }),
         Err(e) if cant_read(&e) => Err(e),
         Err(_) => Ok(Health::Bad),
     }
+}
+
+/// An object that was read from its start to its end, and is good.
+pub(super) struct Proved {
+    /// Its size in bytes.
+    pub stored_size: u64,
+    /// The size of its content in bytes.
+    pub size: u64,
+    /// The sha256 of its content, if that was computed.
+    pub sha256: Option<Sha256>,
+}
+
+/// Reads and inflates all of an object. What is wrong with it is an error `InvalidData`, `InvalidInput` or `UnexpectedEof`.
+pub(super) fn prove(mut rest: Box<dyn Read + Send>, expected: Expected) -> io::Result<Proved> {
+    let mut head = Vec::new();
+    rest.by_ref().take(HEAD).read_to_end(&mut head)?;
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Counted { reader: io::Cursor::new(head.clone()).chain(rest), count: count.clone() };
+    let mut all = Proven::new(counted, expected)?;
+    let size = all.try_fold(0, |size, chunk| chunk.map(|chunk| size + chunk.len() as u64))?;
+    // Damage there does not show in the content.
+    if let Some(fault) = header_fault(&head, expected.sha256) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, fault));
+    }
+    Ok(Proved { stored_size: count.load(Ordering::Relaxed), size, sha256: all.sha256 })
 }
 
 /// Counts the bytes that are read.
@@ -145,20 +159,25 @@ pub(super) fn content(mut input: Box<dyn Read + Send>, expected: Expected, store
         // A gzip member can't be larger than its content by more than its headers.
         gzip = read_up_to(&mut input, 2 * WHOLE_LIMIT, stored_size.unwrap_or(size))?;
         if (gzip.len() as u64) < 2 * WHOLE_LIMIT {
-            if let Some(content) = codec::inflate_whole(&gzip, size as usize) {
-                let named = codec::read_header(&mut &gzip[..]).ok().flatten().as_ref().and_then(named_sha256);
-                let mut proof = expected.proof(named);
-                proof.update(&content);
-                expected.check(proof, named)?;
-                return Ok(Content::Whole(content));
-            }
-            // It has several members, is of another writer, or is damaged: the usual reader finds out what is wrong.
-            let chunks = Proven::new(io::Cursor::new(gzip), expected).map_err(explain)?;
-            let content = chunks.collect::<io::Result<Vec<_>>>().map_err(explain)?;
-            return Ok(Content::Whole(content.concat()));
+            return inflate(&gzip, size, expected).map(|(content, _)| Content::Whole(content));
         }
     }
     let all = io::Cursor::new(gzip).chain(input);
     let chunks = Proven::new(all, expected).map_err(explain)?;
     Ok(Content::Stream(Box::new(Chunks::new(chunks.ahead()))))
+}
+
+/// Inflates a whole object whose content has `size` bytes. Returns the content, and its sha256 if that was computed.
+pub(super) fn inflate(gzip: &[u8], size: u64, expected: Expected) -> Result<(Vec<u8>, Option<Sha256>), Reason> {
+    if let Some(content) = codec::inflate_whole(gzip, size as usize) {
+        let named = codec::read_header(&mut &*gzip).ok().flatten().as_ref().and_then(named_sha256);
+        let mut proof = expected.proof(named);
+        proof.update(&content);
+        let sha256 = expected.check(proof, named)?;
+        return Ok((content, sha256));
+    }
+    // It has several members, is of another writer, or is damaged: the usual reader finds out what is wrong.
+    let mut chunks = Proven::new(io::Cursor::new(gzip.to_vec()), expected).map_err(explain)?;
+    let content = chunks.by_ref().collect::<io::Result<Vec<_>>>().map_err(explain)?;
+    Ok((content.concat(), chunks.sha256))
 }

@@ -142,7 +142,7 @@ impl Heap {
     }
 
     /// Opens the object of a record.
-    fn opened(&self, record: &Record) -> Result<(Box<dyn Read + Send>, Expected), Lack> {
+    pub(super) fn opened(&self, record: &Record) -> Result<(Box<dyn Read + Send>, Expected), Lack> {
         let &Fields { md5, sha256, size, .. } = record.fields();
         let md5 = md5.ok_or_else(|| NO_MD5.to_string())?;
         let reader = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
@@ -266,7 +266,7 @@ pub(super) fn key(md5: &Md5) -> Vec<u8> {
     object_path(md5).into_bytes()
 }
 
-fn object_of(md5: &Md5) -> String {
+pub(super) fn object_of(md5: &Md5) -> String {
     format!("heap object {}", object_path(md5))
 }
 
@@ -275,7 +275,7 @@ fn missing(md5: &Md5) -> Lack {
 }
 
 /// Why an object can't be read. If the login is refused, no other object can be read either.
-fn lack(md5: &Md5, e: io::Error) -> Lack {
+pub(super) fn lack(md5: &Md5, e: io::Error) -> Lack {
     match LoginRefused::is(&e) {
         true => Lack::All(Error::io(object_of(md5), e)),
         false => format!("{}: {}", object_of(md5), reason(&e)).into(),

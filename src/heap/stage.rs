@@ -38,8 +38,8 @@ pub fn digested(content: &[u8], md5: Md5) -> Stored {
     Stored { md5, sha256: sha256_of(content), size: content.len() as u64, stored_size: None }
 }
 
-/// What the heap has of a content that was just read.
-enum Existing {
+/// What the heap has of a content.
+pub(super) enum Existing {
     None,
     Bad,
     Good(u64),
@@ -134,7 +134,7 @@ impl Heap {
     }
 
     /// Puts an object.
-    fn put(
+    pub(super) fn put(
         &self,
         stored: Stored,
         replace: bool,
@@ -244,7 +244,7 @@ fn write_pieces(file: &mut File, mut pieces: Pieces<'_, impl Read>, what: impl F
 }
 
 /// Two contents with the same md5 are the same content only if they have the same sha256.
-fn same(md5: &Md5, ours: Sha256, other: Sha256) -> Result<(), StoreError> {
+pub(super) fn same(md5: &Md5, ours: Sha256, other: Sha256) -> Result<(), StoreError> {
     if ours == other { Ok(()) } else { Err(StoreError::Collision(collision(md5))) }
 }
 

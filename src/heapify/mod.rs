@@ -9,7 +9,7 @@ use crate::end::{End, Tally};
 use crate::error::{Error, Result};
 use crate::heap::{Cache, Heap, Used};
 use crate::monitor::Monitor;
-use crate::parallel::{self, Tasks};
+use crate::parallel::{self, Tasks, Weigh};
 use crate::record::{Kind, Record};
 use crate::source::Source;
 use crate::storage::Location;
@@ -58,23 +58,27 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
         cache: options.cache.clone(),
         monitor: monitor.clone(),
     });
-    let task = parallel::task_of(TASK, BATCH, options.jobs);
-    let tasks = Tasks::new(Matched::new(input, options.base), task);
-    let done = parallel::ordered_map(tasks, options.jobs, BATCH / task, move |task: Task| {
-        let mut failed = false;
+    let committer = Committer { heap: options.heap, cache: options.cache, root: Some(root), ..Committer::default() };
+    let matched = Matched::new(input, options.base);
+    committed(matched, options.jobs, committer, move |task: Task| {
         let ahead = ahead::read(&*worker.source, &task, options.jobs);
-        let work =
-            |(item, ahead): (Result<(Record, Option<Old>)>, _)| item.and_then(|(record, base)| worker.work(record, base, ahead));
-        // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.
-        let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
-        task.into_iter().zip(ahead).map(work).take_while(until).collect::<Vec<_>>()
-    });
-    let batches = Batches {
-        done: Box::new(done.flatten()),
-        committer: Committer { heap: options.heap, cache: options.cache, root, tally: Tally::default(), used: Used::default() },
-        end: None,
-        over: false,
-    };
+        let items = task.into_iter().zip(ahead).map(|(item, ahead)| item.map(|(record, base)| (record, base, ahead)));
+        each(items, |(record, base, ahead)| worker.work(record, base, ahead))
+    })
+}
+
+type Task = Vec<Result<(Record, Option<Old>)>>;
+
+/// Does the work for all items in tasks of several, `jobs` of them at once. Passes their records on in order, each when its object is on disk.
+pub(crate) fn committed<T: Weigh + Send + 'static>(
+    items: impl Iterator<Item = Result<T>> + Send + 'static,
+    jobs: usize,
+    committer: Committer,
+    work: impl Fn(Vec<Result<T>>) -> Vec<Result<Done>> + Send + Sync + 'static,
+) -> Records {
+    let task = parallel::task_of(TASK, BATCH, jobs);
+    let done = parallel::ordered_map(Tasks::new(items, task), jobs, BATCH / task, work);
+    let batches = Batches { done: Box::new(done.flatten()), committer, end: None, over: false };
     let committed = parallel::ahead(batches, 1);
     Box::new(committed.flat_map(|batch| match batch {
         Ok(records) => records.into_iter().map(Ok).collect::<Vec<_>>(),
@@ -82,10 +86,16 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
     }))
 }
 
-type Task = Vec<Result<(Record, Option<Old>)>>;
+/// Does the work for the items of a task, one after the other.
+pub(crate) fn each<T>(items: impl IntoIterator<Item = Result<T>>, work: impl Fn(T) -> Result<Done>) -> Vec<Result<Done>> {
+    let mut failed = false;
+    // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.
+    let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
+    items.into_iter().map(|item| item.and_then(&work)).take_while(until).collect()
+}
 
 /// The result for a record.
-enum Done {
+pub(crate) enum Done {
     /// The record passes unchanged.
     Passed(Record),
     /// The record with its md5, and the number of bytes that were stored for it.
@@ -153,15 +163,24 @@ impl Batches {
 }
 
 /// Makes sure that the objects of the records are on disk.
-struct Committer {
+#[derive(Default)]
+pub(crate) struct Committer {
+    /// The heap of the objects; None if there are only digests.
     heap: Option<Arc<Heap>>,
+    /// The list of objects to keep up to date.
     cache: Option<Arc<Cache>>,
-    root: Location,
+    /// The root that the records have to list; None for any.
+    root: Option<Location>,
     tally: Tally,
     used: Used,
 }
 
 impl Committer {
+    /// Returns the committer for a heap, and for records of any root.
+    pub fn of(heap: Arc<Heap>) -> Committer {
+        Committer { heap: Some(heap), ..Committer::default() }
+    }
+
     fn commit(&self) -> Result<()> {
         self.heap.as_ref().map_or(Ok(()), |heap| heap.commit())
     }
@@ -182,10 +201,11 @@ impl Committer {
 
     /// Refuses records that list another folder than the source of the contents.
     fn check_root(&self, end: &Record) -> Result<()> {
-        match End::of(end).root.filter(|listed| !self.root.is_called(listed)) {
-            None => Ok(()),
-            Some(listed) => Err(Error::advise(
-                format!("the records list {}, but contents were read from {}", printable(listed.as_bytes()), self.root),
+        let Some((root, listed)) = self.root.as_ref().zip(End::of(end).root) else { return Ok(()) };
+        match root.is_called(&listed) {
+            true => Ok(()),
+            false => Err(Error::advise(
+                format!("the records list {}, but contents were read from {root}", printable(listed.as_bytes())),
                 "give the same file root to the tool that lists and to the one that reads",
             )),
         }

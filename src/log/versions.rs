@@ -57,7 +57,7 @@ fn versions(events: Vec<Record>, first_root: Option<&String>, is_same: &impl Fn(
     // The present version in each root, by its place among the versions.
     let mut present: BTreeMap<Option<String>, usize> = BTreeMap::new();
     for record in events {
-        let (root, time) = (record.string("root").or_else(|| first_root.cloned()), record.string("time"));
+        let (root, time) = (root_of(&record, first_root), record.string("time"));
         let before = present.remove(&root);
         if let Some(at) = before.filter(|at| record.kind() != Kind::Gone && is_same(&versions[*at].record, &record)) {
             present.insert(root, at);
@@ -74,4 +74,9 @@ fn versions(events: Vec<Record>, first_root: Option<&String>, is_same: &impl Fn(
         }
     }
     versions
+}
+
+/// Returns the root of a difference; an empty one for contents that were put.
+fn root_of(record: &Record, first_root: Option<&String>) -> Option<String> {
+    if record.raw("put").is_some() { Some(String::new()) } else { record.string("root").or_else(|| first_root.cloned()) }
 }

@@ -68,7 +68,9 @@ impl Look {
         let (end, name) = (&self.end, record.name());
         let covers = |types: &Vec<String>| record.kind().word().is_some_and(|word| types.iter().any(|t| t == word));
         let rules = || end.rules.clone().and_then(|rules| serde_json::from_value::<Rules>(rules).ok());
-        end.errors == 0
+        // What was put says nothing about other names.
+        !end.put
+            && end.errors == 0
             && end.types.as_ref().is_none_or(covers)
             && !end.kept_out.iter().any(|kept| kept == name || kept.is_above(name))
             && match end.rules.is_some() || end.filtered {
@@ -82,8 +84,10 @@ impl Look {
         let path = json_string(self.found.place.as_given().as_bytes());
         let mut edit = record.edit();
         edit.set_json("snapshot", &path).set_json("time", &json_string(self.found.time.text().as_bytes()));
-        if let Some(root) = root {
-            edit.set_json("root", &json_string(root.as_bytes()));
+        match root {
+            _ if self.end.put => drop(edit.set_json("put", "true")),
+            Some(root) => drop(edit.set_json("root", &json_string(root.as_bytes()))),
+            None => {}
         }
         if record.kind() == Kind::File && record.raw("type").is_none() {
             edit.set_json("type", "\"file\"");
@@ -182,6 +186,11 @@ where
         }
     }
 
+    /// Returns the key of the state that a snapshot is compared with: its root, and an empty one for contents that were put.
+    fn state_of(&self, look: &Look) -> Option<String> {
+        if look.end.put { Some(String::new()) } else { self.root.clone() }
+    }
+
     /// Starts to compare a snapshot with the last state of its root. A snapshot that does not name its root, as those of the
     /// Python tool, is of the root of the snapshot before it.
     fn begin(&mut self, look: Look) -> Result<()> {
@@ -193,7 +202,7 @@ where
                 self.states.insert(self.root.clone(), before);
             }
         }
-        let before = self.states.remove(&self.root).unwrap_or_else(|| Held::Few(Arc::default()));
+        let before = self.states.remove(&self.state_of(&look)).unwrap_or_else(|| Held::Few(Arc::default()));
         let pairs = Join::new(before.read(&self.monitor)?, look.held.read(&self.monitor)?);
         self.current = Some(Current { look, before, pairs, unknown: false });
         Ok(())
@@ -203,7 +212,7 @@ where
     fn settle(&mut self) -> Result<()> {
         let Some(Current { look, before, unknown, .. }) = self.current.take() else { return Ok(()) };
         let state = match unknown {
-            false => look.held,
+            false => look.held.clone(),
             true => {
                 let pairs = Join::new(before.read(&self.monitor)?, look.held.read(&self.monitor)?);
                 let state = pairs.filter_map(|pair| match pair {
@@ -215,7 +224,8 @@ where
                 Held::Spooled(Spool::collect(state, BUDGET, &*self.monitor)?)
             }
         };
-        self.states.insert(self.root.clone(), state);
+        let state_key = self.state_of(&look);
+        self.states.insert(state_key, state);
         Ok(())
     }
 }

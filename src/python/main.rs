@@ -124,7 +124,7 @@ fn options(refusal: &Refusal) -> Option<String> {
             return Some(format!("give --other-snap-root for it; if it is gone for good, delete {file}"));
         }
         Refusal::NoListing => "give the names to snap-scan --files-from, and pass its records to snap-heapify and snap-write",
-        Refusal::DeletesUnterminated => "give --no-delete",
+        Refusal::DeletesUnterminated | Refusal::DeletesPut => "give --no-delete",
         Refusal::DeletesLaterVersion => "use that version, or give --no-delete",
         Refusal::DeletesFailed => "give --no-delete, or make a snapshot without errors",
         Refusal::DeletesFiltered | Refusal::DeletesShort | Refusal::DeletesChanged => {

@@ -71,12 +71,7 @@ pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
             ));
         }
     };
-    if end.v.is_some() {
-        return refused(
-            Refusal::DeletesLaterVersion,
-            "the snapshot was made by a later version, which may have left things out in ways that this one does not know",
-        );
-    }
+    refuse_by_kind(&end)?;
     if end.errors > 0 {
         let failed = counted(end.errors, "record");
         return refused(Refusal::DeletesFailed, &format!("{failed} failed before, and would be deleted"));
@@ -100,6 +95,24 @@ pub fn permit(input: &Input, options: &Options) -> Result<Spared> {
         };
     }
     Ok(Spared { kept_out: end.kept_out, rules: rules.filter(|_| !options.delete_excluded), types })
+}
+
+/// Refuses records that never list all of a folder, or not in a way that this version knows.
+fn refuse_by_kind(end: &End) -> Result<()> {
+    let refused = |refusal, why: &str| Err(Error::rule(refusal, format!("nothing is restored: {why}")));
+    if end.put {
+        return refused(
+            Refusal::DeletesPut,
+            "the records were stored by snap-put and list no folder, and everything else in this one would be deleted",
+        );
+    }
+    if end.v.is_some() {
+        return refused(
+            Refusal::DeletesLaterVersion,
+            "the snapshot was made by a later version, which may have left things out in ways that this one does not know",
+        );
+    }
+    Ok(())
 }
 
 /// How much a restore would delete, counted before it changes anything.
@@ -152,6 +165,8 @@ pub fn after(end: &End, came: Listing, rows: bool, delete: bool, root: String) -
         diff: false,
         sides: None,
         restored: true,
+        // They are files of this folder now.
+        put: false,
         root: Some(root),
         ..end
     }

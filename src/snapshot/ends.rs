@@ -38,6 +38,7 @@ pub(super) fn end_of(label: &Label, totals: Totals) -> End {
         types: label.types.clone(),
         root: label.root.clone(),
         root_folder: label.root_folder.clone(),
+        put: label.put,
         // A tool that deletes has to know that the snapshot may contain more than this version understands.
         v: label.is_later().then(|| label.v.into()),
         ..End::default()
@@ -86,6 +87,14 @@ pub(super) fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Resu
 /// If that member is missing, or the file can't be read.
 pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
     totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
+}
+
+/// Returns the number of records that failed and are missing in a snapshot. It is not known of those without a label.
+///
+/// # Errors
+/// If its end is missing, or the file can't be read.
+pub fn failures(place: &Place) -> Result<u64> {
+    Ok(totals_at_end(place)?.errors)
 }
 
 /// Returns the offset and the header of the last member, if it is one of ours without content.

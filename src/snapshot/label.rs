@@ -32,6 +32,9 @@ pub struct Label {
     /// The names that the scan always leaves out: the heap, the snap root, mount points. A restore does not delete them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept_out: Vec<Name>,
+    /// All records are those of `snap-put`, which belong to no root.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub put: bool,
     /// The file root, absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
@@ -47,6 +50,9 @@ pub struct Label {
     /// The types of records that the user asked for, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub types: Option<Vec<String>>,
+    /// The records were copied from a snapshot without a label, as those of the Python tool. Its racy records are not marked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unlabelled: bool,
     /// The version of the format: [`VERSION`], or the one of a later program.
     pub v: u32,
     /// Unknown keys, which are kept.
@@ -160,6 +166,8 @@ mod tests {
             root: Some("/ünï/😀".into()),
             tags: vec!["a\0b".into()],
             complete: true,
+            put: true,
+            unlabelled: true,
             kept_out: vec![Name::new(&b"h\xe9ap"[..]), Name::new(&b"mnt"[..])],
             root_folder: Some(serde_json::json!({"mode": 16832})),
             rules: Some(serde_json::json!({"exclude": ["*.o"]})),

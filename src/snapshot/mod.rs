@@ -13,7 +13,7 @@ mod read;
 
 pub use check::check;
 pub use chosen::{Choice, chosen, matching};
-pub use ends::{label, types};
+pub use ends::{failures, label, types};
 pub use index::Index;
 #[cfg(feature = "internals")]
 pub use label::LABEL_LIMIT;
@@ -22,7 +22,7 @@ pub use lines::Lines;
 pub use list::list;
 pub(crate) use list::unlisted;
 pub use place::Place;
-pub use publish::Publisher;
+pub use publish::{Publisher, Taken, refuse_taken};
 pub use read::{Opened, any, open, plain, read, references};
 
 use crate::display::printable;
@@ -164,7 +164,7 @@ fn is_safety_copy(place: &Place) -> bool {
 }
 
 /// Returns the snapshot whose md5s can be reused: the latest of the same file root, else the latest that does not name its root.
-/// Damaged snapshots are skipped; `warn` is called for each. None if there is no such snapshot, or no snap root yet.
+/// What `snap-put` stored is of no root. Damaged snapshots are skipped; `warn` is called for each. None if there is no such snapshot, or no snap root yet.
 ///
 /// # Errors
 /// If the snap root can't be listed.
@@ -175,7 +175,7 @@ pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Res
     let mut unlabelled = None;
     for found in list(root)? {
         let of = match label(&found.place) {
-            Ok(label) if label.as_ref().is_some_and(|l| l.before_restore) => continue,
+            Ok(label) if label.as_ref().is_some_and(|l| l.before_restore || l.put) => continue,
             Ok(label) => label.and_then(|l| l.root),
             Err(e) => {
                 warn(&format!("passed over as a base: {e}"));

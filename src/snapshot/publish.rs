@@ -5,7 +5,7 @@ use super::label::{Label, Totals, ascii};
 use super::{Place, path_for};
 use crate::codec::{self, GzipReader};
 use crate::digest::md5_of_all;
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{Error, OrFailed, Refusal, Result};
 use crate::files::temporaries;
 use crate::name::Name;
 use crate::parallel;
@@ -25,6 +25,34 @@ const GROUP: usize = 4;
 const KEPT: usize = 4 << 20;
 /// The level of compression. A snapshot is text, and is read far more often than written.
 const LEVEL: i32 = 6;
+
+/// What happens if there is a snapshot of the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// The new one gets the next free microsecond.
+    Next,
+    /// Nothing is published.
+    Refuse,
+    /// The new one takes its place, in one step.
+    Replace,
+}
+
+/// Checks that there is no snapshot of exactly this time, to the microsecond.
+///
+/// # Errors
+/// If there is one, or the snap root can't be read.
+pub fn refuse_taken(root: &Location, time: Time) -> Result<()> {
+    let (store, key) = (root.store(), key_of(time)?);
+    match store.stat(&key).or_failed(|| format!("snap root {root}"))? {
+        Some(_) => Err(taken(&Place::new(store, key))),
+        None => Ok(()),
+    }
+}
+
+/// Returns the error for a time that another snapshot has.
+fn taken(place: &Place) -> Error {
+    Error::rule(Refusal::SnapshotThere, format!("there is a snapshot of that time already: {place}"))
+}
 
 /// A snapshot that is being written. It is compressed while its records arrive, and nothing is published before
 /// [`Publisher::finish`].
@@ -184,12 +212,21 @@ impl Publisher {
         Ok(label)
     }
 
-    /// Publishes the snapshot durably, in one step, under the name of its time. If that is taken, the next free microsecond is
-    /// used. `errors` is the number of records that are missing because they failed.
+    /// Does what [`Publisher::publish`] does. If the time is taken, the next free microsecond is used.
     ///
     /// # Errors
-    /// If the label is too long, or the snap root can't be written; there is no snapshot then.
-    pub fn finish(mut self, root: &Location, mut time: Time, label: &Label, errors: u64) -> Result<Place> {
+    /// Those of [`Publisher::publish`].
+    pub fn finish(self, root: &Location, time: Time, label: &Label, errors: u64) -> Result<Place> {
+        self.publish(root, time, Taken::Next, label, errors)
+    }
+
+    /// Publishes the snapshot durably, in one step, under the name of its time. `errors` is the number of records that are
+    /// missing because they failed.
+    ///
+    /// # Errors
+    /// If the label is too long, the time is taken and that is refused, or the snap root can't be written; nothing has changed
+    /// then.
+    pub fn publish(mut self, root: &Location, mut time: Time, if_taken: Taken, label: &Label, errors: u64) -> Result<Place> {
         let label = Publisher::ready(root, label)?;
         let what = || format!("write a snapshot to {root}");
         if self.first.is_none() {
@@ -202,21 +239,26 @@ impl Publisher {
         let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
         self.out.rewind().or_failed(temporaries)?;
         let md5 = md5_of_all(&mut first.chain(&mut self.out)).or_failed(temporaries)?;
-        let how = Put { if_absent: true, md5: Some(md5), size: Some(self.written), attributes };
+        let how = Put { if_absent: if_taken != Taken::Replace, md5: Some(md5), size: Some(self.written), attributes };
         let store = root.store();
         loop {
-            let key = path_for(time).ok_or_else(out_of_range)?.into_os_string().into_vec();
+            let key = key_of(time)?;
             self.out.rewind().or_failed(temporaries)?;
             if store.put(&key, Body::Stream(&mut first.chain(&mut self.out)), &how).or_failed(what)? {
                 return Ok(Place::new(store, key));
+            }
+            if if_taken == Taken::Refuse {
+                return Err(taken(&Place::new(store, key)));
             }
             time = next(time);
         }
     }
 }
 
-fn out_of_range() -> Error {
-    Error::refused("the clock is out of range")
+/// Returns the key of the snapshot of a time.
+fn key_of(time: Time) -> Result<Vec<u8>> {
+    let path = path_for(time).ok_or_else(|| Error::refused("the time of the snapshot is out of range"))?;
+    Ok(path.into_os_string().into_vec())
 }
 
 /// Returns the next time that a snapshot can have.

@@ -2,6 +2,7 @@
 
 pub mod all;
 pub mod cat;
+pub mod copy;
 pub mod diff;
 pub mod forget;
 pub mod gc;
@@ -10,6 +11,7 @@ pub mod list;
 pub mod log;
 pub mod merge;
 pub mod patch;
+pub mod put;
 pub mod read;
 pub mod restore;
 pub mod reuse;
@@ -60,11 +62,12 @@ macro_rules! tool {
 }
 
 /// Every tool.
-pub const ALL: [Tool; 16] = [
+pub const ALL: [Tool; 18] = [
     tool!("snap-scan", scan),
     tool!("snap-heapify", heapify),
     tool!("snap-reuse", reuse),
     tool!("snap-merge", merge),
+    tool!("snap-put", put),
     tool!("snap-write", write),
     tool!("snap-list", list),
     tool!("snap-read", read),
@@ -74,6 +77,7 @@ pub const ALL: [Tool; 16] = [
     tool!("snap-restore", restore),
     tool!("snap-cat", cat),
     tool!("snap-verify", verify),
+    tool!("snap-copy", copy),
     tool!("snap-forget", forget),
     tool!("snap-gc", gc),
     Tool { name: "snapshooter", command: python::args::Snapshooter::command, main: python::main },

@@ -1,6 +1,6 @@
 //! `snap-write`: publishes a stream as a snapshot.
 
-use crate::cli::{self, Console, Roots};
+use crate::cli::{self, Console, Like, Roots};
 use crate::display::counted;
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
@@ -26,12 +26,14 @@ pub struct Args {
     /// Add a tag to the snapshot, for snap-forget and jq; repeatable
     #[arg(short, long, value_name = "TAG")]
     pub tag: Vec<String>,
-    /// The host name to record in the snapshot [default: the name of this machine]
+    /// The host name to record in the snapshot [default: that of the --like snapshot, or else the name of this machine]
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
     /// Mark the snapshot as the state before a restore; "latest" skips it
     #[arg(long)]
     pub before_restore: bool,
+    #[command(flatten)]
+    pub like: Like,
     /// Publish even if records failed; the snapshot says how many are missing
     #[arg(short, long)]
     pub partial: bool,
@@ -62,13 +64,15 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let mut out = cli::stdout()?;
     let input = cli::records_in(args.input.as_deref())?;
     let root = args.roots.snap.require()?;
+    let like = args.like.place(&args.roots.snap, &console)?;
+    let time = args.like.time(like.as_ref())?;
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
     // The option takes precedence over the end record, which names the scanned root. The end record takes precedence over the
     // variable.
     let file_root = args.roots.file.get()?.map(|r| r.identity());
     let explicit = args.roots.file.file_root.is_some();
     let label = Label {
-        host: Some(args.host.unwrap_or_else(host)),
+        host: args.host.or_else(|| like.is_none().then(host)),
         root: file_root.clone().filter(|_| explicit),
         tags: args.tag,
         before_restore: args.before_restore,
@@ -78,6 +82,9 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let options = Options {
         label,
         root: file_root,
+        like,
+        exact: time.is_some(),
+        replace: args.like.replace,
         partial: args.partial,
         unterminated: args.unterminated,
         whole: args.whole,
@@ -86,7 +93,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
         dry_run: args.dry_run,
         heap,
     };
-    let written = write::write(input, &root, started, options, console.clone())?;
+    let written = write::write(input, &root, time.unwrap_or(started), options, console.clone())?;
     match written.place {
         Some(place) => {
             let line = [place.as_given().as_bytes(), b"\n"].concat();

@@ -24,6 +24,8 @@ mod statuses;
 mod stream;
 // snap-cat.
 mod cat;
+// snap-copy.
+mod copy;
 // snap-forget.
 mod forget;
 // snap-gc.
@@ -38,6 +40,8 @@ mod list;
 mod merge;
 // snap-patch.
 mod patch;
+// snap-put.
+mod put;
 // snap-read.
 mod read;
 // snap-restore.

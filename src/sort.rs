@@ -109,6 +109,15 @@ enum Held {
 impl Spool {
     /// Reads a whole stream, and holds about `budget` bytes of it in memory. Its errors are those of [`ordered`].
     pub fn collect(input: impl Iterator<Item = Result<Record>>, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
+        Spool::sorted(input, budget, Some(monitor))
+    }
+
+    /// Does what [`Spool::collect`] does, but keeps all records of a name, in the order in which they come.
+    pub fn with_doubles(input: impl Iterator<Item = Result<Record>>, budget: usize) -> Result<Spool> {
+        Spool::sorted(input, budget, None)
+    }
+
+    fn sorted(input: impl Iterator<Item = Result<Record>>, budget: usize, monitor: Option<&dyn Monitor>) -> Result<Spool> {
         let mut sorter = Sorter {
             budget,
             monitor,
@@ -164,7 +173,8 @@ struct Run {
 
 struct Sorter<'a> {
     budget: usize,
-    monitor: &'a dyn Monitor,
+    /// Told of duplicates. If there is none, they are kept.
+    monitor: Option<&'a dyn Monitor>,
     records: Vec<Record>,
     size: usize,
     in_order: bool,
@@ -295,21 +305,19 @@ impl Eq for Head {}
 
 /// Finds names that occur twice in sorted records.
 struct Unique<'a> {
-    monitor: &'a dyn Monitor,
+    monitor: Option<&'a dyn Monitor>,
     /// The last record that is not an error record.
     entry: Option<Record>,
 }
 
 impl<'a> Unique<'a> {
-    fn new(monitor: &'a dyn Monitor) -> Unique<'a> {
+    fn new(monitor: Option<&'a dyn Monitor>) -> Unique<'a> {
         Unique { monitor, entry: None }
     }
 
     /// Whether to keep a record. A record that is not kept is added to `doubles`.
     fn keeps(&mut self, record: &Record, doubles: &mut Listing) -> Result<bool> {
-        if record.kind() == Kind::Error {
-            return Ok(true);
-        }
+        let Some(monitor) = self.monitor.filter(|_| record.kind() != Kind::Error) else { return Ok(true) };
         let Some(last) = self.entry.as_ref().filter(|last| last.name() == record.name()) else {
             self.entry = Some(record.clone());
             return Ok(true);
@@ -318,7 +326,7 @@ impl<'a> Unique<'a> {
         if !same(last, record) {
             return Err(Error::refused(format!("{name}: this name stands for two different things in the input")));
         }
-        self.monitor.warn(&format!("{name}: this name came twice with the same content, once is kept"));
+        monitor.warn(&format!("{name}: this name came twice with the same content, once is kept"));
         doubles.add(record);
         Ok(false)
     }

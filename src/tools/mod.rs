@@ -4,6 +4,7 @@ pub mod all;
 pub mod cat;
 pub mod diff;
 pub mod forget;
+pub mod from_tar;
 pub mod gc;
 pub mod heapify;
 pub mod list;
@@ -12,6 +13,7 @@ pub mod read;
 pub mod restore;
 pub mod reuse;
 pub mod scan;
+pub mod to_tar;
 pub mod verify;
 pub mod write;
 
@@ -58,7 +60,7 @@ macro_rules! tool {
 }
 
 /// Every tool.
-pub const ALL: [Tool; 14] = [
+pub const ALL: [Tool; 16] = [
     tool!("snap-scan", scan),
     tool!("snap-heapify", heapify),
     tool!("snap-reuse", reuse),
@@ -69,6 +71,8 @@ pub const ALL: [Tool; 14] = [
     tool!("snap-diff", diff),
     tool!("snap-restore", restore),
     tool!("snap-cat", cat),
+    tool!("snap-to-tar", to_tar),
+    tool!("snap-from-tar", from_tar),
     tool!("snap-verify", verify),
     tool!("snap-forget", forget),
     tool!("snap-gc", gc),

@@ -1,21 +1,20 @@
 //! The stage of `snap-from-tar`: reads an archive, stores its contents, and makes records.
 
-use super::header::type_bits;
-use super::links;
+use super::entry::{cleaned, facts, record};
+use super::links::{self, BUDGET, failure};
 use super::member::{Member, Members, What};
 use crate::digest::Md5;
-use crate::display::{counted, printable};
+use crate::display::counted;
 use crate::end::{End, Listing};
 use crate::error::{Error, Result};
 use crate::heap::{self, Heap, StoreError, Stored, Used};
-use crate::json::to_base64;
 use crate::monitor::Monitor;
-use crate::name::{self, Name};
+use crate::name::Name;
 use crate::parallel::{self, Weigh, lock};
 use crate::record::{Kind, Record, key};
 use crate::sort::Spool;
-use crate::stream::{LINE_LIMIT, Records};
-use serde_json::{Map, Value};
+use crate::stream::Records;
+use serde_json::Value;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 
@@ -23,9 +22,6 @@ use std::sync::{Arc, Mutex};
 const SMALL: u64 = 2 << 20;
 /// The number of files between two commits, and the number of bytes stored between them.
 const BATCH: (u64, u64) = (4096, 512 << 20);
-/// The bytes of records that each sort holds in memory.
-pub const BUDGET: usize = 4 << 20;
-
 /// The options of [`from_tar`].
 pub struct Options {
     /// The heap to store contents in; None to only compute digests.
@@ -166,12 +162,6 @@ impl Store {
     }
 }
 
-/// Tells the monitor of a failure, and returns its error record.
-pub fn failure(name: &Name, reason: &str, monitor: &dyn Monitor) -> Record {
-    monitor.failure(name, reason);
-    Record::failure(name, reason)
-}
-
 /// Reads the members. Large contents are stored here, because they can't wait for another thread.
 struct Reading<R> {
     members: Members<R>,
@@ -215,7 +205,7 @@ impl<R: Read + Send> Reading<R> {
         self.number += 1;
         match self.unlisted(&member) {
             Some(true) => return Ok(None),
-            Some(false) => return Ok(Some(self.failed(&member.name, &unknown(&member)))),
+            Some(false) => return Ok(Some(self.failed(&member.name, "its type is not known"))),
             None => {}
         }
         let name = match cleaned(&member.name, member.what == What::Folder) {
@@ -268,92 +258,6 @@ impl<R: Read + Send> Reading<R> {
     fn failed(&self, name: &[u8], reason: &str) -> Item {
         Item::Record(failure(&Name::new(name), reason, &*self.monitor))
     }
-}
-
-fn unknown(member: &Member) -> String {
-    let flag = if let What::Other(flag) = member.what { flag } else { 0 };
-    format!("its type is {}, which is not known", printable(&[b'\'', flag, b'\'']))
-}
-
-/// Returns the name of a member without `./` at its start and, for a folder, `/` at its end. None for the folder that was
-/// archived.
-///
-/// # Errors
-/// The reason why no file below a root can have the name.
-fn cleaned(name: &[u8], is_folder: bool) -> Result<Option<Name>, &'static str> {
-    let mut rest = name;
-    while let Some(after) = rest.strip_prefix(b"./") {
-        rest = after;
-    }
-    while let Some(before) = rest.strip_suffix(b"/").filter(|before| is_folder && !before.is_empty()) {
-        rest = before;
-    }
-    if rest.is_empty() || rest == b"." {
-        return Ok(None);
-    }
-    if rest.starts_with(b"/") {
-        return Err("the name is absolute");
-    }
-    name::check(rest)?;
-    match rest.split(|b| *b == b'/').any(<[u8]>::is_empty) {
-        true => Err("the name has an empty part"),
-        false => Ok(Some(Name::new(rest))),
-    }
-}
-
-/// Returns the record of a member, without the digests of a file. `dev` is the number of the member until the end. A file with a
-/// destination is a hard link that is not resolved yet.
-fn record(name: &Name, member: &Member, number: u64) -> Result<Record, String> {
-    let kind = match member.what {
-        What::Folder => Kind::Directory,
-        What::Link(_) => Kind::Link,
-        _ => Kind::File,
-    };
-    let small = |id: Option<u64>, what: &str| match id.map(u32::try_from) {
-        None => Ok(None),
-        Some(Ok(id)) => Ok(Some(id)),
-        Some(Err(_)) => Err(format!("its {what} is out of range")),
-    };
-    let (uid, gid) = (small(member.uid, "owner")?, small(member.gid, "group")?);
-    let mut edit = Record::build(name.clone(), kind);
-    match &member.what {
-        What::Link(target) if target.is_empty() || target.contains(&0) => return Err("it is a link without a target".to_string()),
-        What::Link(target) => drop(edit.set_destination(target.clone())),
-        What::HardLink(target) => {
-            let first = cleaned(target, false).ok().flatten();
-            let first = first.ok_or_else(|| format!("it is a hard link to {}, which can't be in the archive", printable(target)))?;
-            edit.set_destination(first.as_bytes().to_vec()).set(key::MD5, None).set(key::SIZE, None);
-        }
-        What::File => drop(edit.set(key::SIZE, member.size).set(key::SPARSE, member.map.is_some().then_some(true))),
-        _ => {}
-    }
-    edit.set(key::DEV, number)
-        .set_known(key::GID, gid)
-        .set(key::ISLINK, kind == Kind::Link)
-        .set_known(key::MODE, member.mode.map(|mode| mode | type_bits(kind)))
-        .set_known(key::MODIFIED, member.time)
-        .set_known(key::MTIME, member.time.map(crate::time::Time::as_double))
-        .set_known(key::UID, uid);
-    let record = edit.set_known(key::XATTRS, (!member.xattrs.is_empty()).then(|| member.xattrs.clone())).finish();
-    // As in a scan: no tool would read a longer line.
-    match record.text().len() < LINE_LIMIT / 2 {
-        true => Ok(record),
-        false => Err("record it: its extended attributes are too many".to_string()),
-    }
-}
-
-/// Returns mode, owner, time and extended attributes of the archived folder itself, as [`crate::source`] does.
-fn facts(member: &Member) -> Option<Value> {
-    let mut facts = Map::new();
-    let mut set = |key: &str, value: Option<Value>| facts.extend(value.map(|value| (key.to_string(), value)));
-    set("mode", member.mode.map(|mode| (mode | type_bits(Kind::Directory)).into()));
-    set("uid", member.uid.map(Value::from));
-    set("gid", member.gid.map(Value::from));
-    set("modified", member.time.and_then(crate::time::Time::rfc3339).map(Value::from));
-    let pair = |(name, value): &(Vec<u8>, Vec<u8>)| Some((str::from_utf8(name).ok()?.to_string(), to_base64(value).into()));
-    let xattrs: Map<String, Value> = member.xattrs.iter().filter_map(pair).collect();
-    set("xattrs", (!xattrs.is_empty()).then_some(Value::Object(xattrs)));
-    (!facts.is_empty()).then_some(Value::Object(facts))
 }
 
 /// Makes sure that the objects of the records are on disk.

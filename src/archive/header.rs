@@ -102,7 +102,9 @@ fn pax(entry: &Entry, stored: u64) -> Pax {
     if !fits(entry.target) {
         pax.push("linkpath", entry.target);
     }
-    for (key, number, most) in [("size", stored, NUMBER), ("uid", entry.uid.into(), ID.into()), ("gid", entry.gid.into(), ID.into())] {
+    for (key, number, most) in
+        [("size", stored, NUMBER), ("uid", entry.uid.into(), ID.into()), ("gid", entry.gid.into(), ID.into())]
+    {
         if number > most {
             pax.push(key, number.to_string().as_bytes());
         }

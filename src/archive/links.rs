@@ -7,7 +7,6 @@
 //! A member's number is its `dev` until the end. A hard link is a file with a `destination`. While it is looked up, it is a link
 //! whose name is the name to find and whose destination is its own name; `ino` is the number of the member that was found.
 
-use super::from::{BUDGET, failure};
 use crate::digest::md5_of;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -23,6 +22,15 @@ use std::iter::Peekable;
 const DEPTH: usize = 40;
 /// The most members of one name that hard links can refer to. An archive that was appended to can have several.
 const VERSIONS: usize = 1000;
+
+/// The bytes of records that each sort holds in memory.
+pub const BUDGET: usize = 4 << 20;
+
+/// Tells the monitor of a failure, and returns its error record.
+pub fn failure(name: &Name, reason: &str, monitor: &dyn Monitor) -> Record {
+    monitor.failure(name, reason);
+    Record::failure(name, reason)
+}
 
 /// Returns the last record of each name.
 pub fn last_of_each(all: &Spool) -> Records {

@@ -146,7 +146,8 @@ impl<R: Read> Members<R> {
         let odd = |e: String| self.damaged(&e);
         let block = header.as_bytes();
         let stored = pax.number("size").map_err(odd)?.unwrap_or(size);
-        let own = |field: std::ops::Range<usize>, value: io::Result<u64>| match block[field].iter().all(|b| matches!(b, 0 | b' ')) {
+        let own = |field: std::ops::Range<usize>, value: io::Result<u64>| match block[field].iter().all(|b| matches!(b, 0 | b' '))
+        {
             true => Ok(None),
             false => value.map(Some).map_err(|e| self.damaged(&reason(&e))),
         };
@@ -203,7 +204,8 @@ impl<R: Read> Members<R> {
         let odd = |e: io::Error| self.damaged(&reason(&e));
         let gnu = header.as_gnu().ok_or_else(|| self.damaged("a sparse file has no header of GNU tar"))?;
         let mut map = Map { size: gnu.real_size().map_err(odd)?, ..Map::default() };
-        let mut parts: Vec<_> = gnu.sparse.iter().filter(|part| !part.is_empty()).map(|part| (part.offset(), part.length())).collect();
+        let mut parts: Vec<_> =
+            gnu.sparse.iter().filter(|part| !part.is_empty()).map(|part| (part.offset(), part.length())).collect();
         let mut is_extended = gnu.is_extended();
         loop {
             for (offset, length) in parts.drain(..) {
@@ -318,9 +320,10 @@ impl<R: Read> Members<R> {
         const PACKED: [(&[u8], &str); 4] =
             [(b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "zstd")];
         match PACKED.iter().find(|(magic, _)| start.starts_with(magic)) {
-            Some((_, name)) => {
-                Error::advise(format!("{}: compressed with {name}", self.from), format!("unpack it first: {name} -dc FILE | snap-from-tar"))
-            }
+            Some((_, name)) => Error::advise(
+                format!("{}: compressed with {name}", self.from),
+                format!("unpack it first: {name} -dc FILE | snap-from-tar"),
+            ),
             None => Error::refused(format!("{}: no tar archive", self.from)),
         }
     }

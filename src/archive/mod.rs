@@ -6,6 +6,7 @@
 //! feed hides the size that follows it. It does not know the sparse files of pax, and it takes an archive that was cut off
 //! between two members for a complete one.
 
+mod entry;
 mod from;
 mod header;
 mod links;

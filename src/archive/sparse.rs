@@ -152,7 +152,8 @@ impl Map {
     /// Returns the text of a map in front of the data. It ends with a block.
     pub fn text(&self) -> Vec<u8> {
         // An empty part at the end says how long a last hole is, for readers that look at the parts only.
-        let last = self.extents.last().is_none_or(|last| last.end() < self.size).then_some(Extent { offset: self.size, length: 0 });
+        let last =
+            self.extents.last().is_none_or(|last| last.end() < self.size).then_some(Extent { offset: self.size, length: 0 });
         let all = self.extents.iter().copied().chain(last);
         let numbers = all.clone().map(|extent| format!("{}\n{}\n", extent.offset, extent.length));
         let mut text = format!("{}\n{}", all.count(), numbers.collect::<String>()).into_bytes();
@@ -163,7 +164,8 @@ impl Map {
 
 fn real_size(pax: &Pax) -> Result<u64, String> {
     let size = pax.number("GNU.sparse.realsize")?;
-    size.map_or_else(|| pax.number("GNU.sparse.size"), |size| Ok(Some(size)))?.ok_or_else(|| "a sparse file has no size".to_string())
+    size.map_or_else(|| pax.number("GNU.sparse.size"), |size| Ok(Some(size)))?
+        .ok_or_else(|| "a sparse file has no size".to_string())
 }
 
 /// Finds the holes of a content while it is read.

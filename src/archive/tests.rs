@@ -65,14 +65,21 @@ fn made() -> impl Strategy<Value = Made> {
     let block = prop::sample::select(vec![vec![0; 4096], vec![7; 4096], vec![0; 512], vec![1, 0], b"some text\n".to_vec()]);
     let content = prop::collection::vec(block, 0..6).prop_map(|blocks| blocks.concat());
     let id = prop::sample::select(vec![0, 1000, 0o777_7777, 0o1000_0000, u32::MAX - 1]);
-    let sec = prop::sample::select(vec![0, 1, 1_700_000_000, -1, -1_000_001, 0o777_7777_7777, 0o1_0000_0000_0000, 253_402_300_800]);
+    let sec =
+        prop::sample::select(vec![0, 1, 1_700_000_000, -1, -1_000_001, 0o777_7777_7777, 0o1_0000_0000_0000, 253_402_300_800]);
     let nsec = prop::sample::select(vec![0u32, 1, 500_000_000, 999_999_999]);
     let bytes = |most| prop::collection::vec(prop::sample::select(b"ab.=%\n\xff 7".to_vec()), 0..most);
     let attribute = (prop::collection::vec(prop::sample::select(b"ab.=% ".to_vec()), 1..5), bytes(90));
     let xattrs = prop::collection::btree_map(attribute.0.prop_map(|rest| [b"user.", &rest[..]].concat()), attribute.1, 0..3);
     (kind, content, 0u32..0o10000, (id.clone(), id), (sec, nsec), xattrs, any::<bool>()).prop_map(
-        |(kind, content, mode, owner, (sec, nsec), xattrs, sparse)| {
-            Made { kind, content, mode, owner, time: Time { sec, nsec }, xattrs, sparse }
+        |(kind, content, mode, owner, (sec, nsec), xattrs, sparse)| Made {
+            kind,
+            content,
+            mode,
+            owner,
+            time: Time { sec, nsec },
+            xattrs,
+            sparse,
         },
     )
 }
@@ -90,7 +97,9 @@ impl Made {
         edit.set(key::GID, self.owner.1).set(key::ISLINK, self.kind == Kind::Link).set(key::MODE, self.mode | kind);
         edit.set(key::MODIFIED, self.time).set(key::MTIME, self.time.as_double()).set(key::UID, self.owner.0);
         match self.kind {
-            Kind::Link => drop(edit.set_destination([&b"../to/"[..], &self.content, b"x"].concat().into_iter().filter(|b| *b > 0).collect())),
+            Kind::Link => drop(
+                edit.set_destination([&b"../to/"[..], &self.content, b"x"].concat().into_iter().filter(|b| *b > 0).collect()),
+            ),
             Kind::File => {
                 let (md5, sha256) = Digests::of(&self.content);
                 edit.set(key::MD5, md5).set(key::SHA256, sha256).set(key::SIZE, self.content.len() as u64);
@@ -200,19 +209,26 @@ fn names_of_one_file_have_one_inode_wherever_they_are() {
     assert!(inode("z") == inode("b") && inode("z").1 == Some(2) && inode("z").0 != inode("a").0, "{:?}", of("z"));
     assert_eq!((inode("other"), of("a").fields().md5), ((None, None), of("other").fields().md5));
     assert_eq!((of("t").kind(), of("t").fields().destination.as_deref()), (Kind::Link, Some(&b"z"[..])));
-    for (name, reason) in [("gone", "nowhere, which is not in"), ("before", "later, which is not in"), ("f", "folder, which is a folder")] {
+    for (name, reason) in
+        [("gone", "nowhere, which is not in"), ("before", "later, which is not in"), ("f", "folder, which is a folder")]
+    {
         assert!(of(name).string("error").unwrap().contains(reason), "{:?}", of(name));
     }
     let end = End::of(all.last().unwrap());
     assert_eq!((end.records, end.errors, recorder.messages().len()), (Some(all.len() as u64 - 1), 3, 3));
-    assert!(all[..all.len() - 1].iter().all(|r| r.fields().dev.is_none()) && all.is_sorted_by(|a, b| b.kind() == Kind::End || a.name() <= b.name()));
+    assert!(
+        all[..all.len() - 1].iter().all(|r| r.fields().dev.is_none())
+            && all.is_sorted_by(|a, b| b.kind() == Kind::End || a.name() <= b.name())
+    );
 }
 
 #[test]
 fn links_to_links_end_somewhere() {
     let names: Vec<String> = (0..100).map(|n| format!("{n:02}")).collect();
     let mut archive = vec![("file".to_string(), "x".to_string())];
-    archive.extend(names.iter().enumerate().map(|(n, name)| (name.clone(), format!("hard:{}", if n == 0 { "file" } else { &names[n - 1] }))));
+    archive.extend(
+        names.iter().enumerate().map(|(n, name)| (name.clone(), format!("hard:{}", if n == 0 { "file" } else { &names[n - 1] }))),
+    );
     let archive: Vec<_> = archive.iter().map(|(name, target)| (&name[..], &target[..])).collect();
     let recorder = Arc::new(Recorder::default());
     let all = names_of(&archive, &recorder);
@@ -245,7 +261,11 @@ fn names_that_lead_elsewhere_are_error_records_and_only_dot_slash_is_dropped() {
     let end = End::of(all.last().unwrap());
     assert_eq!((end.errors, end.root, end.root_folder.unwrap()["mode"].as_u64()), (9, None, Some(0o40640)));
     let messages = recorder.messages();
-    assert!(messages.contains(&"skipped 1 fifo: not recorded".to_string()) && messages.contains(&"/etc/passwd: the name is absolute".to_string()), "{messages:?}");
+    assert!(
+        messages.contains(&"skipped 1 fifo: not recorded".to_string())
+            && messages.contains(&"/etc/passwd: the name is absolute".to_string()),
+        "{messages:?}"
+    );
 }
 
 #[test]
@@ -285,7 +305,14 @@ fn what_is_left_out_is_told_and_takes_its_other_names_with_it() {
     let names: Vec<_> = listed(&tar).unwrap().iter().map(|r| r.name().printable()).collect();
     assert_eq!(names, ["c", ""]);
     let messages = recorder.messages();
-    for told in ["a: missing", "b: it is another name of a", "c/d: c is no folder", "l: its target", "1 error record left", "1 other record left"] {
+    for told in [
+        "a: missing",
+        "b: it is another name of a",
+        "c/d: c is no folder",
+        "l: its target",
+        "1 error record left",
+        "1 other record left",
+    ] {
         assert!(messages.iter().any(|message| message.starts_with(told)), "{told}: {messages:?}");
     }
     let (nothing, refused) = archive(&[made[2].clone(), record(r#"{"name":"z","status":"equal"}"#)], &contents, &recorder);

@@ -51,12 +51,12 @@ pub fn to_tar(
     let ready = parallel::ordered_map(steps, jobs, jobs * 4, move |step: Result<Step>| {
         let step = step?;
         let body = body(&step, &*source, &large)?;
-        Ok((step.record, body))
+        Ok::<_, Error>((step.record, body))
     });
     let mut writer = Writer { out, contents };
     let (mut failed, mut missing) = (0, HashSet::new());
     for ready in ready {
-        let (record, body): (Record, Body) = ready?;
+        let (record, body) = ready?;
         let reason = match body {
             Body::Failed(reason) => reason,
             Body::HardLink(first) if missing.contains(&first) => {

@@ -71,7 +71,10 @@ fn archive(path: Option<&Path>) -> Result<(Box<dyn Read + Send>, String)> {
     let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
         let stdin = cli::stdin()?;
         if stdin.is_terminal() {
-            bail!(Error::advise("standard input is a terminal, not an archive", "pipe an archive in, as in: tar -c FOLDER | snap-from-tar"));
+            bail!(Error::advise(
+                "standard input is a terminal, not an archive",
+                "pipe an archive in, as in: tar -c FOLDER | snap-from-tar"
+            ));
         }
         return Ok((Box::new(stdin), "standard input".to_string()));
     };

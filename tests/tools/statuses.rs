@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 /// 0 done, 1 a negative answer or some records failed, 2 trouble; a signal is 128 and its number.
-const CASES: [(i32, &str); 59] = [
+const CASES: [(i32, &str); 69] = [
     (0, "snap-scan"),
     (0, "snap-scan | head -n 1"),
     (0, "snap-scan --type f -o list2"),

@@ -19,7 +19,9 @@ fn world(tree: Tree) -> World {
 /// A tree with all that an archive can hold: links, hard links, an empty folder, modes, a long name and a long target.
 fn full(tree: Tree) -> World {
     let world = world(tree);
-    world.sh("cd files; mkdir -m 2750 empty; ln -s a.txt link; ln -s nowhere dangling; chmod 4711 a.txt; mkdir d; ln a.txt d/hard").ok();
+    world
+        .sh("cd files; mkdir -m 2750 empty; ln -s a.txt link; ln -s nowhere dangling; chmod 4711 a.txt; mkdir d; ln a.txt d/hard")
+        .ok();
     world.sh("cd files; ln d/hard zz; printf 'other\\n' > one; ln one two; touch -hd '2001-02-03 04:05:06.7 UTC' link").ok();
     let long = ["n".repeat(120), "m".repeat(250), "o".repeat(90)].join("/");
     world.put(&format!("files/{long}"), "a long name");
@@ -81,7 +83,10 @@ fn what_gnu_tar_packs_is_restored_in_every_format() {
 #[test]
 fn names_of_all_kinds_come_and_go() {
     let world = world(Tree::Tricky);
-    world.sh("tar --format=pax -C files -c . | snap-from-tar | snap-write; snap-read | snap-restore --file-root back").ok().silent();
+    world
+        .sh("tar --format=pax -C files -c . | snap-from-tar | snap-write; snap-read | snap-restore --file-root back")
+        .ok()
+        .silent();
     let files = listing(&world.path("files"));
     same(&files, &listing(&world.path("back")), "snap-restore");
     world.sh("mkdir gnu bsd; snap-read | snap-to-tar > a.tar; tar -C gnu --warning=no-unknown-keyword -xpf a.tar").ok();
@@ -156,11 +161,18 @@ fn a_selection_of_records_becomes_an_archive_of_them() {
 #[test]
 fn the_records_of_an_archive_of_a_snapshot_are_those_of_the_snapshot() {
     let world = full(Tree::Files);
-    world.sh("snap-scan | snap-heapify | snap-write; snap-read -o before; snap-to-tar before | snap-from-tar -o again").ok().silent();
-    let kept = "del(.created, .dev, .stored_size, .ino, .racy) | if .type == \"directory\" or .nlink == 1 then del(.nlink) else . end";
+    world
+        .sh("snap-scan | snap-heapify | snap-write; snap-read -o before; snap-to-tar before | snap-from-tar -o again")
+        .ok()
+        .silent();
+    let kept =
+        "del(.created, .dev, .stored_size, .ino, .racy) | if .type == \"directory\" or .nlink == 1 then del(.nlink) else . end";
     let kept = format!("jq -c 'select(.type != \"end\") | {kept}'");
     world.sh(&format!("{kept} before > 1; {kept} again > 2; diff 1 2")).ok();
-    world.sh("jq -c 'select(.type == \"end\") | [.errors, .records, .names]' before again | uniq | wc -l | tr -d ' '").ok().says("1\n");
+    world
+        .sh("jq -c 'select(.type == \"end\") | [.errors, .records, .names]' before again | uniq | wc -l | tr -d ' '")
+        .ok()
+        .says("1\n");
     // What comes out can be published and compared.
     world.sh("snap-write again && snap-diff latest~1 latest").ok();
 }
@@ -181,7 +193,9 @@ fn holes_stay_holes() {
     for format in ["gnu", "pax --sparse-version=0.0", "pax --sparse-version=0.1", "pax --sparse-version=1.0"] {
         world.sh("rm -rf snap heap back").ok();
         world
-            .sh(&format!("tar -S --format={format} -C files -c . | snap-from-tar | snap-write; snap-read | snap-restore --file-root back"))
+            .sh(&format!(
+                "tar -S --format={format} -C files -c . | snap-from-tar | snap-write; snap-read | snap-restore --file-root back"
+            ))
             .ok();
         let (files, back) = (trees::contents(&world.path("files")), trees::contents(&world.path("back")));
         assert!(files == back, "{format}");
@@ -270,7 +284,12 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.PAX_FORMA
     );
     let done = world.sh("python3 make.py | snap-from-tar > records").status(1);
     well_behaved(&done);
-    for part in ["../x: ", "/tmp/absolute: the name is absolute", "hard: it is a hard link to ../../etc/passwd", "skipped 1 fifo, 1 device"] {
+    for part in [
+        "../x: ",
+        "/tmp/absolute: the name is absolute",
+        "hard: it is a hard link to ../../etc/passwd",
+        "skipped 1 fifo, 1 device",
+    ] {
         assert!(done.err().contains(part), "{part}{done}");
     }
     world.sh("jq -se 'map(select(.type == \"error\")) | length == 5' records && tail -n 1 records | jq -e '.errors == 5'").ok();
@@ -284,8 +303,13 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=tarfile.PAX_FORMA
 #[test]
 fn of_several_members_of_a_name_the_last_one_counts() {
     let world = world(Tree::Files);
-    world.sh("cd files; ln a.txt linked; tar -cf ../a.tar a.txt linked; rm a.txt linked; echo new > a.txt; tar -rf ../a.tar a.txt").ok();
-    world.sh("snap-from-tar a.tar | tee records | snap-restore --file-root back; cat back/a.txt back/linked").ok().says("new\na.txt\n");
+    world
+        .sh("cd files; ln a.txt linked; tar -cf ../a.tar a.txt linked; rm a.txt linked; echo new > a.txt; tar -rf ../a.tar a.txt")
+        .ok();
+    world
+        .sh("snap-from-tar a.tar | tee records | snap-restore --file-root back; cat back/a.txt back/linked")
+        .ok()
+        .says("new\na.txt\n");
     world.sh("jq -se 'length == 3 and all(.[]; .nlink == null)' records").ok();
 }
 
@@ -295,7 +319,9 @@ fn damaged() -> World {
     world.put("files/large", (0..5u32 << 20).map(|n| (n >> 7) as u8).collect::<Vec<_>>());
     world.sh("snap-scan | snap-heapify -o list").ok();
     let object = |name: &str| format!("heap/$(jq -r 'select(.name == \"{name}\") | .md5[:2] + \"/\" + .md5 + \".gz\"' list)");
-    world.sh(&format!("rm {}; chmod u+w -R heap; printf X | dd of={} bs=1 seek=52 conv=notrunc", object("a.txt"), object("B"))).ok();
+    world
+        .sh(&format!("rm {}; chmod u+w -R heap; printf X | dd of={} bs=1 seek=52 conv=notrunc", object("a.txt"), object("B")))
+        .ok();
     world.sh(&format!("printf XXXXXXXX | dd of={} bs=1 seek=3000 conv=notrunc", object("large"))).ok();
     world
 }
@@ -355,9 +381,12 @@ fn files_of_any_size_take_little_memory() {
     world.sh(&format!("head -c {} /dev/urandom > files/large", many(150 << 20, 2_u64 << 30))).ok();
     let time = |n: u32| format!("/usr/bin/time -q -f %M -o m{n}");
     let pack = "tar -S --format=pax -C files -c .";
-    let script = format!("{pack} | {} snap-from-tar | snap-write > written; snap-read | {} snap-to-tar > a.tar", time(1), time(2));
+    let script =
+        format!("{pack} | {} snap-from-tar | snap-write > written; snap-read | {} snap-to-tar > a.tar", time(1), time(2));
     takes_little_memory(&world, &script, 2);
-    world.sh("rm -rf heap; mkdir there; tar -C there -xf a.tar && cmp files/large there/large && cmp files/sparse there/sparse").ok();
+    world
+        .sh("rm -rf heap; mkdir there; tar -C there -xf a.tar && cmp files/large there/large && cmp files/sparse there/sparse")
+        .ok();
 }
 
 #[test]

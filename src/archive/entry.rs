@@ -49,6 +49,12 @@ pub fn record(name: &Name, member: &Member, number: u64) -> Result<Record, Strin
         Some(Ok(id)) => Ok(Some(id)),
         Some(Err(_)) => Err(format!("its {what} is out of range")),
     };
+    // As in a scan: no tool would read a longer line.
+    let most = LINE_LIMIT / 2;
+    let too_many = || "record it: its extended attributes are too many".to_string();
+    if member.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > most {
+        return Err(too_many());
+    }
     let (uid, gid) = (small(member.uid, "owner")?, small(member.gid, "group")?);
     let mut edit = Record::build(name.clone(), kind);
     match &member.what {
@@ -71,11 +77,7 @@ pub fn record(name: &Name, member: &Member, number: u64) -> Result<Record, Strin
         .set_known(key::MTIME, member.time.map(Time::as_double))
         .set_known(key::UID, uid);
     let record = edit.set_known(key::XATTRS, (!member.xattrs.is_empty()).then(|| member.xattrs.clone())).finish();
-    // As in a scan: no tool would read a longer line.
-    match record.text().len() < LINE_LIMIT / 2 {
-        true => Ok(record),
-        false => Err("record it: its extended attributes are too many".to_string()),
-    }
+    if record.text().len() < most { Ok(record) } else { Err(too_many()) }
 }
 
 /// Returns mode, owner, time and extended attributes of the archived folder itself, as [`crate::source`] does.

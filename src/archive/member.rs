@@ -10,10 +10,10 @@ use crate::time::Time;
 use std::io::{self, BufReader, ErrorKind, Read};
 use tar::{GnuExtSparseHeader, Header};
 
-/// The longest name of GNU tar's own headers, in bytes.
-const NAME_LIMIT: u64 = 1 << 20;
+/// The longest name or target, in bytes: sixteen times that of Linux. A longer one would not fit in the line of a record.
+const NAME_LIMIT: u64 = 64 << 10;
 /// The longest pax header, in bytes. That of a sparse file has its map.
-const PAX_LIMIT: u64 = 16 << 20;
+const PAX_LIMIT: u64 = 8 << 20;
 
 /// What a member is.
 #[derive(Debug, PartialEq, Eq)]
@@ -164,6 +164,9 @@ impl<R: Read> Members<R> {
         let target = target.or_else(|| header.link_name_bytes().map(|target| target.into_owned())).unwrap_or_default();
         if name.is_empty() {
             return Err(self.damaged("a member has no name"));
+        }
+        if name.len().max(target.len()) as u64 > NAME_LIMIT {
+            return Err(self.damaged(&format!("a name has more than {NAME_LIMIT} bytes")));
         }
         let what = what(block[156], &name, target);
         let mut xattrs: Xattrs = self.global.xattrs().chain(pax.xattrs()).collect();

@@ -358,6 +358,21 @@ fn what_is_no_archive_says_what_it_is() {
     assert_eq!(refused(b"short").to_string(), "input: no tar archive");
     let gzip = refused(b"\x1f\x8b\x08 and so on");
     assert!(gzip.to_string().contains("gzip") && gzip.help().unwrap().contains("gzip -dc"));
+    // No line of a record would have room for this name.
+    let mut pax = super::pax::Pax::default();
+    pax.push("path", &[b'n'; 70_000]);
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::XHeader);
+    header.set_size(pax.text().len() as u64);
+    header.set_cksum();
+    let mut tar = [header.as_bytes(), pax.text()].concat();
+    tar.resize(tar.len().next_multiple_of(512), 0);
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_size(0);
+    header.set_cksum();
+    tar.extend_from_slice(header.as_bytes());
+    tar.resize(tar.len() + 1024, 0);
+    assert!(refused(&tar).to_string().contains("more than 65536 bytes"));
     // The records of an empty archive are none, and complete.
     assert_eq!(End::of(&listed(&[0; 10240]).unwrap()[0]).records, Some(0));
 }

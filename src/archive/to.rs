@@ -12,19 +12,20 @@ use crate::name::Name;
 use crate::parallel::{self, Weigh, lock};
 use crate::record::{Kind, Record};
 use crate::restore::names::{HardLinks, Names};
-use crate::sort;
+use crate::sort::{BUDGET, Spool};
 use crate::stream::{Records, write_error};
 use crate::time::Time;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::io::{BufRead, Cursor, ErrorKind, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use tar::EntryType;
 
 /// Records that take contents of this size at once are few.
 const LARGE: u64 = 2 << 20;
 
-/// Writes an archive of the files, links and folders among the records, in order of name. Returns the number of failures: of
+/// Writes an archive of the files, links and folders among the records, each folder followed by what is in it. Returns the number of failures: of
 /// records whose content is missing or damaged, or whose name can't be in an archive. They are left out.
 ///
 /// The input is read completely and checked before anything is written. A content is verified before its header is written; one
@@ -42,7 +43,7 @@ pub fn to_tar(
 ) -> Result<u64> {
     let left_out = Arc::new(LeftOut::default());
     let steps = Steps {
-        records: sort::ordered(Box::new(input.map(no_row)), monitor.clone())?,
+        records: Spool::sorted(input.map(no_row), BUDGET, tree_order, Some(&*monitor))?.read(),
         names: Names::default(),
         links: HardLinks::default(),
         left_out: left_out.clone(),
@@ -79,6 +80,13 @@ pub fn to_tar(
     Ok(failed)
 }
 
+/// Compares names so that a folder is followed by what is in it, as GNU tar expects: it gives a folder its mode and time when
+/// something comes that is not in it. In order of name, `a.txt` is between `a` and `a/b`.
+fn tree_order(a: &Name, b: &Name) -> Ordering {
+    let key = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
+    a.as_bytes().iter().map(key).cmp(b.as_bytes().iter().map(key))
+}
+
 /// Refuses the rows of a comparison, before anything is written.
 fn no_row(record: Result<Record>) -> Result<Record> {
     match record {
@@ -99,7 +107,7 @@ struct LeftOut {
 impl LeftOut {
     fn tell(&self, monitor: &dyn Monitor) {
         for (n, what) in [(&self.errors, "error record"), (&self.others, "other record")] {
-            let n = n.load(Ordering::Relaxed);
+            let n = n.load(Relaxed);
             if n > 0 {
                 monitor.note(&format!("{} left out", counted(n, what)));
             }
@@ -148,11 +156,11 @@ impl Iterator for Steps {
             let how = match record.kind() {
                 Kind::End | Kind::Change => continue,
                 Kind::Error => {
-                    self.left_out.errors.fetch_add(1, Ordering::Relaxed);
+                    self.left_out.errors.fetch_add(1, Relaxed);
                     continue;
                 }
                 Kind::Other => {
-                    self.left_out.others.fetch_add(1, Ordering::Relaxed);
+                    self.left_out.others.fetch_add(1, Relaxed);
                     continue;
                 }
                 Kind::File | Kind::Link | Kind::Directory => match self.names.check(&record) {

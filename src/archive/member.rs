@@ -1,7 +1,7 @@
 //! Reads the members of an archive, one after the other: v7, ustar, pax and GNU.
 
 use super::pax::Pax;
-use super::sparse::{Extent, Map};
+use super::sparse::{Extent, Map, MapLines};
 use super::{BLOCK, padding};
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result, reason};
@@ -192,10 +192,14 @@ impl<R: Read> Members<R> {
             return map.check(self.left).map(Some).map_err(|e| self.damaged(&e));
         }
         if pax.get("GNU.sparse.major") == Some(b"1") {
-            let stored = self.left;
-            let map = Map::read(pax, stored, || self.block()?.ok_or_else(|| self.cut()))?;
-            let (map, read) = map.map_err(|e| self.damaged(&e))?;
-            self.left = stored.checked_sub(read).ok_or_else(|| self.damaged("the map of a sparse file is too long"))?;
+            let mut lines = MapLines::default();
+            while !lines.is_done() {
+                let left = self.left.checked_sub(BLOCK as u64);
+                self.left = left.ok_or_else(|| self.damaged("the map of a sparse file is longer than what is stored of it"))?;
+                let block = self.block()?.ok_or_else(|| self.cut())?;
+                lines.read(&block).map_err(|e| self.damaged(&e))?;
+            }
+            let map = lines.map(pax).map_err(|e| self.damaged(&e))?;
             return map.check(self.left).map(Some).map_err(|e| self.damaged(&e));
         }
         let map = Map::of_pax(pax).map_err(|e| self.damaged(&e))?;

@@ -25,7 +25,7 @@ impl Pax {
     }
 
     /// Returns the records: keys and values.
-    pub fn records(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn records(&self) -> impl Iterator<Item = Pair<'_>> {
         let mut rest = &self.data[..];
         std::iter::from_fn(move || {
             let (record, behind) = split(rest)?;
@@ -59,7 +59,7 @@ impl Pax {
 
     /// Returns the extended attributes: names and values. An empty value is a value.
     pub fn xattrs(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-        let attribute = |(key, value): (&[u8], &[u8])| Some((decoded(key.strip_prefix(XATTR.as_bytes())?), value.to_vec()));
+        let attribute = |(key, value): Pair| Some((decoded(key.strip_prefix(XATTR.as_bytes())?), value.to_vec()));
         self.records().filter_map(attribute)
     }
 
@@ -97,8 +97,11 @@ impl Pax {
     }
 }
 
-/// Splits the first record off. None if there is none.
-fn split(data: &[u8]) -> Option<((&[u8], &[u8]), &[u8])> {
+/// A key and its value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits the first record off the rest. None if there is none.
+fn split(data: &[u8]) -> Option<(Pair<'_>, &[u8])> {
     let blank = memchr::memchr(b' ', data)?;
     let length = usize::try_from(number(&data[..blank])?).ok()?;
     let record = data.get(blank + 1..length)?.strip_suffix(b"\n")?;

@@ -103,52 +103,6 @@ impl Map {
         Ok(Some(map))
     }
 
-    /// Reads the map in front of the data (GNU.sparse 1.0). Returns it and the number of its bytes, which end with a block.
-    ///
-    /// # Errors
-    /// If it is damaged or longer than `stored`, and those of reading.
-    pub fn read<E>(
-        pax: &Pax,
-        stored: u64,
-        mut block: impl FnMut() -> Result<[u8; BLOCK], E>,
-    ) -> Result<Result<(Map, u64), String>, E> {
-        let mut map = Map::default();
-        let (mut read, mut line) = (0, Vec::new());
-        // The number of numbers to come: first one number, then two for each part.
-        let (mut left, mut offset, mut is_first) = (1, None, true);
-        while left > 0 {
-            if read + BLOCK as u64 > stored.next_multiple_of(BLOCK as u64) {
-                return Ok(Err("the map of a sparse file is longer than what is stored of it".to_string()));
-            }
-            read += BLOCK as u64;
-            for byte in block()? {
-                if left == 0 {
-                    break;
-                }
-                // No number is longer.
-                if byte != b'\n' && line.len() < 20 {
-                    line.push(byte);
-                    continue;
-                }
-                let Some(number) = pax::number(&line) else { return Ok(Err("the map of a sparse file is damaged".to_string())) };
-                line.clear();
-                left -= 1;
-                match (is_first, offset.take()) {
-                    (true, _) if number <= MOST_READ as u64 => left = 2 * number,
-                    (true, _) => return Ok(Err(format!("a sparse file has more than {MOST_READ} parts"))),
-                    (false, None) => offset = Some(number),
-                    (false, Some(offset)) => {
-                        if let Err(e) = map.push(Extent { offset, length: number }) {
-                            return Ok(Err(e));
-                        }
-                    }
-                }
-                is_first = false;
-            }
-        }
-        Ok(real_size(pax).map(|size| (Map { size, ..map }, read)))
-    }
-
     /// Returns the text of a map in front of the data. It ends with a block.
     pub fn text(&self) -> Vec<u8> {
         // An empty part at the end says how long a last hole is, for readers that look at the parts only.
@@ -159,6 +113,65 @@ impl Map {
         let mut text = format!("{}\n{}", all.count(), numbers.collect::<String>()).into_bytes();
         text.resize(text.len().next_multiple_of(BLOCK), 0);
         text
+    }
+}
+
+/// Reads the map in front of the data of a sparse file (GNU.sparse 1.0): lines of numbers, in whole blocks. The first one is
+/// the number of parts, each part has two.
+#[derive(Default)]
+pub struct MapLines {
+    map: Map,
+    line: Vec<u8>,
+    /// The numbers that are still to come, after the first one.
+    left: Option<u64>,
+    offset: Option<u64>,
+}
+
+impl MapLines {
+    /// Whether the last number was read.
+    pub fn is_done(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// Reads a block.
+    ///
+    /// # Errors
+    /// If it is no part of a map.
+    pub fn read(&mut self, block: &[u8; BLOCK]) -> Result<(), String> {
+        /// The most digits of a number.
+        const DIGITS: usize = 20;
+        for byte in block {
+            let is_end = *byte == b'\n';
+            if self.is_done() {
+                break;
+            }
+            if !is_end && self.line.len() < DIGITS {
+                self.line.push(*byte);
+                continue;
+            }
+            let number = pax::number(&self.line).filter(|_| is_end).ok_or("the map of a sparse file is damaged")?;
+            self.line.clear();
+            self.left = Some(match self.left {
+                None if number > MOST_READ as u64 => return Err(format!("a sparse file has more than {MOST_READ} parts")),
+                None => 2 * number,
+                Some(left) => {
+                    match self.offset.take() {
+                        None => self.offset = Some(number),
+                        Some(offset) => self.map.push(Extent { offset, length: number })?,
+                    }
+                    left - 1
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns the map of a file with this pax header.
+    ///
+    /// # Errors
+    /// If the header does not have its size.
+    pub fn map(self, pax: &Pax) -> Result<Map, String> {
+        Ok(Map { size: real_size(pax)?, ..self.map })
     }
 }
 
@@ -249,12 +262,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &[u8], size: u64) -> Result<(Map, u64), String> {
+    fn read(text: &[u8], size: u64) -> Result<Map, String> {
         let mut pax = Pax::default();
         pax.push("GNU.sparse.realsize", size.to_string().as_bytes());
-        let mut blocks = text.chunks_exact(BLOCK);
-        let block = || blocks.next().map(|block| block.try_into().unwrap()).ok_or("no block");
-        Map::read(&pax, text.len() as u64, block).unwrap()
+        let mut lines = MapLines::default();
+        let blocks = text.chunks_exact(BLOCK).map(|block| block.try_into().unwrap());
+        blocks.into_iter().try_for_each(|block| lines.read(block))?;
+        if lines.is_done() { lines.map(&pax) } else { Err("it does not end".to_string()) }
     }
 
     #[test]
@@ -294,9 +308,17 @@ mod tests {
             text.resize(BLOCK, 0);
             text
         };
-        assert_eq!(read(&text("1\n4096\n10\n"), 9000).unwrap().0.extents, [Extent { offset: 4096, length: 10 }]);
-        assert_eq!(read(&text("0\n"), 9000).unwrap(), (Map { extents: Vec::new(), size: 9000 }, 512));
-        for bad in ["", "x\n", "1\n1\n", "2\n5\n5\n9\n5\n", "9999999999\n", "1\n18446744073709551615\n1\n"] {
+        assert_eq!(read(&text("1\n4096\n10\n"), 9000).unwrap().extents, [Extent { offset: 4096, length: 10 }]);
+        assert_eq!(read(&text("0\n"), 9000).unwrap(), Map { extents: Vec::new(), size: 9000 });
+        for bad in [
+            "",
+            "x\n",
+            "1\n1\n",
+            "2\n5\n5\n9\n5\n",
+            "9999999999\n",
+            "1\n18446744073709551615\n1\n",
+            "1\n000000000000000000001\n1\n",
+        ] {
             assert!(read(&text(bad), 9000).is_err(), "{bad:?}");
         }
         let of = |records: &[(&str, &str)]| {
@@ -323,7 +345,7 @@ mod tests {
             }
             map.size = map.extents.last().map_or(0, |last| last.end()) + rest;
             let text = map.text();
-            prop_assert_eq!(read(&text, map.size), Ok((map, text.len() as u64)));
+            prop_assert_eq!(read(&text, map.size), Ok(map));
         }
     }
 }

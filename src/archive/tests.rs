@@ -29,8 +29,8 @@ fn archive(records: &[Record], contents: &Contents, recorder: &Arc<Recorder>) ->
         Some(content) if content.len() % 2 == 0 => Ok(Content::Whole(content.clone())),
         Some(content) => Ok(Content::Stream(Box::new(Cursor::new(content.clone())))),
     };
-    let input = records.to_vec().into_iter().map(Ok);
-    let failed = to_tar(Box::new(input), Arc::new(source), 3, &mut out, recorder.clone());
+    let input: Vec<_> = records.iter().cloned().map(Ok).collect();
+    let failed = to_tar(Box::new(input.into_iter()), Arc::new(source), 3, &mut out, recorder.clone());
     (out, failed)
 }
 

@@ -9,6 +9,7 @@
 mod entry;
 mod from;
 mod header;
+mod inodes;
 mod links;
 mod member;
 mod pax;

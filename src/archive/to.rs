@@ -1,6 +1,7 @@
 //! The stage of `snap-to-tar`: writes an archive of records and their contents.
 
 use super::header::{self, END, Entry};
+use super::inodes::{FirstNames, has_names};
 use super::padding;
 use super::sparse::{Extent, Map, survey};
 use crate::content::{Content, Contents, Lack};
@@ -11,7 +12,7 @@ use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::{self, Weigh, lock};
 use crate::record::{Kind, Record};
-use crate::restore::names::{HardLinks, Names};
+use crate::restore::names::Names;
 use crate::sort::{BUDGET, Spool};
 use crate::stream::{Records, write_error};
 use crate::time::Time;
@@ -42,12 +43,11 @@ pub fn to_tar(
     monitor: Arc<dyn Monitor>,
 ) -> Result<u64> {
     let left_out = Arc::new(LeftOut::default());
-    let steps = Steps {
-        records: Spool::sorted(input.map(no_row), BUDGET, tree_order, Some(&*monitor))?.read(),
-        names: Names::default(),
-        links: HardLinks::default(),
-        left_out: left_out.clone(),
-    };
+    let mut several = false;
+    let input = input.map(no_row).inspect(|record| several |= record.as_ref().is_ok_and(has_names));
+    let records = Spool::sorted(input, BUDGET, tree_order, Some(&*monitor))?;
+    let firsts = if several { FirstNames::find(&records, tree_order)? } else { FirstNames::none() };
+    let steps = Steps { records: records.read(), names: Names::default(), firsts, left_out: left_out.clone() };
     let (source, large) = (contents.clone(), Mutex::new(()));
     let ready = parallel::ordered_map(steps, jobs, jobs * 4, move |step: Result<Step>| {
         let step = step?;
@@ -55,12 +55,13 @@ pub fn to_tar(
         Ok::<_, Error>((step.record, body))
     });
     let mut writer = Writer { out, contents };
+    // The md5 of the names that are left out and that hard links may refer to.
     let (mut failed, mut missing) = (0, HashSet::new());
     for ready in ready {
         let (record, body) = ready?;
         let reason = match body {
             Body::Failed(reason) => reason,
-            Body::HardLink(first) if missing.contains(&first) => {
+            Body::HardLink(first) if missing.contains(&md5_of(first.as_bytes()).0) => {
                 format!("it is another name of {}, which is left out", first.printable())
             }
             body => {
@@ -71,8 +72,8 @@ pub fn to_tar(
         };
         failed += 1;
         monitor.failure(record.name(), &reason);
-        if record.fields().nlink.is_some_and(|names| names > 1) {
-            missing.insert(record.name().clone());
+        if has_names(&record) {
+            missing.insert(md5_of(record.name().as_bytes()).0);
         }
     }
     writer.put(&END)?;
@@ -140,7 +141,7 @@ impl Weigh for Step {
 struct Steps {
     records: Records,
     names: Names,
-    links: HardLinks,
+    firsts: FirstNames,
     left_out: Arc<LeftOut>,
 }
 
@@ -151,6 +152,10 @@ impl Iterator for Steps {
         loop {
             let record = match self.records.next()? {
                 Ok(record) => record,
+                Err(e) => return Some(Err(e)),
+            };
+            let first = match self.firsts.first_of(&record) {
+                Ok(first) => first,
                 Err(e) => return Some(Err(e)),
             };
             let how = match record.kind() {
@@ -167,7 +172,7 @@ impl Iterator for Steps {
                     Err(reason) => How::Failed(reason.to_string()),
                     Ok(()) if has_other_target(&record) => How::Failed("its target is not what its md5 says".to_string()),
                     Ok(()) if record.kind() != Kind::File => How::Header,
-                    Ok(()) => self.links.first_of(&record).map_or(How::Content, How::HardLink),
+                    Ok(()) => first.map_or(How::Content, How::HardLink),
                 },
             };
             return Some(Ok(Step { record, how }));

@@ -81,6 +81,7 @@ mod sort;
 mod stream;
 
 // Stages, one for each tool:
+mod archive;
 mod base;
 mod cat;
 mod copy;

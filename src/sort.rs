@@ -1,6 +1,10 @@
 //! Sorts a stream in bounded memory: sorted runs are written to an unnamed temporary file, and merged. Input that is already in
 //! order is a single run, which is not merged. The whole input is read and checked before the first record is returned.
 
+mod arrivals;
+
+pub use arrivals::{Arrivals, Counts};
+
 use crate::end::Listing;
 use crate::error::{Error, OrFailed, Result};
 use crate::files::{temporaries, temporary};
@@ -37,72 +41,8 @@ pub struct Spool {
     counts: Counts,
 }
 
-/// The numbers of records that were read. Entries and changes include duplicates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Files, links, folders and others.
-    pub entries: u64,
-    /// Rows of `snap-diff`.
-    pub changes: u64,
-    /// Names that a list of changes says are gone.
-    pub gone: u64,
-    /// Error records.
-    pub errors: u64,
-    /// All records, duplicates counted once.
-    pub listing: Listing,
-}
-
-impl Counts {
-    /// Counts a record that is not an end record.
-    pub fn add(&mut self, record: &Record) {
-        self.listing.add(record);
-        match record.kind() {
-            Kind::Error => self.errors += 1,
-            Kind::Change => self.changes += 1,
-            Kind::Gone => self.gone += 1,
-            _ => self.entries += 1,
-        }
-    }
-
-    /// Adds the numbers of other records.
-    #[must_use]
-    pub fn and(self, other: Counts) -> Counts {
-        Counts {
-            entries: self.entries + other.entries,
-            changes: self.changes + other.changes,
-            gone: self.gone + other.gone,
-            errors: self.errors + other.errors,
-            listing: self.listing.and(other.listing),
-        }
-    }
-}
-
-/// The records of a stream, counted as they arrive, and the end record.
-#[derive(Default)]
-pub struct Arrivals {
-    /// The end record, after it has arrived.
-    pub end: Option<Record>,
-    /// The records so far. Duplicates count in the listing each time.
-    pub counts: Counts,
-}
-
-impl Arrivals {
-    /// Counts a record, and returns it unless it is the end record.
-    ///
-    /// # Errors
-    /// If the end record came before.
-    pub fn add(&mut self, record: Record) -> Result<Option<Record>> {
-        if self.end.is_some() {
-            return Err(Error::refused(format!("{}: a record after the end record", record.name().printable())));
-        }
-        if record.kind() == Kind::End {
-            self.end = Some(record);
-            return Ok(None);
-        }
-        self.counts.add(&record);
-        Ok(Some(record))
-    }
-}
+/// Compares two names. Equal names are the same.
+pub type Order = fn(&Name, &Name) -> Ordering;
 
 #[derive(Clone)]
 enum Held {
@@ -113,24 +53,32 @@ enum Held {
 impl Spool {
     /// Reads a whole stream, and holds about `budget` bytes of it in memory. Its errors are those of [`ordered`].
     pub fn collect(input: impl Iterator<Item = Result<Record>>, budget: usize, monitor: &dyn Monitor) -> Result<Spool> {
-        Spool::sorted(input, budget, Unique::new(Some(monitor)))
+        Spool::sorted(input, budget, Name::cmp, Some(monitor))
     }
 
-    /// Does what [`Spool::collect`] does, but keeps several records of one name, in the order in which they came.
-    pub fn versions(input: impl Iterator<Item = Result<Record>>, budget: usize) -> Result<Spool> {
-        Spool::sorted(input, budget, Unique::new(None))
+    /// Does what [`Spool::collect`] does, but keeps all records of a name, in the order in which they come.
+    pub fn with_doubles(input: impl Iterator<Item = Result<Record>>, budget: usize) -> Result<Spool> {
+        Spool::sorted(input, budget, Name::cmp, None)
     }
 
-    fn sorted(input: impl Iterator<Item = Result<Record>>, budget: usize, unique: Unique) -> Result<Spool> {
+    /// Does what [`Spool::collect`] does, in another order of names. Without a monitor, all records of a name are kept.
+    pub fn sorted(
+        input: impl Iterator<Item = Result<Record>>,
+        budget: usize,
+        order: Order,
+        monitor: Option<&dyn Monitor>,
+    ) -> Result<Spool> {
         let mut sorter = Sorter {
             budget,
+            order,
+            monitor,
             records: Vec::new(),
             size: 0,
             in_order: true,
             file: None,
             runs: Vec::new(),
             last: None,
-            unique,
+            unique: Unique::new(monitor),
             doubles: Listing::default(),
         };
         let mut arrivals = Arrivals::default();
@@ -176,6 +124,9 @@ struct Run {
 
 struct Sorter<'a> {
     budget: usize,
+    order: Order,
+    /// Told of duplicates. If there is none, they are kept.
+    monitor: Option<&'a dyn Monitor>,
     records: Vec<Record>,
     size: usize,
     in_order: bool,
@@ -191,7 +142,7 @@ struct Sorter<'a> {
 
 impl Sorter<'_> {
     fn push(&mut self, record: Record) -> Result<()> {
-        self.in_order = self.in_order && self.records.last().is_none_or(|last| last.name() <= record.name());
+        self.in_order = self.in_order && self.records.last().is_none_or(|last| (self.order)(last.name(), record.name()).is_le());
         self.size += record.footprint();
         self.records.push(record);
         if self.size > self.budget { self.spill() } else { Ok(()) }
@@ -200,7 +151,7 @@ impl Sorter<'_> {
     /// Sorts the records in memory. Records of equal names keep their order.
     fn sort(&mut self) {
         if !self.in_order {
-            self.records.sort_by(|a, b| a.name().cmp(b.name()));
+            self.records.sort_by(|a, b| (self.order)(a.name(), b.name()));
         }
         (self.in_order, self.size) = (true, 0);
     }
@@ -210,9 +161,9 @@ impl Sorter<'_> {
         self.sort();
         let Some(first) = self.records.first() else { return Ok(()) };
         let start = self.runs.last().map_or(0, |run| run.end);
-        if self.last.as_ref().is_none_or(|last| last > first.name()) {
+        if self.last.as_ref().is_none_or(|last| (self.order)(last, first.name()).is_gt()) {
             self.runs.push(Run { start, end: start });
-            self.unique = Unique::new(self.unique.monitor);
+            self.unique = Unique::new(self.monitor);
         }
         self.last = self.records.last().map(|r| r.name().clone());
         let file = match &mut self.file {
@@ -258,11 +209,11 @@ impl Sorter<'_> {
         for (number, run) in self.runs.iter().enumerate() {
             let mut rest = RunReader::new(file.clone(), *run, buffer);
             if let Some(record) = rest.next().transpose()? {
-                heads.push(Head { record, number, rest });
+                heads.push(Head { record, number, rest, order: self.order });
             }
         }
         let mut out = BufWriter::with_capacity(1 << 16, temporary()?);
-        let (mut unique, mut end, mut doubles) = (Unique::new(self.unique.monitor), 0, self.doubles);
+        let (mut unique, mut end, mut doubles) = (Unique::new(self.monitor), 0, self.doubles);
         while let Some(mut head) = heads.pop() {
             if unique.keeps(&head.record, &mut doubles)? {
                 end += append(&mut out, &head.record)?;
@@ -282,11 +233,12 @@ struct Head {
     record: Record,
     number: usize,
     rest: RunReader,
+    order: Order,
 }
 
 impl Ord for Head {
     fn cmp(&self, other: &Head) -> Ordering {
-        other.record.name().cmp(self.record.name()).then(other.number.cmp(&self.number))
+        (self.order)(other.record.name(), self.record.name()).then(other.number.cmp(&self.number))
     }
 }
 
@@ -306,7 +258,6 @@ impl Eq for Head {}
 
 /// Finds names that occur twice in sorted records.
 struct Unique<'a> {
-    /// None if all records are kept.
     monitor: Option<&'a dyn Monitor>,
     /// The last record that is not an error record.
     entry: Option<Record>,

@@ -12,7 +12,7 @@ if [ -n "${SNAPSHOOTER_LOCAL_ONLY:-}" ]; then
 fi
 
 # A command of each package; python3-venv has no command and is checked below.
-declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [java]=default-jre-headless)
+declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [bsdtar]=libarchive-tools [java]=default-jre-headless)
 if [ -n "$with_emulators" ]; then
     package+=([node]=nodejs [npm]=npm [rclone]=rclone [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
 fi

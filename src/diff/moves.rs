@@ -16,9 +16,9 @@ const COPIES: usize = 1000;
 /// # Errors
 /// Those of the rows, and of temporary files.
 pub fn moves(rows: impl Iterator<Item = Result<Row>>) -> Result<impl Iterator<Item = Result<Row>>> {
-    let rows = Spool::versions(rows.map(|row| row.map(Row::into_record)), BUDGET / 2)?;
-    let ends = Spool::versions(rows.read().filter_map(|row| row.map(|row| candidate(&row)).transpose()), BUDGET / 4)?;
-    let moved = Spool::versions(Pairs { ends: ends.read().peekable(), ready: Vec::new() }, BUDGET / 4)?;
+    let rows = Spool::with_doubles(rows.map(|row| row.map(Row::into_record)), BUDGET / 2)?;
+    let ends = Spool::with_doubles(rows.read().filter_map(|row| row.map(|row| candidate(&row)).transpose()), BUDGET / 4)?;
+    let moved = Spool::with_doubles(Pairs { ends: ends.read().peekable(), ready: Vec::new() }, BUDGET / 4)?;
     let mut moved = moved.read().peekable();
     Ok(rows.read().map(move |record| {
         let row = Row::of(record?);

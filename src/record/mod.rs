@@ -82,6 +82,14 @@ impl Record {
         serde_json::from_str(&self.raw(key)?).ok()
     }
 
+    /// Returns the extended attributes: `{"user.name":"base64", …}`.
+    pub fn xattrs(&self) -> Xattrs {
+        let Some(raw) = self.raw("xattrs") else { return Vec::new() };
+        let Ok(object) = Object::parse(raw.as_bytes()) else { return Vec::new() };
+        let value = |raw: &str| json::from_base64(&serde_json::from_str::<String>(raw).ok()?);
+        object.entries().filter_map(|(name, raw)| Some((name.as_bytes().to_vec(), value(raw)?))).collect()
+    }
+
     /// Returns the approximate size of the record in memory, in bytes.
     pub fn footprint(&self) -> usize {
         std::mem::size_of::<Record>() + self.text.capacity() + self.name.as_bytes().len()

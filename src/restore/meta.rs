@@ -3,7 +3,6 @@
 use super::options::Options;
 use super::root::{FolderRoot, is};
 use crate::error::{OrFailed, Reason};
-use crate::json::{self, Object};
 use crate::record::{Record, key};
 use crate::rootdir::{Folder, timestamps};
 use crate::stat::{self, modified};
@@ -39,7 +38,7 @@ pub struct Meta {
 impl Meta {
     pub fn of(record: &Record, options: &Options) -> Meta {
         let f = record.fields();
-        let xattrs = if options.xattrs { xattrs_of(record) } else { Vec::new() };
+        let xattrs = if options.xattrs { record.xattrs() } else { Vec::new() };
         // For the system, this number means "do not change it", so it is not a valid owner.
         let known = (f.uid.filter(|n| *n != u32::MAX), f.gid.filter(|n| *n != u32::MAX));
         let (uid, gid) = if options.owner { known } else { (None, None) };
@@ -156,14 +155,6 @@ pub fn set_root(facts: &serde_json::Value, root: &FolderRoot) -> Result<(), Reas
     let text = serde_json::Value::Object(keys).to_string();
     let record = Record::parse(text.as_bytes()).map_err(|e| e.reason)?;
     Meta::of(&record, &root.job.options).set(root.root.fd(), root)
-}
-
-/// Returns the extended attributes of a record: `{"user.name":"base64", …}`.
-fn xattrs_of(record: &Record) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let Some(raw) = record.raw("xattrs") else { return Vec::new() };
-    let Ok(object) = Object::parse(raw.as_bytes()) else { return Vec::new() };
-    let value = |raw: &str| json::from_base64(&serde_json::from_str::<String>(raw).ok()?);
-    object.entries().filter_map(|(name, raw)| Some((name.as_bytes().to_vec(), value(raw)?))).collect()
 }
 
 fn has_xattr(folder: &Folder, leaf: &[u8], seen: &Stat, name: &[u8], value: &[u8]) -> bool {

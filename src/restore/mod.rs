@@ -10,7 +10,7 @@ mod folder;
 mod input;
 mod job;
 mod meta;
-mod names;
+pub(crate) mod names;
 mod objects;
 mod options;
 mod permit;

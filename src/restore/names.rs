@@ -28,7 +28,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Checks and remembers the next record of a tree, in order of name.
+    /// Checks and remembers the next record of a tree, in order of name, or with each folder followed by what is in it.
     ///
     /// # Errors
     /// The reason why it can't be restored.

@@ -5,6 +5,7 @@ pub mod cat;
 pub mod copy;
 pub mod diff;
 pub mod forget;
+pub mod from_tar;
 pub mod gc;
 pub mod heapify;
 pub mod list;
@@ -16,6 +17,7 @@ pub mod read;
 pub mod restore;
 pub mod reuse;
 pub mod scan;
+pub mod to_tar;
 pub mod verify;
 pub mod write;
 
@@ -62,7 +64,7 @@ macro_rules! tool {
 }
 
 /// Every tool.
-pub const ALL: [Tool; 18] = [
+pub const ALL: [Tool; 20] = [
     tool!("snap-scan", scan),
     tool!("snap-heapify", heapify),
     tool!("snap-reuse", reuse),
@@ -76,6 +78,8 @@ pub const ALL: [Tool; 18] = [
     tool!("snap-patch", patch),
     tool!("snap-restore", restore),
     tool!("snap-cat", cat),
+    tool!("snap-to-tar", to_tar),
+    tool!("snap-from-tar", from_tar),
     tool!("snap-verify", verify),
     tool!("snap-copy", copy),
     tool!("snap-forget", forget),

@@ -101,6 +101,7 @@ fn lines_that_are_no_records() {
         "snap-restore",
         "snap-restore --delete",
         "snap-cat",
+        "snap-to-tar",
         "snap-diff latest -",
         "snap-diff - latest",
     ];

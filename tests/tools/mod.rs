@@ -50,6 +50,8 @@ mod restore;
 mod reuse;
 // snap-scan.
 mod scan;
+// snap-to-tar and snap-from-tar.
+mod tar;
 // snap-verify.
 mod verify;
 // snap-write.

@@ -38,6 +38,8 @@ fn what_looks_like_a_url_and_is_none_is_refused_and_nothing_is_made() {
             "snap-heapify records --base BAD/y",
             "snap-restore records --file-root BAD",
             "snap-cat records --heap-root BAD",
+            "snap-to-tar records --heap-root BAD",
+            "snap-from-tar records --heap-root BAD",
             "snap-verify records --heap-root BAD",
             "snap-gc --snap-root BAD",
             "snap-forget --keep-last 1 --snap-root BAD",

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 /// 0 done, 1 a negative answer or some records failed, 2 trouble; a signal is 128 and its number.
-const CASES: [(i32, &str); 59] = [
+const CASES: [(i32, &str); 69] = [
     (0, "snap-scan"),
     (0, "snap-scan | head -n 1"),
     (0, "snap-scan --type f -o list2"),
@@ -67,6 +67,16 @@ const CASES: [(i32, &str); 59] = [
     (1, "snap-cat lacking -o cat; s=$?; test ! -e cat && exit $s"),
     (2, "snap-cat nowhere"),
     (2, "snap-cat whole > /dev/full"),
+    (0, "snap-to-tar whole | snap-from-tar"),
+    (0, "snap-to-tar whole | snap-from-tar -n | head -n 1"),
+    (0, "snap-to-tar whole | head -c 1"),
+    (1, "snap-to-tar lacking"),
+    (1, "snap-to-tar lacking -o tar; s=$?; test ! -e tar && exit $s"),
+    (2, "snap-to-tar nowhere"),
+    (2, "snap-to-tar whole > /dev/full"),
+    (1, "tar -cP $PWD/list 2> /dev/null | snap-from-tar"),
+    (2, "snap-from-tar whole"),
+    (2, "snap-from-tar < /dev/null"),
 ];
 
 #[test]
@@ -194,6 +204,8 @@ fn names_do_nothing_to_a_terminal() {
         "snap-restore --heap-root ODD whole",
         "snap-cat ODD",
         "snap-cat whole -o ODD/x",
+        "snap-to-tar ODD",
+        "snap-from-tar ODD",
         "snap-heapify --heap-cache-file whole/ODD list",
     ] {
         well_behaved(&world.sh(&script.replace("ODD", odd)));

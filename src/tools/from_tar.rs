@@ -1,0 +1,84 @@
+//! `snap-from-tar`: stores the contents of a tar archive and prints its records.
+
+use crate::archive::{FromOptions, from_tar};
+use crate::cli::args::{Jobs, NoEnd, Out};
+use crate::cli::{self, Console, HeapRoot, Network, Output};
+use crate::display::printable;
+use crate::error::{Error, OrFailed};
+use crate::heap::Heap;
+use anyhow::{Result, bail};
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Store the contents of a tar archive, and print its records
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Parser, Debug)]
+#[command(name = "snap-from-tar", version)]
+pub struct Args {
+    /// Read the archive from FILE; - is standard input
+    #[arg(value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    #[command(flatten)]
+    pub heap: HeapRoot,
+    #[command(flatten)]
+    pub network: Network,
+    /// Compute md5 only, without storing contents; no heap is needed
+    #[arg(short, long)]
+    pub no_store: bool,
+    /// Decompress and check every existing object, and replace damaged ones
+    #[arg(long, conflicts_with = "no_store")]
+    pub verify_existing: bool,
+    /// Compression level: 0 (none) to 12 (slowest, smallest)
+    #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
+    pub level: i32,
+    #[command(flatten)]
+    pub jobs: Jobs,
+    /// Show progress on stderr
+    #[arg(long, help_heading = "Output")]
+    pub progress: bool,
+    #[command(flatten)]
+    pub out: Out,
+    #[command(flatten)]
+    pub no_end: NoEnd,
+}
+
+/// Does the work of the tool.
+///
+/// # Errors
+/// The error that stops it.
+pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
+    let (input, from) = archive(args.input.as_deref())?;
+    let root = if args.no_store { None } else { Some(args.heap.require()?) };
+    if let Some(root) = root.as_ref().filter(|root| root.ends_with_process()) {
+        bail!(Error::advise(
+            format!("{root} is gone when this process ends, and the records would refer to what was in it"),
+            "give a heap root that lasts, or --no-store to compute md5 only",
+        ));
+    }
+    let jobs = args.jobs.among(&[root.as_ref()]);
+    let heap = root.map(|root| Heap::create(&root, args.level)).transpose()?.map(Arc::new);
+    console.progress().show(args.progress);
+    let output = Output::new(args.out.output.as_deref())?;
+    let options = FromOptions { heap, verify_existing: args.verify_existing, jobs };
+    let records = from_tar(input, from, options, console)?;
+    Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
+}
+
+/// Opens the archive. Returns its name for messages, too.
+fn archive(path: Option<&Path>) -> Result<(Box<dyn Read + Send>, String)> {
+    let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+        let stdin = cli::stdin()?;
+        if stdin.is_terminal() {
+            bail!(Error::advise(
+                "standard input is a terminal, not an archive",
+                "pipe an archive in, as in: tar -c FOLDER | snap-from-tar"
+            ));
+        }
+        return Ok((Box::new(stdin), "standard input".to_string()));
+    };
+    let shown = printable(path.as_os_str().as_encoded_bytes());
+    let file = File::open(path).or_failed(|| shown.clone())?;
+    Ok((Box::new(file), shown))
+}

@@ -338,8 +338,10 @@ fn man_examples(page: &Path) -> Vec<Example> {
         } else if line == ".\\\" first" {
             first = Some(found.len());
         } else if let (Some(then), Some(example)) = (line.strip_prefix(".\\\" then: "), found.last_mut()) {
+            // The status of the whole has to be that of every line.
+            let and = if example.then.is_empty() { "" } else { " &&\n" };
+            example.then.push_str(and);
             example.then.push_str(then);
-            example.then.push('\n');
         } else if examples && line.starts_with(".Bd -literal") {
             let place = format!("{}:{}", page.file_name().unwrap_or_default().to_string_lossy(), at + 1);
             found.push(Example { place, script: String::new(), makefile: false, status, then: String::new() });

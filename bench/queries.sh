@@ -49,14 +49,14 @@ rclone_compare() { rclone check "$folder" "$data.copy"; }
 
 snapshooter_next() { snapshooter_first; }
 restic_next() { restic_roots && { [ -e "$repo/config" ] || restic -q init; } && restic -q backup "$folder"; }
-borg_next() { { [ -e "$repo/config" ] || borg_run init -e none "$repo"; } && borg_run create "$repo::$snapshot" "$folder"; }
+borg_next() { { [ -e "$repo/config" ] || borg_run init -e none "$repo"; } && borg_run create "$repo::$number" "$folder"; }
 
 # The 30 snapshots of each program: between two of them a file changes and another one is new.
 make_repositories() {
-    local snapshot program repo
-    for ((snapshot = 1; snapshot <= 30; snapshot++)); do
-        echo "version $snapshot" >"$folder/$queried"
-        echo "new in $snapshot" >"$folder/000/00/new-$snapshot.txt"
+    local number program repo
+    for ((number = 1; number <= 30; number++)); do
+        echo "version $number" >"$folder/$queried"
+        echo "new in $number" >"$folder/000/00/new-$number.txt"
         for program in "${asked[@]}"; do
             repo=$place/queries.$program
             declare -F "${program}_next" >/dev/null || continue
@@ -78,7 +78,7 @@ right() {
         stdin/rclone) cmp "$target/dump" "$data" ;;
         copy/snapshooter) diff -r "$repo/heap" "$target/heap" -x roots && [ "$(find "$target/snap" -type f | wc -l)" = 30 ] ;;
         copy/restic) restic_roots && [ "$(RESTIC_REPOSITORY=$target restic -q list snapshots | wc -l)" = 30 ] ;;
-        copy/rclone) diff -r "$repo_of_ours" "$target" ;;
+        copy/rclone) diff -r -x temp "$repo_of_ours" "$target" ;; # It copies no empty folder.
         tar/*) [ "$(tar -tf "$target" | grep -c '\.txt$')" = "$(find "$folder" -type f | wc -l)" ] ;;
         compare/*) ;; # The status says it: the two are the same.
     esac

@@ -2,7 +2,8 @@
 # Compares the speed with that of other tools, and prints tables. The programs alternate, so that other load affects all of them.
 # Results are checked; a wrong one is shown as failed. It asserts nothing.
 #
-#   BENCH_ROWS="A B"    only these rows: tree random text sparse diff far small empty growth memory counts [all]
+#   BENCH_ROWS="A B"    only these rows: tree random text sparse diff far small empty growth memory counts queries
+#                       [all]
 #   BENCH_ONLY="A B"    only these programs: snapshooter restic rustic borg python [those installed, but python]
 #   BENCH_RUNS=N        the number of runs; the best time counts [1]
 #   BENCH_DIR=FOLDER    the folder of the row tree [the kernel sources in /usr/src, else /usr/share]
@@ -20,7 +21,7 @@ trap 'rm -rf "$place"' EXIT
 runs=${BENCH_RUNS:-1}
 scale=${BENCH_SCALE:-1}
 python=${BENCH_PYTHON:-$project/.venv/bin/snapshooter}
-read -r -a rows <<<"${BENCH_ROWS:-tree random text sparse diff far small empty growth memory counts}"
+read -r -a rows <<<"${BENCH_ROWS:-tree random text sparse diff far small empty growth memory counts queries}"
 
 programs=(snapshooter)
 for program in restic rustic borg; do
@@ -32,7 +33,7 @@ if [ -n "${BENCH_ONLY:-}" ]; then
     read -r -a programs <<<"$BENCH_ONLY"
 fi
 
-for part in lib programs backups diff memory counts; do
+for part in lib programs backups diff memory counts queries; do
     # shellcheck source=/dev/null
     . "$bench/$part.sh"
 done
@@ -60,12 +61,14 @@ measure_backups
 measure_diff
 measure_memory
 measure_counts
+measure_queries
 
 echo
 printf '%s processors, best of %d.\n\n' "$(nproc)" "$runs"
 head_of_table
 print_backups
 print_diff
+print_queries
 print_growth
 print_memory
 print_counts

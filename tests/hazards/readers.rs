@@ -1,6 +1,6 @@
 //! Other programs read what we write: snapshots of many members with long labels and an index of some levels, and heap objects.
 
-use crate::util::World;
+use crate::util::{Done, World};
 use snapshooter::internals::name::Name;
 use snapshooter::internals::record::Record;
 use snapshooter::internals::snapshot::{Index, Label, Publisher};
@@ -87,20 +87,29 @@ fn read_by(command: &str, takes: impl Fn(&Sample) -> bool) {
     }
 }
 
-/// Asserts that a script of Python counts the lines of every sample, with the packages of `tests/readers.txt`.
+/// Runs a script of Python with the packages of `tests/readers.txt`, and with these arguments.
 #[track_caller]
-fn all_counted_by(script: &str) {
+fn python(world: &World, script: &str, arguments: &str) -> Done {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".readers/bin/python");
     assert!(python.exists(), "{} is missing: run `tests/setup.sh`", python.display());
-    let world = World::new();
     world.put("script.py", script);
-    // These take no file without a line.
-    for sample in samples(&world).iter().filter(|sample| sample.lines > 0) {
-        // They tell what a file is by its name.
-        world.sh(&format!("cp '{}' file.jsonl.gz", sample.gzip.display())).ok();
-        let done = world.sh(&format!("{} script.py file.jsonl.gz", python.display()));
-        assert!(done.code() == Some(0) && done.out() == format!("{}\n", sample.lines), "{}{done}", sample.what);
+    world.sh(&format!("{} script.py {arguments}", python.display()))
+}
+
+/// Asserts that a script of Python counts the lines of every sample. It has `count`, which takes the path of a file.
+#[track_caller]
+fn all_counted_by(script: &str) {
+    let world = World::new();
+    // These programs accept no file without a line.
+    let samples: Vec<Sample> = samples(&world).into_iter().filter(|sample| sample.lines > 0).collect();
+    for sample in &samples {
+        // They recognize the format by the name.
+        world.sh(&format!("cp '{}' {}.jsonl.gz", sample.gzip.display(), sample.what)).ok();
     }
+    let names: Vec<String> = samples.iter().map(|sample| format!("{}.jsonl.gz", sample.what)).collect();
+    let script = format!("import sys\n{script}\nfor path in sys.argv[1:]:\n    print(path, count(path))");
+    let expected: String = samples.iter().map(|sample| format!("{}.jsonl.gz {}\n", sample.what, sample.lines)).collect();
+    python(&world, &script, &names.join(" ")).ok().says(&expected);
 }
 
 #[test]
@@ -170,11 +179,155 @@ public class Read { public static void main(String[] a) throws Exception {
 #[test]
 fn duckdb_reads_what_we_write() {
     all_counted_by(
-        "import duckdb, sys; print(duckdb.sql(f\"select count(distinct name) from read_json('{sys.argv[1]}')\").fetchall()[0][0])",
+        "import duckdb
+def count(path):
+    return duckdb.sql(f\"select count(distinct name) from read_json('{path}')\").fetchall()[0][0]",
+    );
+}
+
+#[test]
+fn the_command_of_duckdb_reads_what_we_write() {
+    all_counted_by(
+        "import subprocess
+def count(path):
+    query = f\"select count(distinct name) from read_json('{path}')\"
+    return subprocess.check_output([sys.prefix + '/bin/duckdb', '-csv', '-noheader', '-c', query], text=True).strip()",
     );
 }
 
 #[test]
 fn polars_reads_what_we_write() {
-    all_counted_by("import polars, sys; print(polars.read_ndjson(sys.argv[1])[\"name\"].n_unique())");
+    all_counted_by(
+        "import polars
+def count(path):
+    return polars.read_ndjson(path)['name'].n_unique()",
+    );
+}
+
+#[test]
+fn pandas_reads_what_we_write() {
+    all_counted_by(
+        "import pandas
+def count(path):
+    return pandas.read_json(path, lines=True)['name'].nunique()",
+    );
+}
+
+#[test]
+fn pyarrow_reads_what_we_write() {
+    all_counted_by(
+        "import pyarrow.json
+def count(path):
+    return len(pyarrow.json.read_json(path)['name'].unique())",
+    );
+}
+
+#[test]
+fn spark_reads_what_we_write() {
+    all_counted_by(
+        "from pyspark.sql import SparkSession
+spark = SparkSession.builder.master('local[1]').getOrCreate()
+def count(path):
+    return spark.read.json(path).select('name').distinct().count()",
+    );
+}
+
+/// Names and a link target that are not UTF-8, in the heap, and a snapshot of them.
+fn odd_names() -> World {
+    let world = World::new();
+    world.put("files/plain", "plain");
+    world.sh("cd files && printf odd > $'caf\\xe9' && ln -s $'t\\xff' link && mkdir $'\\xfe' && printf in > $'\\xfe/in'").ok();
+    world.sh("snap-scan | snap-heapify | snap-write").ok();
+    world
+}
+
+#[test]
+fn names_that_are_not_utf_8_pass_through_jq_and_every_data_frame_and_are_restored() {
+    let world = odd_names();
+    world.sh("snap-read --no-end | jq -c . > records.jsonl").ok();
+    let snapshot = world.sh("snap-list").ok().out();
+    for (what, script) in [
+        ("duckdb", "import duckdb\nduckdb.sql(\"copy (from 'records.jsonl') to 'out.jsonl'\")"),
+        ("polars", "import polars\npolars.read_ndjson('records.jsonl', infer_schema_length=None).write_ndjson('out.jsonl')"),
+        (
+            "pandas",
+            "import pandas\npandas.read_json('records.jsonl', lines=True, dtype=False)\\
+                .to_json('out.jsonl', orient='records', lines=True, double_precision=15)",
+        ),
+        (
+            "pyarrow",
+            "import json, pyarrow.json\nwith open('out.jsonl', 'w') as out:
+    out.writelines(json.dumps(row) + '\\n' for row in pyarrow.json.read_json('records.jsonl').to_pylist())",
+        ),
+        (
+            "spark",
+            "import sys\nfrom pyspark.sql import SparkSession
+spark = SparkSession.builder.master('local[1]').getOrCreate()
+# It reads the snapshot itself, too, with question marks.
+assert spark.read.json(sys.argv[1]).where(\"name = 'caf?'\").count() == 1
+records = spark.read.json('records.jsonl')
+with open('out.jsonl', 'w') as out:
+    out.writelines(row[0] + '\\n' for row in records.selectExpr('to_json(struct(*))').collect())",
+        ),
+    ] {
+        python(&world, script, &snapshot).ok();
+        world.sh(&format!("snap-restore --file-root {what} out.jsonl")).ok().silent();
+        world.sh(&format!("snap-diff latest <(snap-scan --file-root {what} | snap-heapify --file-root {what} --no-store)")).ok();
+        world.sh(&format!("[ \"$(cat {what}/$'caf\\xe9' {what}/$'\\xfe/in')\" = oddin ]")).ok();
+    }
+}
+
+#[test]
+fn a_snapshot_with_a_name_that_is_not_utf_8_is_an_error_for_data_frames_and_never_a_shorter_table() {
+    let world = odd_names();
+    let path = world.sh("snap-list").ok().out();
+    for (script, said) in [
+        ("import duckdb; duckdb.sql(f\"select name from read_json('{path}')\").fetchall()", "surrogate"),
+        ("import polars; polars.read_ndjson(path)", "InvalidUnicodeCodepoint"),
+        ("import pandas; pandas.read_json(path, lines=True)", "surrogates not allowed"),
+        ("import pyarrow.json; pyarrow.json.read_json(path)", "surrogate"),
+    ] {
+        python(&world, &format!("import sys; path = sys.argv[1]; {script}"), &path).status(1).complains(said);
+    }
+}
+
+#[test]
+fn columns_that_are_stated_are_found_even_if_only_the_last_record_has_them() {
+    let world = World::new();
+    let mut records = lines(60_000);
+    records.push_str(
+        "{\"destination\":\"x\",\"md5\":\"9dd4e461268c8034f5c8564e155c67a6\",\"name\":\"z\",\"size\":1,\"type\":\"link\"}\n",
+    );
+    world.put("records.jsonl", records);
+    let path = world.sh("snap-write --unterminated records.jsonl").ok().out();
+    for script in [
+        "import duckdb; print(duckdb.sql(f\"from read_json('{path}', columns={{destination: 'VARCHAR'}})\").df()['destination'].dropna().tolist())",
+        "import polars; print(polars.read_ndjson(path, schema={'destination': polars.String})['destination'].drop_nulls().to_list())",
+        "import polars; print(polars.read_ndjson(path, infer_schema_length=None)['destination'].drop_nulls().to_list())",
+        "import pandas; print(pandas.read_json(path, lines=True, dtype=False)['destination'].dropna().tolist())",
+        "import pyarrow.json as p, pyarrow; print(p.read_json(path, parse_options=p.ParseOptions(
+            explicit_schema=pyarrow.schema({'destination': pyarrow.string()}), unexpected_field_behavior='ignore')
+            )['destination'].drop_null().to_pylist())",
+    ] {
+        python(&world, &format!("import sys; path = sys.argv[1]; {script}"), &path).ok().says("['x']\n");
+    }
+}
+
+#[test]
+fn texts_that_pandas_took_for_numbers_are_refused_and_nothing_is_restored() {
+    let world = World::new();
+    world.put("files/2023", "a");
+    world.put("files/2024", "b");
+    let path = world.sh("snap-scan | snap-heapify | snap-write").ok().out();
+    let script = |options| {
+        format!(
+            "import pandas, sys\nrecords = pandas.read_json(sys.argv[1], lines=True{options})
+records.drop(columns='modified').to_json('out.jsonl', orient='records', lines=True)"
+        )
+    };
+    python(&world, &script(""), &path).ok();
+    world.sh("snap-restore --file-root restored out.jsonl").status(2).complains("name: expected a string, got 2023");
+    world.sh("[ ! -e restored/2023 ]").ok();
+    python(&world, &script(", dtype=False"), &path).ok();
+    world.sh("snap-restore --file-root restored out.jsonl && cat restored/*").ok().says("ab");
 }

@@ -3,8 +3,9 @@
 //!
 //! Examples are the `sh` and `make` blocks of README.md and the literal displays in the EXAMPLES of man pages. Each runs in
 //! a folder of its own with two snapshots made and the three roots exported, and has to end with status 0. Another status
-//! is stated as ```` ```sh status=1 ```` or, before `.Bd`, as `.\" status 1`. In the README a line `<!-- then: TEST -->` below an
-//! example is a shell command that has to succeed afterwards, with the example's output in the file `$out`.
+//! is stated as ```` ```sh status=1 ```` or, before `.Bd`, as `.\" status 1`. A line `<!-- then: TEST -->` below an example of
+//! the README, or lines `.\" then: TEST` below one of a man page, are shell commands that have to succeed afterwards, with the
+//! example's output in the file `$out`. An example of a man page below `.\" first` runs before each other one of the page, too.
 
 use clap::{Arg, Command as Tool};
 use snapshooter::tools;
@@ -236,12 +237,36 @@ fn examples_of_the_readme_run() {
 #[test]
 fn examples_of_man_pages_run() {
     let mut examples = Vec::new();
-    for page in man_pages() {
+    for page in man_pages().into_iter().filter(|page| !page.ends_with(DATA)) {
         let found = man_examples(&page);
         assert!(!found.is_empty(), "{}: no examples", page.display());
         examples.extend(found);
     }
     run_all(&examples);
+}
+
+/// The page about other programs that read snapshots, which `tests/setup.sh` installs into `.readers`.
+const DATA: &str = "snapshooter-data.7";
+
+#[test]
+fn examples_of_the_page_about_data_run_and_give_the_right_result() {
+    let examples = man_examples(&project().join("man").join(DATA));
+    for program in ["duckdb", "polars", "pandas", "pyarrow", "pyspark", "jq"] {
+        assert!(examples.iter().any(|example| example.script.contains(program)), "{DATA}: no example of {program}");
+    }
+    for example in &examples {
+        assert!(!example.then.is_empty(), "{}: the result is not checked", example.place);
+    }
+    run_all(&examples);
+}
+
+#[test]
+fn the_page_about_data_names_the_versions_that_are_tested() {
+    let page = text(Path::new("man").join(DATA));
+    for line in text("tests/readers.txt").lines() {
+        let named = line.replace("==", " ");
+        assert!(page.contains(&named), "{DATA}: no {named}");
+    }
 }
 
 #[test]
@@ -304,12 +329,19 @@ fn readme_examples() -> Vec<Example> {
 
 fn man_examples(page: &Path) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
-    let (mut examples, mut inside, mut status) = (false, false, 0);
+    let (mut examples, mut inside, mut status, mut first) = (false, false, 0, None);
     for (at, line) in text(page).lines().enumerate() {
         if let Some(section) = line.strip_prefix(".Sh ") {
             examples = section == "EXAMPLES";
         } else if let Some(stated) = line.strip_prefix(".\\\" status ") {
             status = stated.parse().unwrap_or_else(|_| panic!("{}:{}: {line}", page.display(), at + 1));
+        } else if line == ".\\\" first" {
+            first = Some(found.len());
+        } else if let (Some(then), Some(example)) = (line.strip_prefix(".\\\" then: "), found.last_mut()) {
+            // The status of the whole has to be that of every line.
+            let and = if example.then.is_empty() { "" } else { " &&\n" };
+            example.then.push_str(and);
+            example.then.push_str(then);
         } else if examples && line.starts_with(".Bd -literal") {
             let place = format!("{}:{}", page.file_name().unwrap_or_default().to_string_lossy(), at + 1);
             found.push(Example { place, script: String::new(), makefile: false, status, then: String::new() });
@@ -319,6 +351,11 @@ fn man_examples(page: &Path) -> Vec<Example> {
         } else if inside {
             push_line(&mut found, &unescaped(line));
         }
+    }
+    if let Some(first) = first {
+        let before = found[first].script.clone();
+        let others = found.iter_mut().enumerate().filter(|(at, _)| *at != first);
+        others.for_each(|(_, example)| example.script.insert_str(0, &before));
     }
     found
 }
@@ -378,13 +415,13 @@ fn failure(example: &Example) -> Option<String> {
     })
 }
 
-/// bash in a folder, as in a careful script, with the tools of this build, the three roots, and nothing else of our
-/// environment.
+/// bash in a folder, as in a careful script, with the tools of this build, the programs of `.readers`, the three roots, and
+/// nothing else of our environment.
 fn shell(folder: &Path) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new("bash");
     command.args(["-e", "-o", "pipefail"]).current_dir(folder).stdin(Stdio::null()).env_clear();
-    command.env("PATH", format!("{}:{path}", binaries().display()));
+    command.env("PATH", format!("{}:{}:{path}", binaries().display(), project().join(".readers/bin").display()));
     command.envs([("HOME", folder), ("TMPDIR", folder)]).envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
     command.env("FILE_ROOT", folder.join("files")).env("HEAP_ROOT", folder.join("heap")).env("SNAP_ROOT", folder.join("snap"));
     command
@@ -428,6 +465,10 @@ touch -d "3 days ago" docs/old/plan.md
 cd ..
 snap-scan | snap-heapify | snap-write --tag release
 echo "The report, second version" > files/docs/report.md
+cp -p files/picture.raw before
+printf x | dd of=files/picture.raw bs=1 seek=5000 conv=notrunc status=none
+touch -r before files/picture.raw
+rm before
 rm files/docs/draft.md
 echo "To do" > files/docs/todo.md
 chmod 755 files/src

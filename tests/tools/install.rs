@@ -51,10 +51,9 @@ fn expected(zsh: &str) -> BTreeSet<PathBuf> {
         all.insert(format!("share/fish/vendor_completions.d/{tool}.fish"));
         all.insert(format!("share/man/man1/{tool}.1"));
     }
-    all.extend(
-        ["share/man/man5/snap-records.5", "share/man/man7/snapshooter.7", "share/man/man7/snapshooter-storages.7"]
-            .map(str::to_string),
-    );
+    for page in ["man5/snap-records.5", "man7/snapshooter.7", "man7/snapshooter-data.7", "man7/snapshooter-storages.7"] {
+        all.insert(format!("share/man/{page}"));
+    }
     all.into_iter().map(PathBuf::from).collect()
 }
 

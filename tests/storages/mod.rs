@@ -6,6 +6,8 @@ pub mod conformance;
 pub mod emulators;
 // Connections and services that fail or answer with something else.
 pub mod faulty;
+// The filters over snapshots and streams, in a bucket.
+mod filters;
 // Roots in memory.
 mod memory;
 // The tools on roots in other storages.

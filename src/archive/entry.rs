@@ -1,14 +1,65 @@
-//! The record of a member.
+//! A member, and its record.
 
 use super::header::type_bits;
-use super::member::{Member, What};
+use super::sparse;
 use crate::display::printable;
 use crate::json::to_base64;
 use crate::name::{self, Name};
-use crate::record::{Kind, Record, key};
+use crate::record::{Kind, Record, Xattrs, key};
 use crate::stream::LINE_LIMIT;
 use crate::time::Time;
 use serde_json::{Map, Value};
+
+/// What a member is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum What {
+    File,
+    Folder,
+    /// A symbolic link with this target.
+    Link(Vec<u8>),
+    /// Another name of the file with this name.
+    HardLink(Vec<u8>),
+    Fifo,
+    Device,
+    /// The name of the volume.
+    Label,
+    /// Another type.
+    Other(u8),
+}
+
+/// A member. A value that the archive does not have is None.
+pub struct Member {
+    pub name: Vec<u8>,
+    pub what: What,
+    /// The bytes of the content, with holes.
+    pub size: u64,
+    pub mode: Option<u32>,
+    pub uid: Option<u64>,
+    pub gid: Option<u64>,
+    pub time: Option<Time>,
+    /// Names and values of extended attributes, sorted by name.
+    pub xattrs: Xattrs,
+    /// Whether it has ACLs in the form of star, as text.
+    pub has_acl: bool,
+    /// The parts that are stored, if it is a sparse file.
+    pub map: Option<sparse::Map>,
+}
+
+/// Returns what a member is, by its type and its name. `target` is that of a link.
+pub fn what(flag: u8, name: &[u8], target: Vec<u8>) -> What {
+    match flag {
+        // Before there was a type for folders, a slash at the end of the name said so.
+        0 | b'0' if name.ends_with(b"/") => What::Folder,
+        0 | b'0' | b'7' | b'S' => What::File,
+        b'1' => What::HardLink(target),
+        b'2' => What::Link(target),
+        b'3' | b'4' => What::Device,
+        b'5' | b'D' => What::Folder,
+        b'6' => What::Fifo,
+        b'V' => What::Label,
+        other => What::Other(other),
+    }
+}
 
 /// Returns the name of a member without `./` at its start and, for a folder, `/` at its end. None for the folder that was
 /// archived.

@@ -1,8 +1,8 @@
 //! The stage of `snap-from-tar`: reads an archive, stores its contents, and makes records.
 
-use super::entry::{cleaned, facts, record};
+use super::entry::{Member, What, cleaned, facts, record};
 use super::links::{self, BUDGET, failure};
-use super::member::{Member, Members, What};
+use super::member::Members;
 use crate::digest::Md5;
 use crate::display::counted;
 use crate::end::{End, Listing};

@@ -1,5 +1,6 @@
 //! Reads the members of an archive, one after the other: v7, ustar, pax and GNU.
 
+use super::entry::{Member, What, what};
 use super::pax::Pax;
 use super::sparse::{Extent, Map, MapLines};
 use super::{BLOCK, padding};
@@ -14,41 +15,6 @@ use tar::{GnuExtSparseHeader, Header};
 const NAME_LIMIT: u64 = 64 << 10;
 /// The longest pax header, in bytes. That of a sparse file has its map.
 const PAX_LIMIT: u64 = 8 << 20;
-
-/// What a member is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum What {
-    File,
-    Folder,
-    /// A symbolic link with this target.
-    Link(Vec<u8>),
-    /// Another name of the file with this name.
-    HardLink(Vec<u8>),
-    Fifo,
-    Device,
-    /// The name of the volume.
-    Label,
-    /// Another type.
-    Other(u8),
-}
-
-/// A member. A value that the archive does not have is None.
-pub struct Member {
-    pub name: Vec<u8>,
-    pub what: What,
-    /// The bytes of the content, with holes.
-    pub size: u64,
-    pub mode: Option<u32>,
-    pub uid: Option<u64>,
-    pub gid: Option<u64>,
-    pub time: Option<Time>,
-    /// Names and values of extended attributes, sorted by name.
-    pub xattrs: Xattrs,
-    /// Whether it has ACLs in the form of star, as text.
-    pub has_acl: bool,
-    /// The parts that are stored, if it is a sparse file.
-    pub map: Option<Map>,
-}
 
 /// The members of an archive.
 pub struct Members<R> {
@@ -97,7 +63,7 @@ impl<R: Read> Members<R> {
                 return self.end().map(|()| None);
             }
             let header = self.header(block)?;
-            let size = header.entry_size().map_err(|e| self.damaged(&reason(&e)))?;
+            let size = self.number(&block[124..136], header.entry_size())?.unwrap_or(0);
             match block[156] {
                 b'L' => before.name = Some(until_nul(self.data(size, NAME_LIMIT)?)),
                 b'K' => before.target = Some(until_nul(self.data(size, NAME_LIMIT)?)),
@@ -141,16 +107,20 @@ impl<R: Read> Members<R> {
         Ok(header)
     }
 
+    /// Returns the number in a field, None if it is blank.
+    fn number(&self, field: &[u8], value: io::Result<u64>) -> Result<Option<u64>> {
+        match field.iter().all(|b| matches!(b, 0 | b' ')) {
+            true => Ok(None),
+            false => value.map(Some).map_err(|e| self.damaged(&reason(&e))),
+        }
+    }
+
     fn member(&mut self, header: &Header, size: u64, before: Before) -> Result<Member> {
         let pax = before.pax.unwrap_or_default();
         let odd = |e: String| self.damaged(&e);
         let block = header.as_bytes();
         let stored = pax.number("size").map_err(odd)?.unwrap_or(size);
-        let own = |field: std::ops::Range<usize>, value: io::Result<u64>| match block[field].iter().all(|b| matches!(b, 0 | b' '))
-        {
-            true => Ok(None),
-            false => value.map(Some).map_err(|e| self.damaged(&reason(&e))),
-        };
+        let own = |field, value| self.number(&block[field], value);
         let either = |key| Ok::<_, Error>(pax.number(key).map_err(odd)?.or(self.global.number(key).map_err(odd)?));
         let uid = either("uid")?.or(own(108..116, header.uid())?);
         let gid = either("gid")?.or(own(116..124, header.gid())?);
@@ -337,21 +307,6 @@ impl<R: Read> Members<R> {
 }
 
 const CUT: &str = "the archive is cut off";
-
-fn what(flag: u8, name: &[u8], target: Vec<u8>) -> What {
-    match flag {
-        // Before there was a type for folders, a slash at the end of the name said so.
-        0 | b'0' if name.ends_with(b"/") => What::Folder,
-        0 | b'0' | b'7' | b'S' => What::File,
-        b'1' => What::HardLink(target),
-        b'2' => What::Link(target),
-        b'3' | b'4' => What::Device,
-        b'5' | b'D' => What::Folder,
-        b'6' => What::Fifo,
-        b'V' => What::Label,
-        other => What::Other(other),
-    }
-}
 
 fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(memchr::memchr(0, &bytes).unwrap_or(bytes.len()));

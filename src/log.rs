@@ -49,7 +49,7 @@ pub fn log(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Resu
     };
     let walk = walk::Walk::new(looks, is_same, monitor.clone());
     let seen = walk.seen();
-    let events = Spool::with_doubles(walk, BUDGET)?;
+    let events = Spool::with_doubles(walk, BUDGET / 2)?;
     let end = End { errors: seen.failures.load(Ordering::Relaxed), filtered: true, log: true, ..End::default() };
     Ok(versions::of(events.read(), seen.first_root.get().cloned(), is_same, end))
 }

@@ -164,7 +164,8 @@ fn is_safety_copy(place: &Place) -> bool {
 }
 
 /// Returns the snapshot whose md5s can be reused: the latest of the same file root, else the latest that does not name its root.
-/// What `snap-put` stored is of no root. Damaged snapshots are skipped; `warn` is called for each. None if there is no such snapshot, or no snap root yet.
+/// What `snap-put` stored is of no root. Damaged snapshots are skipped; `warn` is called for each. None if there is no such
+/// snapshot, or no snap root yet.
 ///
 /// # Errors
 /// If the snap root can't be listed.

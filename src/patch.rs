@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// Returns the records of `base`, which are in order, with changes applied. `types` are the types that the base covers, if not
 /// all; changes of others are dropped.
 ///
-/// The changes, in any order, are rows of `snap-diff`, or records: a record takes the place of the one of its name; a record of type `gone` removes that and all below it; an error
-/// record takes its place, too.
+/// The changes, in any order, are rows of `snap-diff`, or records: a record takes the place of the one of its name; a record of
+/// type `gone` removes that and all below it; an error record takes its place, too.
 ///
 /// There is an end record if both inputs have one. After rows, it is that of their right side. After records, it is that of the
 /// base: the list of changes leaves out what did not change. It is `filtered` if it was before, or if an input lacks records that

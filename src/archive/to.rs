@@ -26,8 +26,8 @@ use tar::EntryType;
 /// Records that take contents of this size at once are few.
 const LARGE: u64 = 2 << 20;
 
-/// Writes an archive of the files, links and folders among the records, each folder followed by what is in it. Returns the number of failures: of
-/// records whose content is missing or damaged, or whose name can't be in an archive. They are left out.
+/// Writes an archive of the files, links and folders among the records, each folder followed by what is in it. Returns the
+/// number of failures: of records whose content is missing or damaged, or whose name can't be in an archive. They are left out.
 ///
 /// The input is read completely and checked before anything is written. A content is verified before its header is written; one
 /// that is too large for memory is read twice for that.

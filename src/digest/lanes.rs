@@ -1,7 +1,7 @@
 //! The md5 of several small contents at once, each in a lane of vector registers.
 //!
-//! The md5 of one content can't be computed in parallel, and takes a fifth of the processor time of a first backup. Eight lanes take a
-//! third of that time, without any instruction that old processors lack.
+//! The md5 of one content can't be computed in parallel, and takes a fifth of the processor time of a first backup. Eight lanes
+//! take a third of that time, without any instruction that old processors lack.
 
 use super::{Md5, md5_of};
 use std::collections::VecDeque;

@@ -69,7 +69,8 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
 
 type Task = Vec<Result<(Record, Option<Old>)>>;
 
-/// Does the work for all items in tasks of several, `jobs` of them at once. Passes their records on in order, each when its object is on disk.
+/// Does the work for all items in tasks of several, `jobs` of them at once. Passes their records on in order, each when its
+/// object is on disk.
 pub(crate) fn committed<T: Weigh + Send + 'static>(
     items: impl Iterator<Item = Result<T>> + Send + 'static,
     jobs: usize,

@@ -119,7 +119,8 @@ fn same_time(left: &Record, right: &Record) -> bool {
 
 /// Whether two times are equal as far as the less precise one goes: storages know seconds, milliseconds or microseconds.
 fn same_as_known(left: Time, right: Time) -> bool {
-    let precision = |time: Time| [1_000_000_000, 1_000_000, 1000].into_iter().find(|unit| time.nsec % unit == 0).unwrap_or(1);
+    let precision =
+        |time: Time| [1_000_000_000, 1_000_000, 1000].into_iter().find(|unit| time.nsec.is_multiple_of(*unit)).unwrap_or(1);
     let unit = precision(left).max(precision(right));
     left.sec == right.sec && left.nsec / unit == right.nsec / unit
 }

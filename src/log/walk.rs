@@ -31,7 +31,7 @@ pub struct Look {
 enum Held {
     Few(Arc<Vec<Record>>),
     Many(Place, Arc<Choice>),
-    Spooled(Spool),
+    Spooled(Box<Spool>),
 }
 
 /// Reads the chosen records of a snapshot.
@@ -221,7 +221,7 @@ where
                     Ok(Pair::Aside(..)) => None,
                     Err(e) => Some(Err(e)),
                 });
-                Held::Spooled(Spool::collect(state, BUDGET, &*self.monitor)?)
+                Held::Spooled(Box::new(Spool::collect(state, BUDGET, &*self.monitor)?))
             }
         };
         let state_key = self.state_of(&look);

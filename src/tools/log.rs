@@ -43,7 +43,7 @@ pub struct Args {
 /// # Errors
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
-    let names = args.names.iter().map(|name| named(name)).collect::<Result<BTreeSet<Name>>>()?;
+    let names = args.names.iter().map(named).collect::<Result<BTreeSet<Name>>>()?;
     let choice = match names.is_empty() {
         true => Choice::Rules(Filter::choosing(&args.globs)?.rules),
         false => Choice::Names(names.clone()),

@@ -3,7 +3,7 @@
 use crate::content::Lack;
 use crate::error::{Error, Result};
 use crate::heap::Heap;
-use crate::heapify::{Committer, Done, committed, each};
+use crate::heapify::{Committer, Done, committed};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record, key};
 use crate::stream::Records;
@@ -26,7 +26,7 @@ pub struct Options {
 pub fn copy(input: Records, options: Options, monitor: Arc<dyn Monitor>) -> Records {
     let Options { from, to, jobs } = options;
     let committer = Committer::of(to.clone());
-    committed(input, jobs, committer, move |task| each(task, |record| work(record, &from, &to, &*monitor)))
+    committed(input, jobs, committer, move |record| work(record, &from, &to, &*monitor))
 }
 
 fn work(record: Record, from: &Heap, to: &Heap, monitor: &dyn Monitor) -> Result<Done> {

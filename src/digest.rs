@@ -1,9 +1,5 @@
 //! The digests of contents, and their hex digits.
 
-mod lanes;
-
-pub use lanes::md5_of_each;
-
 use crate::parallel::{self, Job};
 use sha2::Digest;
 use std::fmt;
@@ -98,11 +94,6 @@ impl Digests {
 /// Returns the md5 of these bytes.
 pub fn md5_of(bytes: &[u8]) -> Md5 {
     Md5(md5::Md5::digest(bytes).into())
-}
-
-/// Returns the sha256 of these bytes.
-pub fn sha256_of(bytes: &[u8]) -> Sha256 {
-    Sha256(sha2::Sha256::digest(bytes).into())
 }
 
 /// Returns the md5 of all bytes of a reader.

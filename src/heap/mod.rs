@@ -25,8 +25,8 @@ pub use lease::Lease;
 pub use listing::{is_folder, md5_of, objects};
 pub use object::Health;
 pub use opened::Heap;
-pub use path::{LEVEL, StoreError, Stored, read_up_to};
-pub use stage::{digest, digested};
+pub use path::{LEVEL, StoreError, Stored};
+pub use stage::digest;
 pub use used::Used;
 
 #[cfg(test)]

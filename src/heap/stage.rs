@@ -5,7 +5,7 @@ use super::opened::{Heap, key};
 use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
 use crate::codec;
-use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all, sha256_of};
+use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
 use crate::parallel::lock;
 use crate::storage::{Attributes, Body, Put, Store};
@@ -31,11 +31,6 @@ pub fn digest(source: &mut impl Read) -> io::Result<Stored> {
     }
     let (md5, sha256, size) = digests.finish();
     Ok(Stored { md5, sha256, size, stored_size: None })
-}
-
-/// Returns what [`digest`] returns, for a content that was read and has this md5.
-pub fn digested(content: &[u8], md5: Md5) -> Stored {
-    Stored { md5, sha256: sha256_of(content), size: content.len() as u64, stored_size: None }
 }
 
 /// What the heap has of a content.
@@ -71,21 +66,7 @@ impl Heap {
             };
         }
         let (md5, sha256) = Digests::of(&head);
-        let read = Stored { md5, sha256, size: head.len() as u64, stored_size: None };
-        self.store_whole(head, read, verify)
-    }
-
-    /// Does what [`Heap::store`] does, for a content that was read and has this md5.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub fn store_read(&self, content: Vec<u8>, md5: Md5, verify: bool) -> Result<Stored, StoreError> {
-        let read = digested(&content, md5);
-        self.store_whole(content, read, verify)
-    }
-
-    fn store_whole(&self, head: Vec<u8>, content: Stored, verify: bool) -> Result<Stored, StoreError> {
-        let sha256 = content.sha256;
+        let content = Stored { md5, sha256, size: head.len() as u64, stored_size: None };
         let replace = match self.existing(&content, verify)? {
             Existing::Good(stored_size) => return Ok(Stored { stored_size: Some(stored_size), ..content }),
             existing => matches!(existing, Existing::Bad),

@@ -1,7 +1,6 @@
 //! Stores one file in the heap.
 
 use super::Done;
-use super::ahead::Ahead;
 use crate::base::{Old, inherit};
 use crate::digest::Md5;
 use crate::error::{Error, Refusal, Result};
@@ -56,9 +55,9 @@ impl From<StoreError> for Trouble {
 
 impl Worker {
     /// Calls [`Worker::process`] and notifies the monitor when it is done.
-    pub fn work(&self, record: Record, base: Option<Old>, ahead: Option<Ahead>) -> Result<Done> {
+    pub fn work(&self, record: Record, base: Option<Old>) -> Result<Done> {
         let size = (record.kind() == Kind::File).then(|| record.fields().size.unwrap_or(0));
-        let done = self.process(record, base, ahead)?;
+        let done = self.process(record, base)?;
         size.into_iter().for_each(|size| self.monitor.done(size));
         if let Done::Kept(record, bytes) = &done {
             self.monitor.detail(if *bytes > 0 { "stored" } else { "known" }, record.name());
@@ -79,12 +78,14 @@ impl Worker {
     }
 
     /// Adds the md5 to a file's record. Other records pass unchanged. `base` is the record of the same, unchanged file.
-    fn process(&self, record: Record, base: Option<Old>, ahead: Option<Ahead>) -> Result<Done> {
+    fn process(&self, record: Record, base: Option<Old>) -> Result<Done> {
         self.refuse_heap(&record)?;
         match record.kind() {
             Kind::File => {}
-            Kind::Gone => return Ok(Done::Passed(record)),
-            _ => return record.expect_entry().map(|()| Done::Passed(record)),
+            Kind::Change => {
+                return Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable())));
+            }
+            _ => return Ok(Done::Passed(record)),
         }
         let fields = record.fields();
         if let Some(md5) = fields.md5 {
@@ -100,7 +101,7 @@ impl Worker {
                 }
             }
         }
-        match self.read(&record, ahead) {
+        match self.read(&record) {
             Ok(done) => Ok(done),
             Err(Trouble::Fatal(e)) => Err(e),
             Err(Trouble::Reason(reason) | Trouble::Failed(reason)) => {
@@ -165,10 +166,10 @@ impl Worker {
     }
 
     /// Reads a content, stores it, and makes its record. A content that changes meanwhile is read once more.
-    fn read(&self, record: &Record, mut ahead: Option<Ahead>) -> Result<Done, Trouble> {
+    fn read(&self, record: &Record) -> Result<Done, Trouble> {
         let mut record = Cow::Borrowed(record);
         for _ in 0..2 {
-            let failed = match self.read_once(&record, ahead.take()) {
+            let failed = match self.read_once(&record) {
                 Ok(Some(done)) => return Ok(done),
                 Ok(None) => None,
                 Err(Trouble::Failed(reason)) => Some(reason),
@@ -184,20 +185,14 @@ impl Worker {
     }
 
     /// Reads a content once; None if it changed meanwhile.
-    fn read_once(&self, record: &Record, ahead: Option<Ahead>) -> Result<Option<Done>, Trouble> {
-        let (started, mut opened, content) = match ahead {
-            Some(Ahead { opened, started, content, md5 }) => (started, opened, Some((content, md5))),
-            None => (Time::now(), self.source.open(record)?, None),
-        };
+    fn read_once(&self, record: &Record) -> Result<Option<Done>, Trouble> {
+        let started = Time::now();
+        let mut opened = self.source.open(record)?;
         let record = opened.record.as_ref().unwrap_or(record);
         let claimed = record.fields().md5;
-        let stored = match (&self.heap, content) {
-            (Some(heap), Some((content, md5))) => heap.store_read(content, md5, self.verify_existing)?,
-            (None, Some((content, md5))) => heap::digested(&content, md5),
-            (None, None) => heap::digest(&mut opened.content)?,
-            (Some(heap), None) => {
-                heap.store(&mut opened.content, opened.version.size.unwrap_or(0), claimed, self.verify_existing)?
-            }
+        let stored = match &self.heap {
+            None => heap::digest(&mut opened.content)?,
+            Some(heap) => heap.store(&mut opened.content, opened.version.size.unwrap_or(0), claimed, self.verify_existing)?,
         };
         let grew = match opened.content.settle(&stored)? {
             Settled::Whole => false,
@@ -299,7 +294,7 @@ mod tests {
         let (verify_existing, verify_md5) = (false, true);
         let worker =
             Worker { source: source.clone(), heap: None, verify_existing, verify_md5, cache: None, monitor, heap_name: None };
-        let done = worker.work(listed.clone(), None, None).map(|done| match done {
+        let done = worker.work(listed.clone(), None).map(|done| match done {
             Done::Passed(record) | Done::Kept(record, _) | Done::Failed(record) => record,
         });
         let left = source.turns.lock().unwrap().len();

@@ -1,6 +1,5 @@
 //! `snap-heapify` stores contents in the heap and adds their md5 to the records.
 
-mod ahead;
 mod file;
 
 use crate::base::{Base, Matched, Old};
@@ -60,39 +59,29 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
     });
     let committer = Committer { heap: options.heap, cache: options.cache, root: Some(root), ..Committer::default() };
     let matched = Matched::new(input, options.base);
-    committed(matched, options.jobs, committer, move |task: Task| {
-        let ahead = ahead::read(&*worker.source, &task, options.jobs);
-        let items = task.into_iter().zip(ahead).map(|(item, ahead)| item.map(|(record, base)| (record, base, ahead)));
-        each(items, |(record, base, ahead)| worker.work(record, base, ahead))
-    })
+    committed(matched, options.jobs, committer, move |(record, base): (Record, Option<Old>)| worker.work(record, base))
 }
 
-type Task = Vec<Result<(Record, Option<Old>)>>;
-
-/// Does the work for all items in tasks of several, `jobs` of them at once. Passes their records on in order, each when its
-/// object is on disk.
+/// Does the work for all items, `jobs` of them at once. Passes their records on in order, each when its object is on disk.
 pub(crate) fn committed<T: Weigh + Send + 'static>(
     items: impl Iterator<Item = Result<T>> + Send + 'static,
     jobs: usize,
     committer: Committer,
-    work: impl Fn(Vec<Result<T>>) -> Vec<Result<Done>> + Send + Sync + 'static,
+    work: impl Fn(T) -> Result<Done> + Send + Sync + 'static,
 ) -> Records {
     let task = parallel::task_of(TASK, BATCH, jobs);
-    let done = parallel::ordered_map(Tasks::new(items, task), jobs, BATCH / task, work);
+    let done = parallel::ordered_map(Tasks::new(items, task), jobs, BATCH / task, move |task: Vec<Result<T>>| {
+        let mut failed = false;
+        // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.
+        let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
+        task.into_iter().map(|item| item.and_then(&work)).take_while(until).collect::<Vec<_>>()
+    });
     let batches = Batches { done: Box::new(done.flatten()), committer, end: None, over: false };
     let committed = parallel::ahead(batches, 1);
     Box::new(committed.flat_map(|batch| match batch {
         Ok(records) => records.into_iter().map(Ok).collect::<Vec<_>>(),
         Err(e) => vec![Err(e)],
     }))
-}
-
-/// Does the work for the items of a task, one after the other.
-pub(crate) fn each<T>(items: impl IntoIterator<Item = Result<T>>, work: impl Fn(T) -> Result<Done>) -> Vec<Result<Done>> {
-    let mut failed = false;
-    // After a fatal error, this task stops at once. A storage that refuses the login would refuse all other requests too.
-    let until = |done: &Result<Done>| !std::mem::replace(&mut failed, done.is_err());
-    items.into_iter().map(|item| item.and_then(&work)).take_while(until).collect()
 }
 
 /// The result for a record.

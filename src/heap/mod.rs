@@ -19,7 +19,6 @@ mod stage;
 mod used;
 
 pub use cache::Cache;
-pub use copy::Copied;
 pub use guard::Guard;
 pub use lease::Lease;
 pub use listing::{is_folder, md5_of, objects};

@@ -216,6 +216,7 @@ impl Publisher {
     ///
     /// # Errors
     /// Those of [`Publisher::publish`].
+    #[cfg(any(test, feature = "internals"))]
     pub fn finish(self, root: &Location, time: Time, label: &Label, errors: u64) -> Result<Place> {
         self.publish(root, time, Taken::Next, label, errors)
     }

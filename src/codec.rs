@@ -44,12 +44,15 @@ fn deflate(content: &[u8], level: i32, out: &mut Vec<u8>) {
     if level == 0 || is_dense(content) {
         return store(content, out);
     }
-    let start = out.len();
-    with_compressor(level, |c| {
-        out.resize(start + c.deflate_compress_bound(content.len()) + TRAILER, 0);
+    with_compressor(level, |c, room| {
+        let bound = c.deflate_compress_bound(content.len());
+        if room.len() < bound {
+            room.resize(bound, 0);
+        }
         // The buffer has the size of the bound, so this can't fail.
-        let n = c.deflate_compress(content, &mut out[start..]).expect("deflate within its own bound");
-        out.truncate(start + n);
+        let n = c.deflate_compress(content, room).expect("deflate within its own bound");
+        out.reserve_exact(n + TRAILER);
+        out.extend_from_slice(&room[..n]);
     });
 }
 
@@ -75,23 +78,25 @@ fn is_dense(content: &[u8]) -> bool {
     }
     let at = content.len() / 2;
     let sample = &content[at..at + SAMPLE];
-    with_compressor(1, |c| {
+    with_compressor(1, |c, _| {
         let mut out = vec![0; c.deflate_compress_bound(SAMPLE)];
         c.deflate_compress(sample, &mut out).is_ok_and(|n| n > SAMPLE / 100 * 98)
     })
 }
 
-/// Calls `work` with a compressor. Its tables are large, so it is used again; not one for each thread, because most threads of a
-/// run with another storage wait for the network.
-fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor) -> T) -> T {
-    static FREE: Mutex<Vec<(i32, Compressor)>> = Mutex::new(Vec::new());
+/// Calls `work` with a compressor and room for what it makes. Both are large, so they are used again; not one for each thread,
+/// because most threads of a run with another storage wait for the network. Room of all sizes, allocated anew for each content,
+/// would take tens of megabytes: the allocator returns it only after a while.
+fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor, &mut Vec<u8>) -> T) -> T {
+    static FREE: Mutex<Vec<(i32, Compressor, Vec<u8>)>> = Mutex::new(Vec::new());
     let found = {
         let mut free = lock(&FREE);
-        free.iter().position(|(l, _)| *l == level).map(|at| free.swap_remove(at).1)
+        free.iter().position(|(l, ..)| *l == level).map(|at| free.swap_remove(at))
     };
-    let mut compressor = found.unwrap_or_else(|| Compressor::new(CompressionLvl::new(level).unwrap_or_default()));
-    let done = work(&mut compressor);
-    lock(&FREE).push((level, compressor));
+    let new = || (level, Compressor::new(CompressionLvl::new(level).unwrap_or_default()), Vec::new());
+    let (level, mut compressor, mut room) = found.unwrap_or_else(new);
+    let done = work(&mut compressor, &mut room);
+    lock(&FREE).push((level, compressor, room));
     done
 }
 

@@ -9,6 +9,7 @@ pub use moves::moves;
 pub use same::Key;
 pub(crate) use same::{same_content, same_metadata};
 pub use show::{Printer, Style};
+pub(crate) use show::{local_time, readable};
 
 use crate::end::{End, Listing};
 use crate::error::Result;

@@ -94,6 +94,7 @@ mod log;
 mod merge;
 mod patch;
 mod put;
+mod report;
 mod restore;
 mod scan;
 mod verify;

@@ -17,6 +17,10 @@ if [ -n "$with_emulators" ]; then
     package+=([node]=nodejs [npm]=npm [rclone]=rclone [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
 fi
 missing=()
+# Any of them opens the pages of snap-report. The smallest has no window.
+if [ -n "$with_emulators" ] && ! command -v chromium-headless-shell chromium google-chrome >/dev/null; then
+    missing+=(chromium-headless-shell)
+fi
 for command in "${!package[@]}"; do
     command -v "$command" >/dev/null || missing+=("${package[$command]}")
 done

@@ -97,6 +97,11 @@ impl Output {
         Ok(Output { to })
     }
 
+    /// Whether a person sees the output.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self.to, To::Stdout(_)) && io::stdout().is_terminal()
+    }
+
     /// Returns the files that are being written, so that a scan can leave them out.
     pub fn own(&self) -> Own {
         let (stat, paths) = match &self.to {

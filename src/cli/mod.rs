@@ -3,10 +3,12 @@
 pub mod advice;
 pub mod args;
 mod closed;
+pub mod color;
 pub mod completion;
 mod console;
 mod io;
 mod like;
+pub mod plot;
 mod progress;
 mod roots;
 

@@ -29,12 +29,19 @@ pub struct Printer {
     style: Style,
     end: bool,
     head: bool,
+    color: bool,
 }
 
 impl Printer {
     /// Returns a printer for a style. In the style `Jsonl`, the end record is printed only if `end`.
     pub fn new(style: Style, end: bool) -> Printer {
-        Printer { style, end, head: true }
+        Printer { style, end, head: true, color: false }
+    }
+
+    /// Returns a printer that marks the statuses in colour, except in the style `Jsonl`.
+    #[must_use]
+    pub fn colored(self, color: bool) -> Printer {
+        Printer { color, ..self }
     }
 
     /// Prints a row.
@@ -42,17 +49,31 @@ impl Printer {
     /// # Errors
     /// Errors of [`stream::write`].
     pub fn row(&mut self, out: &mut dyn Write, row: Row) -> Result<()> {
+        let status = status_of(&row);
         let line = match (self.style, row) {
             (Style::Jsonl, Row::End(_)) if !self.end => return Ok(()),
             (Style::Jsonl, row) => return stream::write(out, &row.into_record()),
-            (Style::Table, row) => table(row, std::mem::take(&mut self.head)),
+            (Style::Table, row) => table(row),
             (Style::Names, row) => names(row),
             (Style::Stat, _) => None,
         };
-        match line {
-            Some(line) => out.write_all(line.as_bytes()).map_err(stream::write_error),
-            None => Ok(()),
+        let Some(line) = line else { return Ok(()) };
+        let mut text = String::new();
+        if self.style == Style::Table && std::mem::take(&mut self.head) {
+            let head = columns("STATUS", "TYPE", "SIZE", "MODIFIED", "NAME");
+            text = if self.color { marked("1", head.trim_end()) + "\n" } else { head };
         }
+        text.push_str(&self.painted(status, line));
+        out.write_all(text.as_bytes()).map_err(stream::write_error)
+    }
+
+    /// Returns a line in the colour of its status: the whole line in the style `Names`, otherwise its first column.
+    fn painted(&self, status: Option<Status>, line: String) -> String {
+        if !self.color {
+            return line;
+        }
+        let end = if self.style == Style::Names { line.len() - 1 } else { line.find(' ').unwrap_or(0) };
+        marked(code(status), &line[..end]) + &line[end..]
     }
 
     /// Prints the counts of these statuses, in the style `Stat`.
@@ -64,11 +85,34 @@ impl Printer {
             return Ok(());
         }
         for status in statuses {
-            let line = stat(*status, diff.count(*status));
+            let line = self.painted(Some(*status), stat(*status, diff.count(*status)));
             out.write_all(line.as_bytes()).map_err(stream::write_error)?;
         }
         Ok(())
     }
+}
+
+fn status_of(row: &Row) -> Option<Status> {
+    match row {
+        Row::Change(status, ..) | Row::Moved(status, ..) => Some(*status),
+        Row::Failure(_) | Row::End(_) => None,
+    }
+}
+
+/// Returns the colour of a status for a terminal; of a failure for None.
+fn code(status: Option<Status>) -> &'static str {
+    match status {
+        Some(Status::OnlyLeft) => "31",
+        Some(Status::OnlyRight) => "32",
+        Some(Status::Different) => "33",
+        Some(Status::Unsure) => "35",
+        Some(Status::Equal) => "2",
+        None => "1;31",
+    }
+}
+
+fn marked(code: &str, text: &str) -> String {
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
 fn names(row: Row) -> Option<String> {
@@ -95,19 +139,15 @@ fn arrow(status: Status, other: &Name) -> String {
 }
 
 /// Returns a row of the table. Its columns have fixed widths, except the last one (the name), so no row depends on the next ones.
-fn table(row: Row, head: bool) -> Option<String> {
-    let line = match row {
-        Row::End(_) => return None,
+fn table(row: Row) -> Option<String> {
+    match row {
+        Row::End(_) => None,
         Row::Failure(record) => {
             let reason = record.string("error").unwrap_or_default();
-            columns("error", "", "", "", &format!("{}: {}", record.name().printable(), printable(reason.as_bytes())))
+            Some(columns("error", "", "", "", &format!("{}: {}", record.name().printable(), printable(reason.as_bytes()))))
         }
-        Row::Change(status, left, right) => entry(status, left.as_ref(), right.as_ref(), "")?,
-        Row::Moved(status, record, other) => entry(status, Some(&record), None, &arrow(status, &other))?,
-    };
-    match head {
-        true => Some(columns("STATUS", "TYPE", "SIZE", "MODIFIED", "NAME") + &line),
-        false => Some(line),
+        Row::Change(status, left, right) => entry(status, left.as_ref(), right.as_ref(), ""),
+        Row::Moved(status, record, other) => entry(status, Some(&record), None, &arrow(status, &other)),
     }
 }
 
@@ -153,7 +193,8 @@ fn size(record: &Record) -> String {
     }
 }
 
-fn local_time(time: Time) -> Option<String> {
+/// Returns a time for display, in the time zone of the user; None if it is out of range.
+pub fn local_time(time: Time) -> Option<String> {
     // chrono supports a few more years. With this limit, no time zone leads out of chrono's range.
     let utc = DateTime::from_timestamp(time.sec, time.nsec).filter(|t| t.year().abs() < 262_000)?;
     Some(utc.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string())
@@ -169,7 +210,7 @@ fn stat(status: Status, count: Count) -> String {
 }
 
 /// Returns a size for display: `999 B`, `1.2 KiB`.
-fn readable(bytes: u64) -> String {
+pub fn readable(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter();
     let mut unit = "B";

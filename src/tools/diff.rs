@@ -1,6 +1,7 @@
 //! snap-diff: what changed between two snapshots or streams. Exits as diff(1) does.
 
 use crate::cli::args::{NoEnd, Out};
+use crate::cli::color::Color;
 use crate::cli::{Console, Network, Output, SnapRoot};
 use crate::diff::{Key, Options, Printer, Row, Status, Style, moves, sides};
 use crate::display::counted;
@@ -43,6 +44,8 @@ pub struct Args {
     #[arg(long, conflicts_with = "stat")]
     pub moves: bool,
     #[command(flatten)]
+    pub color: Color,
+    #[command(flatten)]
     pub out: Out,
     #[command(flatten)]
     pub no_end: NoEnd,
@@ -70,7 +73,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
 
     let mut out = Output::new(args.out.output.as_deref())?;
     let mut rows = sides(left, right, options, console.clone());
-    let mut show = Printer::new(style, !args.no_end.no_end);
+    let mut show = Printer::new(style, !args.no_end.no_end).colored(args.color.is_wanted(&out));
     let shown: Box<dyn Iterator<Item = Result<Row>>> =
         if args.moves { Box::new(moves(rows.by_ref())?) } else { Box::new(rows.by_ref()) };
     for row in shown {

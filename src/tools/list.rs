@@ -1,6 +1,8 @@
 //! `snap-list`: lists the snapshots.
 
 use crate::cli::args::{Order, Out};
+use crate::cli::color::{self, Color};
+use crate::cli::plot::plot;
 use crate::cli::{Console, Network, Output, SnapRoot};
 use crate::monitor::Monitor;
 use crate::snapshot;
@@ -30,6 +32,11 @@ pub struct Args {
     /// Print one JSON object per line: path, time, root, host, tags, counts
     #[arg(long)]
     pub json: bool,
+    /// Draw the number of records and the size of each snapshot
+    #[arg(long, conflicts_with = "json")]
+    pub plot: bool,
+    #[command(flatten)]
+    pub color: Color,
     #[command(flatten)]
     pub out: Out,
 }
@@ -44,9 +51,15 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
         found.reverse();
     }
     let mut output = Output::new(args.out.output.as_deref())?;
-    for found in found.iter().skip(args.offset).take(args.limit.unwrap_or(usize::MAX)) {
+    let is_colored = args.color.is_wanted(&output);
+    let chosen = found.iter().skip(args.offset).take(args.limit.unwrap_or(usize::MAX));
+    if args.plot {
+        plot(chosen, &mut output, is_colored, &console)?;
+        return Ok(output.finish()?);
+    }
+    for found in chosen {
         let line = match args.json {
-            false => found.place.as_given().into_vec(),
+            false => color::path(found.place.as_given().into_vec(), is_colored),
             true => match snapshot::describe(found) {
                 Ok(line) => line.into_bytes(),
                 Err(e) => {

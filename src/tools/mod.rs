@@ -14,6 +14,7 @@ pub mod merge;
 pub mod patch;
 pub mod put;
 pub mod read;
+pub mod report;
 pub mod restore;
 pub mod reuse;
 pub mod scan;
@@ -64,7 +65,7 @@ macro_rules! tool {
 }
 
 /// Every tool.
-pub const ALL: [Tool; 20] = [
+pub const ALL: [Tool; 21] = [
     tool!("snap-scan", scan),
     tool!("snap-heapify", heapify),
     tool!("snap-reuse", reuse),
@@ -75,6 +76,7 @@ pub const ALL: [Tool; 20] = [
     tool!("snap-read", read),
     tool!("snap-log", log),
     tool!("snap-diff", diff),
+    tool!("snap-report", report),
     tool!("snap-patch", patch),
     tool!("snap-restore", restore),
     tool!("snap-cat", cat),

@@ -2,6 +2,8 @@
 
 // Input that is none: one line, the documented status, nothing changed.
 mod bad_input;
+// Colour, and the plot of snap-list.
+mod color;
 // snap-diff.
 mod diff;
 // Documents: options, examples and figures are as they say.
@@ -44,6 +46,8 @@ mod patch;
 mod put;
 // snap-read.
 mod read;
+// snap-report.
+mod report;
 // snap-restore.
 mod restore;
 // snap-reuse.

@@ -135,3 +135,22 @@ fn a_part_of_a_snapshot_restores_and_deletes_in_that_part_only() {
     world.sh("snap-read latest~1 -- nowhere > out").status(1).complains("no record matches");
     world.sh("snap-read -- '#x'").status(2).complains("is no pattern");
 }
+
+#[test]
+fn only_the_part_of_a_snapshot_that_has_the_names_is_read() {
+    let world = World::new();
+    let records =
+        r#"{name: "d\(. / 100 | floor + 1000)/f\(. + 100000)", type: "file", size: ., md5: "d41d8cd98f00b204e9800998ecf8427e"}"#;
+    world.sh(&format!("seq 0 59999 | jq -c '{records}' | snap-write --unterminated --complete")).ok();
+    // Damage in the middle of the file: reading all of it finds it, and reading the ends never gets there.
+    world
+        .sh("s=$(snap-list); head -c 1000 /dev/urandom | dd of=$s bs=1 seek=$(($(stat -c %s $s) / 2)) conv=notrunc status=none")
+        .ok();
+    world.sh("snap-read > all").status(2).complains("damaged");
+    world
+        .sh("snap-read latest -- /d1000/ '/d1599/f1*' | jq -r .name | sed -n '1p;100p;101p;200p' | xargs")
+        .ok()
+        .says("d1000/f100000 d1000/f100099 d1599/f159900 d1599/f159999\n");
+    world.sh("snap-log d1001/f100150 d1598/f159850 | jq -r 'select(.status).size' | xargs").ok().says("150 59850\n");
+    world.sh("snap-log --glob '/d1300/'").status(1).complains("damaged");
+}

@@ -85,8 +85,7 @@ fn is_dense(content: &[u8]) -> bool {
 }
 
 /// Calls `work` with a compressor and room for what it makes. Both are large, so they are used again; not one for each thread,
-/// because most threads of a run with another storage wait for the network. Room of all sizes, allocated anew for each content,
-/// would take tens of megabytes: the allocator returns it only after a while.
+/// because most threads of a run with another storage wait for the network. New room would be filled with zeros for each content.
 fn with_compressor<T>(level: i32, work: impl FnOnce(&mut Compressor, &mut Vec<u8>) -> T) -> T {
     static FREE: Mutex<Vec<(i32, Compressor, Vec<u8>)>> = Mutex::new(Vec::new());
     let found = {

@@ -1,7 +1,7 @@
 //! `snap-copy`: copies the objects of a stream to another heap, as they are.
 
 use crate::content::Lack;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::heap::Heap;
 use crate::heapify::{Committer, Done, committed};
 use crate::monitor::Monitor;
@@ -32,10 +32,8 @@ pub fn copy(input: Records, options: Options, monitor: Arc<dyn Monitor>) -> Reco
 fn work(record: Record, from: &Heap, to: &Heap, monitor: &dyn Monitor) -> Result<Done> {
     match record.kind() {
         Kind::File => {}
-        Kind::Change => {
-            return Err(Error::refused(format!("{}: a row of snap-diff, not a file", record.name().printable())));
-        }
-        _ => return Ok(Done::Passed(record)),
+        Kind::Gone => return Ok(Done::Passed(record)),
+        _ => return record.expect_entry().map(|()| Done::Passed(record)),
     }
     let done = match to.copy(from, &record) {
         Ok(copied) => {

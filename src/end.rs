@@ -191,6 +191,27 @@ impl End {
     }
 }
 
+/// Counts the records of a listing, and adds its end record, which `end` makes of their count and the number of error records
+/// among them. After an error, there is no end record.
+pub fn ended(records: crate::stream::Records, end: impl FnOnce(Listing, u64) -> End + Send + 'static) -> crate::stream::Records {
+    let (mut records, mut end, mut listing, mut errors) = (records, Some(end), Listing::default(), 0);
+    Box::new(std::iter::from_fn(move || {
+        end.as_ref()?;
+        match records.next() {
+            Some(Ok(record)) => {
+                listing.add(&record);
+                errors += u64::from(record.kind() == Kind::Error);
+                Some(Ok(record))
+            }
+            Some(Err(e)) => {
+                end = None;
+                Some(Err(e))
+            }
+            None => end.take().map(|end| Ok(end(listing, errors).record())),
+        }
+    }))
+}
+
 /// Returns a stream whose end record is `filtered` if its records are not the listed ones.
 pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
     let mut came = Listing::default();

@@ -5,7 +5,7 @@ use super::links::{self, BUDGET, failure};
 use super::member::Members;
 use crate::digest::Md5;
 use crate::display::counted;
-use crate::end::{End, Listing};
+use crate::end::{self, End};
 use crate::error::{Error, Result};
 use crate::heap::{self, Heap, StoreError, Stored, Used};
 use crate::monitor::Monitor;
@@ -61,7 +61,7 @@ pub fn from_tar(input: impl Read + Send + 'static, from: String, options: Option
     let seen = std::mem::take(&mut *lock(&seen));
     seen.tell(&from, &*monitor);
     let records = if seen.hard_links > 0 { links::resolved(&all, &*monitor)? } else { links::last_of_each(&all) };
-    Ok(Box::new(Ended { records, listing: Listing::default(), errors: 0, end: Some(seen.end()) }))
+    Ok(end::ended(records, |listing, errors| End { errors, ..seen.end() }.listing(listing)))
 }
 
 /// What has no record.
@@ -284,37 +284,6 @@ impl Committer {
     }
 
     fn finish(self) -> Result<()> {
-        let Some(heap) = self.heap else { return Ok(()) };
-        heap.commit()?;
-        // Another writer can have stored some of the objects without syncing them yet.
-        heap.sync()?;
-        heap.confirm_used(self.used)
-    }
-}
-
-/// The records, counted, and the end record.
-struct Ended {
-    records: Records,
-    listing: Listing,
-    errors: u64,
-    end: Option<End>,
-}
-
-impl Iterator for Ended {
-    type Item = Result<Record>;
-
-    fn next(&mut self) -> Option<Result<Record>> {
-        match self.records.next() {
-            Some(Ok(record)) => {
-                self.listing.add(&record);
-                self.errors += u64::from(record.kind() == Kind::Error);
-                Some(Ok(record))
-            }
-            Some(Err(e)) => {
-                self.end = None;
-                Some(Err(e))
-            }
-            None => self.end.take().map(|end| Ok(End { errors: self.errors, ..end }.listing(self.listing).record())),
-        }
+        self.heap.map_or(Ok(()), |heap| heap.complete(self.used))
     }
 }

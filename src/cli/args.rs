@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
+use crate::heap::LEVEL;
 use crate::parallel::{self, MOST_JOBS};
 use crate::record::Kind;
 use crate::storage::Location;
@@ -24,6 +25,14 @@ pub struct NoEnd {
     /// Omit the end record, which tells the next tool that nothing is missing
     #[arg(long, help_heading = "Output")]
     pub no_end: bool,
+}
+
+/// How much to compress what is stored.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Level {
+    /// Compression level: 0 (none) to 12 (slowest, smallest)
+    #[arg(short, long, value_name = "N", default_value_t = LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
+    pub level: i32,
 }
 
 /// The number of files to work on at once.

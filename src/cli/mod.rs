@@ -16,7 +16,7 @@ pub use closed::{stdin, stdout};
 pub use console::{Console, LogLevel};
 pub use io::{Output, content_in, records_in, unless_none, without_end};
 pub use like::Like;
-pub use roots::{FileRoot, HeapRoot, Network, Roots, SnapRoot, lasting};
+pub use roots::{FileRoot, HeapRoot, LASTING, LASTING_OR_NONE, Network, Roots, SnapRoot, lasting};
 
 use crate::error::{Error, Refusal};
 use clap::error::{ContextKind, ErrorKind};

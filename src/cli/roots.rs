@@ -73,15 +73,20 @@ root!(FileRoot, file_root, file_storage_options, "file", "FILE", "the folder bac
 root!(HeapRoot, heap_root, heap_storage_options, "heap", "HEAP", "where contents are kept");
 root!(SnapRoot, snap_root, snap_storage_options, "snap", "SNAP", "where snapshots are kept");
 
-/// Returns a heap root to store in.
+/// The advice for tools that have to store.
+pub const LASTING: &str = "give a heap root that lasts";
+/// The advice for tools that can do without a heap.
+pub const LASTING_OR_NONE: &str = "give a heap root that lasts, or --no-store to compute md5 only";
+
+/// Returns a heap root to store in. The advice is for an error.
 ///
 /// # Errors
 /// If the heap ends with this process.
-pub fn lasting(heap: Location) -> Result<Location> {
+pub fn lasting(heap: Location, advice: &str) -> Result<Location> {
     match heap.ends_with_process() {
         true => Err(Error::advise(
             format!("{heap} is gone when this process ends, and the records would refer to what was in it"),
-            "give a heap root that lasts",
+            advice,
         )),
         false => Ok(heap),
     }

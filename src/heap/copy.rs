@@ -7,13 +7,13 @@ use super::proof::{Expected, explain};
 use super::stage::{Existing, same};
 use super::{Health, object::Proved};
 use crate::content::{Lack, NO_MD5};
-use crate::digest::{Md5, md5_of, md5_of_all};
+use crate::digest::Md5;
 use crate::error::{Error, Result, reason};
 use crate::parallel::lock;
 use crate::record::Record;
-use crate::storage::{Body, LoginRefused};
+use crate::storage::LoginRefused;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::{Arc, Mutex};
 
 /// An object that a heap has after a copy.
@@ -91,15 +91,14 @@ impl Heap {
             return Err(bad(&fault));
         }
         let stored = stored(expected, Proved { stored_size, size, sha256 })?;
-        let gzip_md5 = self.lease.is_none().then(|| md5_of(&gzip));
-        self.put(stored, replace, gzip_md5, |store, key, how| store.put(key, Body::Bytes(gzip), how)).map_err(lacking)
+        self.put_whole(stored, replace, gzip).map_err(lacking)
     }
 
     /// Copies an object of any size through a draft, which is dropped if the object is not good.
     fn copy_through(&self, reader: Box<dyn Read + Send>, expected: Expected, replace: bool) -> Result<Stored, Lack> {
         let what = || format!("write to {}", self.root());
         let fatal = |e: io::Error| Lack::All(Error::io(what(), e));
-        let mut draft = self.store.draft().map_err(fatal)?;
+        let draft = self.store.draft().map_err(fatal)?;
         let failure = Arc::new(Mutex::new(None));
         let copying = Copying { reader, to: draft.file.try_clone().map_err(fatal)?, failure: failure.clone() };
         let proved = object::prove(Box::new(copying), expected);
@@ -111,11 +110,7 @@ impl Heap {
             false => Lack::Record(format!("{}: {}", object_of(&expected.md5), explain(e))),
         })?;
         let stored = stored(expected, proved)?;
-        let gzip_md5 = match self.lease {
-            Some(_) => None,
-            None => Some(draft.file.rewind().and_then(|()| md5_of_all(&mut draft.file)).map_err(fatal)?),
-        };
-        self.put(stored, replace, gzip_md5, |store, key, how| store.put_draft(key, draft, how)).map_err(lacking)
+        self.put_draft(stored, replace, draft).map_err(lacking)
     }
 }
 

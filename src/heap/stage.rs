@@ -4,11 +4,12 @@ use super::object::{self, Health};
 use super::opened::{Heap, key};
 use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
+use super::used::Used;
 use crate::codec;
 use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
 use crate::parallel::lock;
-use crate::storage::{Attributes, Body, Put, Store};
+use crate::storage::{Attributes, Body, Draft, Put, Store};
 use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -73,9 +74,24 @@ impl Heap {
         };
         let gzip = codec::member(&head, self.level, [object::sha256_field(&sha256)], false);
         drop(head);
+        self.put_whole(content, replace, gzip)
+    }
+
+    /// Puts an object that is in memory.
+    pub(super) fn put_whole(&self, content: Stored, replace: bool, gzip: Vec<u8>) -> Result<Stored, StoreError> {
         let stored = Stored { stored_size: Some(gzip.len() as u64), ..content };
         let gzip_md5 = self.lease.is_none().then(|| md5_of(&gzip));
         self.put(stored, replace, gzip_md5, |store, key, how| store.put(key, Body::Bytes(gzip), how))
+    }
+
+    /// Puts an object that is in a draft.
+    pub(super) fn put_draft(&self, stored: Stored, replace: bool, mut draft: Draft) -> Result<Stored, StoreError> {
+        let what = || format!("write to {}", self.root());
+        let gzip_md5 = match self.lease {
+            Some(_) => None,
+            None => Some(draft.file.rewind().and_then(|()| md5_of_all(&mut draft.file)).or_failed(what)?),
+        };
+        self.put(stored, replace, gzip_md5, |store, key, how| store.put_draft(key, draft, how))
     }
 
     /// Stores a content that is too large for memory: in pieces, each a gzip member, compressed in parallel while the next ones
@@ -91,11 +107,7 @@ impl Heap {
         // The digest is known only now; the first header has room for it.
         draft.file.write_all_at(&content.sha256.0, codec::BEHIND_LENGTHS).or_failed(what)?;
         let stored = Stored { stored_size: Some(draft.file.metadata().or_failed(what)?.len()), ..content };
-        let gzip_md5 = match self.lease {
-            Some(_) => None,
-            None => Some(draft.file.rewind().and_then(|()| md5_of_all(&mut draft.file)).or_failed(what)?),
-        };
-        self.put(stored, replace, gzip_md5, |store, key, how| store.put_draft(key, draft, how))
+        self.put_draft(stored, replace, draft)
     }
 
     /// Sends a content to another storage without keeping it: its md5 is known, and there is no such object. The object does not
@@ -192,6 +204,18 @@ impl Heap {
             new.remove(&md5);
         }
         Ok(())
+    }
+
+    /// Completes the heap at the end of a run that relied on these objects: they are permanent then, and `snap-gc` does not
+    /// delete them.
+    ///
+    /// # Errors
+    /// If an object was deleted meanwhile, or the heap can't be read or written.
+    pub fn complete(&self, used: Used) -> Result<()> {
+        self.commit()?;
+        // Another writer can have stored some of the objects without syncing them yet.
+        self.sync()?;
+        self.confirm_used(used)
     }
 
     /// Makes everything permanent that any process wrote to the heap, in a folder of this machine.

@@ -177,11 +177,8 @@ impl Committer {
 
     /// Completes the heap after all records. Returns the end record, if there is one.
     fn finish(&mut self, end: Option<Record>) -> Result<Option<Record>> {
-        self.commit()?;
         if let Some(heap) = &self.heap {
-            // Another writer can have stored some of the objects without syncing them yet.
-            heap.sync()?;
-            heap.confirm_used(std::mem::take(&mut self.used))?;
+            heap.complete(std::mem::take(&mut self.used))?;
         }
         if let Some(cache) = &self.cache {
             cache.save()?;

@@ -35,9 +35,7 @@ pub fn put(name: Name, content: &mut (impl Read + Send), heap: &Heap, monitor: &
     if let Some(md5) = record.fields().md5 {
         let mut used = Used::default();
         used.push(md5)?;
-        heap.commit()?;
-        heap.sync()?;
-        heap.confirm_used(used)?;
+        heap.complete(used)?;
     }
     monitor.done(record.fields().size.unwrap_or(0));
     let mut listing = Listing::default();

@@ -6,7 +6,7 @@ pub use crate::filter::{Filter, Rules};
 pub use crate::source::{Options, Own, facts, objects};
 
 use crate::display::printable;
-use crate::end::{End, Listing, Tally};
+use crate::end::{self, End};
 use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
 use crate::source::{self, Selection, Source};
@@ -78,21 +78,5 @@ fn ended(records: Records, source: &dyn Source, selection: Arc<Selection>) -> Re
     let root = Some(source.location().identity());
     // If the metadata of the root is unknown, a restore makes the root like any new folder.
     let end = End { root, root_folder: source.root_facts(selection.options.xattrs), ..End::default() };
-    let (mut tally, mut listing) = (Tally::default(), Listing::default());
-    let mut records = Some(records);
-    Box::new(std::iter::from_fn(move || match records.as_mut()?.next() {
-        Some(Ok(record)) => {
-            tally.pass(&record);
-            listing.add(&record);
-            Some(Ok(record))
-        }
-        Some(Err(e)) => {
-            records = None;
-            Some(Err(e))
-        }
-        None => {
-            records = None;
-            Some(Ok(selection.end(listing, End { errors: tally.passed, ..end.clone() }).record()))
-        }
-    }))
+    end::ended(records, move |listing, errors| selection.end(listing, End { errors, ..end }))
 }

@@ -53,7 +53,7 @@ mod xml;
 
 pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
-pub use store::{Attributes, Body, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
+pub use store::{Attributes, Body, Draft, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
 pub use temps::Temps;
 
 use crate::error::{Error, Malformed, Result};

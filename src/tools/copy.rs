@@ -1,7 +1,7 @@
 //! `snap-copy`: copies the contents of the records to another heap.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, HeapRoot, Network, Output};
+use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output};
 use crate::copy::{Options, copy};
 use crate::error::Error;
 use crate::heap::{Heap, LEVEL};
@@ -47,7 +47,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let from = args.heap.require()?;
     let json = args.to_heap_storage_options.as_deref();
     let options = json.map(|json| storage::Options::parse(json, "--to-heap-storage-options")).transpose()?.unwrap_or_default();
-    let to = cli::lasting(Location::parse(&args.to_heap_root, "--to-heap-root", &options)?)?;
+    let to = cli::lasting(Location::parse(&args.to_heap_root, "--to-heap-root", &options)?, LASTING)?;
     if from.is_called(&to.identity()) {
         bail!(Error::refused(format!("--to-heap-root: {to} is the heap root to copy from")));
     }

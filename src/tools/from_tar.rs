@@ -1,8 +1,8 @@
 //! `snap-from-tar`: stores the contents of a tar archive and prints its records.
 
 use crate::archive::{FromOptions, from_tar};
-use crate::cli::args::{Jobs, NoEnd, Out};
-use crate::cli::{self, Console, HeapRoot, Network, Output};
+use crate::cli::args::{Jobs, Level, NoEnd, Out};
+use crate::cli::{self, Console, HeapRoot, LASTING_OR_NONE, Network, Output};
 use crate::display::printable;
 use crate::error::{Error, OrFailed};
 use crate::heap::Heap;
@@ -30,9 +30,8 @@ pub struct Args {
     /// Decompress and check every existing object, and replace damaged ones
     #[arg(long, conflicts_with = "no_store")]
     pub verify_existing: bool,
-    /// Compression level: 0 (none) to 12 (slowest, smallest)
-    #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
-    pub level: i32,
+    #[command(flatten)]
+    pub level: Level,
     #[command(flatten)]
     pub jobs: Jobs,
     /// Show progress on stderr
@@ -50,15 +49,9 @@ pub struct Args {
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let (input, from) = archive(args.input.as_deref())?;
-    let root = if args.no_store { None } else { Some(args.heap.require()?) };
-    if let Some(root) = root.as_ref().filter(|root| root.ends_with_process()) {
-        bail!(Error::advise(
-            format!("{root} is gone when this process ends, and the records would refer to what was in it"),
-            "give a heap root that lasts, or --no-store to compute md5 only",
-        ));
-    }
+    let root = if args.no_store { None } else { Some(cli::lasting(args.heap.require()?, LASTING_OR_NONE)?) };
     let jobs = args.jobs.among(&[root.as_ref()]);
-    let heap = root.map(|root| Heap::create(&root, args.level)).transpose()?.map(Arc::new);
+    let heap = root.map(|root| Heap::create(&root, args.level.level)).transpose()?.map(Arc::new);
     console.progress().show(args.progress);
     let output = Output::new(args.out.output.as_deref())?;
     let options = FromOptions { heap, verify_existing: args.verify_existing, jobs };

@@ -1,12 +1,11 @@
 //! `snap-heapify`: stores contents and adds their md5 to the records.
 
-use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, Output, Roots};
-use crate::error::Error;
+use crate::cli::args::{Jobs, Level, Out};
+use crate::cli::{self, Console, LASTING_OR_NONE, Output, Roots};
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options};
 use crate::source;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,9 +32,8 @@ pub struct Args {
     /// Decompress and check every existing object, and replace damaged ones
     #[arg(long, conflicts_with = "no_store")]
     pub verify_existing: bool,
-    /// Compression level: 0 (none) to 12 (slowest, smallest)
-    #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
-    pub level: i32,
+    #[command(flatten)]
+    pub level: Level,
     /// Read files even if the storage gives their md5, unless the base has it
     #[arg(long)]
     pub verify_md5: bool,
@@ -59,15 +57,9 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.roots.file.require()?;
     let source = source::open(&file_root)?;
-    let heap_root = if args.no_store { None } else { Some(args.roots.heap.require()?) };
-    if let Some(root) = heap_root.as_ref().filter(|root| root.ends_with_process()) {
-        bail!(Error::advise(
-            format!("{root} is gone when this process ends, and the records would refer to what was in it"),
-            "give a heap root that lasts, or --no-store to compute md5 only",
-        ));
-    }
+    let heap_root = if args.no_store { None } else { Some(cli::lasting(args.roots.heap.require()?, LASTING_OR_NONE)?) };
     let jobs = args.jobs.among(&[Some(&file_root), heap_root.as_ref()]);
-    let heap = heap_root.map(|root| Heap::create(&root, args.level)).transpose()?.map(Arc::new);
+    let heap = heap_root.map(|root| Heap::create(&root, args.level.level)).transpose()?.map(Arc::new);
     let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
     let base = match args.no_base {
         true => None,

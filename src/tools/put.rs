@@ -1,7 +1,7 @@
 //! `snap-put`: stores standard input, or the output of a command.
 
-use crate::cli::args::{NoEnd, Out};
-use crate::cli::{self, Console, HeapRoot, Network, Output};
+use crate::cli::args::{Level, NoEnd, Out};
+use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output};
 use crate::heap::Heap;
 use crate::name::Name;
 use crate::put::{self, put};
@@ -25,9 +25,8 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub network: Network,
-    /// Compression level: 0 (none) to 12 (slowest, smallest)
-    #[arg(short, long, value_name = "N", default_value_t = crate::heap::LEVEL, value_parser = clap::value_parser!(i32).range(0..=12))]
-    pub level: i32,
+    #[command(flatten)]
+    pub level: Level,
     #[command(flatten)]
     pub out: Out,
     #[command(flatten)]
@@ -42,16 +41,16 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let name = Name::new(args.name.into_vec());
     // A name or a root that is wrong must not let a command run for nothing.
     put::check(&name)?;
-    let root = cli::lasting(args.heap.require()?)?;
+    let root = cli::lasting(args.heap.require()?, LASTING)?;
     let output = Output::new(args.out.output.as_deref())?;
     let records = match args.command.split_first() {
         Some((program, arguments)) => {
-            let heap = Heap::create(&root, args.level)?;
+            let heap = Heap::create(&root, args.level.level)?;
             put(name, &mut put::Output::of(program, arguments), &heap, &*console)?
         }
         None => {
             let mut content = cli::content_in()?;
-            put(name, &mut content, &Heap::create(&root, args.level)?, &*console)?
+            put(name, &mut content, &Heap::create(&root, args.level.level)?, &*console)?
         }
     };
     Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)

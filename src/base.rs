@@ -22,6 +22,8 @@ pub struct Base {
     /// tick of the clock would be missed. Only for snapshots of other tools, which do not mark such records themselves.
     limit: Option<(Time, Time)>,
     monitor: Arc<dyn Monitor>,
+    /// The number of its files and the sum of their sizes in bytes, if the snapshot has them.
+    files: Option<(u64, u64)>,
     /// The records that were not reached yet.
     rest: Option<Opened>,
     next: Option<Next>,
@@ -45,9 +47,17 @@ impl Base {
         // A time in the future does not tell when the snapshot was made. Then no file counts as unchanged by its times.
         let from = |t: Time| if snapshot::is_future(t) { Time { sec: i64::MIN, nsec: 0 } } else { t.minus_seconds(1) };
         let limit = time.filter(|_| !ours).map(|t| (from(t), t));
-        let mut base = Base { place, limit, monitor, rest: None, next: None };
+        // It is only an expectation. Damage is reported when the records are read.
+        let totals = if ours { snapshot::totals(&place).ok() } else { None };
+        let files = totals.and_then(|totals| totals.files.zip(totals.bytes));
+        let mut base = Base { place, limit, monitor, files, rest: None, next: None };
         base.restart()?;
         Ok(base)
+    }
+
+    /// Tells a monitor how many files to expect.
+    pub(crate) fn tell(&self, monitor: &dyn Monitor) {
+        self.files.into_iter().for_each(|(files, bytes)| monitor.expect(files, bytes));
     }
 
     /// Reads from the first record again.

@@ -7,6 +7,7 @@ use crate::heapify::{Committer, Done, committed};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record, key};
 use crate::stream::Records;
+use crate::work::Work;
 use std::sync::Arc;
 
 /// The options of [`copy()`].
@@ -38,8 +39,12 @@ fn work(record: Record, from: &Heap, to: &Heap, monitor: &dyn Monitor) -> Result
     let done = match to.copy(from, &record) {
         Ok(copied) => {
             monitor.detail(if copied.is_new { "copied" } else { "known" }, record.name());
-            let bytes = if copied.is_new { copied.stored_size } else { 0 };
-            Done::Kept(with_size(&record, copied.stored_size), bytes)
+            let size = record.fields().size.unwrap_or(0);
+            let work = match copied.is_new {
+                true => Work { read: size, stored: copied.stored_size, ..Work::default() },
+                false => Work { reused: size, ..Work::default() },
+            };
+            Done::Kept(with_size(&record, copied.stored_size), work)
         }
         Err(Lack::Record(reason)) => {
             monitor.failure(record.name(), &reason);

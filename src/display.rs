@@ -27,6 +27,24 @@ pub fn counted(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
+/// Returns a count with separators: `1 record`, `1,234 records`.
+pub fn many(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// Returns a number with separators: `1,234,567`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + 6);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// Checks for control characters, line and paragraph separators, and marks that change the direction of text.
 pub(crate) fn is_hostile(c: char) -> bool {
     c.is_control()
@@ -38,7 +56,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_one_harmless_line() {
+    fn names_are_one_harmless_line_and_long_numbers_are_readable() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(printable(b"a\nb\x1b[31m\xff\\ \xe2\x80\xae"), "a\\nb\\u{1b}[31m\\xff\\\\ \\u{202e}");
     }
 }

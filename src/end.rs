@@ -5,6 +5,7 @@
 
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record, key};
+use crate::work::Work;
 use serde_json::{Map, Value, json};
 
 /// The number of records of a listing and a checksum of their names. Error records count, the end record does not.
@@ -81,6 +82,8 @@ pub struct End {
     pub log: bool,
     /// The end records of the two sides of a comparison, left and right.
     pub sides: Option<Box<[End; 2]>>,
+    /// The work of the tools so far.
+    pub work: Option<Work>,
     /// Other keys, which pass through.
     pub more: Map<String, Value>,
 }
@@ -123,6 +126,7 @@ impl End {
             v: number(take("v")),
             diff: truth(take("diff")),
             log: truth(take("log")),
+            work: take("work").as_ref().and_then(Work::of),
             sides: sides.map(|(left, right)| Box::new([left, right])),
             more: object,
         }
@@ -157,6 +161,7 @@ impl End {
         set("v", self.v.map(|v| json!(v)));
         set("diff", truth(self.diff));
         set("log", truth(self.log));
+        set("work", self.work.map(|work| work.json()));
         if let Some(sides) = &self.sides {
             set("left", Some(Value::Object(sides[0].object())));
             set("right", Some(Value::Object(sides[1].object())));
@@ -226,13 +231,22 @@ pub fn compared(records: crate::stream::Records) -> crate::stream::Records {
     }))
 }
 
-/// Counts failures, for the end record of a stage.
+/// Returns an end record with the work of one more tool.
+pub fn worked(end: &Record, more: Work) -> Record {
+    let mut work = End::of(end).work.unwrap_or_default();
+    work += more;
+    end.edit().set(key::WORK, work).finish()
+}
+
+/// Counts failures and work, for the end record of a stage.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Error records of the input that were passed on.
     pub passed: u64,
     /// Failures of the stage itself.
     pub own: u64,
+    /// The work of the stage itself.
+    pub work: Work,
 }
 
 impl Tally {
@@ -248,7 +262,9 @@ impl Tally {
 
     /// Returns the end record for the output of a stage: the end record of its input with the total number of failures.
     pub fn close(&self, end: &Record) -> Record {
-        end.edit().set(key::ERRORS, self.errors(End::of(end).errors)).finish()
+        let stated = End::of(end);
+        let end = end.edit().set(key::ERRORS, self.errors(stated.errors)).finish();
+        if self.work == Work::default() { end } else { worked(&end, self.work) }
     }
 }
 
@@ -289,7 +305,8 @@ mod tests {
             diff: true,
             log: true,
             sides: Some(Box::new([side, End::default()])),
-            more: Map::from_iter([("work".to_string(), json!({"read": 1}))]),
+            work: Some(Work { read: 1, seconds: 0.5, ..Work::default() }),
+            more: Map::from_iter([("later".to_string(), json!({"read": 1}))]),
             ..End::default()
         };
         let end = end.listing(listing(&["a", "b"]));

@@ -71,6 +71,7 @@ mod json;
 mod name;
 mod record;
 mod time;
+mod work;
 
 // Streams of records:
 mod end;

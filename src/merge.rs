@@ -9,6 +9,7 @@ use crate::parallel::lock;
 use crate::record::Kind;
 use crate::sort::{self, Spool};
 use crate::stream::Records;
+use crate::work::Work;
 use std::sync::{Arc, Mutex};
 
 /// Returns the records of all inputs in order. If several inputs have the same record, it is kept once.
@@ -34,10 +35,12 @@ pub fn merge(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records>
 pub fn slices(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let (spool, mut ends) = collect(inputs, &*monitor)?;
     let errors = ends.iter_mut().map(|end| std::mem::take(&mut end.errors)).max();
+    let work = summed(&ends);
+    ends.iter_mut().for_each(|end| end.work = None);
     if ends.windows(2).any(|pair| pair[0] != pair[1]) {
         return Err(Error::rule(Refusal::DifferentListings, "the inputs end with end records of different listings"));
     }
-    let end = ends.pop().map(|end| End { errors: errors.unwrap_or(0), ..end });
+    let end = ends.pop().map(|end| End { errors: errors.unwrap_or(0), work, ..end });
     Ok(closed(&spool, end))
 }
 
@@ -60,7 +63,7 @@ fn collect(inputs: Vec<Records>, monitor: &dyn Monitor) -> Result<(Spool, Vec<En
 
 /// Returns the records, then an end record that counts at least the error records among them.
 fn closed(spool: &Spool, end: Option<End>) -> Records {
-    let tally = Tally { passed: spool.counts().errors, own: 0 };
+    let tally = Tally { passed: spool.counts().errors, ..Tally::default() };
     let end = end.map(|end| End { errors: tally.errors(end.errors), ..end });
     Box::new(spool.read().chain(end.map(|end| Ok(end.record()))))
 }
@@ -96,8 +99,17 @@ fn join(ends: &[End]) -> End {
         root_folder: root_folder.filter(|facts| listings.iter().all(|end| end.root_folder.as_ref() == Some(facts))),
         root: root.filter(|root| listings.iter().all(|end| end.root.as_ref() == Some(root))),
         put,
+        work: summed(ends),
         ..End::default()
     }
+}
+
+/// Returns the work of all; None if no end record names any.
+fn summed(ends: &[End]) -> Option<Work> {
+    ends.iter().filter_map(|end| end.work).reduce(|mut sum, work| {
+        sum += work;
+        sum
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reports of a stage while it works. The library never prints; the tool decides what the user sees.
 
 use crate::name::Name;
+use std::io::{self, BufRead, Read};
 use std::sync::Mutex;
 
 /// Receives the reports of a stage, from several threads.
@@ -15,6 +16,52 @@ pub trait Monitor: Send + Sync {
     fn detail(&self, _what: &str, _name: &Name) {}
     /// A file of this many bytes is done, successfully or not.
     fn done(&self, _bytes: u64) {}
+    /// This many bytes of a content were moved that is not done yet, or are taken back because it is done or failed.
+    fn under_way(&self, _bytes: i64) {}
+    /// About this many files and bytes will be done.
+    fn expect(&self, _files: u64, _bytes: u64) {}
+}
+
+/// A reader of one content that reports the bytes as they are read.
+pub(crate) struct Counted<R, F: Fn(i64)> {
+    inner: R,
+    report: F,
+    so_far: i64,
+}
+
+impl<R, F: Fn(i64)> Counted<R, F> {
+    /// Returns the reader of a content that is not done yet. `report` calls [`Monitor::under_way`].
+    pub fn new(inner: R, report: F) -> Counted<R, F> {
+        Counted { inner, report, so_far: 0 }
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.so_far += bytes as i64;
+        (self.report)(bytes as i64);
+    }
+}
+
+impl<R: Read, F: Fn(i64)> Read for Counted<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).inspect(|n| self.count(*n))
+    }
+}
+
+impl<R: BufRead, F: Fn(i64)> BufRead for Counted<R, F> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.inner.consume(n);
+        self.count(n);
+    }
+}
+
+impl<R, F: Fn(i64)> Drop for Counted<R, F> {
+    fn drop(&mut self) {
+        (self.report)(-self.so_far);
+    }
 }
 
 /// Keeps all reports, for tests and for callers that evaluate them afterwards.

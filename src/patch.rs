@@ -152,7 +152,7 @@ impl Patched {
             return None;
         }
         let (base, change) = self.base.take().zip(self.change.end.take())?;
-        let errors = base.errors.max(change.errors);
+        let (errors, work) = (base.errors.max(change.errors), change.work);
         let end = match change.sides {
             Some(sides) if self.change.rows => {
                 let [_, right] = *sides;
@@ -169,7 +169,7 @@ impl Patched {
             }
         };
         let end = if self.change.short { End { filtered: true, rules: None, ..end } } else { end };
-        let end = End { errors: self.tally.errors(end.errors), ..end };
+        let end = End { errors: self.tally.errors(end.errors), work, ..end };
         Some(end.listing(self.listing).record())
     }
 }

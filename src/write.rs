@@ -11,6 +11,7 @@ use crate::sort::{self, Arrivals, Counts, Spool};
 use crate::storage::Location;
 use crate::stream::Records;
 use crate::time::Time;
+use crate::work::Work;
 use std::sync::Arc;
 
 /// The label of the snapshot, and the conditions to publish it.
@@ -58,6 +59,8 @@ pub struct Written {
     /// The number of listed records and the number of records that arrived, if these are different records and that is not
     /// intended. The snapshot is then marked as filtered.
     pub short: Option<(u64, u64)>,
+    /// The work of all tools that made it.
+    pub work: Work,
 }
 
 /// Publishes a stream as a snapshot of the time `started`.
@@ -97,9 +100,9 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
             publisher.read()?.try_for_each(|record| guard.check(&record?))?;
         }
     }
-    let records = publisher.records();
+    let (records, work) = (publisher.records(), end.work.unwrap_or_default());
     if options.dry_run {
-        return Ok(Written { place: None, records, errors, short });
+        return Ok(Written { place: None, records, errors, short, work });
     }
     Publisher::ready(root, &label)?;
     if let Some(heap) = &options.heap {
@@ -107,7 +110,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     }
     let place = publisher.publish(root, started, if_taken, &label, errors)?;
     warn_of_newer(root, &*monitor);
-    Ok(Written { place: Some(place), records, errors, short })
+    Ok(Written { place: Some(place), records, errors, short, work })
 }
 
 /// A whole stream, ready to be published.
@@ -208,6 +211,8 @@ fn labelled(end: &End, options: &Options, like: Label) -> Label {
     let new_tags: Vec<String> = label.tags.into_iter().filter(|tag| !like.tags.contains(tag)).collect();
     // What was put belongs to no root, and a copy to that of its original.
     let usual_root = options.root.as_ref().filter(|_| !end.put && options.like.is_none());
+    // A copy keeps that of its original.
+    let worked = end.work.filter(|_| options.like.is_none()).map(|work| ("work".to_string(), work.json()));
     Label {
         // The records of a later version can mean more than this one knows, also in a copy.
         v: like.v.max(snapshot::VERSION),
@@ -223,7 +228,7 @@ fn labelled(end: &End, options: &Options, like: Label) -> Label {
         tags: [like.tags, new_tags].concat(),
         types: end.types.clone(),
         unlabelled: like.unlabelled,
-        more: like.more.into_iter().chain(label.more).collect(),
+        more: worked.into_iter().chain(like.more).chain(label.more).collect(),
     }
 }
 

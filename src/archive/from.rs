@@ -8,12 +8,13 @@ use crate::display::counted;
 use crate::end::{self, End};
 use crate::error::{Error, Result};
 use crate::heap::{self, Heap, StoreError, Stored, Used};
-use crate::monitor::Monitor;
+use crate::monitor::{Counted, Monitor};
 use crate::name::Name;
 use crate::parallel::{self, Weigh, lock};
 use crate::record::{Kind, Record, key};
 use crate::sort::Spool;
 use crate::stream::Records;
+use crate::work::Work;
 use serde_json::Value;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -42,7 +43,7 @@ pub struct Options {
 /// If the archive is damaged or cut off, or the heap can't be written.
 pub fn from_tar(input: impl Read + Send + 'static, from: String, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let store = Store { heap: options.heap.clone(), verify: options.verify_existing };
+    let store = Store { heap: options.heap.clone(), verify: options.verify_existing, work: Arc::default() };
     let reader = Reading {
         members: Members::new(input, from.clone()),
         store: store.clone(),
@@ -51,7 +52,7 @@ pub fn from_tar(input: impl Read + Send + 'static, from: String, options: Option
         number: 0,
         is_over: false,
     };
-    let reporter = monitor.clone();
+    let (reporter, work) = (monitor.clone(), store.work.clone());
     let done = parallel::ordered_map(reader, options.jobs, options.jobs * 8, move |item: Result<Item>| {
         item.and_then(|item| item.done(&store, &*reporter))
     });
@@ -61,7 +62,10 @@ pub fn from_tar(input: impl Read + Send + 'static, from: String, options: Option
     let seen = std::mem::take(&mut *lock(&seen));
     seen.tell(&from, &*monitor);
     let records = if seen.hard_links > 0 { links::resolved(&all, &*monitor)? } else { links::last_of_each(&all) };
-    Ok(end::ended(records, |listing, errors| End { errors, ..seen.end() }.listing(listing)))
+    Ok(end::ended(records, move |listing, errors| {
+        let work = Some(*lock(&work));
+        End { errors, work, ..seen.end() }.listing(listing)
+    }))
 }
 
 /// What has no record.
@@ -131,6 +135,7 @@ impl Weigh for Item {
 struct Store {
     heap: Option<Arc<Heap>>,
     verify: bool,
+    work: Arc<Mutex<Work>>,
 }
 
 impl Store {
@@ -156,6 +161,7 @@ impl Store {
             Err(StoreError::Collision(reason)) => return Ok(failure(record.name(), &reason, monitor)),
         };
         monitor.done(stored.size);
+        *lock(&self.work) += stored.work();
         monitor.detail(if self.heap.is_some() { "stored" } else { "known" }, record.name());
         let mut edit = record.edit();
         Ok(edit.set(key::MD5, stored.md5).set(key::SHA256, stored.sha256).set(key::STORED_SIZE, stored.stored_size).finish())
@@ -229,7 +235,8 @@ impl<R: Read + Send> Reading<R> {
                 Ok(Some(Item::File(record, content)))
             }
             What::File => {
-                let stored = self.store.store(&mut self.members.content(&member), member.size);
+                let content = Counted::new(self.members.content(&member), |bytes| self.monitor.under_way(bytes));
+                let stored = self.store.store(&mut { content }, member.size);
                 let unread = |e| self.members.unread(e);
                 self.store.complete(record, stored, &*self.monitor, unread).map(|record| Some(Item::Record(record)))
             }

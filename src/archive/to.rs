@@ -46,6 +46,7 @@ pub fn to_tar(
     let mut several = false;
     let input = input.map(no_row).inspect(|record| several |= record.as_ref().is_ok_and(has_names));
     let records = Spool::sorted(input, BUDGET, tree_order, Some(&*monitor))?;
+    records.counts().tell(&*monitor);
     let firsts = if several { FirstNames::find(&records, tree_order)? } else { FirstNames::none() };
     let steps = Steps { records: records.read(), names: Names::default(), firsts, left_out: left_out.clone() };
     let (source, large) = (contents.clone(), Mutex::new(()));
@@ -66,7 +67,9 @@ pub fn to_tar(
             }
             body => {
                 writer.write(&record, &body)?;
-                monitor.done(record.fields().size.unwrap_or(0));
+                if record.kind() == Kind::File {
+                    monitor.done(record.fields().size.unwrap_or(0));
+                }
                 continue;
             }
         };

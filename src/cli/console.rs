@@ -1,12 +1,12 @@
 //! Messages to people on stderr: one line each, with the tool's name in front, or a log with time and level.
 
-use super::progress::Progress;
+use super::progress::{self, Progress, Report, Shown, Verbose};
+use super::work;
 use crate::display::is_hostile;
 use crate::monitor::Monitor;
 use crate::name::Name;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
 
 /// Seconds between two log lines about progress, as in the Python tool.
 const PROGRESS_SECONDS: u64 = 10;
@@ -33,8 +33,8 @@ pub enum LogLevel {
 pub struct Console {
     log: Option<LogLevel>,
     is_negative: AtomicBool,
+    is_verbose: AtomicBool,
     progress: Progress,
-    since: Instant,
     /// The second in which the last log line about progress was written.
     reported: AtomicU64,
 }
@@ -43,8 +43,45 @@ impl Console {
     /// Returns the console of a tool. With `log`, messages are log lines of that level, as in the Python tool; otherwise plain
     /// lines.
     pub fn new(tool: &str, log: Option<LogLevel>) -> Console {
-        let (progress, since) = (Progress::new(tool), Instant::now());
-        Console { log, is_negative: AtomicBool::new(false), progress, since, reported: AtomicU64::new(0) }
+        let (is_negative, is_verbose) = (AtomicBool::new(false), AtomicBool::new(false));
+        Console { log, is_negative, is_verbose, progress: Progress::new(tool), reported: AtomicU64::new(0) }
+    }
+
+    /// Returns a console of the same tool and the same progress that writes a log of this level.
+    #[must_use]
+    pub fn with_log(&self, level: LogLevel) -> Console {
+        Console { progress: self.progress.clone(), ..Console::new(self.progress.tool(), Some(level)) }
+    }
+
+    /// Starts to show the progress, as the options say.
+    pub fn show(&self, report: &Report) {
+        self.show_progress(&report.shown);
+        self.sum_up(report.verbose);
+    }
+
+    /// Starts to show the progress, as the option says.
+    pub fn show_progress(&self, shown: &Shown) {
+        self.progress.show(shown);
+    }
+
+    /// Takes note whether to write a line at the end that says what was done.
+    pub fn sum_up(&self, verbose: Verbose) {
+        self.is_verbose.store(verbose.verbose, Ordering::Relaxed);
+    }
+
+    /// Ends the display of progress, and writes what the user wants to see at the end.
+    pub fn finish(&self) {
+        let has_written = self.progress.finish();
+        if !self.is_verbose.load(Ordering::Relaxed) {
+            return;
+        }
+        match work::last() {
+            Some(work) => {
+                self.note(&format!("{}: {}", self.progress.counted(), work::words(&work)));
+            }
+            None if !has_written => progress::message(&self.progress.line()),
+            None => {}
+        }
     }
 
     /// Returns the display of progress.
@@ -78,7 +115,7 @@ impl Console {
             }
             None | Some(_) => return,
         };
-        self.progress.write(&line);
+        progress::message(&line);
     }
 }
 
@@ -118,15 +155,23 @@ impl Monitor for Console {
     }
 
     fn done(&self, bytes: u64) {
-        self.progress.done(bytes);
+        self.progress.counts().done(bytes);
         if self.log.is_none() {
             return;
         }
-        let (seconds, reported) = (self.since.elapsed().as_secs(), self.reported.load(Ordering::Relaxed));
+        let (seconds, reported) = (work::began().elapsed().as_secs(), self.reported.load(Ordering::Relaxed));
         let due = seconds >= reported + PROGRESS_SECONDS;
         // Only one of the threads reports it.
         if due && self.reported.compare_exchange(reported, seconds, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            self.note(&format!("progress: {}", self.progress.so_far(self.since)));
+            self.note(&format!("progress: {}", self.progress.words()));
         }
+    }
+
+    fn under_way(&self, bytes: i64) {
+        self.progress.counts().under_way(bytes);
+    }
+
+    fn expect(&self, files: u64, bytes: u64) {
+        self.progress.counts().expect(files, bytes);
     }
 }

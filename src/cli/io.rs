@@ -1,7 +1,7 @@
 //! Input and output of records: standard input and output, or files.
 
-use super::Console;
 use super::closed::{stdin, stdout};
+use super::{Console, progress};
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
 use crate::files::NewFile;
@@ -74,6 +74,8 @@ pub fn unless_none(records: Records, console: Arc<Console>) -> Records {
 /// The output of records: standard output, or a file that appears under its name only when it is complete.
 pub struct Output {
     to: To,
+    /// A person sees the output.
+    is_seen: bool,
 }
 
 enum To {
@@ -94,12 +96,13 @@ impl Output {
             }
             _ => To::Stdout(Box::new(BufWriter::with_capacity(1 << 16, stdout()?))),
         };
-        Ok(Output { to })
+        let is_seen = matches!(to, To::Stdout(_)) && io::stdout().is_terminal();
+        Ok(Output { to, is_seen })
     }
 
     /// Whether a person sees the output.
     pub fn is_terminal(&self) -> bool {
-        matches!(self.to, To::Stdout(_)) && io::stdout().is_terminal()
+        self.is_seen
     }
 
     /// Returns the files that are being written, so that a scan can leave them out.
@@ -119,7 +122,14 @@ impl Output {
 
     /// Writes a record.
     pub fn write(&mut self, record: &Record) -> Result<()> {
-        stream::write(self.writer(), record)
+        if record.kind() != Kind::End {
+            progress::record();
+        }
+        if !self.is_seen {
+            return stream::write(self.writer(), record);
+        }
+        // At once, and as a whole line: the progress may be drawn on the same terminal.
+        progress::aside(|| stream::write(self.writer(), record).and_then(|()| stream::flush(self.writer())))
     }
 
     /// Returns the writer itself, for output other than records.

@@ -20,7 +20,7 @@ pub struct Like {
     #[arg(long, value_name = "SNAPSHOT")]
     pub like: Option<OsString>,
     /// Options for the storage of the --like snapshot, as for a root [default: those of the snap root]
-    #[arg(long, value_name = "JSON", requires = "like", hide_short_help = true)]
+    #[arg(long, value_name = "JSON", requires = "like", help_heading = "Roots", hide_short_help = true)]
     pub like_storage_options: Option<OsString>,
     /// Give the snapshot this time: RFC 3339, or a date
     #[arg(long, value_name = "TIME")]

@@ -8,9 +8,12 @@ pub mod completion;
 mod console;
 mod io;
 mod like;
+pub mod long;
 pub mod plot;
-mod progress;
+pub mod progress;
 mod roots;
+mod terminal;
+pub mod work;
 
 pub use closed::{stdin, stdout};
 pub use console::{Console, LogLevel};
@@ -21,6 +24,7 @@ pub use roots::{FileRoot, HeapRoot, LASTING, LASTING_OR_NONE, Network, Roots, Sn
 use crate::error::{Error, Refusal};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
+use progress::Progress;
 use std::env::ArgsOs;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -61,24 +65,30 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
             return Err(ExitCode::from(2));
         }
     };
-    clean_up_on_signals();
+    clean_up_on_signals(console.progress().clone());
     allow_many_files();
     Ok(args)
 }
 
 /// Sets up the handling of signals. SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 +
-/// the signal's number. SIGXFSZ is ignored, so that a file at its size limit is an ordinary write error.
-fn clean_up_on_signals() {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+/// the signal's number. SIGUSR1 prints the progress.
+/// SIGXFSZ is ignored, so that a file at its size limit is an ordinary write error.
+fn clean_up_on_signals(progress: Progress) {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     // If that fails, SIGXFSZ kills the process.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     // Without the thread, a handler would only swallow the signals. So the thread itself installs the handler. If that fails, the
     // signals kill the process as usual.
     let (ready, is_ready) = crossbeam_channel::bounded::<()>(1);
     let started = crate::parallel::spawn(move || {
-        let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
+        let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1]) else { return };
         drop(ready);
-        if let Some(signal) = signals.forever().next() {
+        for signal in signals.forever() {
+            if signal == SIGUSR1 {
+                progress::message(&progress.line());
+                continue;
+            }
+            progress::erase();
             crate::cleanup::run();
             std::process::exit(128 + signal);
         }
@@ -109,7 +119,7 @@ pub fn finish_with(
     options: fn(&Refusal) -> Option<String>,
     status: u8,
 ) -> ExitCode {
-    console.progress().finish();
+    console.finish();
     match result {
         Ok(()) if console.is_negative() => ExitCode::from(1),
         Ok(()) => ExitCode::SUCCESS,

@@ -1,14 +1,12 @@
 //! A plot of the snapshots for a terminal: a line for each, with bars for the number of its records and for its size.
 
-use super::{Console, Output};
+use super::{Console, Output, terminal};
 use crate::diff::{local_time, readable};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::name::Name;
-use crate::snapshot::{self, Found};
-use crate::storage::variable;
+use crate::snapshot::{Facts, Found};
 use crate::stream::write_error;
-use serde_json::Value;
 use std::os::unix::ffi::OsStringExt;
 
 /// The columns that a line has if neither the terminal nor COLUMNS says how many there are.
@@ -42,26 +40,17 @@ pub fn plot<'a>(found: impl Iterator<Item = &'a Found>, output: &mut Output, is_
     if points.is_empty() {
         return Ok(());
     }
-    for line in lines(&points, width(output), is_colored) {
+    let columns = terminal::columns(output.is_terminal()).unwrap_or(WIDTH).max(NARROW);
+    for line in lines(&points, columns, is_colored) {
         output.writer().write_all(line.as_bytes()).map_err(write_error)?;
     }
     Ok(())
 }
 
 fn point(found: &Found) -> Result<Point> {
-    let facts: Value = serde_json::from_str(&snapshot::describe(found)?).unwrap_or_default();
+    let facts = Facts::of(found)?;
     let time = local_time(found.time).unwrap_or_else(|| found.time.text());
-    Ok(Point { time, records: facts["records"].as_u64(), size: facts["stored_size"].as_u64().unwrap_or(0) })
-}
-
-fn width(output: &Output) -> usize {
-    let given = variable("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
-    let terminal = || {
-        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|_| output.is_terminal())?;
-        Some(usize::from(size.ws_col))
-    };
-    // A terminal that does not know its size has no columns.
-    given.or_else(terminal).filter(|columns| *columns > 0).unwrap_or(WIDTH).max(NARROW)
+    Ok(Point { time, records: facts.totals.map(|totals| totals.records), size: facts.stored_size })
 }
 
 fn lines(points: &[Point], width: usize, is_colored: bool) -> Vec<String> {

@@ -125,7 +125,7 @@ fn size_in(from: &Heap, md5: &Md5) -> Result<Option<u64>> {
 
 fn stored(expected: Expected, proved: Proved) -> Result<Stored, Lack> {
     let sha256 = proved.sha256.or(expected.sha256).ok_or_else(|| "its sha256 is not known".to_string())?;
-    Ok(Stored { md5: expected.md5, sha256, size: proved.size, stored_size: Some(proved.stored_size) })
+    Ok(Stored { md5: expected.md5, sha256, size: proved.size, stored_size: Some(proved.stored_size), is_new: false })
 }
 
 /// A heap that can't be read or written concerns all records, everything else concerns this one.

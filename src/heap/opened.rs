@@ -31,6 +31,8 @@ pub struct Heap {
     /// Stored size and sha256 of the objects that this process stored: until they have their names, or until the end if the
     /// heap is listed only once.
     pub(super) new: Mutex<HashMap<Md5, (u64, Sha256)>>,
+    /// Nothing is written: contents count as stored.
+    is_dry: bool,
     /// For the contents in memory.
     pub(super) room: Room,
 }
@@ -71,6 +73,22 @@ impl Heap {
         Ok(heap)
     }
 
+    /// Opens a heap for a dry run: it is read, and what is stored in it only counts as stored. A heap that does not exist is
+    /// empty.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub fn dry(root: &Location, level: i32) -> Result<Heap> {
+        let is_there = root.is_there().or_failed(|| format!("heap root {root}"))?;
+        let root = if is_there { root.clone() } else { Location::nowhere() };
+        Ok(Heap { is_dry: true, ..Heap::new(&root, level)? })
+    }
+
+    /// Whether nothing is written.
+    pub fn is_dry(&self) -> bool {
+        self.is_dry
+    }
+
     fn new(root: &Location, level: i32) -> Result<Heap> {
         let store = root.staging_store().or_failed(|| format!("heap root {root}"))?;
         let lease = root.folder().map(Lease::open).transpose()?;
@@ -82,6 +100,7 @@ impl Heap {
             listed: Mutex::default(),
             listing: Mutex::default(),
             new: Mutex::default(),
+            is_dry: false,
             room: Room::new(ROOM),
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::digest::{Md5, Sha256};
 use crate::error::Error;
+use crate::work::Work;
 use std::io::{self, Read};
 
 /// Contents of up to this many bytes are handled in memory as a whole; larger ones are streamed.
@@ -39,6 +40,15 @@ pub struct Stored {
     pub size: u64,
     /// The size of the object in bytes; None if nothing had to be stored.
     pub stored_size: Option<u64>,
+    /// The heap did not have the object, or had a damaged one.
+    pub is_new: bool,
+}
+
+impl Stored {
+    /// Returns the work that it took.
+    pub fn work(&self) -> Work {
+        Work { read: self.size, stored: self.stored_size.filter(|_| self.is_new).unwrap_or(0), ..Work::default() }
+    }
 }
 
 /// Why a content was not stored. An error of the source concerns one record, an error of the heap concerns all.

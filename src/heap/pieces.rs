@@ -102,7 +102,7 @@ impl<'a, R: Read> Pieces<'a, R> {
     /// Returns the digests and the size of everything that was read.
     pub fn finish(self) -> Stored {
         let (md5, sha256, size) = self.digests.finish();
-        Stored { md5, sha256, size, stored_size: None }
+        Stored { md5, sha256, size, stored_size: None, is_new: false }
     }
 
     /// Returns the bytes of the members that were read.

@@ -11,7 +11,6 @@ use crate::error::{Error, OrFailed, Result};
 use crate::parallel::lock;
 use crate::storage::{Attributes, Body, Draft, Put, Store};
 use std::collections::hash_map::Entry;
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 
@@ -31,7 +30,7 @@ pub fn digest(source: &mut impl Read) -> io::Result<Stored> {
         }
     }
     let (md5, sha256, size) = digests.finish();
-    Ok(Stored { md5, sha256, size, stored_size: None })
+    Ok(Stored { md5, sha256, size, stored_size: None, is_new: false })
 }
 
 /// What the heap has of a content.
@@ -62,12 +61,14 @@ impl Heap {
             // Of a large content, only pieces are held.
             drop(room);
             return match claimed {
-                Some(md5) if self.lease.is_none() && self.stored_size(&md5)?.is_none() => self.store_straight(head, source, md5),
+                Some(md5) if self.lease.is_none() && !self.is_dry() && self.stored_size(&md5)?.is_none() => {
+                    self.store_straight(head, source, md5)
+                }
                 _ => self.store_large(head, source, verify),
             };
         }
         let (md5, sha256) = Digests::of(&head);
-        let content = Stored { md5, sha256, size: head.len() as u64, stored_size: None };
+        let content = Stored { md5, sha256, size: head.len() as u64, stored_size: None, is_new: false };
         let replace = match self.existing(&content, verify)? {
             Existing::Good(stored_size) => return Ok(Stored { stored_size: Some(stored_size), ..content }),
             existing => matches!(existing, Existing::Bad),
@@ -98,6 +99,14 @@ impl Heap {
     /// are read and hashed. Only its end shows whether it is new; if not, the draft is dropped.
     fn store_large(&self, head: Vec<u8>, source: &mut (impl Read + Send), verify: bool) -> Result<Stored, StoreError> {
         let what = || format!("write to {}", self.root());
+        if self.is_dry() {
+            let mut bytes = Bytes(0);
+            let content = write_pieces(&mut bytes, Pieces::new(head, source, self.level, true), what)?;
+            return match self.existing(&content, verify)? {
+                Existing::Good(stored_size) => Ok(Stored { stored_size: Some(stored_size), ..content }),
+                Existing::Bad | Existing::None => self.was_put(Stored { stored_size: Some(bytes.0), ..content }, Ok(true)),
+            };
+        }
         let mut draft = self.store.draft().or_failed(what)?;
         let content = write_pieces(&mut draft.file, Pieces::new(head, source, self.level, true), what)?;
         let replace = match self.existing(&content, verify)? {
@@ -134,6 +143,9 @@ impl Heap {
         gzip_md5: Option<Md5>,
         put: impl FnOnce(&dyn Store, &[u8], &Put) -> io::Result<bool>,
     ) -> Result<Stored, StoreError> {
+        if self.is_dry() {
+            return self.was_put(stored, Ok(true));
+        }
         let how = Put { if_absent: !replace, md5: gzip_md5, size: stored.stored_size, attributes: attributes() };
         self.was_put(stored, put(&*self.store, &key(&stored.md5), &how))
     }
@@ -141,7 +153,8 @@ impl Heap {
     /// Takes note of an object that was put, or that another writer was first with: then it has to have the same content.
     fn was_put(&self, mut stored: Stored, put: io::Result<bool>) -> Result<Stored, StoreError> {
         let what = || format!("store {}", self.shown_object(&stored.md5));
-        if !put.or_failed(what)? {
+        let is_first = put.or_failed(what)?;
+        if !is_first {
             stored.stored_size = self.intact(&stored.md5, Some(stored.sha256))?;
             if stored.stored_size.is_none() {
                 let reason = format!("{}: another writer put something else there", self.shown_object(&stored.md5));
@@ -152,7 +165,10 @@ impl Heap {
         match lock(&self.new).entry(stored.md5) {
             // Another thread stored the same content meanwhile.
             Entry::Occupied(other) => same(&stored.md5, stored.sha256, other.get().1)?,
-            Entry::Vacant(place) => drop(place.insert(new)),
+            Entry::Vacant(place) => {
+                place.insert(new);
+                stored.is_new = is_first;
+            }
         }
         Ok(stored)
     }
@@ -236,8 +252,26 @@ impl Heap {
     }
 }
 
+/// Counts the bytes that are written to it.
+struct Bytes(u64);
+
+impl Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes the members of a content, and returns its digests.
-fn write_pieces(file: &mut File, mut pieces: Pieces<'_, impl Read>, what: impl Fn() -> String) -> Result<Stored, StoreError> {
+fn write_pieces(
+    file: &mut impl Write,
+    mut pieces: Pieces<'_, impl Read>,
+    what: impl Fn() -> String,
+) -> Result<Stored, StoreError> {
     let mut members = Vec::<Vec<u8>>::new();
     loop {
         let next = pieces.next(|| members.iter().try_for_each(|member| file.write_all(member)).or_failed(&what))?;

@@ -5,11 +5,12 @@ use crate::base::{Old, inherit};
 use crate::digest::Md5;
 use crate::error::{Error, Refusal, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError};
-use crate::monitor::Monitor;
+use crate::monitor::{Counted, Monitor};
 use crate::record::{Kind, Record, key};
 use crate::source::{Settled, Source, Version};
 use crate::storage::LoginRefused;
 use crate::time::Time;
+use crate::work::Work;
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
@@ -59,8 +60,8 @@ impl Worker {
         let size = (record.kind() == Kind::File).then(|| record.fields().size.unwrap_or(0));
         let done = self.process(record, base)?;
         size.into_iter().for_each(|size| self.monitor.done(size));
-        if let Done::Kept(record, bytes) = &done {
-            self.monitor.detail(if *bytes > 0 { "stored" } else { "known" }, record.name());
+        if let Done::Kept(record, work) = &done {
+            self.monitor.detail(if work.stored > 0 { "stored" } else { "known" }, record.name());
         }
         Ok(done)
     }
@@ -97,7 +98,7 @@ impl Worker {
             if let Some(md5) = old.md5 {
                 let stored_size = self.confirm(md5, old.size, old.stored_size)?;
                 if self.heap.is_none() || stored_size.is_some() {
-                    return Ok(Done::Kept(base.inherited_by(&record, stored_size), 0));
+                    return Ok(Done::Kept(base.inherited_by(&record, stored_size), reused(&record)));
                 }
             }
         }
@@ -127,11 +128,11 @@ impl Worker {
         }
         // A record from a listing also gets the other values of the base. Other records stay unchanged.
         Ok(Some(match (base, there) {
-            (Some(base), _) if fields.stored_size.is_none() => Done::Kept(inherit(record, base, there), 0),
+            (Some(base), _) if fields.stored_size.is_none() => Done::Kept(inherit(record, base, there), reused(record)),
             (None, Some(stored_size)) if fields.stored_size.is_none() && fields.etag.is_some() => {
-                Done::Kept(record.edit().set(key::STORED_SIZE, stored_size).finish(), 0)
+                Done::Kept(record.edit().set(key::STORED_SIZE, stored_size).finish(), reused(record))
             }
-            _ => Done::Passed(record.clone()),
+            _ => Done::Kept(record.clone(), reused(record)),
         }))
     }
 
@@ -190,10 +191,12 @@ impl Worker {
         let mut opened = self.source.open(record)?;
         let record = opened.record.as_ref().unwrap_or(record);
         let claimed = record.fields().md5;
+        let mut counted = Counted::new(&mut opened.content, |bytes| self.monitor.under_way(bytes));
         let stored = match &self.heap {
-            None => heap::digest(&mut opened.content)?,
-            Some(heap) => heap.store(&mut opened.content, opened.version.size.unwrap_or(0), claimed, self.verify_existing)?,
+            None => heap::digest(&mut counted)?,
+            Some(heap) => heap.store(&mut counted, opened.version.size.unwrap_or(0), claimed, self.verify_existing)?,
         };
+        drop(counted);
         let grew = match opened.content.settle(&stored)? {
             Settled::Whole => false,
             Settled::Grew => true,
@@ -211,8 +214,13 @@ impl Worker {
         edit.set_known(key::SIZE, record.fields().size.is_none().then_some(stored.size));
         edit.set(key::MD5, stored.md5).set(key::SHA256, stored.sha256).set(key::STORED_SIZE, stored.stored_size);
         edit.set(key::GREW, grew.then_some(true)).set(key::RACY, racy.then_some(true));
-        Ok(Some(Done::Kept(edit.finish(), stored.stored_size.unwrap_or(0))))
+        Ok(Some(Done::Kept(edit.finish(), stored.work())))
     }
+}
+
+/// Returns the work for a file whose content was not read.
+fn reused(record: &Record) -> Work {
+    Work { reused: record.fields().size.unwrap_or(0), ..Work::default() }
 }
 
 /// How coarse the times of other storages can be, in seconds.
@@ -296,6 +304,7 @@ mod tests {
             Worker { source: source.clone(), heap: None, verify_existing, verify_md5, cache: None, monitor, heap_name: None };
         let done = worker.work(listed.clone(), None).map(|done| match done {
             Done::Passed(record) | Done::Kept(record, _) | Done::Failed(record) => record,
+            Done::Nothing(_) => unreachable!("this is no dry run"),
         });
         let left = source.turns.lock().unwrap().len();
         (done, left)

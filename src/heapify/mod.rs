@@ -1,6 +1,7 @@
 //! `snap-heapify` stores contents in the heap and adds their md5 to the records.
 
 mod file;
+mod plan;
 
 use crate::base::{Base, Matched, Old};
 use crate::display::printable;
@@ -13,12 +14,14 @@ use crate::record::{Kind, Record};
 use crate::source::Source;
 use crate::storage::Location;
 use crate::stream::Records;
+use crate::work::Work;
 use std::sync::Arc;
 
 /// The options of [`heapify()`].
 #[derive(Default)]
 pub struct Options {
-    /// The heap to store contents in; None to only compute digests.
+    /// The heap to store contents in; None to only compute digests. One from [`Heap::dry`] makes the run a dry one: it returns a
+    /// row for each content that would be stored, and the failures.
     pub heap: Option<Arc<Heap>>,
     /// The snapshot to copy md5 values from.
     pub base: Option<Base>,
@@ -57,8 +60,15 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
         cache: options.cache.clone(),
         monitor: monitor.clone(),
     });
-    let committer = Committer { heap: options.heap, cache: options.cache, root: Some(root), ..Committer::default() };
+    let is_dry = options.heap.as_ref().is_some_and(|heap| heap.is_dry());
+    let heap = options.heap.filter(|_| !is_dry);
+    let committer = Committer { heap, cache: options.cache, root: Some(root), ..Committer::default() };
+    options.base.iter().for_each(|base| base.tell(&*monitor));
     let matched = Matched::new(input, options.base);
+    if is_dry {
+        let plan = move |(record, base): (Record, Option<Old>)| worker.work(record, base).map(plan::planned);
+        return plan::told(committed(matched, options.jobs, committer, plan), monitor);
+    }
     committed(matched, options.jobs, committer, move |(record, base): (Record, Option<Old>)| worker.work(record, base))
 }
 
@@ -88,10 +98,12 @@ pub(crate) fn committed<T: Weigh + Send + 'static>(
 pub(crate) enum Done {
     /// The record passes unchanged.
     Passed(Record),
-    /// The record with its md5, and the number of bytes that were stored for it.
-    Kept(Record, u64),
+    /// The record with its md5, and the work that it took.
+    Kept(Record, Work),
     /// The error record of a file that failed.
     Failed(Record),
+    /// The record is left out of a dry run.
+    Nothing(Work),
 }
 
 /// The records in batches. Each batch comes when its objects are on disk. The end record comes last, when all objects are.
@@ -130,11 +142,13 @@ impl Batches {
                     committer.rely_on(&record)?;
                     batch.push(record);
                 }
-                Done::Kept(record, stored) => {
+                Done::Kept(record, work) => {
                     committer.rely_on(&record)?;
-                    bytes += stored;
+                    committer.tally.work += work;
+                    bytes += work.stored;
                     batch.push(record);
                 }
+                Done::Nothing(work) => committer.tally.work += work,
                 Done::Failed(record) => {
                     committer.tally.own += 1;
                     batch.push(record);

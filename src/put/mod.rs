@@ -7,11 +7,12 @@ pub use command::Output;
 use crate::end::{End, Listing};
 use crate::error::{Error, Result, reason};
 use crate::heap::{Heap, StoreError, Stored, Used};
-use crate::monitor::Monitor;
+use crate::monitor::{Counted, Monitor};
 use crate::name::Name;
 use crate::record::{Kind, Record, key};
 use crate::stream::Records;
 use crate::time::Time;
+use crate::work::Work;
 use std::io::Read;
 
 /// The mode of a file with a content that had none: only its owner reads it. A dump often has what nobody else may see.
@@ -26,8 +27,12 @@ const MODE: u32 = 0o100_600;
 /// If the name is not one that can be restored, or the heap can't be written.
 pub fn put(name: Name, content: &mut (impl Read + Send), heap: &Heap, monitor: &dyn Monitor) -> Result<Records> {
     check(&name)?;
-    let (record, errors) = match heap.store(content, 0, None, false) {
-        Ok(stored) => (stored_record(name, &stored), 0),
+    let mut work = Work::default();
+    let (record, errors) = match heap.store(&mut Counted::new(content, |bytes| monitor.under_way(bytes)), 0, None, false) {
+        Ok(stored) => {
+            work = stored.work();
+            (stored_record(name, &stored), 0)
+        }
         Err(StoreError::Heap(e)) => return Err(e),
         Err(StoreError::Source(e)) => (failed(&name, &reason(&e), monitor), 1),
         Err(StoreError::Collision(reason)) => (failed(&name, &reason, monitor), 1),
@@ -40,7 +45,7 @@ pub fn put(name: Name, content: &mut (impl Read + Send), heap: &Heap, monitor: &
     monitor.done(record.fields().size.unwrap_or(0));
     let mut listing = Listing::default();
     listing.add(&record);
-    let end = End { errors, put: true, ..End::default() }.listing(listing).record();
+    let end = End { errors, put: true, work: Some(work), ..End::default() }.listing(listing).record();
     Ok(Box::new([record, end].into_iter().map(Ok)))
 }
 

@@ -3,6 +3,7 @@
 #![allow(missing_docs)] // clap shows the text of each option; the groups of options that are flattened in have none of their own.
 
 use crate::cli::args::Order;
+use crate::cli::progress::Shown;
 use crate::cli::{LogLevel, Roots};
 use crate::diff::{Status, Style};
 use crate::error::Malformed;
@@ -33,9 +34,8 @@ pub struct Snapshooter {
     /// Print the completion script for SHELL [default: the shell in $SHELL]
     #[arg(long, value_name = "SHELL", num_args = 0..=1, require_equals = true)]
     pub show_completion: Option<Option<Shell>>,
-    /// Show progress on stderr
-    #[arg(long, global = true)]
-    pub progress: bool,
+    #[command(flatten)]
+    pub shown: Shown,
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten, next_help_heading = "Options of all commands")]

@@ -21,15 +21,15 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
         Ok(args) => args,
         Err(status) => return status,
     };
-    let shows_progress = args.progress;
+    let shown = args.shown.clone();
     // An error in the options is a usage error, as for the options that clap checks.
     let prepared = settings::log_level(&args.global).and_then(|level| {
-        let log = Arc::new(Console::new("snapshooter", Some(level)));
+        let log = Arc::new(console.with_log(level));
         Ok((prepare(args, &log)?, log))
     });
     match prepared {
         Ok((work, log)) => {
-            log.progress().show(shows_progress);
+            log.show_progress(&shown);
             cli::finish_with(&log, work().map_err(anyhow::Error::from), options, 1)
         }
         Err(e) => cli::finish(&console, Err(e.into())),

@@ -2,6 +2,7 @@
 
 use super::{Make, Setup};
 use crate::base::Base;
+use crate::cli::work;
 use crate::display::counted;
 use crate::error::{Error, Result};
 use crate::heap::{self, Cache, Heap};
@@ -95,7 +96,7 @@ pub(super) fn publish(
     options: write::Options,
     monitor: &Arc<dyn Monitor>,
 ) -> Result<write::Written> {
-    let written = write(records, &setup.snap, started, options, monitor.clone())?;
+    let written = write(work::worked(records), &setup.snap, started, options, monitor.clone())?;
     let records = counted(written.records, "record");
     match &written.place {
         Some(place) => monitor.note(&format!("saved {records} in {place}")),

@@ -6,6 +6,7 @@ use crate::digest::{Md5, Sha256};
 use crate::json::{self, Object};
 use crate::name::Name;
 use crate::time::Time;
+use crate::work::Work;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -18,7 +19,7 @@ pub struct Key<T> {
 
 /// The keys that tools write. [`Fields`] and the description of the format explain them.
 pub mod key {
-    use super::{Base64, Key, Md5, Sha256, Time, Xattrs};
+    use super::{Base64, Key, Md5, Sha256, Time, Work, Xattrs};
 
     /// `created`
     pub const CREATED: Key<f64> = Key { name: "created", note: |fields, value| fields.created = value };
@@ -64,6 +65,8 @@ pub mod key {
     pub const STORED_SIZE: Key<u64> = Key { name: "stored_size", note: |fields, value| fields.stored_size = value };
     /// `uid`
     pub const UID: Key<u32> = Key { name: "uid", note: |fields, value| fields.uid = value };
+    /// `work`, in an end record.
+    pub const WORK: Key<Work> = Key { name: "work", note: |_, _| () };
     /// `xattrs`: names and values, in order of name.
     pub const XATTRS: Key<Xattrs> = Key { name: "xattrs", note: |_, _| () };
 }
@@ -194,6 +197,12 @@ impl Edit<'_> {
         }
         text.push('}');
         text
+    }
+}
+
+impl Json for Work {
+    fn push_to(&self, out: &mut String) {
+        out.push_str(&self.json().to_string());
     }
 }
 

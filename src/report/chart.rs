@@ -2,10 +2,11 @@
 
 use super::growth::{Growth, Point};
 use super::parts::{Cell, clock, table};
-use super::text::{grouped, html};
+use super::text::html;
 use super::top::ROWS;
 use crate::diff::readable;
 use crate::display::counted;
+use crate::display::grouped;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 180.0;

@@ -1,8 +1,9 @@
 //! The parts that all pages have: totals, tables, the map.
 
-use super::text::{grouped, html};
+use super::text::html;
 use crate::diff::readable;
 use crate::display::counted;
+use crate::display::grouped;
 use crate::time::Time;
 
 /// A cell of a table.

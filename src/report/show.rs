@@ -4,10 +4,9 @@ use super::changes::{Change, Changes, sign};
 use super::facts::Seen;
 use super::files::{Contents, Copies, Files};
 use super::parts::{Cell, clock, map, section, totals};
-use super::text::grouped;
 use super::tree::NODES;
 use crate::diff::Status;
-use crate::display::counted;
+use crate::display::{counted, grouped};
 
 /// Returns the body and the data of the page about records.
 pub fn files(files: Files, contents: Contents, seen: &Seen) -> (String, String) {

@@ -50,19 +50,6 @@ pub fn json_text(text: &str) -> String {
     out
 }
 
-/// Returns a number with separators: `1,234,567`.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + 6);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,10 +67,5 @@ mod tests {
     fn long_names_are_cut_between_characters() {
         assert_eq!((cut(b"abc", 3), cut(b"abcd", 3)), ("abc".to_string(), "abc…".to_string()));
         assert_eq!(cut("aüüü".as_bytes(), 4), "aü…");
-    }
-
-    #[test]
-    fn long_numbers_are_readable() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -60,7 +60,7 @@ impl FolderRoot {
                 None
             }
             _ => {
-                let content = self.job.contents.content(record)?;
+                let content = self.job.content(record)?;
                 let mut temp = Temp::new(&task.place.folder, there.is_something())?;
                 write(temp.file(), content, record.fields().sparse)?;
                 set = Meta::of(record, &self.job.options).or_mode(0o666 & !self.umask).set(temp.file(), self);

@@ -2,8 +2,9 @@
 
 use super::options::Options;
 use super::permit::Spared;
-use crate::content::Contents;
-use crate::monitor::Monitor;
+use crate::content::{Content, Contents, Lack};
+use crate::monitor::{Counted, Monitor};
+use crate::record::Record;
 use std::sync::Arc;
 
 /// The request of a restore, shared by several threads.
@@ -15,4 +16,20 @@ pub struct Job {
     pub spared: Spared,
     /// Whether the input has rows of `snap-diff`, not records.
     pub is_rows: bool,
+}
+
+impl Job {
+    /// Returns the content of a record. What is read of a large one is reported to the monitor.
+    ///
+    /// # Errors
+    /// The reason why there is no content for this record.
+    pub fn content(&self, record: &Record) -> Result<Content, Lack> {
+        Ok(match self.contents.content(record)? {
+            Content::Stream(stream) => {
+                let monitor = self.monitor.clone();
+                Content::Stream(Box::new(Counted::new(stream, move |bytes| monitor.under_way(bytes))))
+            }
+            whole => whole,
+        })
+    }
 }

@@ -51,7 +51,9 @@ pub fn restore(
     options: Options,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Records> {
-    let input = Input::new(Spool::collect(input, BUDGET, &*monitor)?, options.side)?;
+    let records = Spool::collect(input, BUDGET, &*monitor)?;
+    records.counts().tell(&*monitor);
+    let input = Input::new(records, options.side)?;
     let spared = if options.delete { permit::permit(&input, &options)? } else { Spared::default() };
     let job = Job { contents, options, monitor, spared, is_rows: input.is_rows };
     match root {

@@ -183,7 +183,7 @@ impl Target for ObjectRoot {
         let record = &task.record;
         let now = match (action, &task.place) {
             (Action::Keep, Some(there)) => self.report(record, || Ok(there.clone())),
-            _ => self.put(record, self.job.contents.content(record)?),
+            _ => self.put(record, self.job.content(record)?),
         };
         Ok(Made { now: now.map_err(|e| self.trouble(record, e))?, ..Made::only(action) })
     }

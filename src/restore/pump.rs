@@ -21,7 +21,9 @@ fn work<T: Target>(target: &T, step: Step<T::Place>) -> Step<T::Place> {
         // Another name of a file has to wait for the first one.
         Step::Task(task) if task.first.is_none() => {
             let done = target.done(task);
-            target.job().monitor.done(done.record.fields().size.unwrap_or(0));
+            if done.record.kind() == Kind::File {
+                target.job().monitor.done(done.record.fields().size.unwrap_or(0));
+            }
             Step::Done(done)
         }
         step => step,

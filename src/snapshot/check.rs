@@ -1,6 +1,6 @@
 //! The check that a snapshot is whole, without reading its records.
 
-use super::ends::{explain, totals};
+use super::ends::{explain, totals_in};
 use super::index::Index;
 use super::label::Label;
 use super::place::Place;
@@ -29,7 +29,7 @@ pub fn check(place: &Place) -> Result<Option<Label>> {
         gzip.consume(n);
     }
     if label.is_some() {
-        totals(&shown, gzip.last())?;
+        totals_in(&shown, gzip.last())?;
         if let Some(index) = Index::of(place)? {
             index.compare(&starts)?;
         }

@@ -68,13 +68,13 @@ pub fn types(place: &Place) -> Result<Option<Vec<String>>> {
     Ok(label(place)?.map_or_else(|| Some(vec!["file".to_string()]), |label| label.types))
 }
 
-pub(super) fn totals(path: &str, last: Option<&Header>) -> Result<Totals> {
+pub(super) fn totals_in(path: &str, last: Option<&Header>) -> Result<Totals> {
     last.and_then(Totals::of).ok_or_else(|| damaged(path, "its end is missing"))
 }
 
 /// Returns the totals of a snapshot. Their number of records has to be the number of records that were read.
 pub(super) fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Result<Totals> {
-    let totals = totals(path, last)?;
+    let totals = totals_in(path, last)?;
     if totals.records != records {
         return Err(damaged(path, &format!("it has {}, not {}", counted(records, "record"), totals.records)));
     }
@@ -85,8 +85,8 @@ pub(super) fn totals_of(path: &str, last: Option<&Header>, records: u64) -> Resu
 ///
 /// # Errors
 /// If that member is missing, or the file can't be read.
-pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
-    totals(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
+pub fn totals(place: &Place) -> Result<Totals> {
+    totals_in(&place.to_string(), last_header(place)?.map(|(_, header)| header).as_ref())
 }
 
 /// Returns the number of records that failed and are missing in a snapshot. It is not known of those without a label.
@@ -94,7 +94,7 @@ pub(super) fn totals_at_end(place: &Place) -> Result<Totals> {
 /// # Errors
 /// If its end is missing, or the file can't be read.
 pub fn failures(place: &Place) -> Result<u64> {
-    Ok(totals_at_end(place)?.errors)
+    Ok(totals(place)?.errors)
 }
 
 /// Returns the offset and the header of the last member, if it is one of ours without content.

@@ -4,6 +4,7 @@ use crate::codec::{Header, LABEL, TOTALS};
 use crate::display::counted;
 use crate::error::{Error, Result};
 use crate::name::Name;
+use crate::record::{Kind, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -67,6 +68,12 @@ pub struct Totals {
     pub records: u64,
     /// The number of records that failed and are missing.
     pub errors: u64,
+    /// The number of files among the records. Older snapshots do not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// The sum of the files' sizes in bytes. Older snapshots do not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 impl Label {
@@ -131,6 +138,20 @@ impl Label {
 }
 
 impl Totals {
+    /// Returns the totals of no records.
+    pub fn none() -> Totals {
+        Totals { files: Some(0), bytes: Some(0), ..Totals::default() }
+    }
+
+    /// Counts a record.
+    pub fn add(&mut self, record: &Record) {
+        self.records += 1;
+        if record.kind() == Kind::File {
+            self.files = self.files.map(|files| files + 1);
+            self.bytes = self.bytes.map(|bytes| bytes.saturating_add(record.fields().size.unwrap_or(0)));
+        }
+    }
+
     /// Reads the totals in the header of a last member: in its subfield or (in the first form) its comment.
     pub(super) fn of(last: &Header) -> Option<Totals> {
         serde_json::from_slice(last.field(TOTALS).or(last.comment())?).ok()

@@ -3,6 +3,7 @@
 mod check;
 mod chosen;
 mod ends;
+mod facts;
 mod index;
 mod label;
 mod lines;
@@ -13,11 +14,12 @@ mod read;
 
 pub use check::check;
 pub use chosen::{Choice, chosen, matching};
-pub use ends::{failures, label, types};
+pub use ends::{failures, label, totals, types};
+pub use facts::{Facts, describe};
 pub use index::Index;
 #[cfg(feature = "internals")]
 pub use label::LABEL_LIMIT;
-pub use label::{Label, VERSION};
+pub use label::{Label, Totals, VERSION};
 pub use lines::Lines;
 pub use list::list;
 pub(crate) use list::unlisted;
@@ -132,30 +134,6 @@ pub(crate) fn warn_of_future(found: &Found, warn: &mut dyn FnMut(&str)) -> bool 
         ));
     }
     future
-}
-
-/// Returns the line of `snap-list --json` for a snapshot: one JSON object with its keys in order. They are the keys of the label,
-/// `path`, `time`, `stored_size` (the size of the file in bytes), `records` (their number) and `errors` (the number of records
-/// that failed and are missing). Snapshots of the Python tool have no label and no counts.
-///
-/// # Errors
-/// If the file can't be read, is not gzip, or its end is missing.
-pub fn describe(found: &Found) -> Result<String> {
-    let size = found.place.size()?;
-    let label = label(&found.place)?;
-    let mut more = vec![
-        ("path", Some(crate::json::json_string(found.place.as_given().as_bytes()))),
-        ("stored_size", Some(size.to_string())),
-        ("time", found.time.rfc3339().map(|t| format!("\"{t}\""))),
-    ];
-    if label.is_some() {
-        let totals = ends::totals_at_end(&found.place)?;
-        more.push(("errors", Some(totals.errors.to_string())));
-        more.push(("records", Some(totals.records.to_string())));
-    }
-    let label = label.map_or_else(|| "{}".to_string(), |l| label::json(&l));
-    let label = crate::json::Object::parse(label.as_bytes())?;
-    Ok(label.edited(&more))
 }
 
 /// Whether a snapshot is a safety copy from before a restore. False if its label can't be read: reading it reports the damage.

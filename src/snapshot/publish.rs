@@ -86,7 +86,7 @@ impl Default for Publisher {
             written: 0,
             member: MEMBER,
             index: Builder::default(),
-            totals: Totals::default(),
+            totals: Totals::none(),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Publisher {
             text.bytes.extend_from_slice(record.text());
             text.bytes.push(b'\n');
         }
-        self.totals.records += 1;
+        self.totals.add(record);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::end::Listing;
 use crate::error::{Error, Result};
+use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
 
 /// The numbers of records that were read. Entries and changes include duplicates.
@@ -15,6 +16,8 @@ pub struct Counts {
     pub gone: u64,
     /// Error records.
     pub errors: u64,
+    /// The files among the entries, and the sum of their sizes in bytes.
+    pub files: (u64, u64),
     /// All records, duplicates counted once.
     pub listing: Listing,
 }
@@ -29,6 +32,15 @@ impl Counts {
             Kind::Gone => self.gone += 1,
             _ => self.entries += 1,
         }
+        if record.kind() == Kind::File {
+            let (files, bytes) = self.files;
+            self.files = (files + 1, bytes.saturating_add(record.fields().size.unwrap_or(0)));
+        }
+    }
+
+    /// Tells a monitor how many files come.
+    pub fn tell(&self, monitor: &dyn Monitor) {
+        monitor.expect(self.files.0, self.files.1);
     }
 
     /// Adds the numbers of other records.
@@ -39,6 +51,7 @@ impl Counts {
             changes: self.changes + other.changes,
             gone: self.gone + other.gone,
             errors: self.errors + other.errors,
+            files: (self.files.0 + other.files.0, self.files.1.saturating_add(other.files.1)),
             listing: self.listing.and(other.listing),
         }
     }

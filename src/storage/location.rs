@@ -104,6 +104,11 @@ impl Location {
         }
     }
 
+    /// Returns a place that has nothing.
+    pub(crate) fn nowhere() -> Location {
+        Location::Remote(super::memory::open("nothing is ever kept here"))
+    }
+
     /// Returns the path of the folder; None if the root is in another storage.
     pub fn folder(&self) -> Option<&Path> {
         match self {

@@ -1,7 +1,8 @@
 //! `snap-copy`: copies the contents of the records to another heap.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output};
+use crate::cli::progress::Report;
+use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output, work};
 use crate::copy::{Options, copy};
 use crate::error::Error;
 use crate::heap::{Heap, LEVEL};
@@ -31,9 +32,8 @@ pub struct Args {
     pub network: Network,
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Show progress on stderr
-    #[arg(long, help_heading = "Output")]
-    pub progress: bool,
+    #[command(flatten)]
+    pub report: Report,
     #[command(flatten)]
     pub out: Out,
 }
@@ -56,7 +56,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let from = Arc::new(Heap::open(&from)?);
     // The objects are not compressed again, so the level does not matter.
     let to = Arc::new(Heap::create(&to, LEVEL)?);
-    console.progress().show(args.progress);
+    console.show(&args.report);
     let output = Output::new(args.out.output.as_deref())?;
-    Ok(output.write_all(copy(input, Options { from, to, jobs }, console))?)
+    Ok(output.write_all(work::worked(copy(input, Options { from, to, jobs }, console)))?)
 }

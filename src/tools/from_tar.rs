@@ -2,7 +2,8 @@
 
 use crate::archive::{FromOptions, from_tar};
 use crate::cli::args::{Jobs, Level, NoEnd, Out};
-use crate::cli::{self, Console, HeapRoot, LASTING_OR_NONE, Network, Output};
+use crate::cli::progress::Report;
+use crate::cli::{self, Console, HeapRoot, LASTING_OR_NONE, Network, Output, work};
 use crate::display::printable;
 use crate::error::{Error, OrFailed};
 use crate::heap::Heap;
@@ -34,9 +35,8 @@ pub struct Args {
     pub level: Level,
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Show progress on stderr
-    #[arg(long, help_heading = "Output")]
-    pub progress: bool,
+    #[command(flatten)]
+    pub report: Report,
     #[command(flatten)]
     pub out: Out,
     #[command(flatten)]
@@ -52,11 +52,11 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let root = if args.no_store { None } else { Some(cli::lasting(args.heap.require()?, LASTING_OR_NONE)?) };
     let jobs = args.jobs.among(&[root.as_ref()]);
     let heap = root.map(|root| Heap::create(&root, args.level.level)).transpose()?.map(Arc::new);
-    console.progress().show(args.progress);
+    console.show(&args.report);
     let output = Output::new(args.out.output.as_deref())?;
     let options = FromOptions { heap, verify_existing: args.verify_existing, jobs };
     let records = from_tar(input, from, options, console)?;
-    Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
+    Ok(output.write_all(work::worked(cli::without_end(records, args.no_end.no_end)))?)
 }
 
 /// Opens the archive. Returns its name for messages, too.

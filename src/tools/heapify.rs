@@ -1,7 +1,8 @@
 //! `snap-heapify`: stores contents and adds their md5 to the records.
 
 use crate::cli::args::{Jobs, Level, Out};
-use crate::cli::{self, Console, LASTING_OR_NONE, Output, Roots};
+use crate::cli::progress::Report;
+use crate::cli::{self, Console, LASTING_OR_NONE, Output, Roots, work};
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options};
 use crate::source;
@@ -29,6 +30,9 @@ pub struct Args {
     /// Compute md5 only, without storing contents; no heap is needed
     #[arg(short, long)]
     pub no_store: bool,
+    /// Read and compress, but store nothing: print a row for each content that would be stored, and sum up on stderr
+    #[arg(long, conflicts_with_all = ["no_store", "heap_cache_file"])]
+    pub dry_run: bool,
     /// Decompress and check every existing object, and replace damaged ones
     #[arg(long, conflicts_with = "no_store")]
     pub verify_existing: bool,
@@ -42,9 +46,8 @@ pub struct Args {
     pub heap_cache_file: Option<PathBuf>,
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Show progress on stderr
-    #[arg(long, help_heading = "Output")]
-    pub progress: bool,
+    #[command(flatten)]
+    pub report: Report,
     #[command(flatten)]
     pub out: Out,
 }
@@ -59,7 +62,8 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let source = source::open(&file_root)?;
     let heap_root = if args.no_store { None } else { Some(cli::lasting(args.roots.heap.require()?, LASTING_OR_NONE)?) };
     let jobs = args.jobs.among(&[Some(&file_root), heap_root.as_ref()]);
-    let heap = heap_root.map(|root| Heap::create(&root, args.level.level)).transpose()?.map(Arc::new);
+    let open = if args.dry_run { Heap::dry } else { Heap::create };
+    let heap = heap_root.map(|root| open(&root, args.level.level)).transpose()?.map(Arc::new);
     let cache = args.heap_cache_file.as_deref().map(Cache::load).transpose()?.map(Arc::new);
     let base = match args.no_base {
         true => None,
@@ -67,7 +71,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     };
     let (verify_existing, verify_md5) = (args.verify_existing, args.verify_md5);
     let options = Options { heap, base, verify_existing, verify_md5, cache, jobs };
-    console.progress().show(args.progress);
+    console.show(&args.report);
     let output = Output::new(args.out.output.as_deref())?;
-    Ok(output.write_all(heapify::heapify(input, source, options, console))?)
+    Ok(output.write_all(work::worked(heapify::heapify(input, source, options, console)))?)
 }

@@ -1,7 +1,8 @@
 //! `snap-list`: lists the snapshots.
 
-use crate::cli::args::{Order, Out};
+use crate::cli::args::{Jobs, Order, Out};
 use crate::cli::color::{self, Color};
+use crate::cli::long::long;
 use crate::cli::plot::plot;
 use crate::cli::{Console, Network, Output, SnapRoot};
 use crate::monitor::Monitor;
@@ -32,6 +33,9 @@ pub struct Args {
     /// Print one JSON object per line: path, time, root, host, tags, counts
     #[arg(long)]
     pub json: bool,
+    /// Print a table: time, age, files, bytes, bytes that were new in the heap, tags, root
+    #[arg(long, conflicts_with_all = ["json", "plot"])]
+    pub long: bool,
     /// Draw the number of records and the size of each snapshot
     #[arg(long, conflicts_with = "json")]
     pub plot: bool,
@@ -46,13 +50,19 @@ pub struct Args {
 /// # Errors
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
-    let mut found = snapshot::list(&args.snap.require()?)?;
+    let root = args.snap.require()?;
+    let mut found = snapshot::list(&root)?;
     if args.order == Order::Asc {
         found.reverse();
     }
     let mut output = Output::new(args.out.output.as_deref())?;
     let is_colored = args.color.is_wanted(&output);
     let chosen = found.iter().skip(args.offset).take(args.limit.unwrap_or(usize::MAX));
+    if args.long {
+        let jobs = Jobs::usual(&[Some(&root)]);
+        long(chosen.cloned().collect(), jobs, &mut output, is_colored, &console)?;
+        return Ok(output.finish()?);
+    }
     if args.plot {
         plot(chosen, &mut output, is_colored, &console)?;
         return Ok(output.finish()?);

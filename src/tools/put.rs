@@ -1,7 +1,8 @@
 //! `snap-put`: stores standard input, or the output of a command.
 
 use crate::cli::args::{Level, NoEnd, Out};
-use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output};
+use crate::cli::progress::Report;
+use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output, work};
 use crate::heap::Heap;
 use crate::name::Name;
 use crate::put::{self, put};
@@ -28,6 +29,8 @@ pub struct Args {
     #[command(flatten)]
     pub level: Level,
     #[command(flatten)]
+    pub report: Report,
+    #[command(flatten)]
     pub out: Out,
     #[command(flatten)]
     pub no_end: NoEnd,
@@ -42,6 +45,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     // A name or a root that is wrong must not let a command run for nothing.
     put::check(&name)?;
     let root = cli::lasting(args.heap.require()?, LASTING)?;
+    console.show(&args.report);
     let output = Output::new(args.out.output.as_deref())?;
     let records = match args.command.split_first() {
         Some((program, arguments)) => {
@@ -53,5 +57,5 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
             put(name, &mut content, &Heap::create(&root, args.level.level)?, &*console)?
         }
     };
-    Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
+    Ok(output.write_all(work::worked(cli::without_end(records, args.no_end.no_end)))?)
 }

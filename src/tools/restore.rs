@@ -1,6 +1,7 @@
 //! `snap-restore`: creates and changes files to match the records.
 
 use crate::cli::args::Jobs;
+use crate::cli::progress::Report;
 use crate::cli::{self, Console, Output, Roots};
 use crate::content::{Content, Contents};
 use crate::heap::Heap;
@@ -49,9 +50,8 @@ pub struct Args {
     pub side: Side,
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Show progress on stderr
-    #[arg(long, help_heading = "Output")]
-    pub progress: bool,
+    #[command(flatten)]
+    pub report: Report,
     /// Write the records of the restored files to FILE; - is standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output", conflicts_with = "dry_run")]
     pub output: Option<PathBuf>,
@@ -86,7 +86,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
         report: args.output.is_some(),
         keep: [heap_root.clone(), args.roots.snap.get()?].into_iter().flatten().chain(own).collect(),
     };
-    console.progress().show(args.progress);
+    console.show(&args.report);
     let mut records = restore(input, &root, contents, options, console)?;
     match output {
         Some(output) => output.write_all(records)?,

@@ -1,7 +1,8 @@
 //! `snap-scan`: lists a folder as records.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{self, Console, Output, Roots};
+use crate::cli::progress::Verbose;
+use crate::cli::{self, Console, Output, Roots, work};
 use crate::error::{Error, OrFailed, Result};
 use crate::record::Kind;
 use crate::scan::{self, Filter, Options};
@@ -60,6 +61,8 @@ pub struct Args {
     #[arg(long)]
     pub xattrs: bool,
     #[command(flatten)]
+    pub verbose: Verbose,
+    #[command(flatten)]
     pub out: Out,
     #[command(flatten)]
     pub no_end: NoEnd,
@@ -74,6 +77,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
         Some(root) => Location::parse(root, "ROOT", &args.roots.file.options()?)?,
         None => args.roots.file.require()?,
     };
+    console.sum_up(args.verbose);
     let mut options = options(&args)?;
     let output = Output::new(args.out.output.as_deref())?;
     options.output = output.own();
@@ -92,7 +96,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
             scan::scan_names(&root, BufReader::new(file), &shown, args.null, options, console)?
         }
     };
-    Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
+    Ok(output.write_all(work::requested(cli::without_end(records, args.no_end.no_end)))?)
 }
 
 fn options(args: &Args) -> Result<Options> {

@@ -2,6 +2,7 @@
 
 use crate::archive::to_tar;
 use crate::cli::args::Jobs;
+use crate::cli::progress::Report;
 use crate::cli::{self, Console, HeapRoot, Network, Output};
 use crate::error::Error;
 use crate::heap::Heap;
@@ -24,9 +25,8 @@ pub struct Args {
     pub network: Network,
     #[command(flatten)]
     pub jobs: Jobs,
-    /// Show progress on stderr
-    #[arg(long, help_heading = "Output")]
-    pub progress: bool,
+    #[command(flatten)]
+    pub report: Report,
     /// Write to FILE, which appears only when the archive is complete; - is standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let root = args.heap.require()?;
     let heap = Arc::new(Heap::open(&root)?);
     let jobs = args.jobs.among(&[Some(&root)]);
-    console.progress().show(args.progress);
+    console.show(&args.report);
     let mut output = Output::new(args.output.as_deref())?;
     let failed = to_tar(input, heap, jobs, output.writer(), console)?;
     // A Makefile must not take an incomplete file for its target. Bytes on standard output can't be taken back.

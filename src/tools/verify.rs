@@ -1,6 +1,7 @@
 //! `snap-verify`: checks that the heap has the content of every record.
 
 use crate::cli::args::{Jobs, Out};
+use crate::cli::progress::Report;
 use crate::cli::{self, Console, HeapRoot, Network, Output};
 use crate::error::Result;
 use crate::heap::Heap;
@@ -25,9 +26,8 @@ pub struct Args {
     pub network: Network,
     #[command(flatten)]
     pub how: How,
-    /// Show progress on stderr
-    #[arg(long, help_heading = "Output")]
-    pub progress: bool,
+    #[command(flatten)]
+    pub report: Report,
     #[command(flatten)]
     pub out: Out,
 }
@@ -52,7 +52,7 @@ pub struct How {
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let records = cli::records_in(args.input.as_deref())?;
-    console.progress().show(args.progress);
+    console.show(&args.report);
     Ok(verify(records, &args.heap.require()?, &args.how, Output::new(args.out.output.as_deref())?, console)?)
 }
 

@@ -1,7 +1,8 @@
 //! `snap-write`: publishes a stream as a snapshot.
 
-use crate::cli::{self, Console, Like, Roots};
-use crate::display::counted;
+use crate::cli::progress::Verbose;
+use crate::cli::{self, Console, Like, Roots, work};
+use crate::display::{counted, many};
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
 use crate::stream;
@@ -52,6 +53,8 @@ pub struct Args {
     /// Check the records and the heap, and publish nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub verbose: Verbose,
 }
 
 /// Does the work of the tool.
@@ -62,7 +65,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let started = Time::now();
     // Nothing is published if the path can't be printed.
     let mut out = cli::stdout()?;
-    let input = cli::records_in(args.input.as_deref())?;
+    let input = work::worked(cli::records_in(args.input.as_deref())?);
     let root = args.roots.snap.require()?;
     let like = args.like.place(&args.roots.snap, &console)?;
     let time = args.like.time(like.as_ref())?;
@@ -108,6 +111,9 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
             false => "other records came than were listed".to_string(),
         };
         console.note(&format!("{what}: the snapshot is marked as filtered; --complete declares that this is intended"));
+    }
+    if args.verbose.verbose {
+        console.note(&format!("{}: {}", many(written.records, "record"), work::words(&written.work)));
     }
     if written.errors > 0 {
         console.warn(&format!("{} missing in the snapshot, because of failures", counted(written.errors, "record")));

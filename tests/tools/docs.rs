@@ -131,6 +131,27 @@ fn storage_options_are_those_of_the_man_page() {
     }
 }
 
+/// Options that are about the same stand below the same heading in all tools.
+#[test]
+fn help_is_grouped() {
+    for tool in tools() {
+        for arg in options(&tool) {
+            let name = arg.get_long().unwrap_or_default();
+            let due = match name {
+                name if name.ends_with("-root") || name.ends_with("-storage-options") || name == "limit-rate" => "Roots",
+                "exclude" | "exclude-from" | "include" | "ignore-file" | "files-from" | "null" | "one-file-system" | "type" => {
+                    "Selection"
+                }
+                "output" | "no-end" | "progress" | "verbose" | "color" => "Output",
+                _ => continue,
+            };
+            // The options of the Python tool's command line are those of commands.
+            let heading = arg.get_help_heading().unwrap_or("Options");
+            assert!(heading == due || tool.get_name() == "snapshooter", "{}: --{name} is below {heading}", tool.get_name());
+        }
+    }
+}
+
 #[test]
 fn help_shows_every_option() {
     for tool in tools() {

@@ -16,6 +16,8 @@ mod gitignore;
 mod install;
 // Files written with `-o`, standard output and the heap cache.
 mod outputs;
+// Progress, SIGUSR1, -v, and the work that a snapshot remembers.
+mod progress;
 // How a root is given.
 mod roots;
 // What snap-diff compares.

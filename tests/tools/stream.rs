@@ -227,7 +227,7 @@ fn a_list_in_disorder_is_put_in_order() {
     let world = World::with(Tree::Tricky);
     world.sh("snap-scan | snap-heapify > list.jsonl; (head -n -1 list.jsonl | tac; tail -n 1 list.jsonl) > tac.jsonl").ok();
     world.sh("snap-write < tac.jsonl").ok();
-    world.sh("snap-read | cmp - list.jsonl").ok();
+    world.sh("snap-read | cmp - <(sed 's/,\"work\":{[^}]*}//' list.jsonl)").ok();
     world.sh("snap-diff latest - < tac.jsonl").ok().silent();
     world.sh("snap-restore --file-root back < tac.jsonl").ok();
     assert!(listing(&world.path("back")) == listing(&world.path("files")));

@@ -4,6 +4,7 @@ pub mod heap;
 pub mod measure;
 pub mod random;
 pub mod recording;
+pub mod screen;
 pub mod trees;
 
 use std::ffi::{OsStr, OsString};

@@ -147,7 +147,7 @@ mod tests {
             let lines = lines(&rows, Some(width), false);
             assert!(lines.iter().all(|line| line.trim_end().chars().count() <= width), "{}", lines.concat());
         }
-        assert!(lines(&rows, Some(80), false)[2].ends_with("  …a/long/path\n"));
+        assert!(lines(&rows, Some(80), false)[2].ends_with("  …th/a/long/path\n"));
         assert!(lines(&rows, None, false)[2].ends_with("/home/somebody/with/a/long/path\n"));
     }
 }

@@ -113,6 +113,7 @@ impl Now {
     pub fn line(&self, columns: usize, left: Option<Duration>, has_bar: bool) -> String {
         let rate = |bytes: u64| readable((bytes as f64 / self.elapsed.as_secs_f64().max(0.001)) as u64);
         let time = match left {
+            Some(left) if left.as_secs() < 60 => format!("{} s left", left.as_secs()),
             Some(left) => format!("{} left", work::time(left)),
             None => work::time(self.elapsed),
         };

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, storage
-# emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it installs no emulators.
+# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, checkers of
+# our files into .linters, storage emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it installs no emulators.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -12,7 +12,7 @@ if [ -n "${SNAPSHOOTER_LOCAL_ONLY:-}" ]; then
 fi
 
 # A command of each package; python3-venv has no command and is checked below.
-declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [bsdtar]=libarchive-tools [java]=default-jre-headless)
+declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [bsdtar]=libarchive-tools [java]=default-jre-headless [man]=man-db [lintian]=lintian [dpkg-shlibdeps]=dpkg-dev [makepkg]=makepkg [ruby]=ruby)
 if [ -n "$with_emulators" ]; then
     package+=([node]=nodejs [npm]=npm [rclone]=rclone [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
 fi
@@ -70,6 +70,7 @@ venv() {
 }
 venv tests/requirements.txt .venv "the Python tool"
 venv tests/readers.txt .readers "programs that read our files"
+venv tests/linters.txt .linters "checkers of our files"
 
 if [ -n "$with_emulators" ] && ! cmp -s <(cat tests/emulators.txt; echo "$azurite") .emulators/installed.txt; then
     echo "installing storage emulators into .emulators"

@@ -27,10 +27,11 @@ class Snapshooter < Formula
   end
 
   test do
+    (testpath/"files").mkpath
     (testpath/"files/a").write "content"
-    ENV["FILE_ROOT"] = testpath/"files"
-    ENV["HEAP_ROOT"] = testpath/"heap"
-    ENV["SNAP_ROOT"] = testpath/"snap"
+    ENV["FILE_ROOT"] = (testpath/"files").to_s
+    ENV["HEAP_ROOT"] = (testpath/"heap").to_s
+    ENV["SNAP_ROOT"] = (testpath/"snap").to_s
     shell_output("#{bin}/snap-scan | #{bin}/snap-heapify | #{bin}/snap-write")
     shell_output("#{bin}/snap-read | #{bin}/snap-restore --file-root #{testpath}/back")
     assert_equal "content", (testpath/"back/a").read

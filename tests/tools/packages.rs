@@ -29,7 +29,7 @@ fn deb(out: &Path) -> PathBuf {
 }
 
 #[test]
-fn the_debian_package_has_what_make_install_installs_and_lintian_says_nothing() {
+fn the_debian_package_installs_what_make_install_installs_and_lintian_says_nothing() {
     let place = folder();
     let package = deb(place.path());
     let field = |name: &str| said(Command::new("dpkg-deb").arg("-f").arg(&package).arg(name)).trim().to_string();
@@ -55,13 +55,10 @@ fn the_debian_package_has_what_make_install_installs_and_lintian_says_nothing() 
         wanted.insert(if page { PathBuf::from(format!("{}.gz", path.display())) } else { path });
     }
     assert_eq!(files(&root.join("usr")), wanted);
+    dpkg_installs_and_removes(&package, &place.path().join("root"));
 }
 
-#[test]
-fn dpkg_installs_the_debian_package_and_removes_all_of_it() {
-    let place = folder();
-    let package = deb(place.path());
-    let root = place.path().join("root");
+fn dpkg_installs_and_removes(package: &Path, root: &Path) {
     fs::create_dir_all(root.join("var/lib/dpkg/updates")).unwrap();
     fs::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
     fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
@@ -74,7 +71,7 @@ fn dpkg_installs_the_debian_package_and_removes_all_of_it() {
     dpkg(&["--install", package.to_str().unwrap()]);
     work(&root.join("usr/bin"));
     dpkg(&["--purge", "snapshooter"]);
-    assert!(!root.join("usr/bin").exists(), "{:?}", files(&root));
+    assert!(!root.join("usr/bin").exists(), "{:?}", files(root));
 }
 
 #[test]

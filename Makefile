@@ -94,9 +94,16 @@ dist: ## write an archive of what install installs, with its sha256, to the targ
 source: ## write an archive of the commit, a Homebrew formula and a PKGBUILD; URL= is the folder they will fetch it from
 	packaging/source.sh "$(DIST_DIR)" "$(URL)" "$(HOMEPAGE)"
 
+# The systems and processors that check-targets is for; it needs `rustup target add` for each.
+TARGETS ?= aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-unknown-freebsd
+
+.PHONY: check-targets
+check-targets: ## check that all tools compile for other systems and processors, TARGETS=; nothing is linked
+	for target in $(TARGETS); do packaging/check-target.sh $$target --features multicall --bins; done
+
 clean: ## remove what was built, and .venv, .readers, .linters and .emulators
 	$(CARGO) clean
 	rm -rf .venv .readers .linters .emulators
 
 help: ## print this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 15

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, checkers of
-# our files into .linters, storage emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it installs no emulators.
+# our files into .linters, storage emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it
+# installs no emulators.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null

@@ -7,6 +7,7 @@ class Snapshooter < Formula
   license any_of: ["MIT", "Apache-2.0"]
 
   depends_on "rust" => :build
+  depends_on :linux
 
   def install
     # One executable that is every tool by the name of a link to it.

@@ -279,7 +279,7 @@ fn actionlint_says_nothing_about_the_workflow() {
     let broken = place.path().join("release.yml");
     let text = read(WORKFLOW);
     for (right, wrong, said) in [
-        ("needs: [test, packages]", "needs: [test, package]", "package"),
+        ("needs: [test, targets, packages]", "needs: [test, targets, package]", "package"),
         ("directory \"$GITHUB_WORKSPACE\"", "directory $GITHUB_WORKSPACE", "SC2086"),
     ] {
         assert!(text.contains(right), "{right}");

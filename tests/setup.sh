@@ -13,7 +13,7 @@ if [ -n "${SNAPSHOOTER_LOCAL_ONLY:-}" ]; then
 fi
 
 # A command of each package; python3-venv has no command and is checked below.
-declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [bsdtar]=libarchive-tools [java]=default-jre-headless [man]=man-db [lintian]=lintian [dpkg-shlibdeps]=dpkg-dev [makepkg]=makepkg [ruby]=ruby)
+declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [bsdtar]=libarchive-tools [java]=default-jre-headless)
 if [ -n "$with_emulators" ]; then
     package+=([node]=nodejs [npm]=npm [rclone]=rclone [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
 fi
@@ -22,6 +22,8 @@ missing=()
 if [ -n "$with_emulators" ] && ! command -v chromium-headless-shell chromium google-chrome >/dev/null; then
     missing+=(chromium-headless-shell)
 fi
+# Makers and checkers of packages.
+package+=([dpkg-shlibdeps]=dpkg-dev [lintian]=lintian [makepkg]=makepkg [man]=man-db [ruby]=ruby)
 for command in "${!package[@]}"; do
     command -v "$command" >/dev/null || missing+=("${package[$command]}")
 done

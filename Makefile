@@ -3,10 +3,11 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
-# The profile for install and deb: dist is optimised across all crates, dev is for tests.
+# The profile for install, deb and dist: dist is optimised across all crates, dev is for tests.
 PROFILE ?= dist
-# The folder for the Debian package.
+# The folders for the Debian package and for the archives.
 DEB_DIR ?= $(TARGET)
+DIST_DIR ?= $(TARGET)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -19,7 +20,7 @@ TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
 # The executable that contains all tools. BUILT=FILE installs FILE as it is, without a build.
 ALL := snapshooter-all
 BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/$(ALL)
-SCRIPTS := .ci/run $(wildcard bench/*.sh) demo/run.sh packaging/deb.sh tests/setup.sh $(wildcard tests/torture/*.sh)
+SCRIPTS := .ci/run $(wildcard bench/*.sh) demo/run.sh $(wildcard packaging/*.sh) tests/setup.sh $(wildcard tests/torture/*.sh)
 
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share
@@ -37,7 +38,7 @@ demo: build ## back up, change, compare and restore a real folder, showing every
 
 test: ## install what the tests need; check formatting, lints and documentation; run the tests
 	tests/setup.sh
-	shellcheck $(SCRIPTS)
+	shellcheck -x $(SCRIPTS) packaging/arch/PKGBUILD
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --features multicall --all-targets -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --locked --features multicall --no-deps
@@ -83,9 +84,26 @@ deb: ## build a Debian package of what install installs, in the target folder or
 	$(MAKE) --no-print-directory install PREFIX=/usr DESTDIR="$$stage" ZSH_COMPLETIONS="$$stage/usr/share/zsh/vendor-completions"; \
 	packaging/deb.sh "$$stage" "$(DEB_DIR)"
 
-clean: ## remove what was built, and .venv, .readers and .emulators
+.PHONY: dist
+dist: ## write an archive of what install installs, with its sha256, to the target folder or to DIST_DIR=FOLDER
+	stage="$(DIST_DIR)/dist-root"; rm -rf "$$stage"; \
+	$(MAKE) --no-print-directory install PREFIX= DESTDIR="$$stage"; \
+	packaging/dist.sh "$$stage" "$(DIST_DIR)"
+
+.PHONY: source
+source: ## write an archive of the commit, a Homebrew formula and a PKGBUILD; URL= is the folder they will fetch it from
+	packaging/source.sh "$(DIST_DIR)" "$(URL)" "$(HOMEPAGE)"
+
+# The systems and processors that check-targets is for; it needs `rustup target add` for each.
+TARGETS ?= aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-unknown-freebsd
+
+.PHONY: check-targets
+check-targets: ## check that all tools compile for other systems and processors, TARGETS=; nothing is linked
+	for target in $(TARGETS); do packaging/check-target.sh $$target --features multicall --bins; done
+
+clean: ## remove what was built, and .venv, .readers, .linters and .emulators
 	$(CARGO) clean
-	rm -rf .venv .readers .emulators
+	rm -rf .venv .readers .linters .emulators
 
 help: ## print this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 15

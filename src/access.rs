@@ -1,7 +1,8 @@
 //! Access rights of the files in a heap or a snap root. A root that we make is accessible to its owner only. Files and folders in
 //! a root get the root's mode bits for the group and for others, independent of the umask. So the root alone decides.
 
-use rustix::fs::{self, AtFlags, CWD, Mode};
+use crate::system;
+use rustix::fs::{self, AtFlags, CWD};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -55,7 +56,7 @@ impl Access {
     pub fn open_up(self, file: impl AsFd) -> rustix::io::Result<()> {
         match self.file_mode() & self.umask {
             0 => Ok(()),
-            _ => fs::fchmod(file, Mode::from_raw_mode(self.file_mode())),
+            _ => fs::fchmod(file, system::permissions(self.file_mode())),
         }
     }
 
@@ -64,10 +65,10 @@ impl Access {
     /// # Errors
     /// The system's error; EEXIST if the name exists.
     pub fn make_folder(self, at: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
-        fs::mkdirat(at, name, Mode::from_raw_mode(self.folder_mode()))?;
+        fs::mkdirat(at, name, system::permissions(self.folder_mode()))?;
         if self.folder_mode() & self.umask != 0 {
-            let inherited = fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode & SETGID;
-            fs::chmodat(at, name, Mode::from_raw_mode(self.folder_mode() | inherited), AtFlags::empty())?;
+            let inherited = system::mode(&fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?) & SETGID;
+            fs::chmodat(at, name, system::permissions(self.folder_mode() | inherited), AtFlags::empty())?;
         }
         Ok(())
     }

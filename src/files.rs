@@ -6,6 +6,7 @@
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
 use crate::rootdir::{Folder, Temp};
+use crate::system;
 use rustix::fs::{self, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -116,7 +117,7 @@ impl NewFile {
             None => *mode,
             Some(old) => keep_owner(file, old)?,
         };
-        fs::fchmod(file, Mode::from_raw_mode(mode))?;
+        fs::fchmod(file, system::permissions(mode))?;
         file.sync_all()?;
         let leaf = path.file_name().map(|leaf| leaf.as_bytes().to_vec()).unwrap_or_default();
         temp.publish(&leaf)?;
@@ -155,7 +156,7 @@ fn keep_owner(file: &File, old: &Stat) -> io::Result<u32> {
         let _ = fs::fchown(file, Some(Uid::from_raw(old.st_uid)), None);
     }
     let same_group = now.st_gid == old.st_gid || fs::fchown(file, None, Some(Gid::from_raw(old.st_gid))).is_ok();
-    let mode = old.st_mode & 0o777;
+    let mode = system::mode(old) & 0o777;
     Ok(if same_group { mode } else { mode & !0o070 })
 }
 

@@ -113,6 +113,7 @@ mod snapshot;
 mod source;
 mod stat;
 mod storage;
+mod system;
 
 // The command line: the parts that all tools share, the tools, and the Python tool's command line.
 #[cfg(feature = "cli")]

@@ -1,6 +1,7 @@
 //! A folder as a boundary. Files below it are reached through open descriptors, never through a symbolic link.
 
-use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use crate::system;
+use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -41,17 +42,16 @@ impl RootDir {
     /// The system's error; ELOOP if a part of the name is a link.
     pub fn open_at(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         // O_PATH can't be combined with other flags.
-        let harmless = if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+        let harmless = if flags.contains(system::PATH) { OFlags::empty() } else { OFlags::NONBLOCK | OFlags::NOCTTY };
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | harmless;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         // EAGAIN can also mean that a folder above was renamed meanwhile.
-        match patiently(|| fs::openat2(&self.fd, name, flags, Mode::empty(), resolve)) {
+        match patiently(|| system::open_beneath(&self.fd, name, flags)) {
             Err(e) if e.raw_os_error() == Some(Errno::NOSYS.raw_os_error()) => self.open_by_parts(name, flags),
             opened => opened,
         }
     }
 
-    /// Opens a name part by part, for kernels without `openat2` (before Linux 5.6).
+    /// Opens a name part by part, for Linux before 5.6 and other systems.
     fn open_by_parts(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
         let mut at: Option<OwnedFd> = None;
         let mut parts = name.split(|b| *b == b'/').peekable();
@@ -59,7 +59,7 @@ impl RootDir {
             if part.is_empty() || part == b".." || (part == b"." && name != b".") {
                 return Err(Errno::XDEV.into());
             }
-            let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let step = system::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let flags = if parts.peek().is_some() { step } else { flags };
             let above = at.as_ref().unwrap_or(&self.fd);
             at = Some(patiently(|| fs::openat(above, part, flags, Mode::empty()))?);

@@ -2,6 +2,7 @@
 
 use crate::name::Name;
 use crate::record::{Edit, Kind, Record, Xattrs, key};
+use crate::system;
 use crate::time::Time;
 use rustix::fs::{FileType, Stat};
 
@@ -55,13 +56,13 @@ pub fn set(edit: &mut Edit<'_>, stat: &Stat) {
     let is_file = kind(stat) == Some(Kind::File);
     let size = stat.st_size as u64;
     edit.set(key::CREATED, changed(stat).as_double())
-        .set(key::DEV, (is_file && stat.st_nlink > 1).then_some(stat.st_dev))
+        .set(key::DEV, (is_file && stat.st_nlink > 1).then_some(system::device(stat)))
         .set(key::GID, stat.st_gid)
         .set(key::INO, stat.st_ino)
-        .set(key::MODE, stat.st_mode)
+        .set(key::MODE, system::mode(stat))
         .set(key::MODIFIED, modified(stat))
         .set(key::MTIME, modified(stat).as_double())
-        .set(key::NLINK, stat.st_nlink)
+        .set(key::NLINK, system::links(stat))
         .set_known(key::SIZE, is_file.then_some(size))
         .set(key::SPARSE, (is_file && is_sparse(stat)).then_some(true))
         .set(key::UID, stat.st_uid);
@@ -76,7 +77,7 @@ pub fn umask() -> u32 {
     status.as_deref().and_then(umask_of).unwrap_or_else(|| {
         let mask = rustix::process::umask(rustix::fs::Mode::empty());
         rustix::process::umask(mask);
-        mask.as_raw_mode()
+        system::bits(mask.as_raw_mode())
     })
 }
 

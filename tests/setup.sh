@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, storage
-# emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it installs no emulators.
+# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, checkers of
+# our files into .linters, storage emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it
+# installs no emulators.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -21,6 +22,8 @@ missing=()
 if [ -n "$with_emulators" ] && ! command -v chromium-headless-shell chromium google-chrome >/dev/null; then
     missing+=(chromium-headless-shell)
 fi
+# Makers and checkers of packages.
+package+=([dpkg-shlibdeps]=dpkg-dev [lintian]=lintian [makepkg]=makepkg [man]=man-db [ruby]=ruby)
 for command in "${!package[@]}"; do
     command -v "$command" >/dev/null || missing+=("${package[$command]}")
 done
@@ -70,6 +73,7 @@ venv() {
 }
 venv tests/requirements.txt .venv "the Python tool"
 venv tests/readers.txt .readers "programs that read our files"
+venv tests/linters.txt .linters "checkers of our files"
 
 if [ -n "$with_emulators" ] && ! cmp -s <(cat tests/emulators.txt; echo "$azurite") .emulators/installed.txt; then
     echo "installing storage emulators into .emulators"

@@ -4,6 +4,7 @@ use super::pax::{Pax, time_text};
 use super::sparse::Map;
 use super::{BLOCK, padding};
 use crate::record::{Kind, Xattrs};
+use crate::system;
 use crate::time::Time;
 use rustix::fs::FileType;
 use tar::{EntryType, Header};
@@ -16,12 +17,12 @@ const NUMBER: u64 = 0o777_7777_7777;
 
 /// Returns the bits of `st_mode` for the type of a file.
 pub fn type_bits(kind: Kind) -> u32 {
-    match kind {
+    let kind = match kind {
         Kind::Directory => FileType::Directory,
         Kind::Link => FileType::Symlink,
         _ => FileType::RegularFile,
-    }
-    .as_raw_mode()
+    };
+    system::bits(kind.as_raw_mode())
 }
 
 /// What the headers of a member say.

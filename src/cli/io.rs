@@ -9,6 +9,7 @@ use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
 use crate::scan::Own;
 use crate::stream::{self, Reader, Records};
+use crate::system;
 use rustix::fs::FileType;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -113,7 +114,7 @@ impl Output {
         };
         match stat {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                Own { paths, ids: vec![(stat.st_dev, stat.st_ino)] }
+                Own { paths, ids: vec![(system::device(&stat), stat.st_ino)] }
             }
             // A pipe or a device is not a file of a backup.
             _ => Own::default(),

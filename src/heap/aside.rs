@@ -3,7 +3,8 @@
 
 use super::path::object_path;
 use crate::digest::Md5;
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
+use crate::system;
+use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::{Errno, Result};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +29,7 @@ pub fn md5_of(name: &str) -> Option<Md5> {
 pub fn restore(heap: &OwnedFd, name: &str, md5: &Md5) -> Result<()> {
     let path = object_path(md5);
     let from = format!("{}/{name}", &path[..2]);
-    let result = match fs::renameat_with(heap, &from, heap, &path, RenameFlags::NOREPLACE) {
+    let result = match system::rename_new(heap, &from, heap, &path) {
         // The file system has no such rename.
         Err(Errno::INVAL) => match fs::linkat(heap, &from, heap, &path, AtFlags::empty()) {
             Ok(()) => Err(Errno::EXIST),

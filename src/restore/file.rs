@@ -8,6 +8,7 @@ use crate::content::Content;
 use crate::error::Reason;
 use crate::record::{Kind, Record};
 use crate::rootdir::{Folder, Temp, split};
+use crate::system;
 use rustix::fs::{FileType, Stat};
 use std::fs::File;
 use std::io::{self, BufRead, Write};
@@ -40,7 +41,7 @@ impl FolderRoot {
                 let (fd, meta) = (folder.open_same(leaf, &seen)?, Meta::of(record, &self.job.options));
                 // Opening a file of ours can have changed its mode.
                 let is_loosened = rustix::fs::fstat(&fd).map_err(io::Error::from)?.st_mode != seen.st_mode;
-                set = if is_loosened { meta.or_mode(seen.st_mode & 0o7777) } else { meta }.set(&fd, self);
+                set = if is_loosened { meta.or_mode(system::mode(&seen) & 0o7777) } else { meta }.set(&fd, self);
                 Some(rustix::fs::fstat(&fd).map_err(io::Error::from)?)
             }
             (Action::Link, _) => {

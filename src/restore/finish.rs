@@ -7,7 +7,8 @@ use super::target::Failed;
 use crate::parallel::lock;
 use crate::record::Record;
 use crate::rootdir::{Folder, split};
-use rustix::fs::{self, FileType, Mode, Stat};
+use crate::system;
+use rustix::fs::{self, FileType, Stat};
 use std::io;
 
 impl FolderRoot {
@@ -24,7 +25,7 @@ impl FolderRoot {
                     _ => return Err(e),
                 }
                 let (fd, stat) = parent.open_own(leaf)?;
-                self.note_mode(name, stat.st_mode & 0o7777);
+                self.note_mode(name, system::mode(&stat) & 0o7777);
                 Folder::of(fd)
             }
             opened => opened?,
@@ -51,14 +52,14 @@ impl FolderRoot {
             return Ok(true);
         }
         let stat = folder.stat()?;
-        let mode = stat.st_mode & 0o7777;
+        let mode = system::mode(&stat) & 0o7777;
         if stat.st_uid != self.euid || mode & needed == needed {
             return Ok(true);
         }
         if self.job.options.dry_run {
             return Ok(mode & needed & TO_READ == needed & TO_READ);
         }
-        fs::fchmod(folder.fd(), Mode::from_raw_mode(mode | TO_WRITE))?;
+        fs::fchmod(folder.fd(), system::permissions(mode | TO_WRITE))?;
         self.note_mode(name, mode);
         Ok(true)
     }
@@ -86,7 +87,7 @@ impl FolderRoot {
         for (name, mode) in all {
             // We could change its mode before, so this fails only if the folder changed meanwhile.
             if let Ok(folder) = self.root.folder(&name) {
-                let _ = fs::fchmod(folder.fd(), Mode::from_raw_mode(mode));
+                let _ = fs::fchmod(folder.fd(), system::permissions(mode));
             }
         }
     }

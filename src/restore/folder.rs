@@ -19,6 +19,7 @@ use crate::parallel::lock;
 use crate::record::{Kind, Record};
 use crate::rootdir::split;
 use crate::stat;
+use crate::system;
 use rustix::fs::{FileType, Stat};
 use std::io;
 use std::sync::Arc;
@@ -100,7 +101,7 @@ impl Target for FolderRoot {
         if is(&stat, FileType::Directory)
             && let Some(mode) = lock(&self.loosened).get(record.name().as_bytes()).copied()
         {
-            stat.st_mode = stat.st_mode & !0o7777 | mode;
+            system::set_permissions(&mut stat, mode);
         }
         let xattrs_differ =
             stat::kind(&stat) == Some(record.kind()) && Meta::of(record, &self.job.options).xattrs_differ(folder, leaf, &stat);

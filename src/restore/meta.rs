@@ -6,8 +6,9 @@ use crate::error::{OrFailed, Reason};
 use crate::record::{Record, key};
 use crate::rootdir::{Folder, timestamps};
 use crate::stat::{self, modified};
+use crate::system;
 use crate::time::Time;
-use rustix::fs::{self, FileType, Gid, Mode, Stat, Uid, XattrFlags};
+use rustix::fs::{self, FileType, Gid, Stat, Uid};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
@@ -75,7 +76,8 @@ impl Meta {
         let uid = self.uid.unwrap_or(stat.st_uid);
         let gid = self.gid.unwrap_or(stat.st_gid);
         self.owner_differs(stat)
-            || !is(stat, FileType::Symlink) && self.mode_for(uid, gid, stat.st_mode).is_some_and(|m| m != stat.st_mode & 0o7777)
+            || !is(stat, FileType::Symlink)
+                && self.mode_for(uid, gid, system::mode(stat)).is_some_and(|m| m != system::mode(stat) & 0o7777)
             || !record.has_time(modified(stat))
     }
 
@@ -112,7 +114,7 @@ impl Meta {
     pub fn set(&self, fd: impl AsFd, root: &FolderRoot) -> Result<(), Reason> {
         let stat = fs::fstat(&fd).map_err(io::Error::from)?;
         let mut set = Ok(());
-        let (mut uid, mut gid, mut mode) = (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777);
+        let (mut uid, mut gid, mut mode) = (stat.st_uid, stat.st_gid, system::mode(&stat) & 0o7777);
         if self.owner_differs(&stat) {
             let result = fs::fchown(&fd, self.uid.map(Uid::from_raw), self.gid.map(Gid::from_raw));
             if result.is_ok() {
@@ -126,14 +128,14 @@ impl Meta {
             set = set.and(set_xattr(fd.as_fd(), name, value).or_reason(XATTRS));
         }
         if !self.xattrs.is_empty() {
-            mode = fs::fstat(&fd).map_or(mode, |now| now.st_mode & 0o7777);
+            mode = fs::fstat(&fd).map_or(mode, |now| system::mode(&now) & 0o7777);
         }
         if let Some(wanted) = self.mode_for(uid, gid, mode) {
             if Some(wanted) != self.mode && !root.stripped.swap(true, Ordering::Relaxed) {
                 root.job.monitor.note("set-user-id and set-group-id are left off where the owner is not brought back");
             }
             if wanted != mode {
-                set = set.and(fs::fchmod(&fd, Mode::from_raw_mode(wanted)).or_reason("can't set the mode"));
+                set = set.and(fs::fchmod(&fd, system::permissions(wanted)).or_reason("can't set the mode"));
             }
         }
         if let Some(time) = self.time.filter(|t| *t != modified(&stat)) {
@@ -163,10 +165,10 @@ fn has_xattr(folder: &Folder, leaf: &[u8], seen: &Stat, name: &[u8], value: &[u8
 
 fn set_xattr(fd: BorrowedFd<'_>, name: &[u8], value: &[u8]) -> io::Result<()> {
     let mut there = vec![0; value.len()];
-    if fs::fgetxattr(fd, name, &mut there).is_ok_and(|length| length == value.len() && there == value) {
+    if system::fgetxattr(fd, name, &mut there).is_ok_and(|length| length == value.len() && there == value) {
         return Ok(());
     }
-    Ok(fs::fsetxattr(fd, name, value, XattrFlags::empty())?)
+    Ok(system::set_xattr(fd, name, value)?)
 }
 
 /// Returns the record with the current metadata. The number of blocks can be wrong until they are written, so `sparse` stays.
@@ -182,9 +184,9 @@ pub fn fresh(record: &Record, stat: &Stat) -> Record {
 pub fn fresh_folder(record: &Record, stat: &Stat, options: &Options) -> Record {
     let meta = Meta::of(record, options);
     let (uid, gid) = (meta.uid.unwrap_or(stat.st_uid), meta.gid.unwrap_or(stat.st_gid));
-    let mode = match meta.mode_for(uid, gid, stat.st_mode) {
-        Some(mode) => stat.st_mode & !0o7777 | mode,
-        None => stat.st_mode,
+    let mode = match meta.mode_for(uid, gid, system::mode(stat)) {
+        Some(mode) => system::mode(stat) & !0o7777 | mode,
+        None => system::mode(stat),
     };
     let mut edit = record.edit();
     edit.set(key::CREATED, None).set(key::NLINK, None).set(key::INO, stat.st_ino);

@@ -10,6 +10,7 @@ use crate::record::Record;
 use crate::rootdir::{Folder, RootDir};
 use crate::stat;
 use crate::storage::Location;
+use crate::system;
 use rustix::fs::{FileType, Stat};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -107,7 +108,7 @@ impl FolderRoot {
 
     /// Checks whether this file or folder must never be deleted.
     pub fn keeps(&self, stat: &Stat) -> bool {
-        self.keep.contains(&(stat.st_dev, stat.st_ino))
+        self.keep.contains(&(system::device(stat), stat.st_ino))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Operations on the names directly in an open folder. A name is one part of a path. If it is a symbolic link, the link itself is
 //! read, changed or removed, never its target.
 
+use crate::system;
 use crate::time::Time;
 use rustix::fs::{self, Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
@@ -68,7 +69,7 @@ impl Folder {
                 Ok((fd, stat))
             }
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                let path = self.open(leaf, OFlags::PATH)?;
+                let path = self.open(leaf, system::PATH)?;
                 let stat = fs::fstat(&path)?;
                 only_plain(&stat)?;
                 // One of its other names can be in a place that we must not change.
@@ -81,7 +82,7 @@ impl Folder {
                     return Err(e);
                 }
                 let name = proc_name(&path);
-                fs::chmodat(CWD, &name, Mode::from_raw_mode(stat.st_mode & 0o7777 | 0o700), AtFlags::empty())?;
+                fs::chmodat(CWD, &name, system::permissions(system::mode(&stat) & 0o7777 | 0o700), AtFlags::empty())?;
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
                 Ok((fs::open(&name, flags, Mode::empty())?, stat))
             }
@@ -103,7 +104,7 @@ impl Folder {
 
     /// Makes a folder with this mode, reduced by the umask.
     pub fn make_folder(&self, leaf: &[u8], mode: u32) -> io::Result<()> {
-        Ok(fs::mkdirat(&self.fd, leaf, Mode::from_raw_mode(mode))?)
+        Ok(fs::mkdirat(&self.fd, leaf, system::permissions(mode))?)
     }
 
     /// Removes a name that is not a folder.
@@ -143,14 +144,27 @@ impl Folder {
 
     /// Opens a descriptor of a symbolic link that was looked at before, if the name still belongs to that link.
     fn open_link(&self, leaf: &[u8], seen: &Stat) -> io::Result<OwnedFd> {
-        let fd = fs::openat(&self.fd, leaf, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let fd = fs::openat(&self.fd, leaf, system::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         let stat = fs::fstat(&fd)?;
         only_same(fd, &stat, seen)
     }
 
+    /// Changes a symbolic link that was looked at before, if the name still belongs to that link.
+    #[cfg(not(target_vendor = "apple"))]
+    fn on_link<T>(&self, leaf: &[u8], seen: &Stat, change: impl FnOnce(BorrowedFd<'_>, &[u8], AtFlags) -> T) -> io::Result<T> {
+        Ok(change(self.open_link(leaf, seen)?.as_fd(), b"", AtFlags::EMPTY_PATH))
+    }
+
+    /// macOS opens no links. A link that another process puts there at the same moment can be changed instead.
+    #[cfg(target_vendor = "apple")]
+    fn on_link<T>(&self, leaf: &[u8], seen: &Stat, change: impl FnOnce(BorrowedFd<'_>, &[u8], AtFlags) -> T) -> io::Result<T> {
+        only_same((), &fs::statat(&self.fd, leaf, AtFlags::SYMLINK_NOFOLLOW)?, seen)?;
+        Ok(change(self.fd(), leaf, AtFlags::SYMLINK_NOFOLLOW))
+    }
+
     /// Sets the time of the last change of a symbolic link that was looked at before.
     pub fn set_link_time(&self, leaf: &[u8], seen: &Stat, time: Time) -> io::Result<()> {
-        match fs::utimensat(self.open_link(leaf, seen)?, "", &timestamps(time), AtFlags::EMPTY_PATH) {
+        match self.on_link(leaf, seen, |fd, name, flags| fs::utimensat(fd, name, &timestamps(time), flags))? {
             // Linux before 5.8 can only set it by name.
             Err(Errno::INVAL) => Ok(fs::utimensat(&self.fd, leaf, &timestamps(time), AtFlags::SYMLINK_NOFOLLOW)?),
             set => Ok(set?),
@@ -160,7 +174,7 @@ impl Folder {
     /// Sets the owner of a symbolic link that was looked at before.
     pub fn set_link_owner(&self, leaf: &[u8], seen: &Stat, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        Ok(fs::chownat(self.open_link(leaf, seen)?, "", uid, gid, AtFlags::EMPTY_PATH)?)
+        Ok(self.on_link(leaf, seen, |fd, name, flags| fs::chownat(fd, name, uid, gid, flags))??)
     }
 
     /// Returns an extended attribute of an entry that was looked at before, which can be a symbolic link. Fails if the value is
@@ -168,7 +182,7 @@ impl Folder {
     pub fn xattr(&self, leaf: &[u8], seen: &Stat, name: &[u8], most: usize) -> io::Result<Vec<u8>> {
         let link = self.open_link(leaf, seen)?;
         let mut value = vec![0; most];
-        let length = fs::getxattr(proc_name(&link), name, &mut value)?;
+        let length = system::getxattr(proc_name(&link), name, &mut value)?;
         if length > most {
             return Err(Errno::RANGE.into());
         }
@@ -179,7 +193,7 @@ impl Folder {
     /// Sets an extended attribute of a symbolic link that was looked at before.
     pub fn set_link_xattr(&self, leaf: &[u8], seen: &Stat, name: &[u8], value: &[u8]) -> io::Result<()> {
         let link = self.open_link(leaf, seen)?;
-        Ok(fs::setxattr(proc_name(&link), name, value, fs::XattrFlags::empty())?)
+        Ok(system::set_xattr_of(&proc_name(&link), name, value)?)
     }
 
     /// Checks whether this folder is empty.
@@ -208,7 +222,7 @@ impl Temp {
         let mode = Mode::from_raw_mode(0o600);
         // A file without a name gets one through /proc.
         if !named && has_proc() {
-            match fs::openat(&folder.fd, ".", OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC, mode) {
+            match system::create_unnamed(&folder.fd, mode) {
                 Ok(fd) => return Ok(Temp { file: File::from(fd), folder: folder.clone(), name: None }),
                 // The file system or an old kernel does not support it.
                 Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
@@ -267,7 +281,7 @@ pub fn timestamps(time: Time) -> Timestamps {
 /// Checks whether there is a /proc, which gives descriptors names. A rescue system can be without one.
 pub fn has_proc() -> bool {
     static HAS: OnceLock<bool> = OnceLock::new();
-    *HAS.get_or_init(|| fs::access("/proc/self/fd", Access::EXISTS).is_ok())
+    *HAS.get_or_init(|| cfg!(target_os = "linux") && fs::access("/proc/self/fd", Access::EXISTS).is_ok())
 }
 
 /// Returns the path in /proc of an open file. For a descriptor of a symbolic link, it is the link itself, not its target.
@@ -276,7 +290,7 @@ pub fn proc_name(fd: &impl AsRawFd) -> String {
 }
 
 /// Returns the descriptor if it belongs to the file that was looked at before, and that file has as many names as then.
-fn only_same(fd: OwnedFd, stat: &Stat, seen: &Stat) -> io::Result<OwnedFd> {
+fn only_same<T>(fd: T, stat: &Stat, seen: &Stat) -> io::Result<T> {
     match (stat.st_dev, stat.st_ino, stat.st_nlink) == (seen.st_dev, seen.st_ino, seen.st_nlink) {
         true => Ok(fd),
         false => Err(io::Error::other("something else was put in its place meanwhile")),

@@ -9,7 +9,8 @@ use crate::rootdir::RootDir;
 use crate::stat::{self, Extra};
 use crate::storage::Location;
 use crate::stream::LINE_LIMIT;
-use rustix::fs::{self, AtFlags, FileType, OFlags, Stat};
+use crate::system;
+use rustix::fs::{self, AtFlags, FileType, Stat};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -33,13 +34,13 @@ impl FolderSource {
     pub(super) fn open(path: &Path) -> Result<FolderSource> {
         let location = Location::Folder(path.to_path_buf());
         let root = RootDir::open(path).or_failed(|| location.to_string())?;
-        let device = fs::fstat(root.fd()).or_failed(|| location.to_string())?.st_dev;
+        let device = system::device(&fs::fstat(root.fd()).or_failed(|| location.to_string())?);
         Ok(FolderSource { root, location, device, noted_links: AtomicBool::new(false) })
     }
 
     /// Checks whether a given name is below one of the roots and outputs that a scan leaves out.
     pub(super) fn keeps_out_from_above(&self, name: &[u8], selection: &Selection) -> bool {
-        let stat = |above: &[u8]| fs::fstat(self.root.open_at(above, OFlags::PATH)?).map_err(io::Error::from);
+        let stat = |above: &[u8]| fs::fstat(self.root.open_at(above, system::PATH)?).map_err(io::Error::from);
         // A name that does not exist can't be left out.
         let keeps_out = |above: &[u8]| stat(above).is_ok_and(|stat| selection.keeps_out(above, &stat));
         selection.may_keep_out() && kept::above(name).any(keeps_out)

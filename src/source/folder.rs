@@ -12,6 +12,7 @@ use crate::rootdir::split;
 use crate::stat::{self};
 use crate::storage::Location;
 use crate::stream::Records;
+use crate::system;
 use rustix::fs::{self, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -43,7 +44,7 @@ impl Source for FolderSource {
             return Ok(None);
         }
         let (above, part) = split(&bytes);
-        let open = || self.root.open_at(above, OFlags::PATH | OFlags::DIRECTORY);
+        let open = || self.root.open_at(above, system::PATH | OFlags::DIRECTORY);
         let folder: Option<OwnedFd> = match (!above.is_empty()).then(open).transpose() {
             Ok(folder) => folder,
             Err(e) => return Ok(Some(missing(selection, &name, "open its folder", &e))),
@@ -66,7 +67,7 @@ impl Source for FolderSource {
     }
 
     fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
-        let stat = fs::fstat(self.root.open_at(record.name().as_bytes(), OFlags::PATH)?)?;
+        let stat = fs::fstat(self.root.open_at(record.name().as_bytes(), system::PATH)?)?;
         Ok(as_now(record, &stat).filter(|_| stat::kind(&stat) == Some(Kind::File)))
     }
 }

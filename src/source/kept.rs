@@ -6,6 +6,7 @@
 use super::options::Options;
 use crate::error::{Error, Result};
 use crate::storage::Location;
+use crate::system;
 use rustix::fs::Stat;
 use std::os::unix::fs::MetadataExt;
 
@@ -38,7 +39,8 @@ impl Kept {
     /// Returns the description of the entry with this name, if it has to be left out.
     pub(super) fn at(&self, name: &[u8], stat: &Stat) -> Option<&'static str> {
         let named = self.names.iter().find(|(kept, _)| kept == name).map(|(_, what)| *what);
-        let by_id = || self.ids.iter().find(|(dev, ino, _)| (*dev, *ino) == (stat.st_dev, stat.st_ino)).map(|(.., what)| *what);
+        let by_id =
+            || self.ids.iter().find(|(dev, ino, _)| (*dev, *ino) == (system::device(stat), stat.st_ino)).map(|(.., what)| *what);
         named.or_else(by_id)
     }
 

@@ -8,6 +8,7 @@ use crate::filter::Lines;
 use crate::name::Name;
 use crate::record::{Kind, Record};
 use crate::rootdir::Listing;
+use crate::system;
 use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io::{self, Read};
@@ -145,7 +146,7 @@ impl Walk {
         if self.selection.keeps_out(&path, &stat) {
             return None;
         }
-        if self.selection.options.one_file_system && stat.st_dev != self.folder.device {
+        if self.selection.options.one_file_system && system::device(&stat) != self.folder.device {
             self.selection.note_kept_out(&path);
             return None;
         }

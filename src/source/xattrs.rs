@@ -2,6 +2,7 @@
 
 use crate::record::{Kind, Xattrs};
 use crate::rootdir::{has_proc, proc_name};
+use crate::system;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
@@ -16,15 +17,15 @@ pub(super) fn of(folder: BorrowedFd<'_>, part: &[u8], kind: Kind) -> io::Result<
     if has_proc() {
         // Before Linux 6.13 there is no listxattrat. A path through /proc still starts at the open folder.
         let path = [proc_name(&folder).as_bytes(), b"/", part].concat();
-        let read = |name: &[u8], value: &mut [u8]| fs::lgetxattr(&path[..], name, value);
-        return all(|names| fs::llistxattr(&path[..], names), read).map(Some);
+        let read = |name: &[u8], value: &mut [u8]| system::lgetxattr(&path[..], name, value);
+        return all(|names| system::llistxattr(&path[..], names), read).map(Some);
     }
     if kind == Kind::Link {
         return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = fs::openat(folder, part, flags, Mode::empty())?;
-    all(|names| fs::flistxattr(&fd, names), |name, value| fs::fgetxattr(&fd, name, value)).map(Some)
+    all(|names| system::flistxattr(&fd, names), |name, value| system::fgetxattr(&fd, name, value)).map(Some)
 }
 
 fn all(
@@ -43,7 +44,7 @@ fn all(
         match read(name, &mut value) {
             Ok(n) => all.push((name.to_vec(), value[..n].to_vec())),
             // The attribute was removed meanwhile.
-            Err(Errno::NODATA) => {}
+            Err(system::NO_XATTR) => {}
             Err(e) => return Err(e.into()),
         }
     }

@@ -11,7 +11,8 @@ use crate::error::named;
 use crate::parallel::lock;
 use crate::rootdir::patiently;
 use crate::stat;
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
+use crate::system;
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
@@ -54,7 +55,7 @@ impl StagingFolder {
     pub fn open(path: &Path) -> io::Result<StagingFolder> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::open(path, flags, Mode::empty())?;
-        let (access, syncs_each) = (Access::of(path)?, !syncfs_reports(&fd)?);
+        let (access, syncs_each) = (Access::of(path)?, !system::syncfs_reports(&fd)?);
         let (path, plain) = (path.to_path_buf(), folder::open(path, false));
         Ok(StagingFolder { path, plain, fd, access, syncs_each, state: Mutex::default() })
     }
@@ -66,9 +67,8 @@ impl StagingFolder {
     /// Gives a staged object its name. Does nothing if another writer put the same object there.
     fn publish(&self, staged: &Staged, taken: &mut Taken<'_>) -> io::Result<()> {
         let Staged { key, temp, if_absent } = staged;
-        let rename = |flags| fs::renameat_with(&temp.folder, &temp.name, &self.fd, &key[..], flags);
         let replace = || fs::renameat(&temp.folder, &temp.name, &self.fd, &key[..]);
-        let first = || if *if_absent { rename(RenameFlags::NOREPLACE) } else { replace() };
+        let first = || if *if_absent { system::rename_new(&temp.folder, &temp.name, &self.fd, &key[..]) } else { replace() };
         let mut result = first();
         if result == Err(Errno::NOENT) {
             for folder in above(key).into_iter().rev() {
@@ -93,7 +93,7 @@ impl StagingFolder {
 
     /// Syncs everything that any process wrote to the file system of the folder.
     fn sync(&self) -> io::Result<()> {
-        if self.syncs_each { Ok(()) } else { Ok(fs::syncfs(&self.fd)?) }
+        if self.syncs_each { Ok(()) } else { Ok(system::syncfs(&self.fd)?) }
     }
 
     /// Makes new names permanent.
@@ -206,16 +206,4 @@ impl Store for StagingFolder {
 /// Returns the folders that a key is in, the innermost first.
 fn above(key: &[u8]) -> Vec<&[u8]> {
     (0..key.len()).rev().filter(|at| key[*at] == b'/').map(|at| &key[..at]).collect()
-}
-
-/// Whether `syncfs` writes everything to the disk and reports what could not be written: FUSE file systems do nothing in it, and
-/// Linux before 5.8 did not report errors of writing.
-fn syncfs_reports(fd: &OwnedFd) -> io::Result<bool> {
-    /// statfs(2).
-    const FUSE_SUPER_MAGIC: i64 = 0x6573_5546;
-    let system = rustix::system::uname();
-    let mut numbers =
-        system.release().to_bytes().split(|b| !b.is_ascii_digit()).map_while(|n| str::from_utf8(n).ok()?.parse().ok());
-    let release: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    Ok(release >= (5, 8) && fs::fstatfs(fd)?.f_type as i64 != FUSE_SUPER_MAGIC)
 }

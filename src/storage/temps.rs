@@ -1,6 +1,7 @@
 //! Temporary files below a root: in `temp/snap-<pid>-<random>/`, which is deleted when the process ends.
 
 use crate::access::Access;
+use crate::system;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use std::collections::HashMap;
 use std::fs::{File, Permissions};
@@ -36,7 +37,7 @@ impl TempFile {
     /// The error of the system.
     pub fn create(&self, access: Access) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = fs::openat(&self.folder, &self.name, flags, Mode::from_raw_mode(access.file_mode()))?;
+        let file = fs::openat(&self.folder, &self.name, flags, system::permissions(access.file_mode()))?;
         access.open_up(&file)?;
         Ok(File::from(file))
     }

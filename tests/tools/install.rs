@@ -1,4 +1,4 @@
-//! What `make install` and `make deb` install: one executable with a link for every other tool, pages and completions. With
+//! What `make install` installs: one executable with a link for every other tool, pages and completions. With
 //! `--features multicall` that is the one built with these tests, else one that make builds first. The `dist` profile, and what
 //! `cargo install` makes, are for the full tier.
 
@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-fn project() -> &'static Path {
+pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// What a command says, if it ends well.
 #[track_caller]
-fn said(command: &mut Command) -> String {
+pub fn said(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let (out, err) = (String::from_utf8_lossy(&stdout).into_owned(), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{command:?}: {status}\n{out}{err}");
@@ -25,24 +25,32 @@ fn said(command: &mut Command) -> String {
 }
 
 #[track_caller]
-fn make(target: &str, variables: &[String]) {
+pub fn make(target: &str, variables: &[String]) {
+    make_as("022", target, variables);
+}
+
+/// `make TARGET` as a user with this umask.
+#[track_caller]
+pub fn make_as(umask: &str, target: &str, variables: &[String]) {
     // What was built with these tests, if it was.
     let what = match option_env!("CARGO_BIN_EXE_snapshooter-all") {
         Some(built) if many(true, false) => format!("BUILT={built}"),
         _ => format!("PROFILE={}", many("dev", "dist")),
     };
-    said(Command::new("make").current_dir(project()).arg(target).arg(what).args(variables));
+    let mut sh = Command::new("sh");
+    sh.current_dir(project()).args(["-c", "umask $0 && exec make \"$@\"", umask, target]).arg(what).args(variables);
+    said(&mut sh);
 }
 
 /// All but the folders below a folder.
-fn files(root: &Path) -> BTreeSet<PathBuf> {
+pub fn files(root: &Path) -> BTreeSet<PathBuf> {
     let all = walkdir::WalkDir::new(root).into_iter().map(|e| e.expect("walk what is installed"));
     let files = all.filter(|e| !e.file_type().is_dir());
     files.map(|e| e.path().strip_prefix(root).expect("it is below").to_path_buf()).collect()
 }
 
 /// What has to be installed below a prefix.
-fn expected(zsh: &str) -> BTreeSet<PathBuf> {
+pub fn expected(zsh: &str) -> BTreeSet<PathBuf> {
     let mut all = BTreeSet::new();
     for tool in tools::ALL.iter().map(|tool| tool.name) {
         all.insert(format!("bin/{tool}"));
@@ -59,7 +67,7 @@ fn expected(zsh: &str) -> BTreeSet<PathBuf> {
 
 /// Runs every tool in a folder, and a backup and its restore with nothing but them and the system's commands.
 #[track_caller]
-fn work(bin: &Path) {
+pub fn work(bin: &Path) {
     for tool in tools::ALL.iter().map(|tool| tool.name) {
         let version = format!("{tool} {}\n", env!("CARGO_PKG_VERSION"));
         assert_eq!(said(Command::new(bin.join(tool)).arg("--version")), version);
@@ -130,38 +138,6 @@ fn the_executable_of_all_tools_goes_by_its_name_or_its_first_argument() {
     ] {
         assert_eq!(call(name, arguments), (Some(2), String::new(), said));
     }
-}
-
-#[test]
-fn the_debian_package_has_what_make_install_installs() {
-    if Command::new("dpkg-deb").arg("--version").output().is_err() {
-        println!("skipped: there is no dpkg-deb");
-        return;
-    }
-    let place = TempDir::new().expect("a folder for the package");
-    // What would be fit to publish takes a minute to compress.
-    make("deb", &[format!("DEB_DIR={}", place.path().display()), format!("DEB_COMPRESSION={}", many("none", "xz"))]);
-    let architecture = said(Command::new("dpkg").arg("--print-architecture"));
-    let version = env!("CARGO_PKG_VERSION");
-    let package = place.path().join(format!("snapshooter_{version}_{}.deb", architecture.trim()));
-    let field = |name: &str| said(Command::new("dpkg-deb").arg("-f").arg(&package).arg(name)).trim().to_string();
-    assert_eq!([field("Package"), field("Version")], ["snapshooter", version]);
-    assert!(field("Depends").split(", ").any(|d| d.starts_with("libc6 (>= 2.")), "{}", field("Depends"));
-    let list = said(Command::new("dpkg-deb").arg("-c").arg(&package));
-    assert!(list.lines().all(|line| line.contains(" root/root ")), "{list}");
-
-    let root = place.path().join("unpacked");
-    said(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&root));
-    let mut wanted: BTreeSet<PathBuf> = ["changelog.gz", "copyright", "README.md", "format.md"]
-        .map(|name| Path::new("share/doc/snapshooter").join(name))
-        .into_iter()
-        .collect();
-    for path in expected("vendor-completions") {
-        let page = path.starts_with("share/man");
-        wanted.insert(if page { PathBuf::from(format!("{}.gz", path.display())) } else { path });
-    }
-    assert_eq!(files(&root.join("usr")), wanted);
-    work(&root.join("usr/bin"));
 }
 
 #[test]

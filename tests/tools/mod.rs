@@ -14,6 +14,8 @@ mod house;
 mod gitignore;
 // What `make install` and `make deb` install.
 mod install;
+// What is published: packages, archives, and the workflow that makes them.
+mod packages;
 // Files written with `-o`, standard output and the heap cache.
 mod outputs;
 // Progress, SIGUSR1, -v, and the work that a snapshot remembers.

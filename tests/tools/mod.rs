@@ -16,6 +16,8 @@ mod gitignore;
 mod install;
 // Files written with `-o`, standard output and the heap cache.
 mod outputs;
+// Units of systemd, and the line of cron.
+mod scheduled;
 // How a root is given.
 mod roots;
 // What snap-diff compares.
@@ -54,6 +56,8 @@ mod restore;
 mod reuse;
 // snap-scan.
 mod scan;
+// The page for people who come from other tools: their commands and ours.
+mod switching;
 // snap-to-tar and snap-from-tar.
 mod tar;
 // snap-verify.

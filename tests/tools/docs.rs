@@ -364,7 +364,7 @@ fn man_examples(page: &Path) -> Vec<Example> {
             examples = section == "EXAMPLES";
         } else if let Some(stated) = line.strip_prefix(".\\\" status ") {
             status = stated.parse().unwrap_or_else(|_| panic!("{}:{}: {line}", page.display(), at + 1));
-        } else if let Some(before) = line.strip_prefix(".\\\" given: ") {
+        } else if let Some(before) = line.strip_prefix(".\\\" given: ").filter(|_| examples) {
             given.push_str(before);
             given.push('\n');
         } else if line == ".\\\" first" {

@@ -2,9 +2,9 @@
 //! in the order of the page, in a folder with `files`. The other tools are those that `tests/setup.sh` installs.
 //!
 //! A table is a section with items `.It Li THEIRS`, and our commands in the literal display of the item; an item without a
-//! display has no command of ours. Lines in comments before an item: `.\" given: COMMAND` runs before both, `.\" not run` keeps
-//! theirs from running, `.\" status N` is the status of ours. Lines `.\" then: TEST` in the item have to succeed
-//! afterwards; `$theirs` and `$ours` are files with what the two printed.
+//! display has no command of ours. `.\" given: COMMAND` before an item runs before both. In the item, `.\" not run` keeps theirs
+//! from running, `.\" status N` is the status of ours, and lines `.\" then: TEST` have to succeed afterwards; `$theirs` and
+//! `$ours` are files with what the two printed.
 
 use super::docs::unescaped;
 use crate::util::{World, python_tool};
@@ -44,12 +44,12 @@ fn items(section: &str) -> Vec<Item> {
         } else if let Some(given) = line.strip_prefix(".\\\" given: ") {
             next.given.push_str(given);
             next.given.push('\n');
-        } else if line == ".\\\" not run" {
-            next.runs = false;
-        } else if let Some(status) = line.strip_prefix(".\\\" status ") {
-            next.status = status.parse().unwrap_or_else(|_| panic!("line {}: {line}", first + at));
         } else if let Some(item) = found.last_mut() {
-            if let Some(then) = line.strip_prefix(".\\\" then: ") {
+            if line == ".\\\" not run" {
+                item.runs = false;
+            } else if let Some(status) = line.strip_prefix(".\\\" status ") {
+                item.status = status.parse().unwrap_or_else(|_| panic!("line {}: {line}", first + at));
+            } else if let Some(then) = line.strip_prefix(".\\\" then: ") {
                 item.then.push_str(then);
                 item.then.push('\n');
             } else if line.starts_with(".Bd -literal") {

@@ -362,7 +362,7 @@ fn man_examples(page: &Path) -> Vec<Example> {
     for (at, line) in text(page).lines().enumerate() {
         if let Some(section) = line.strip_prefix(".Sh ") {
             examples = section == "EXAMPLES";
-        } else if let Some(stated) = line.strip_prefix(".\\\" status ") {
+        } else if let Some(stated) = line.strip_prefix(".\\\" status ").filter(|_| examples) {
             status = stated.parse().unwrap_or_else(|_| panic!("{}:{}: {line}", page.display(), at + 1));
         } else if let Some(before) = line.strip_prefix(".\\\" given: ").filter(|_| examples) {
             given.push_str(before);

@@ -33,6 +33,10 @@ impl<R: BufRead> Names<R> {
             if name.last() == Some(&self.end) {
                 name.pop();
             }
+            // find, fd and tar print names below a folder like that. In a bucket it could be the name of another object.
+            if !self.are_keys && name.starts_with(b"./") {
+                name.drain(..2);
+            }
             if name.is_empty() {
                 continue;
             }

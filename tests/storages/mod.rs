@@ -10,6 +10,8 @@ pub mod faulty;
 mod filters;
 // Roots in memory.
 mod memory;
+// Access policies: what they permit, and what is asked.
+mod policies;
 // The tools on roots in other storages.
 mod remote;
 // SFTP and WebDAV servers that lie or refuse.

@@ -6,6 +6,8 @@
 //! is stated as ```` ```sh status=1 ```` or, before `.Bd`, as `.\" status 1`. A line `<!-- then: TEST -->` below an example of
 //! the README, or lines `.\" then: TEST` below one of a man page, are shell commands that have to succeed afterwards, with the
 //! example's output in the file `$out`. An example of a man page below `.\" first` runs before each other one of the page, too.
+//! Lines `.\" given: COMMAND` before an example run before it, in the same shell: they start a server, or set what the text calls
+//! known. The tables of snapshooter-switching(7) are run by `switching`.
 
 use clap::{Arg, Command as Tool};
 use snapshooter::tools;
@@ -258,10 +260,36 @@ fn examples_of_the_readme_run() {
 #[test]
 fn examples_of_man_pages_run() {
     let mut examples = Vec::new();
-    for page in man_pages().into_iter().filter(|page| !page.ends_with(DATA)) {
+    for page in man_pages().into_iter().filter(|page| ![DATA, RECIPES].iter().any(|other| page.ends_with(other))) {
         let found = man_examples(&page);
         assert!(!found.is_empty(), "{}: no examples", page.display());
         examples.extend(found);
+    }
+    run_all(&examples);
+}
+
+/// The page of recipes with other programs.
+const RECIPES: &str = "snapshooter-recipes.7";
+
+#[test]
+fn examples_of_the_page_of_recipes_run_and_give_the_right_result() {
+    let examples = man_examples(&project().join("man").join(RECIPES));
+    for program in [
+        "rclone lsjson",
+        "rclone serve webdav",
+        "rclone serve sftp",
+        "git ls-files -z",
+        "-print0",
+        "fdfind",
+        "fzf",
+        "ssh-keygen -Y sign",
+        "ssh-keygen -Y verify",
+        "curl",
+    ] {
+        assert!(examples.iter().any(|example| example.script.contains(program)), "{RECIPES}: no example of {program}");
+    }
+    for example in &examples {
+        assert!(!example.then.is_empty(), "{}: the result is not checked", example.place);
     }
     run_all(&examples);
 }
@@ -351,11 +379,15 @@ fn readme_examples() -> Vec<Example> {
 fn man_examples(page: &Path) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
     let (mut examples, mut inside, mut status, mut first) = (false, false, 0, None);
+    let mut given = String::new();
     for (at, line) in text(page).lines().enumerate() {
         if let Some(section) = line.strip_prefix(".Sh ") {
             examples = section == "EXAMPLES";
-        } else if let Some(stated) = line.strip_prefix(".\\\" status ") {
+        } else if let Some(stated) = line.strip_prefix(".\\\" status ").filter(|_| examples) {
             status = stated.parse().unwrap_or_else(|_| panic!("{}:{}: {line}", page.display(), at + 1));
+        } else if let Some(before) = line.strip_prefix(".\\\" given: ").filter(|_| examples) {
+            given.push_str(before);
+            given.push('\n');
         } else if line == ".\\\" first" {
             first = Some(found.len());
         } else if let (Some(then), Some(example)) = (line.strip_prefix(".\\\" then: "), found.last_mut()) {
@@ -365,7 +397,8 @@ fn man_examples(page: &Path) -> Vec<Example> {
             example.then.push_str(then);
         } else if examples && line.starts_with(".Bd -literal") {
             let place = format!("{}:{}", page.file_name().unwrap_or_default().to_string_lossy(), at + 1);
-            found.push(Example { place, script: String::new(), makefile: false, status, then: String::new() });
+            let script = std::mem::take(&mut given);
+            found.push(Example { place, script, makefile: false, status, then: String::new() });
             (inside, status) = (true, 0);
         } else if line == ".Ed" {
             inside = false;
@@ -389,7 +422,7 @@ fn push_line(examples: &mut [Example], line: &str) {
 }
 
 /// A line of a literal display as the reader of the page sees it.
-fn unescaped(line: &str) -> String {
+pub fn unescaped(line: &str) -> String {
     assert!(!line.contains(['\'', '`', '^', '~']), "has to be escaped, or typesetting changes it: {line}");
     let mut out = line.to_string();
     for (roff, plain) in
@@ -444,6 +477,7 @@ fn shell(folder: &Path) -> Command {
     command.args(["-e", "-o", "pipefail"]).current_dir(folder).stdin(Stdio::null()).env_clear();
     command.env("PATH", format!("{}:{}:{path}", binaries().display(), project().join(".readers/bin").display()));
     command.envs([("HOME", folder), ("TMPDIR", folder)]).envs([("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]);
+    command.env("TESTS", project().join("tests"));
     command.env("FILE_ROOT", folder.join("files")).env("HEAP_ROOT", folder.join("heap")).env("SNAP_ROOT", folder.join("snap"));
     command
 }

@@ -59,8 +59,9 @@ pub fn expected(zsh: &str) -> BTreeSet<PathBuf> {
         all.insert(format!("share/fish/vendor_completions.d/{tool}.fish"));
         all.insert(format!("share/man/man1/{tool}.1"));
     }
-    for page in ["man5/snap-records.5", "man7/snapshooter.7", "man7/snapshooter-data.7", "man7/snapshooter-storages.7"] {
-        all.insert(format!("share/man/{page}"));
+    all.insert("share/man/man5/snap-records.5".to_string());
+    for page in ["snapshooter", "snapshooter-data", "snapshooter-recipes", "snapshooter-storages", "snapshooter-switching"] {
+        all.insert(format!("share/man/man7/{page}.7"));
     }
     all.into_iter().map(PathBuf::from).collect()
 }

@@ -20,6 +20,8 @@ mod packages;
 mod outputs;
 // Progress, SIGUSR1, -v, and the work that a snapshot remembers.
 mod progress;
+// Units of systemd, and the line of cron.
+mod scheduled;
 // How a root is given.
 mod roots;
 // What snap-diff compares.
@@ -58,6 +60,8 @@ mod restore;
 mod reuse;
 // snap-scan.
 mod scan;
+// The page for people who come from other tools: their commands and ours.
+mod switching;
 // snap-to-tar and snap-from-tar.
 mod tar;
 // snap-verify.

@@ -46,6 +46,11 @@ fn names_can_be_given_and_what_is_missing_is_an_error_record() {
     let world = world();
     world.sh("printf 'a0\\na/b\\n' | snap-scan --files-from - --no-end | jq -r .name").ok().says("a/b\na0\n");
     world.sh("printf 'a0\\0a b\\0' | snap-scan --files-from - -0 --no-end | jq -r .name").ok().says("a b\na0\n");
+    // As find, fd and tar print them.
+    world.sh("printf './a/b\\n./a0\\n' | snap-scan --files-from - --no-end | jq -r .name").ok().says("a/b\na0\n");
+    for bad in [".", "././a0", "a/./b", ".//a0"] {
+        world.sh(&format!("echo '{bad}' | snap-scan --files-from -")).status(2).complains("the name has a");
+    }
     let done = world.sh("printf 'gone\\n' | snap-scan --files-from - --no-end | jq -c '[.name, .type]'").status(1);
     done.says("[\"gone\",\"error\"]\n").complains("gone");
 }

@@ -51,7 +51,8 @@ impl Azurite {
     }
 }
 
-fn connection_string(port: u16, key: &str) -> String {
+/// What a client is given to reach it.
+pub fn connection_string(port: u16, key: &str) -> String {
     let endpoint = format!("http://127.0.0.1:{port}/{ACCOUNT}");
     format!("DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};BlobEndpoint={endpoint};")
 }

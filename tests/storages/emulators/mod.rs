@@ -4,16 +4,16 @@
 //! A test that needs one begins with `let Some(azurite) = emulators::azurite() else { return };`. That is None only with
 //! SNAPSHOOTER_LOCAL_ONLY; otherwise an emulator that is missing is a failure.
 
-mod azurite;
+pub mod azurite;
 mod fake_gcs;
 pub mod folder;
 mod gcs;
 pub mod httpd;
 mod own;
-mod process;
+pub mod process;
 mod s3;
 mod sftp;
-mod sidedoor;
+pub mod sidedoor;
 mod webdav;
 
 pub use azurite::azurite;
@@ -162,14 +162,14 @@ pub fn local_only(what: &str) -> bool {
 }
 
 /// A file that `tests/setup.sh` installs into `.emulators`.
-fn installed(path: &str) -> PathBuf {
+pub fn installed(path: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".emulators").join(path);
     assert!(path.exists(), "{} is missing: run `tests/setup.sh`, or set SNAPSHOOTER_LOCAL_ONLY=1", path.display());
     path
 }
 
 /// A command that `tests/setup.sh` installs with a Debian package.
-fn command(name: &str) -> PathBuf {
+pub fn command(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     let found = folders.map(|f| f.join(name)).find(|p| p.is_file());

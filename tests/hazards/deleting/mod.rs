@@ -318,7 +318,7 @@ fn slices_of_a_listing_are_held_together_by_its_end_record() {
     world.sh("snap-merge --slices part.a?.done | snap-write --whole > /dev/null").ok().silent();
     world.sh("snap-list --json | jq -e '.records == 50 and (.filtered | not)'").ok();
     world.sh("diff <(snap-merge --slices part.a?.done | jq -c '[.name, .md5]') <(snap-read | jq -c '[.name, .md5]')").ok();
-    world.sh("diff <(snap-merge --slices part.a?.done | tail -n 1) <(snap-scan | tail -n 1)").ok();
+    world.sh("diff <(snap-merge --slices part.a?.done | tail -n 1 | jq -c 'del(.work)') <(snap-scan | tail -n 1)").ok();
     // Each slice in turn is lost.
     for lost in ["a", "b", "c"] {
         let rest = format!("$(ls part.a?.done | grep -v part.a{lost})");

@@ -78,6 +78,13 @@ uninstall: ## remove what install installed, with the same PREFIX and DESTDIR
 	  rm -f "$(SHARE)/man/man$${page##*.}/$${page##*/}"; \
 	done
 
+.PHONY: wheel
+wheel: ## build the Python package, with all tools, into target/wheels; installs maturin into .maturin
+	cmp -s packaging/maturin.txt .maturin/installed.txt || { rm -rf .maturin; python3 -m venv .maturin; \
+	  .maturin/bin/pip install --quiet --disable-pip-version-check -r packaging/maturin.txt; \
+	  cp packaging/maturin.txt .maturin/installed.txt; }
+	packaging/wheel.sh .maturin/bin/maturin --profile $(PROFILE)
+
 .PHONY: deb
 deb: ## build a Debian package of what install installs, in the target folder or in DEB_DIR=FOLDER
 	stage="$(DEB_DIR)/deb-root"; rm -rf "$$stage"; \
@@ -101,9 +108,9 @@ TARGETS ?= aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-unknown-freebsd
 check-targets: ## check that all tools compile for other systems and processors, TARGETS=; nothing is linked
 	for target in $(TARGETS); do packaging/check-target.sh $$target --features multicall --bins; done
 
-clean: ## remove what was built, and .venv, .readers, .linters and .emulators
+clean: ## remove what was built, and the folders of Python and Node packages
 	$(CARGO) clean
-	rm -rf .venv .readers .linters .emulators
+	rm -rf .venv .readers .linters .emulators .maturin .wheel
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 15

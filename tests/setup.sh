@@ -75,6 +75,8 @@ venv() {
 }
 venv tests/requirements.txt .venv "the Python tool"
 venv tests/readers.txt .readers "programs that read our files"
+venv packaging/maturin.txt .maturin "maturin, which builds the Python package"
+venv tests/wheel.txt .wheel "what the Python package is tried with"
 venv tests/linters.txt .linters "checkers of our files"
 
 if [ -n "$with_emulators" ] && ! cmp -s <(cat tests/emulators.txt; echo "$azurite") .emulators/installed.txt; then

@@ -4,3 +4,5 @@
 mod interop;
 // The command line, side by side.
 mod seed;
+// The Python package: the same scripts with it and with the Python tool.
+mod wheel;

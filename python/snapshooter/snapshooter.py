@@ -38,6 +38,13 @@ def HEAP_FMT_FN(md5: str) -> str:
     return f"{md5[:2]}/{md5}.gz"
 
 
+def __getattr__(name: str) -> Any:
+    """The default file systems. fsspec is imported only for those who use them."""
+    if name in ("DEFAULT_SRC_FS", "DEFAULT_SNAP_FS", "DEFAULT_HEAP_FS"):
+        return _coerce_fs("file")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _pandas() -> Any:
     try:
         import pandas

@@ -77,6 +77,7 @@ fn the_package_installs_all_tools_and_their_pages() {
         .sh("command -v snap-scan | grep -q /.wheel/bin/ && snap-scan | snap-heapify | snap-write && snap-read | jq -r .name")
         .ok();
     world.sh("snapshooter show-snapshot --no-end | jq -re '.name == \"a\"'").ok();
+    world.sh("diff <(snap-list) <(python -m snapshooter.cli list-snapshots)").ok();
     for tool in snapshooter::tools::ALL {
         world.sh(&format!("{} --version", tool.name)).ok();
     }

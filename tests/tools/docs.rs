@@ -236,12 +236,24 @@ fn links_between_documents_lead_somewhere() {
     for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "doc/design.md", "doc/format.md"] {
         let content = text(document);
         for link in content.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if !link.starts_with("http") {
+            if let Some(anchor) = link.strip_prefix('#') {
+                assert!(
+                    content.lines().any(|line| anchor_of(line).as_deref() == Some(anchor)),
+                    "{document}: {link} is not there"
+                );
+            } else if !link.starts_with("http") {
                 let target = project().join(document).with_file_name(link);
                 assert!(target.exists(), "{document}: {link} is not there");
             }
         }
     }
+}
+
+/// The anchor of a heading: its words in small letters, with hyphens between them.
+fn anchor_of(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-'].contains(c));
+    Some(kept.collect::<String>().to_lowercase().replace(' ', "-"))
 }
 
 #[test]

@@ -142,9 +142,14 @@ impl Drawn {
             return false;
         }
         if self.lock.is_none() {
-            self.lock = locked().ok();
+            match locked() {
+                Ok(lock) => self.lock = Some(lock),
+                Err(Errno::WOULDBLOCK) => return false,
+                // The terminal of another user, after su: nobody can lock it.
+                Err(_) => {}
+            }
         }
-        self.lock.is_some()
+        true
     }
 
     /// Erases the line.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import inspect
 import json
 import re
 from typing import TYPE_CHECKING, Any, Callable, Union
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 Md5Getter = Callable[[Record, Record], Union[str, None]]
 
 _DIGITS = re.compile(r"(\d+)")
-_AZURE = ("az", "adl", "abfs", "abfss")
 _LOCAL = ("local", "file")
 
 
@@ -66,14 +66,32 @@ def protocols(fs: AbstractFileSystem) -> tuple[str, ...]:
     return fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)
 
 
+#: What finds an md5 without reading the file, by protocol. Programs can add to it, for :func:`get_md5_getter`; the tools have
+#: their own ways for all their storages.
+md5_getter_by_fs_protocol: dict[str, Md5Getter] = {
+    **dict.fromkeys(("az", "adl", "abfs", "abfss"), try_find_md5_in_file_info_azure_fs),
+    **dict.fromkeys(_LOCAL, try_find_md5_hex_in_file_info_local_fs),
+}
+
+
 def get_md5_getter(src_fs: AbstractFileSystem) -> Md5Getter:
     """Return the function that finds the md5 of a file without reading it."""
     for protocol in protocols(src_fs):
-        if protocol in _AZURE:
-            return try_find_md5_in_file_info_azure_fs
-        if protocol in _LOCAL:
-            return try_find_md5_hex_in_file_info_local_fs
+        if protocol in md5_getter_by_fs_protocol:
+            return md5_getter_by_fs_protocol[protocol]
     raise Exception(f"Unsupported fs_protocol(s) {src_fs.protocol}: No md5 getter implemented")
+
+
+def _storage_options(fs: AbstractFileSystem, what: str) -> dict[str, Any]:
+    """Return the arguments that a file system was made with, by name: those given by position are not in its options."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = list(inspect.signature(type(fs).__init__).parameters.values())[1:]
+    names = [parameter.name for parameter in parameters if parameter.kind in positional]
+    if len(fs.storage_args) > len(names):
+        raise ValueError(f"{what}: the arguments of {type(fs).__name__} have no names")
+    options = {**dict(zip(names, fs.storage_args)), **fs.storage_options}
+    options.pop("protocol", None)
+    return options
 
 
 def root_of(fs: AbstractFileSystem, root: str, what: str) -> tuple[str, str | None]:
@@ -83,8 +101,7 @@ def root_of(fs: AbstractFileSystem, root: str, what: str) -> tuple[str, str | No
         return root, None
     if "memory" in names:
         raise ValueError(f"{what}: a file system in memory can't be shared with another process; use a folder")
-    options = dict(fs.storage_options)
-    options.pop("protocol", None)
+    options = _storage_options(fs, what)
     try:
         text = json.dumps(options)
     except TypeError as e:

@@ -318,12 +318,23 @@ class Snapshooter:
                 raise Exception(f"No snapshot found in {self.snap_root}{before}")
             before_option = "--save-snapshot-before" if save_snapshot_before else "--no-save-snapshot-before"
             after_option = "--save-snapshot-after" if save_snapshot_after else "--no-save-snapshot-after"
+            earlier = set(self.get_snapshot_paths())
             self._command("restore-snapshot", "--path", path, before_option, after_option)
+        if save_snapshot_before and self._newest_but(earlier) is None:
+            # The tool saves nothing if there is nothing to restore.
+            _, _, saved = self.make_snapshot()
+            earlier.add(cast(str, saved))
         if not save_snapshot_after:
             snapshot, timestamp, _ = self.make_snapshot(save_snapshot=False)
             return snapshot, timestamp, None
-        saved = self.get_snapshot_paths()[0]
-        return self.read_snapshot(saved), self.convert_snapshot_path_to_timestamp(saved), saved
+        made = self._newest_but(earlier)
+        if made is None:
+            return self.make_snapshot()
+        return self.read_snapshot(made), self.convert_snapshot_path_to_timestamp(made), made
+
+    def _newest_but(self, earlier: set[str]) -> str | None:
+        """Return the path of the newest snapshot that is none of these. The newest of all can have a time in the future."""
+        return next((path for path in self.get_snapshot_paths() if path not in earlier), None)
 
     def apply_diff(self, df_diff: pd.DataFrame) -> tuple[dict[str, Record], set[str]]:
         """Restore what is only left or different in a table of :func:`compare_snapshots`, and delete what is only right. Return

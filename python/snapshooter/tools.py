@@ -22,6 +22,10 @@ _VARIABLES = [f"{root}_{part}" for root in ("FILE", "HEAP", "SNAP") for part in 
 _VARIABLES += ["HEAP_CACHE_FILE", "LOGLEVEL"]
 
 
+class Variable(str):
+    """NAME=VALUE among the arguments of a tool. It becomes a variable of its environment: arguments are seen by all users."""
+
+
 class ToolError(Exception):
     """A tool failed. The message is what it said; ``status`` is its exit status."""
 
@@ -31,8 +35,14 @@ class ToolError(Exception):
 
 
 def find(name: str) -> str:
-    """Return the path of a tool: beside this Python, where this package was installed, or else in PATH."""
-    folders = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))]
+    """Return the path of a tool: beside this package or this Python, where it was installed, or else in PATH."""
+    folders = [Path(sysconfig.get_path("scripts"))]
+    if sys.executable:  # A program that contains Python may have none.
+        folders.insert(0, Path(sys.executable).parent)
+    library = Path(__file__).resolve().parents[1]
+    if library.name in ("site-packages", "dist-packages"):
+        folders.insert(0, library.parents[2] / "bin")  # pip install --prefix, and environments.
+    folders.insert(0, library / "bin")  # pip install --target
     try:
         folders.append(Path(sysconfig.get_path("scripts", f"{os.name}_user")))
     except KeyError:
@@ -42,18 +52,19 @@ def find(name: str) -> str:
             return str(folder / name)
     found = shutil.which(name)
     if found is None:
-        raise FileNotFoundError(f"{name} is neither in {folders[0]} nor in PATH")
+        places = ", ".join(str(folder) for folder in dict.fromkeys(folders))
+        raise FileNotFoundError(f"{name} is neither in {places} nor in PATH")
     return found
 
 
 def roots(**given: tuple[Any, str]) -> list[str]:
-    """Return the options for roots: ``file=(fs, root)`` gives ``--file-root``."""
-    options = []
+    """Return the options for roots: ``file=(fs, root)`` gives ``--file-root``. Storage options can have passwords."""
+    options: list[str] = []
     for word, (fs, root) in given.items():
         place, storage = root_of(fs, root, f"{word}_root")
         options += [f"--{word}-root", place]
         if storage is not None:
-            options += [f"--{word}-storage-options", storage]
+            options.append(Variable(f"{word.upper()}_STORAGE_OPTIONS={storage}"))
     return options
 
 
@@ -64,8 +75,14 @@ def environment() -> dict[str, str]:
 
 def start(command: Sequence[str], stdin: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start a tool. Its output can be read, and so can its messages."""
-    line = [find(command[0]), *command[1:]]
-    return subprocess.Popen(line, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    line, variables = [find(command[0])], environment()
+    for argument in command[1:]:
+        if isinstance(argument, Variable):
+            name, _, value = argument.partition("=")
+            variables[name] = value
+        else:
+            line.append(argument)
+    return subprocess.Popen(line, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
 
 
 class Messages:

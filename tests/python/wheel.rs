@@ -120,6 +120,54 @@ fn what_goes_wrong_is_an_exception_with_the_words_of_the_tool() {
 }
 
 #[test]
+fn arguments_of_file_systems_are_passed_on_where_no_other_user_sees_them() {
+    let mut world = World::new();
+    world.set("PY", python());
+    let script = "import adlfs, json, os, subprocess\n\
+        from fsspec import AbstractFileSystem\n\
+        from snapshooter import fsspec_utils, tools\n\
+        class Remote(AbstractFileSystem):\n\
+        \x20   protocol = ('sftp', 'ssh')\n\
+        \x20   def __init__(self, host, **options):\n\
+        \x20       super().__init__(**options)\n\
+        print(*fsspec_utils.root_of(Remote('alder', username='ann'), '/x', 'file_root'))\n\
+        fs = adlfs.AzureBlobFileSystem('account', 'c2VjcmV0')\n\
+        made = []\n\
+        class Popen(subprocess.Popen):\n\
+        \x20   def __init__(self, line, **options):\n\
+        \x20       made.append((line, options['env']))\n\
+        \x20       super().__init__(line, **options)\n\
+        subprocess.Popen = Popen\n\
+        tools.start(['snap-list', '--version', *tools.roots(snap=(fs, 'c/x'))]).communicate()\n\
+        (line, variables), = made\n\
+        print(line[1:], json.loads(variables['SNAP_STORAGE_OPTIONS']))\n";
+    world.put("script.py", script);
+    let done = world.sh("\"$PY\" script.py").ok();
+    assert!(done.out().contains("sftp://ann@alder/x {\"host\": \"alder\", \"username\": \"ann\"}"), "{done}");
+    let azure = "['--version', '--snap-root', 'abfs://c/x'] {'account_name': 'account', 'account_key': 'c2VjcmV0'}";
+    assert!(done.out().contains(azure), "{done}");
+}
+
+#[test]
+fn the_tools_are_found_beside_a_package_in_any_folder() {
+    let mut world = World::new();
+    world.set("PY", python());
+    let script = "set -- target/wheels/*.whl; .wheel/bin/pip install --quiet --disable-pip-version-check --no-index --no-deps";
+    for (option, packages) in [("--target", ""), ("--prefix", "/lib/python*/site-packages")] {
+        let place = world.path("place").join(option);
+        let install = format!("{script} {option} '{}' \"$@\"", place.display());
+        let done = Command::new("bash").args(["-c", &install]).current_dir(project()).output().expect("run bash");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        world
+            .sh(&format!(
+                "export PYTHONPATH=$(echo place/{option}{packages}) PATH=/nowhere
+                 [ $(\"$PY\" -c 'from snapshooter import tools; print(tools.find(\"snap-scan\"))') = \"$PWD/place/{option}/bin/snap-scan\" ]"
+            ))
+            .ok();
+    }
+}
+
+#[test]
 fn the_example_of_the_readme_runs() {
     let readme = std::fs::read_to_string(project().join("README.md")).expect("README.md");
     let example = readme.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example in Python");

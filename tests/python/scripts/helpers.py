@@ -3,7 +3,7 @@ import datetime
 from common import failure, fill, new, show
 
 from snapshooter import jsonl_utils
-from snapshooter.fsspec_utils import get_md5_getter, jsonify_file_info, natural_sort_key
+from snapshooter.fsspec_utils import get_md5_getter, jsonify_file_info, md5_getter_by_fs_protocol, natural_sort_key
 from snapshooter.jsonl_utils import dumps_jsonl, loads_jsonl
 from snapshooter.snapshooter import DEFAULT_PARALLEL, DEFAULT_SRC_FS, HEAP_FMT_FN, SNAP_PATH_FMT, SNAP_TIMESTAMP_UTC_FMT
 
@@ -20,6 +20,7 @@ show(json=jsonify_file_info({"t": time, "b": b"\x00\xff", "l": [1.5, None, {"x":
 show(fs=type(DEFAULT_SRC_FS).__name__)
 s = new()
 getter = get_md5_getter(s.file_fs)
+show(getters=sorted(name for name in md5_getter_by_fs_protocol if name != "abfss"), same=md5_getter_by_fs_protocol["file"] is getter)
 latest = {"a": {"name": "a", "mtime": 1.0, "md5": "m"}}
 infos = [{"name": "a", "mtime": 1.0}, {"name": "a", "mtime": 2.0}, {"name": "b", "mtime": 1.0}, {"name": "a"}]
 show(md5=[getter(info, latest) for info in infos])

@@ -1,4 +1,4 @@
-import time as clock
+import datetime
 
 from common import FOLDER, failure, fill, new, put, short, show, tree
 
@@ -37,3 +37,13 @@ show(chosen=tree())
 double = [dict(first[0]), dict(first[0], md5="0" * 32)]
 show(double=failure(s.restore_snapshot, double), number=failure(s.restore_snapshot, 7), missing=failure(s.restore_snapshot, path + "x"))
 show(unchanged=tree())
+# The result is what the restore made, also if there is nothing to do, and if another snapshot has a later time.
+later = s._save_snapshot(first[:1], datetime.datetime(2199, 1, 1, tzinfo=datetime.timezone.utc))
+for change in [damage, lambda: None]:
+    for before in [False, True]:
+        for after in [False, True]:
+            change()
+            count = len(s.get_snapshot_paths())
+            restored, when, saved = s.restore_snapshot(path, save_snapshot_before=before, save_snapshot_after=after)
+            show(records=short(restored) == short(first), year=when.year < 2199, tree=tree() == good, new=len(s.get_snapshot_paths()) - count)
+            show(saved=saved != later and (saved is not None) == after, is_written=saved is None or short(s.read_snapshot(saved)) == short(first))

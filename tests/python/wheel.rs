@@ -152,7 +152,7 @@ fn arguments_of_file_systems_are_passed_on_where_no_other_user_sees_them() {
 fn the_tools_are_found_beside_a_package_in_any_folder() {
     let mut world = World::new();
     world.set("PY", python());
-    let script = "set -- target/wheels/*.whl; .wheel/bin/pip install --quiet --disable-pip-version-check --no-index --no-deps";
+    let script = "set -- target/wheels/*.whl; .wheel/bin/pip install --quiet --disable-pip-version-check --no-index --no-deps --ignore-installed";
     for (option, packages) in [("--target", ""), ("--prefix", "/lib/python*/site-packages")] {
         let place = world.path("place").join(option);
         let install = format!("{script} {option} '{}' \"$@\"", place.display());

@@ -24,12 +24,16 @@ pub fn printable(name: &[u8]) -> String {
 
 /// Returns a count for messages: `1 record`, `2 records`.
 pub fn counted(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+    noun(&n.to_string(), n, what)
 }
 
 /// Returns a count with separators: `1 record`, `1,234 records`.
 pub fn many(n: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+    noun(&grouped(n), n, what)
+}
+
+fn noun(number: &str, n: u64, what: &str) -> String {
+    format!("{number} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Returns a number with separators: `1,234,567`.

@@ -3,6 +3,7 @@
 //! A tool that lists (scan, read, diff) records in the end record how many records it listed, and a checksum of their names. Both
 //! numbers pass through every stage. So a tool that publishes or deletes notices if a program in between left records out.
 
+use crate::json::whole;
 use crate::name::Name;
 use crate::record::{Fields, Kind, Record, key};
 use crate::work::Work;
@@ -96,8 +97,7 @@ impl End {
     }
 
     fn from_object(mut object: Map<String, Value>) -> End {
-        // jq writes large numbers as doubles.
-        let number = |value: Option<Value>| value.and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|n| n as u64)));
+        let number = |value: Option<Value>| value.as_ref().and_then(whole);
         let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_string);
         let truth = |value: Option<Value>| value == Some(Value::Bool(true));
         let side = |value: Option<Value>| match value {

@@ -257,6 +257,11 @@ pub fn to_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Returns a number without its fraction. jq writes large numbers as doubles.
+pub fn whole(value: &serde_json::Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_f64().map(|n| n as u64))
+}
+
 /// Returns the start of a text, for messages: one line of at most 40 characters.
 pub fn excerpt(text: &str) -> String {
     let shown: String = text.chars().take(40).collect();

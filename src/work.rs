@@ -1,5 +1,6 @@
 //! The work of a backup: what was read, stored and spared, for the end record of a stream and the label of a snapshot.
 
+use crate::json::whole;
 use serde_json::{Map, Value, json};
 use std::ops::AddAssign;
 
@@ -33,8 +34,7 @@ impl Work {
     /// Reads the work in a record or label. A value that is missing or is no number counts as zero. None if it is no object.
     pub fn of(value: &Value) -> Option<Work> {
         let Value::Object(values) = value else { return None };
-        // jq writes large numbers as doubles.
-        let number = |key| values.get(key).and_then(|n: &Value| n.as_u64().or_else(|| n.as_f64().map(|n| n as u64))).unwrap_or(0);
+        let number = |key| values.get(key).and_then(whole).unwrap_or(0);
         let seconds = values.get("seconds").and_then(Value::as_f64).filter(|n| *n > 0.0).unwrap_or(0.0);
         let (read, stored, reused) = (number("read"), number("stored"), number("reused"));
         Some(Work { read, stored, reused, requests: number("requests"), seconds })

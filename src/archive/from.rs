@@ -235,8 +235,8 @@ impl<R: Read + Send> Reading<R> {
                 Ok(Some(Item::File(record, content)))
             }
             What::File => {
-                let content = Counted::new(self.members.content(&member), |bytes| self.monitor.under_way(bytes));
-                let stored = self.store.store(&mut { content }, member.size);
+                let report = |bytes| self.monitor.under_way(bytes);
+                let stored = self.store.store(&mut Counted::new(self.members.content(&member), report), member.size);
                 let unread = |e| self.members.unread(e);
                 self.store.complete(record, stored, &*self.monitor, unread).map(|record| Some(Item::Record(record)))
             }

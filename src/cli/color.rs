@@ -1,6 +1,6 @@
 //! Colour on a terminal.
 
-use super::Output;
+use super::{Output, terminal};
 use crate::storage::variable;
 use clap::{Args, ValueEnum};
 
@@ -40,10 +40,7 @@ impl Color {
         match self.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => {
-                let is_dumb = variable("TERM").is_none_or(|term| term == "dumb");
-                output.is_terminal() && variable("NO_COLOR").is_none() && !is_dumb
-            }
+            When::Auto => output.is_terminal() && variable("NO_COLOR").is_none() && terminal::is_capable(),
         }
     }
 }

@@ -3,9 +3,12 @@
 use super::progress::{self, Progress, Report, Shown, Verbose};
 use super::work;
 use crate::display::is_hostile;
+use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::name::Name;
+use crate::snapshot::Found;
 use std::borrow::Cow;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Seconds between two log lines about progress, as in the Python tool.
@@ -76,9 +79,7 @@ impl Console {
             return;
         }
         match work::last() {
-            Some(work) => {
-                self.note(&format!("{}: {}", self.progress.counted(), work::words(&work)));
-            }
+            Some(work) => self.note(&format!("{}: {}", self.progress.counted(), work::words(&work))),
             None if !has_written => progress::message(&self.progress.line()),
             None => {}
         }
@@ -97,6 +98,11 @@ impl Console {
     /// Whether a record failed or the answer is negative.
     pub fn is_negative(&self) -> bool {
         self.is_negative.load(Ordering::Relaxed)
+    }
+
+    /// Reports a snapshot of a list that can't be read. The list goes on.
+    pub fn unread(&self, found: &Found, e: &Error) {
+        self.failure(&Name::new(found.place.as_given().into_vec()), &e.to_string());
     }
 
     /// Writes a line about the error that stopped the tool, or the advice for it, at every log level.

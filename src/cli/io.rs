@@ -123,14 +123,17 @@ impl Output {
 
     /// Writes a record.
     pub fn write(&mut self, record: &Record) -> Result<()> {
-        if record.kind() != Kind::End {
-            progress::record();
-        }
+        progress::record(record);
         if !self.is_seen {
             return stream::write(self.writer(), record);
         }
         // At once, and as a whole line: the progress may be drawn on the same terminal.
         progress::aside(|| stream::write(self.writer(), record).and_then(|()| stream::flush(self.writer())))
+    }
+
+    /// Writes output other than records.
+    pub fn print(&mut self, text: &[u8]) -> Result<()> {
+        self.writer().write_all(text).map_err(stream::write_error)
     }
 
     /// Returns the writer itself, for output other than records.

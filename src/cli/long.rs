@@ -1,17 +1,13 @@
 //! The table of `snap-list --long`.
 
-use super::{Console, Output, terminal};
-use crate::diff::{local_time, readable};
+use super::{Console, Output, plot, terminal};
+use crate::diff::readable;
 use crate::display::{counted, grouped, printable};
 use crate::error::Result;
-use crate::monitor::Monitor;
-use crate::name::Name;
 use crate::parallel;
 use crate::snapshot::{self, Facts, Found, MOST_AT_ONCE, Totals};
-use crate::stream::write_error;
 use crate::time::Time;
 use crate::work::Work;
-use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 /// The least width of the last column.
@@ -32,14 +28,14 @@ pub fn long(found: Vec<Found>, jobs: usize, output: &mut Output, is_colored: boo
     for (found, row) in read {
         match row {
             Ok(row) => rows.push(row),
-            Err(e) => console.failure(&Name::new(found.place.as_given().into_vec()), &e.to_string()),
+            Err(e) => console.unread(&found, &e),
         }
     }
     if rows.len() == 1 {
         return Ok(());
     }
     for line in lines(&rows, terminal::columns(output.is_terminal()), is_colored) {
-        output.writer().write_all(line.as_bytes()).map_err(write_error)?;
+        output.print(line.as_bytes())?;
     }
     Ok(())
 }
@@ -67,7 +63,7 @@ fn row(found: &Found, now: Time, console: &Arc<Console>) -> Result<[String; 7]> 
         label.root.map_or_else(|| if label.put { "(snap-put)" } else { "-" }.to_string(), |root| printable(root.as_bytes()));
     let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
     Ok([
-        local_time(found.time).unwrap_or_else(|| found.time.text()),
+        plot::time(found),
         age(now.sec.saturating_sub(found.time.sec)),
         grouped(files),
         readable(bytes),

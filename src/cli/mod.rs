@@ -65,15 +65,15 @@ pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: A
             return Err(ExitCode::from(2));
         }
     };
-    clean_up_on_signals(console.progress().clone());
+    handle_signals(console.progress().clone());
     allow_many_files();
     Ok(args)
 }
 
 /// Sets up the handling of signals. SIGINT, SIGTERM and SIGHUP remove the temporary files and end the process with status 128 +
-/// the signal's number. SIGUSR1 prints the progress.
-/// SIGXFSZ is ignored, so that a file at its size limit is an ordinary write error.
-fn clean_up_on_signals(progress: Progress) {
+/// the signal's number. SIGUSR1 prints the progress. SIGXFSZ is ignored, so that a file at its size limit is an ordinary write
+/// error.
+fn handle_signals(progress: Progress) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
     // If that fails, SIGXFSZ kills the process.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());

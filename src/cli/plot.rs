@@ -3,11 +3,7 @@
 use super::{Console, Output, terminal};
 use crate::diff::{local_time, readable};
 use crate::error::Result;
-use crate::monitor::Monitor;
-use crate::name::Name;
 use crate::snapshot::{Facts, Found};
-use crate::stream::write_error;
-use std::os::unix::ffi::OsStringExt;
 
 /// The columns that a line has if neither the terminal nor COLUMNS says how many there are.
 const WIDTH: usize = 80;
@@ -34,7 +30,7 @@ pub fn plot<'a>(found: impl Iterator<Item = &'a Found>, output: &mut Output, is_
     for found in found {
         match point(found) {
             Ok(point) => points.push(point),
-            Err(e) => console.failure(&Name::new(found.place.as_given().into_vec()), &e.to_string()),
+            Err(e) => console.unread(found, &e),
         }
     }
     if points.is_empty() {
@@ -42,15 +38,19 @@ pub fn plot<'a>(found: impl Iterator<Item = &'a Found>, output: &mut Output, is_
     }
     let columns = terminal::columns(output.is_terminal()).unwrap_or(WIDTH).max(NARROW);
     for line in lines(&points, columns, is_colored) {
-        output.writer().write_all(line.as_bytes()).map_err(write_error)?;
+        output.print(line.as_bytes())?;
     }
     Ok(())
 }
 
 fn point(found: &Found) -> Result<Point> {
     let facts = Facts::of(found)?;
-    let time = local_time(found.time).unwrap_or_else(|| found.time.text());
-    Ok(Point { time, records: facts.totals.map(|totals| totals.records), size: facts.stored_size })
+    Ok(Point { time: time(found), records: facts.totals.map(|totals| totals.records), size: facts.stored_size })
+}
+
+/// Returns the time of a snapshot in the time zone of the user.
+pub(super) fn time(found: &Found) -> String {
+    local_time(found.time).unwrap_or_else(|| found.time.text())
 }
 
 fn lines(points: &[Point], width: usize, is_colored: bool) -> Vec<String> {

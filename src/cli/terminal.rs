@@ -19,7 +19,7 @@ pub fn columns_of(terminal: impl AsFd) -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
-/// Whether TERM names a terminal that can erase a line.
+/// Whether TERM names a terminal that can erase a line and write in colour.
 pub fn is_capable() -> bool {
     variable("TERM").is_some_and(|term| term != "dumb")
 }

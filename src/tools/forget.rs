@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::forget::{self, Decision, Grouping, Policy};
 use crate::monitor::Monitor;
 use crate::storage::Location;
-use crate::stream::write_error;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
@@ -103,7 +102,7 @@ pub fn forget(root: &Location, how: &How, mut output: Output, monitor: &dyn Moni
             true => forget::describe(decision)?.into_bytes(),
             false => decision.found.place.as_given().into_vec(),
         };
-        output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)
+        output.print(&[&line[..], b"\n"].concat())
     };
     // The oldest first: if an error stops this, the newest snapshots remain.
     let mut dropped = 0;

@@ -5,9 +5,7 @@ use crate::cli::color::{self, Color};
 use crate::cli::long::long;
 use crate::cli::plot::plot;
 use crate::cli::{Console, Network, Output, SnapRoot};
-use crate::monitor::Monitor;
 use crate::snapshot;
-use crate::stream::write_error;
 use anyhow::Result;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
@@ -73,12 +71,12 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
             true => match snapshot::describe(found) {
                 Ok(line) => line.into_bytes(),
                 Err(e) => {
-                    console.failure(&crate::name::Name::new(found.place.as_given().into_vec()), &e.to_string());
+                    console.unread(found, &e);
                     continue;
                 }
             },
         };
-        output.writer().write_all(&[&line[..], b"\n"].concat()).map_err(write_error)?;
+        output.print(&[&line[..], b"\n"].concat())?;
     }
     Ok(output.finish()?)
 }

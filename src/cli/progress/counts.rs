@@ -3,6 +3,7 @@
 use crate::cli::work;
 use crate::diff::readable;
 use crate::display::many;
+use crate::record::{Kind, Record};
 use crate::storage::traffic::{self, Traffic};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,9 +11,9 @@ use std::time::Duration;
 /// The records that this process wrote, or that snap-write read.
 static RECORDS: AtomicU64 = AtomicU64::new(0);
 
-/// Counts a record.
-pub fn record() {
-    RECORDS.fetch_add(1, Ordering::Relaxed);
+/// Counts a record. The end record does not count.
+pub fn record(record: &Record) {
+    RECORDS.fetch_add(u64::from(record.kind() != Kind::End), Ordering::Relaxed);
 }
 
 /// What is done, and how much is expected.

@@ -1,6 +1,6 @@
 //! `snap-write`: publishes a stream as a snapshot.
 
-use crate::cli::progress::Verbose;
+use crate::cli::progress::{self, Verbose};
 use crate::cli::{self, Console, Like, Roots, work};
 use crate::display::{counted, many};
 use crate::monitor::Monitor;
@@ -66,6 +66,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     // Nothing is published if the path can't be printed.
     let mut out = cli::stdout()?;
     let input = work::worked(cli::records_in(args.input.as_deref())?);
+    let input = Box::new(input.inspect(|record| record.iter().for_each(progress::record)));
     let root = args.roots.snap.require()?;
     let like = args.like.place(&args.roots.snap, &console)?;
     let time = args.like.time(like.as_ref())?;

@@ -108,6 +108,18 @@ fn a_signal_asks_every_tool_for_its_progress() {
 }
 
 #[test]
+fn a_tool_that_only_reads_records_says_how_many_came() {
+    let world = World::with(Tree::Files);
+    world.sh("snap-scan | snap-heapify > list; mkfifo input").ok();
+    // The fifo is open when the tool is ready. The records come before it is asked, and the end record after it has answered.
+    world
+        .sh("snap-write input > /dev/null 2> told & exec 3> input; head -n -1 list >&3; n=$(head -n -1 list | wc -l); i=0
+             until grep -qx \"snap-write: $n records, .* s\" told; do kill -USR1 %1; ((i++ < 100000)) || exit 1; done
+             tail -n 1 list >&3; exec 3>&-; wait %1")
+        .ok();
+}
+
+#[test]
 fn a_line_at_the_end_says_what_was_done() {
     let world = World::with(Tree::Files);
     let files = world.sh("snap-scan --type f --no-end | wc -l").ok().out().trim().to_string();

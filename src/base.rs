@@ -9,6 +9,7 @@ use crate::parallel::Weigh;
 use crate::record::{Fields, Kind, Record, key};
 use crate::snapshot::{self, Opened, Place};
 use crate::sort;
+use crate::storage::attributes::KEYS;
 use crate::stream::Records;
 use crate::time::Time;
 use std::cmp::Ordering;
@@ -175,10 +176,14 @@ impl Weigh for Old {
 }
 
 /// Returns the record of a file with the values that its unchanged record in a base has for the content: md5, sha256 and the
-/// stored size. If the current stored size is known, it is used.
+/// stored size. If the current stored size is known, it is used. An object that was not written again also has the attributes of
+/// the base, if its record has none.
 pub fn inherit(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
     let old = base.fields();
     let mut edit = record.edit();
+    let is_object = old.etag.is_some() && old.modified.is_some() && old.modified == record.fields().modified;
+    let attributes = if is_object && record.raw(KEYS[0]).is_none() { base.raws(&KEYS) } else { Vec::new() };
+    attributes.iter().for_each(|(key, json)| _ = edit.set_json(key, json));
     edit.set_known(key::MD5, old.md5).set_known(key::SHA256, old.sha256);
     edit.set_known(key::STORED_SIZE, stored_size.or(old.stored_size)).finish()
 }

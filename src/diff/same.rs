@@ -3,6 +3,7 @@
 use super::{Options, Status};
 use crate::etag;
 use crate::record::{Kind, Record};
+use crate::storage::attributes;
 use crate::time::Time;
 
 /// A key by which files are compared.
@@ -82,8 +83,6 @@ pub(crate) fn same_content(left: &Record, right: &Record) -> bool {
 
 /// Whether two entries have the same metadata, as far as both have it: all that a restore uses.
 pub(crate) fn same_metadata(left: &Record, right: &Record) -> bool {
-    /// Those without a typed field.
-    const MORE: [&str; 4] = ["content_settings", "content_type", "metadata", "xattrs"];
     let (l, r) = (left.fields(), right.fields());
     let value = |record: &Record, key: &str| -> Option<serde_json::Value> {
         serde_json::from_str(&record.raw(key)?).ok().filter(|value: &serde_json::Value| !value.is_null())
@@ -93,7 +92,8 @@ pub(crate) fn same_metadata(left: &Record, right: &Record) -> bool {
         && same_if_known(l.gid, r.gid)
         && same_time(left, right)
         && l.sparse == r.sparse
-        && MORE.iter().all(|key| same_if_known(value(left, key), value(right, key)))
+        && same_if_known(value(left, "xattrs"), value(right, "xattrs"))
+        && attributes::same(left, right)
 }
 
 /// Whether two files of one root have the same further names, as far as both records know: the inode tells.

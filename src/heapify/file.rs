@@ -1,11 +1,12 @@
 //! Stores one file in the heap.
 
-use super::Done;
+use super::{Done, attributes};
 use crate::base::{Old, inherit};
 use crate::digest::Md5;
 use crate::error::{Error, Refusal, Result};
 use crate::heap::{self, Cache, Health, Heap, StoreError};
 use crate::monitor::{Counted, Monitor};
+use crate::name::Name;
 use crate::record::{Kind, Record, key};
 use crate::source::{Settled, Source, Version};
 use crate::storage::LoginRefused;
@@ -20,6 +21,7 @@ pub(super) struct Worker {
     pub heap: Option<Arc<Heap>>,
     pub verify_existing: bool,
     pub verify_md5: bool,
+    pub object_tags: bool,
     pub cache: Option<Arc<Cache>>,
     pub monitor: Arc<dyn Monitor>,
     /// The name of the heap root below the file root, if it is in there.
@@ -90,31 +92,50 @@ impl Worker {
         }
         let fields = record.fields();
         if let Some(md5) = fields.md5 {
-            if let Some(done) = self.claimed(&record, md5, base.as_ref().map(|base| &base.record))? {
-                return Ok(done);
+            if let Some(claimed) = self.claimed(&record, md5, base.as_ref().map(|base| &base.record))? {
+                let reused = reused(&record);
+                return self.kept(record.name(), self.tagged(claimed).map(|record| (record, reused)));
             }
         } else if let Some(base) = base {
             let old = base.record.fields();
             if let Some(md5) = old.md5 {
                 let stored_size = self.confirm(md5, old.size, old.stored_size)?;
                 if self.heap.is_none() || stored_size.is_some() {
-                    return Ok(Done::Kept(base.inherited_by(&record, stored_size), reused(&record)));
+                    let (reused, inherited) = (reused(&record), base.inherited_by(&record, stored_size));
+                    return self.kept(
+                        record.name(),
+                        attributes::described(&*self.source, inherited)
+                            .map_err(Trouble::from)
+                            .and_then(|record| self.tagged(record))
+                            .map(|record| (record, reused)),
+                    );
                 }
             }
         }
-        match self.read(&record) {
-            Ok(done) => Ok(done),
+        let read = self.read(&record).and_then(|(kept, work)| Ok((self.tagged(kept)?, work)));
+        self.kept(record.name(), read)
+    }
+
+    /// Returns the result for a file; a failure is reported.
+    fn kept(&self, name: &Name, result: Result<(Record, Work), Trouble>) -> Result<Done> {
+        match result {
+            Ok((record, work)) => Ok(Done::Kept(record, work)),
             Err(Trouble::Fatal(e)) => Err(e),
             Err(Trouble::Reason(reason) | Trouble::Failed(reason)) => {
-                self.monitor.failure(record.name(), &reason);
-                Ok(Done::Failed(Record::failure(record.name(), &reason)))
+                self.monitor.failure(name, &reason);
+                Ok(Done::Failed(Record::failure(name, &reason)))
             }
         }
     }
 
+    /// Adds the tags of an object, if the user wants them.
+    fn tagged(&self, record: Record) -> Result<Record, Trouble> {
+        if self.object_tags { Ok(attributes::tagged(&*self.source, &record)?) } else { Ok(record) }
+    }
+
     /// Handles a record that already has an md5, from a storage or from an earlier run. Returns None if the content has to be
     /// read.
-    fn claimed(&self, record: &Record, md5: Md5, base: Option<&Record>) -> Result<Option<Done>> {
+    fn claimed(&self, record: &Record, md5: Md5, base: Option<&Record>) -> Result<Option<Record>> {
         let fields = record.fields();
         let known = base.and_then(|base| base.fields().md5);
         // The base has another md5 for the content with this etag. So the storage's md5 is wrong, or was wrong.
@@ -128,11 +149,11 @@ impl Worker {
         }
         // A record from a listing also gets the other values of the base. Other records stay unchanged.
         Ok(Some(match (base, there) {
-            (Some(base), _) if fields.stored_size.is_none() => Done::Kept(inherit(record, base, there), reused(record)),
+            (Some(base), _) if fields.stored_size.is_none() => inherit(record, base, there),
             (None, Some(stored_size)) if fields.stored_size.is_none() && fields.etag.is_some() => {
-                Done::Kept(record.edit().set(key::STORED_SIZE, stored_size).finish(), reused(record))
+                record.edit().set(key::STORED_SIZE, stored_size).finish()
             }
-            _ => Done::Kept(record.clone(), reused(record)),
+            _ => record.clone(),
         }))
     }
 
@@ -167,7 +188,7 @@ impl Worker {
     }
 
     /// Reads a content, stores it, and makes its record. A content that changes meanwhile is read once more.
-    fn read(&self, record: &Record) -> Result<Done, Trouble> {
+    fn read(&self, record: &Record) -> Result<(Record, Work), Trouble> {
         let mut record = Cow::Borrowed(record);
         for _ in 0..2 {
             let failed = match self.read_once(&record) {
@@ -186,7 +207,7 @@ impl Worker {
     }
 
     /// Reads a content once; None if it changed meanwhile.
-    fn read_once(&self, record: &Record) -> Result<Option<Done>, Trouble> {
+    fn read_once(&self, record: &Record) -> Result<Option<(Record, Work)>, Trouble> {
         let started = Time::now();
         let mut opened = self.source.open(record)?;
         let record = opened.record.as_ref().unwrap_or(record);
@@ -214,7 +235,8 @@ impl Worker {
         edit.set_known(key::SIZE, record.fields().size.is_none().then_some(stored.size));
         edit.set(key::MD5, stored.md5).set(key::SHA256, stored.sha256).set(key::STORED_SIZE, stored.stored_size);
         edit.set(key::GREW, grew.then_some(true)).set(key::RACY, racy.then_some(true));
-        Ok(Some(Done::Kept(edit.finish(), stored.work())))
+        opened.more.iter().for_each(|(key, json)| _ = edit.set_json(key, json));
+        Ok(Some((edit.finish(), stored.work())))
     }
 }
 
@@ -245,7 +267,6 @@ mod tests {
     use super::*;
     use crate::heap::Stored;
     use crate::monitor::Recorder;
-    use crate::name::Name;
     use crate::source::{Content, Opened, Selection};
     use crate::storage::Location;
     use crate::stream::Records;
@@ -284,7 +305,7 @@ mod tests {
         fn open(&self, _: &Record) -> io::Result<Opened> {
             let (text, settled) = self.turns.lock().unwrap().pop().expect("it is not opened so often")?;
             let version = Version { etag: Some("e".to_string()), ..Version::default() };
-            Ok(Opened { record: None, version, content: Box::new(Text(text.as_bytes(), Some(settled))) })
+            Ok(Opened { record: None, version, more: Vec::new(), content: Box::new(Text(text.as_bytes(), Some(settled))) })
         }
         fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
             Ok(self.newer.clone().filter(|newer| newer != record))
@@ -299,9 +320,17 @@ mod tests {
     fn done(listed: &Record, turns: Vec<io::Result<(&'static str, Settled)>>, newer: Option<&str>) -> (Result<Record>, usize) {
         let source = Arc::new(Scripted { turns: Mutex::new(turns), newer: newer.map(record) });
         let monitor = Arc::new(Recorder::default());
-        let (verify_existing, verify_md5) = (false, true);
-        let worker =
-            Worker { source: source.clone(), heap: None, verify_existing, verify_md5, cache: None, monitor, heap_name: None };
+        let (verify_existing, verify_md5, object_tags) = (false, true, false);
+        let worker = Worker {
+            source: source.clone(),
+            heap: None,
+            verify_existing,
+            verify_md5,
+            object_tags,
+            cache: None,
+            monitor,
+            heap_name: None,
+        };
         let done = worker.work(listed.clone(), None).map(|done| match done {
             Done::Passed(record) | Done::Kept(record, _) | Done::Failed(record) => record,
             Done::Nothing(_) => unreachable!("this is no dry run"),

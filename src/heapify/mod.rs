@@ -1,5 +1,6 @@
 //! `snap-heapify` stores contents in the heap and adds their md5 to the records.
 
+mod attributes;
 mod file;
 mod plan;
 
@@ -29,6 +30,8 @@ pub struct Options {
     pub verify_existing: bool,
     /// Also read files whose md5 the storage claims, unless the base knows the content.
     pub verify_md5: bool,
+    /// Request the tags of each object and add them to its record.
+    pub object_tags: bool,
     /// The list of objects to keep up to date.
     pub cache: Option<Arc<Cache>>,
     /// How many files to work on at once.
@@ -57,6 +60,7 @@ pub fn heapify(input: Records, source: Arc<dyn Source>, options: Options, monito
         heap: options.heap.clone(),
         verify_existing: options.verify_existing,
         verify_md5: options.verify_md5,
+        object_tags: options.object_tags,
         cache: options.cache.clone(),
         monitor: monitor.clone(),
     });

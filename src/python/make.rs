@@ -53,8 +53,15 @@ pub fn make(setup: &Setup, options: &Make, monitor: Arc<dyn Monitor>) -> Result<
     let records = scan(&setup.file, scan_options(setup, options), monitor.clone())?;
     let cache = setup.heap_cache_file.as_deref().filter(|_| !options.dry_run);
     let cache = cache.map(Cache::load).transpose()?.map(Arc::new);
-    let heapify_options =
-        heapify::Options { heap: store, base, verify_existing: false, verify_md5: false, cache, jobs: setup.store_jobs };
+    let heapify_options = heapify::Options {
+        heap: store,
+        base,
+        verify_existing: false,
+        verify_md5: false,
+        object_tags: false,
+        cache,
+        jobs: setup.store_jobs,
+    };
     let mut records = heapify(records, root, heapify_options, monitor.clone()).peekable();
     if options.before_restore && matches!(records.peek(), Some(Ok(first)) if first.kind() == Kind::End) {
         return Ok(Made::default());

@@ -77,6 +77,12 @@ impl Record {
         Object::parse(&self.text).ok()?.get(key).map(str::to_string)
     }
 
+    /// Returns those of these keys that the record has, with the JSON text of their values.
+    pub fn raws(&self, keys: &[&'static str]) -> Vec<(&'static str, String)> {
+        let Ok(object) = Object::parse(&self.text) else { return Vec::new() };
+        keys.iter().filter_map(|key| Some((*key, object.get(key)?.to_string()))).collect()
+    }
+
     /// Returns the value of a string key, or None if it is absent or not a string.
     pub fn string(&self, key: &str) -> Option<String> {
         serde_json::from_str(&self.raw(key)?).ok()

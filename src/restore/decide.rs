@@ -72,6 +72,8 @@ pub struct There {
     pub stat: Option<Stat>,
     /// Whether it lacks an extended attribute of the record, or has another value for it.
     pub xattrs_differ: bool,
+    /// Whether an object has other attributes than its record.
+    pub attributes_differ: bool,
     /// Only if the record is another name of an earlier file: whether the entry is that file already.
     pub is_first: Option<bool>,
 }
@@ -171,6 +173,8 @@ pub fn decide(record: &Record, there: &There, options: &Options) -> Result<Actio
         (Kind::Link, What::Link(target)) if Some(target) == record.fields().destination.as_ref() => {
             changed(record, there, options)
         }
+        // A service sets the attributes of an object together with its content.
+        (Kind::File, What::File(_)) if there.attributes_differ => Action::Replace,
         (Kind::File, What::File(seen)) => match is_same(record, seen, options.checksum) {
             None => Action::Read,
             Some(true) => changed(record, there, options),

@@ -106,7 +106,7 @@ impl Target for FolderRoot {
         let xattrs_differ =
             stat::kind(&stat) == Some(record.kind()) && Meta::of(record, &self.job.options).xattrs_differ(folder, leaf, &stat);
         let is_first = task.first.as_ref().map(|first| self.is_first(first, &stat));
-        Ok(There { what, stat: Some(stat), xattrs_differ, is_first })
+        Ok(There { what, stat: Some(stat), xattrs_differ, attributes_differ: false, is_first })
     }
 
     fn read(&self, task: &Task<Place>, there: &There) -> Result<Read, Trouble> {

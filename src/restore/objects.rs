@@ -10,7 +10,7 @@ use super::target::{Deleted, Made, NOT_DELETED, Step, Steps, Target, Task, Troub
 use crate::base::inherit;
 use crate::content::Content;
 use crate::digest::md5_of_all;
-use crate::display::counted;
+use crate::display::{counted, many};
 use crate::error::{Error, OrFailed, Reason, Result};
 use crate::etag;
 use crate::join::{Join, Pair, Side};
@@ -18,7 +18,9 @@ use crate::name::Name;
 use crate::parallel::lock;
 use crate::record::{Kind, Record};
 use crate::scan::objects;
-use crate::storage::{Attributes, Body, Location, Put, Store, check_key};
+use crate::storage::attributes::{self, Attributes};
+use crate::storage::{Body, Location, Put, Store, check_key};
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +39,24 @@ pub struct ObjectRoot {
     extras: Mutex<Vec<Name>>,
     /// The number of records of folders. An object storage has no folders.
     folders: AtomicU64,
+    /// The attributes that the storage did not keep.
+    lost: Mutex<Lost>,
+}
+
+/// Attributes of records that a storage does not keep.
+#[derive(Default)]
+struct Lost {
+    /// Their names.
+    names: BTreeSet<&'static str>,
+    /// The number of objects that lack some of them.
+    objects: u64,
+}
+
+impl Lost {
+    fn add(&mut self, names: BTreeSet<&'static str>) {
+        self.names.extend(names);
+        self.objects += 1;
+    }
 }
 
 impl ObjectRoot {
@@ -44,7 +64,7 @@ impl ObjectRoot {
         let root = Location::Remote(store.clone());
         let prefix = |name: Vec<u8>| if name.is_empty() { name } else { [&name[..], b"/"].concat() };
         let kept = job.options.keep.iter().filter_map(|other| root.name_of(other)).map(prefix).collect();
-        ObjectRoot { store, job, kept, extras: Mutex::default(), folders: AtomicU64::new(0) }
+        ObjectRoot { store, job, kept, extras: Mutex::default(), folders: AtomicU64::new(0), lost: Mutex::default() }
     }
 
     /// Returns the records and the existing objects, paired by name.
@@ -109,13 +129,43 @@ impl ObjectRoot {
         if self.job.options.report { Ok(Some(Box::new(inherit(&now()?, record, None)))) } else { Ok(None) }
     }
 
+    /// Checks whether an object has other attributes than those of its record that the storage keeps. If the listing does not
+    /// have them, the storage is asked, unless it is still the version of the record.
+    fn attributes_differ(&self, record: &Record, there: &Record) -> io::Result<bool> {
+        let wanted = Attributes::of(record);
+        let kept = self.store.keeps(&wanted);
+        if kept == Attributes::default() && wanted != kept || there.fields().size != record.fields().size {
+            return Ok(false);
+        }
+        let known = |record: &Record| ["content_settings", "metadata"].iter().any(|key| record.raw(key).is_some());
+        if !known(record) {
+            return Ok(false);
+        }
+        if self.store.lists_attributes() {
+            return Ok(attributes::differ(&kept, record, there));
+        }
+        let (old, new) = (record.fields(), there.fields());
+        let is_version = old.etag.is_some() && old.etag == new.etag && old.modified.is_some() && old.modified == new.modified;
+        if is_version {
+            return Ok(false);
+        }
+        let now = self.store.stat(record.name().as_bytes())?;
+        Ok(now.is_some_and(|now| attributes::differ(&kept, record, &objects::record(&now))))
+    }
+
     fn put(&self, record: &Record, content: Content) -> io::Result<Option<Box<Record>>> {
         let (key, fields) = (record.name().as_bytes(), record.fields());
-        let how = Put { if_absent: false, md5: fields.md5, size: fields.size, attributes: attributes(record) };
+        let wanted = Attributes::of(record);
+        let attributes = self.store.keeps(&wanted);
+        let lost = attributes::lost(&wanted, &attributes);
+        let how = Put { if_absent: false, md5: fields.md5, size: fields.size, attributes };
         match content {
             Content::Whole(bytes) => self.store.put(key, Body::Bytes(bytes), &how)?,
             Content::Stream(mut content) => self.store.put(key, Body::Stream(&mut content), &how)?,
         };
+        if !lost.is_empty() {
+            lock(&self.lost).add(lost);
+        }
         self.report(record, || {
             let now = self.store.stat(key)?.ok_or_else(|| io::Error::other("it was deleted at once"))?;
             Ok(objects::record(&now))
@@ -163,7 +213,8 @@ impl Target for ObjectRoot {
         let Some(there) = &task.place else { return Ok(There::default()) };
         let now = there.fields();
         let seen = Seen { size: now.size, time: None, etag: now.etag.clone(), md5: now.md5, read: None };
-        Ok(There { what: What::File(seen), ..There::default() })
+        let attributes_differ = self.attributes_differ(&task.record, there).map_err(|e| self.trouble(&task.record, e))?;
+        Ok(There { what: What::File(seen), attributes_differ, ..There::default() })
     }
 
     fn read(&self, task: &Task<Option<Record>>, there: &There) -> Result<Read, Trouble> {
@@ -210,31 +261,12 @@ impl Target for ObjectRoot {
             let folders = counted(folders, "folder");
             self.job.monitor.note(&format!("{folders} not made: the storage knows folders by what is in them"));
         }
+        let Lost { names, objects } = std::mem::take(&mut *lock(&self.lost));
+        if objects > 0 {
+            let names: Vec<_> = names.into_iter().collect();
+            let of = many(objects, "object");
+            self.job.monitor.note(&format!("the storage does not keep all attributes of {of}: {}", names.join(", ")));
+        }
         Ok(())
-    }
-}
-
-/// Returns the attributes of the object from its record, in the format of the Python tool's records for Azure.
-fn attributes(record: &Record) -> Attributes {
-    let json = |key: &str| -> Option<serde_json::Value> { serde_json::from_str(&record.raw(key)?).ok() };
-    let settings = json("content_settings").unwrap_or_default();
-    let setting = |key: &str| settings[key].as_str().filter(|text| !text.is_empty()).map(str::to_string);
-    let headers = [
-        ("cache-control", "cache_control"),
-        ("content-disposition", "content_disposition"),
-        ("content-encoding", "content_encoding"),
-        ("content-language", "content_language"),
-    ];
-    let metadata = json("metadata").and_then(|m| m.as_object().cloned()).unwrap_or_default();
-    // These keys would make the object a folder marker.
-    let plain = |key: &str| !matches!(key.to_ascii_lowercase().as_str(), "hdi_isfolder" | "is_directory");
-    Attributes {
-        content_type: setting("content_type").or_else(|| record.string("content_type").filter(|t| !t.is_empty())),
-        headers: headers.into_iter().filter_map(|(header, key)| Some((header, setting(key)?))).collect(),
-        metadata: metadata
-            .into_iter()
-            .filter_map(|(k, v)| Some((k, v.as_str()?.to_string())))
-            .filter(|(k, _)| plain(k))
-            .collect(),
     }
 }

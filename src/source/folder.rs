@@ -63,7 +63,7 @@ impl Source for FolderSource {
         let version = Version::of(&opened);
         // Without a limit, reading a file that grows faster than it is read would never end.
         let content = Box::new(FileContent::new(file, &opened));
-        Ok(Opened { record: as_now(record, &opened), version, content })
+        Ok(Opened { record: as_now(record, &opened), version, more: Vec::new(), content })
     }
 
     fn newer(&self, record: &Record) -> io::Result<Option<Record>> {

@@ -26,9 +26,10 @@ use crate::heap::Stored;
 use crate::name::Name;
 use crate::record::Record;
 use crate::storage::Location;
+use crate::storage::attributes::{Keys, Texts};
 use crate::stream::Records;
 use crate::time::Time;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
 /// A root whose files can be backed up.
@@ -74,6 +75,28 @@ pub trait Source: Send + Sync {
     /// current one.
     fn open(&self, record: &Record) -> io::Result<Opened>;
 
+    /// Returns the keys of a record that the listing does not have, and that otherwise come with the content. None if the listing
+    /// has all of them, or the record has them already.
+    ///
+    /// # Errors
+    /// The error of the storage.
+    fn describe(&self, _: &Record) -> io::Result<Option<Keys>> {
+        Ok(None)
+    }
+
+    /// Whether the storage keeps tags of objects.
+    fn has_tags(&self) -> bool {
+        false
+    }
+
+    /// Returns the tags of a record's object.
+    ///
+    /// # Errors
+    /// The error of the storage; `Unsupported` without [`Source::has_tags`].
+    fn tags(&self, _: &Record) -> io::Result<Texts> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
     /// Returns the updated record of a file that changed; None if it did not change, or if it is not a file any more.
     ///
     /// # Errors
@@ -87,6 +110,8 @@ pub struct Opened {
     pub record: Option<Record>,
     /// The version of the content.
     pub version: Version,
+    /// Further keys of the record, which came with the content.
+    pub more: Keys,
     /// The bytes of the content.
     pub content: Box<dyn Content>,
 }

@@ -10,7 +10,8 @@ use crate::name::Name;
 use crate::parallel;
 use crate::record::{Kind, Record, key};
 use crate::sort;
-use crate::storage::{Gap, Location, LoginRefused, Object, Store, has_no_folders};
+use crate::storage::attributes::{Keys, Texts};
+use crate::storage::{Gap, Get, Got, Location, LoginRefused, Object, Store, has_no_folders};
 use crate::stream::Records;
 use crate::time::Time;
 use std::io::{self, ErrorKind, Read};
@@ -50,13 +51,13 @@ impl ObjectSource {
 
     /// Returns the opened content of an object. `looked` is the state of the object before it was opened; it has to be the same
     /// after the content was read.
-    fn opened(&self, record: &Record, content: Box<dyn Read + Send>, looked: Option<Object>) -> Opened {
+    fn opened(&self, record: &Record, got: Got, looked: Option<Object>) -> Opened {
         let fields = record.fields();
         let version = Version { size: fields.size, modified: fields.modified, changed: None, etag: fields.etag.clone() };
         // One byte more than the recorded size shows that the object changed.
-        let content = content.take(fields.size.unwrap_or(u64::MAX).saturating_add(1));
+        let content = got.content.take(fields.size.unwrap_or(u64::MAX).saturating_add(1));
         let content = Box::new(ObjectContent { content, size: fields.size, store: self.store.clone(), looked });
-        Opened { record: None, version, content }
+        Opened { record: None, version, more: got.more, content }
     }
 }
 
@@ -114,8 +115,9 @@ impl Source for ObjectSource {
 
     fn open(&self, record: &Record) -> io::Result<Opened> {
         let (key, fields) = (record.name().as_bytes(), record.fields());
-        match self.store.open(key, 0, None, fields.etag.as_deref()) {
-            Ok(content) => Ok(self.opened(record, content, None)),
+        let get = Get { etag: fields.etag.as_deref(), ..Get::default() };
+        match self.store.get(key, &get) {
+            Ok(got) => Ok(self.opened(record, got, None)),
             // A storage can return another etag with the content than in its listing. Then the content is read between two
             // metadata requests, whose answers have to be equal. The record keeps the etag of the listing, because the next
             // listing is compared with it.
@@ -123,12 +125,27 @@ impl Source for ObjectSource {
                 let now = self.now(record)?;
                 let is_listed = |times: (Time, Time)| fields.size == Some(now.size) && same_time(times.0, times.1);
                 match fields.modified.zip(now.modified).is_some_and(is_listed) {
-                    true => Ok(self.opened(record, self.store.open(key, 0, None, None)?, Some(now))),
+                    true => Ok(self.opened(record, self.store.get(key, &Get::default())?, Some(now))),
                     false => Err(e),
                 }
             }
             Err(e) => Err(e),
         }
+    }
+
+    fn describe(&self, record: &Record) -> io::Result<Option<Keys>> {
+        match self.store.lists_attributes() || record.raw("content_settings").is_some() {
+            true => Ok(None),
+            false => Ok(Some(self.now(record)?.more)),
+        }
+    }
+
+    fn has_tags(&self) -> bool {
+        self.store.has_tags()
+    }
+
+    fn tags(&self, record: &Record) -> io::Result<Texts> {
+        self.store.tags(record.name().as_bytes(), None)
     }
 
     fn newer(&self, record: &Record) -> io::Result<Option<Record>> {

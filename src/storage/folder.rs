@@ -4,7 +4,7 @@
 //! that the root determines ([`Access`]). The first put creates a root that does not exist.
 
 use super::intake;
-use super::store::{Body, Gap, Listing, Object, Put, Store, check_path};
+use super::store::{Body, Gap, Get, Got, Listing, Object, Put, Store, check_path};
 use crate::access::Access;
 use crate::error;
 use crate::files::sync_folder;
@@ -131,14 +131,14 @@ impl Store for Folder {
         }
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
         let path = self.path(key)?;
-        refuse_etag(etag)?;
+        refuse_version(get)?;
         let file = File::open(path).map_err(|e| if is_missing(&e) { ErrorKind::NotFound.into() } else { e })?;
         if file.metadata()?.is_dir() {
             return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
         }
-        part(file, from, len)
+        part(file, get.from, get.len).map(Got::from)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
@@ -200,9 +200,10 @@ pub(super) fn part(mut file: File, from: u64, len: Option<u64>) -> io::Result<Bo
     })
 }
 
-/// Refuses an etag, because files have none.
-pub(super) fn refuse_etag(etag: Option<&str>) -> io::Result<()> {
-    etag.map_or(Ok(()), |_| Err(io::Error::new(ErrorKind::Unsupported, "it has no etags")))
+/// Refuses an etag and the id of a version, because files have none.
+pub(super) fn refuse_version(get: &Get<'_>) -> io::Result<()> {
+    get.check_current()?;
+    get.etag.map_or(Ok(()), |_| Err(io::Error::new(ErrorKind::Unsupported, "it has no etags")))
 }
 
 pub(super) fn is_missing(e: &io::Error) -> bool {

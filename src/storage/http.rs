@@ -1,15 +1,15 @@
 //! `http://` and `https://`: the files of a web server, read-only. There is no listing, so the user has to give the names.
 
 use super::Options;
+use super::attributes::settings;
 use super::retry::Policy;
 use super::runtime::block_on;
-use super::store::{Body, Listing, Object, Put, Store, check_key};
+use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
 use super::web::{self, Content, Place, Redirects, header};
 use crate::error::{Error, OrFailed, Result};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Response, Url};
-use serde_json::Value;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 /// The names of the options.
@@ -109,22 +109,23 @@ impl Store for Http {
             // The server generates the content while it sends it, so the size is known only at the end.
             None => io::copy(&mut self.open(key, 0, None, None)?, &mut io::sink())?,
         };
-        let content_type = header(headers, "content-type").map(|t| ("content_type", Value::from(t).to_string()));
+        let content_type = settings([("content_type", header(headers, "content-type"))]);
         Ok(Some(Object {
             key: key.to_vec(),
             size,
             modified: header(headers, "last-modified").and_then(web::http_time),
             etag: header(headers, "etag").map(str::to_string),
             md5: header(headers, "content-md5").and_then(web::base64_md5),
-            more: content_type.into_iter().collect(),
+            more: vec![content_type],
         }))
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
+        get.check_current()?;
         let request = self.request(Method::GET, key)?;
         let (what, host) = (self.url.clone(), self.host.clone());
         let content = Content { request, what, host, policy: self.policy.clone(), size: None };
-        web::get(self.client, content, from, len, etag)
+        web::get(self.client, content, get).map(Got::from)
     }
 
     fn put(&self, _: &[u8], _: Body<'_>, _: &Put) -> io::Result<bool> {

@@ -1,10 +1,10 @@
 //! `memory://NAME`: a map in this process, for tests and for programs that need no permanent storage.
 
+use super::attributes::{AMAZON, Attributes, HEADERS, texts};
 use super::intake::Intake;
-use super::store::{Attributes, Body, Listing, Object, Put, Store, check_key};
+use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
 use crate::digest::Md5;
 use crate::etag;
-use crate::json;
 use crate::parallel::lock;
 use crate::time::Time;
 use std::collections::{BTreeMap, HashMap};
@@ -63,7 +63,11 @@ impl Memory {
             modified: Some(held.modified),
             etag: Some(format!("\"{:x}\"", held.etag)),
             md5: Some(held.md5),
-            more: held.attributes.content_type.iter().map(|t| ("content_type", json::json_string(t.as_bytes()))).collect(),
+            more: {
+                let mut keys = held.attributes.keys(&[&HEADERS[..], &AMAZON].concat());
+                keys.push(texts("tags", &held.attributes.tags));
+                keys
+            },
         }
     }
 }
@@ -92,18 +96,20 @@ impl Store for Memory {
         Ok(self.lock().0.get(&path).map(|held| self.object(&path, held)))
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
+        get.check_current()?;
         let path = self.path(key)?;
         let held = self.lock().0.get(&path).cloned().ok_or(io::ErrorKind::NotFound)?;
-        if etag.is_some_and(|etag| !self.object(&path, &held).etag.is_some_and(|held| etag::same(&held, etag))) {
+        if get.etag.is_some_and(|etag| !self.object(&path, &held).etag.is_some_and(|held| etag::same(&held, etag))) {
             return Err(etag::changed(""));
         }
         let mut content = Cursor::new(held.content);
-        content.set_position(from);
-        Ok(match len {
+        content.set_position(get.from);
+        let content: Box<dyn Read + Send> = match get.len {
             Some(len) => Box::new(content.take(len)),
             None => Box::new(content),
-        })
+        };
+        Ok(content.into())
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {
@@ -119,6 +125,10 @@ impl Store for Memory {
         let (etag, attributes) = (held.1, how.attributes.clone());
         held.0.insert(path, Held { content: content.into(), modified: Time::now(), etag, md5, attributes });
         Ok(true)
+    }
+
+    fn keeps(&self, attributes: &Attributes) -> Attributes {
+        attributes.clone()
     }
 
     fn puts_if_absent(&self) -> bool {

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "web")]
 mod answer;
+pub mod attributes;
 #[cfg(feature = "azure")]
 mod azure;
 #[cfg(any(feature = "s3", feature = "gcs"))]
@@ -51,9 +52,10 @@ mod webdav;
 #[cfg(feature = "web")]
 mod xml;
 
+pub use attributes::Attributes;
 pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
-pub use store::{Attributes, Body, Draft, Gap, Listing, LoginRefused, Object, Put, Store, check_key};
+pub use store::{Body, Draft, Gap, Get, Got, Listing, LoginRefused, Object, Put, Store, check_key};
 pub use temps::Temps;
 
 use crate::error::{Error, Malformed, Result};

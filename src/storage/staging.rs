@@ -3,7 +3,7 @@
 
 use super::folder::{self, is_missing};
 use super::intake;
-use super::store::{Body, Draft, Listing, Object, Put, Store, Taken, check_path};
+use super::store::{Body, Draft, Get, Got, Listing, Object, Put, Store, Taken, check_path};
 use super::temps::{TempFile, Temps};
 use crate::access::Access;
 use crate::display::printable;
@@ -16,7 +16,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -139,13 +139,13 @@ impl Store for StagingFolder {
     }
 
     /// Opens an object. Never waits for the writer of a pipe.
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
         check_path(key)?;
-        folder::refuse_etag(etag)?;
+        folder::refuse_version(get)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = patiently(|| fs::openat(&self.fd, key, flags, Mode::empty()));
         let file = File::from(opened.map_err(|e| if is_missing(&e) { ErrorKind::NotFound.into() } else { e })?);
-        folder::part(file, from, len)
+        folder::part(file, get.from, get.len).map(Got::from)
     }
 
     /// Stages an object. It gets its name only in [`Store::settle`], which also finds out whether another object was there

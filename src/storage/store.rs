@@ -1,5 +1,6 @@
 //! The interface of all storages.
 
+use super::attributes::{Attributes, Keys, Texts};
 use super::temps::TempFile;
 use crate::digest::Md5;
 use crate::display::printable;
@@ -7,7 +8,6 @@ use crate::error::named;
 use crate::files;
 use crate::name;
 use crate::time::Time;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -26,19 +26,7 @@ pub struct Object {
     /// The md5 that the storage claims for the content. Services may have it from a client, unchecked.
     pub md5: Option<Md5>,
     /// Further keys of the object's record, and their JSON values, in no order.
-    pub more: Vec<(&'static str, String)>,
-}
-
-/// The attributes that are stored with an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    /// `text/plain`, for example.
-    pub content_type: Option<String>,
-    /// Other HTTP headers, by their names in lower case: `content-encoding`, `content-language`, `content-disposition`,
-    /// `cache-control`.
-    pub headers: BTreeMap<&'static str, String>,
-    /// The metadata of the user.
-    pub metadata: BTreeMap<String, String>,
+    pub more: Keys,
 }
 
 /// The content of a new object.
@@ -62,6 +50,46 @@ pub struct Put {
     pub size: Option<u64>,
     /// The attributes to store with the object.
     pub attributes: Attributes,
+}
+
+/// The part of a content to read, and the version that it has to be of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Get<'a> {
+    /// The first byte. There is nothing to read at or after the end.
+    pub from: u64,
+    /// The maximum number of bytes; None for all.
+    pub len: Option<u64>,
+    /// If given, it is an error unless the object still has this etag.
+    pub etag: Option<&'a str>,
+    /// The id of the version to read, in a storage that keeps versions; None for the current one.
+    pub version: Option<&'a str>,
+}
+
+impl Get<'_> {
+    /// Refuses the id of a version, for storages that keep no versions.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub fn check_current(&self) -> io::Result<()> {
+        match self.version {
+            Some(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "the storage keeps no versions")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A content, and what the storage says about it only together with the content.
+pub struct Got {
+    /// The reader. If the content is truncated, it fails; it never ends early.
+    pub content: Box<dyn Read + Send>,
+    /// Further keys of the object's record, as in [`Object::more`].
+    pub more: Keys,
+}
+
+impl From<Box<dyn Read + Send>> for Got {
+    fn from(content: Box<dyn Read + Send>) -> Got {
+        Got { content, more: Keys::new() }
+    }
 }
 
 /// A file for a large object that is not put yet. It is deleted if it is never put.
@@ -173,6 +201,28 @@ pub trait Store: Send + Sync {
     /// storage without folders lists everything.
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a>;
 
+    /// Whether a listing has the attributes of objects, as far as the storage has them. Otherwise they come with the content and
+    /// from [`Store::stat`].
+    fn lists_attributes(&self) -> bool {
+        true
+    }
+
+    /// Returns the attributes that an object would have after a put with these attributes. They are the ones to give to the put:
+    /// it can fail with others.
+    fn keeps(&self, _: &Attributes) -> Attributes {
+        Attributes::default()
+    }
+
+    /// Whether the storage keeps tags of objects.
+    fn has_tags(&self) -> bool {
+        false
+    }
+
+    /// Returns the tags of an object. It is an error (`Unsupported`) without [`Store::has_tags`].
+    fn tags(&self, _key: &[u8], _version: Option<&str>) -> io::Result<Texts> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the storage keeps no tags"))
+    }
+
     /// Whether the first put creates a root that does not exist. Until then the root is empty.
     fn makes_roots(&self) -> bool {
         false
@@ -186,10 +236,13 @@ pub trait Store: Send + Sync {
     /// Returns the storage's description of an object; None if there is no object under that key.
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
 
-    /// Returns a reader of the content from byte `from` on, with at most `len` bytes; it is empty if `from` is at or after the
-    /// end. With `etag`, this is an error unless the object still has that etag. If the content is truncated, the reader fails;
-    /// it never ends early.
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>>;
+    /// Opens a content, or a part of it.
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got>;
+
+    /// Does what [`Store::get`] does with the current version, and returns only the reader.
+    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+        Ok(self.get(key, &Get { from, len, etag, version: None })?.content)
+    }
 
     /// Puts an object, whole or not at all. Returns false if there was one already and `how` asks for `if_absent`. It returns
     /// true only after it has seen the object under its key, or the service has confirmed the digest.

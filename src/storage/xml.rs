@@ -3,6 +3,7 @@
 use super::Malformed;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, escape};
+use std::collections::BTreeMap;
 
 /// Elements below this depth are left out: no answer has any, and code that walks through a tree needs a limit.
 const DEEPEST: usize = 16;
@@ -43,6 +44,12 @@ impl Element {
     /// Returns the child of this name, the last one if there are several.
     pub fn child(&self, name: &str) -> Option<&Element> {
         self.all(name).last()
+    }
+
+    /// Returns the tags of an object, if this is the root of an answer about them: `TagSet` with a `Tag` of `Key` and `Value` each.
+    pub fn tags(&self) -> Option<BTreeMap<String, String>> {
+        let tag = |tag: &Element| Some((tag.value("Key")?.to_string(), tag.value("Value").unwrap_or_default().to_string()));
+        self.child("TagSet")?.all("Tag").map(tag).collect()
     }
 
     /// Returns the text of the child of this name, or None if there is no such child or no text.

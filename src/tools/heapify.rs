@@ -3,9 +3,10 @@
 use crate::cli::args::{Jobs, Level, Out};
 use crate::cli::progress::Report;
 use crate::cli::{self, Console, LASTING_OR_NONE, Output, Roots, work};
+use crate::error::Error;
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options};
-use crate::source;
+use crate::source::{self, Source};
 use anyhow::Result;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -41,6 +42,12 @@ pub struct Args {
     /// Read files even if the storage gives their md5, unless the base has it
     #[arg(long)]
     pub verify_md5: bool,
+    /// Also record the tags of each object, with one more request per object
+    #[arg(long)]
+    pub object_tags: bool,
+    /// Access lists are not recorded, and this says why.
+    #[arg(long, hide = true)]
+    pub object_acl: bool,
     /// Keep the list of objects in FILE, as the Python tool does; its contents are checked
     #[arg(long, value_name = "FILE")]
     pub heap_cache_file: Option<PathBuf>,
@@ -52,6 +59,22 @@ pub struct Args {
     pub out: Out,
 }
 
+impl Args {
+    /// Refuses what the file root does not have.
+    fn check_objects(&self, source: &dyn Source) -> Result<()> {
+        if self.object_acl {
+            let help = "access is best given by a policy of the bucket; an option such as ACL of s3_additional_kwargs sets a list on \
+                        what is restored";
+            let reason = "--object-acl: access lists are not recorded, because they name accounts of the service";
+            return Err(Error::advise(reason.to_string(), help).into());
+        }
+        if self.object_tags && !source.has_tags() {
+            return Err(Error::refused(format!("--object-tags: {} keeps no tags of objects", source.location())).into());
+        }
+        Ok(())
+    }
+}
+
 /// Does the work of the tool.
 ///
 /// # Errors
@@ -60,6 +83,7 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let input = cli::records_in(args.input.as_deref())?;
     let file_root = args.roots.file.require()?;
     let source = source::open(&file_root)?;
+    args.check_objects(&*source)?;
     let heap_root = if args.no_store { None } else { Some(cli::lasting(args.roots.heap.require()?, LASTING_OR_NONE)?) };
     let jobs = args.jobs.among(&[Some(&file_root), heap_root.as_ref()]);
     let open = if args.dry_run { Heap::dry } else { Heap::create };
@@ -70,7 +94,8 @@ pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
         false => args.roots.snap.base(args.base.as_deref(), Some(&file_root), &console)?,
     };
     let (verify_existing, verify_md5) = (args.verify_existing, args.verify_md5);
-    let options = Options { heap, base, verify_existing, verify_md5, cache, jobs };
+    let object_tags = args.object_tags;
+    let options = Options { heap, base, verify_existing, verify_md5, object_tags, cache, jobs };
     console.show(&args.report);
     let output = Output::new(args.out.output.as_deref())?;
     Ok(output.write_all(work::worked(heapify::heapify(input, source, options, console)))?)

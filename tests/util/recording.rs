@@ -1,6 +1,6 @@
 //! A storage that writes down what is asked of it, for tests of how many requests are made.
 
-use snapshooter::internals::storage::{Body, Listing, Object, Put, Store};
+use snapshooter::internals::storage::{Attributes, Body, Get, Got, Listing, Object, Put, Store};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,14 @@ impl Store for Recording {
         }))
     }
 
+    fn lists_attributes(&self) -> bool {
+        self.inner.lists_attributes()
+    }
+
+    fn keeps(&self, attributes: &Attributes) -> Attributes {
+        self.inner.keeps(attributes)
+    }
+
     fn makes_roots(&self) -> bool {
         self.inner.makes_roots()
     }
@@ -97,10 +105,10 @@ impl Store for Recording {
         self.inner.stat(key)
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        self.lock().push(Call::Open(key.to_vec(), from, len));
-        let inner = self.inner.open(key, from, len, etag)?;
-        Ok(Box::new(Counting { inner, read: Arc::clone(&self.read) }))
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
+        self.lock().push(Call::Open(key.to_vec(), get.from, get.len));
+        let got = self.inner.get(key, get)?;
+        Ok(Got { content: Box::new(Counting { inner: got.content, read: Arc::clone(&self.read) }), ..got })
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

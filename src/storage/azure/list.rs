@@ -4,6 +4,7 @@ use super::document;
 use super::request::{Requests, is_blob, is_done};
 use super::xml::{self, Blob};
 use crate::etag;
+use crate::storage::attributes::Keys;
 use crate::storage::store::Object;
 use crate::storage::web::api::Page;
 use crate::storage::web::service::{Failed, Good, Head};
@@ -93,6 +94,8 @@ fn of_headers(name: &str, headers: &HeaderMap) -> Blob {
         ("cache-control", "Cache-Control"),
         ("x-ms-creation-time", "Creation-Time"),
         ("x-ms-last-access-time", "LastAccessTime"),
+        ("x-ms-access-tier", "AccessTier"),
+        ("x-ms-access-tier-inferred", "AccessTierInferred"),
         ("x-ms-archive-status", "ArchiveStatus"),
         ("x-ms-tag-count", "TagCount"),
         ("x-ms-resource-type", "ResourceType"),
@@ -150,7 +153,9 @@ fn date(text: &str) -> Option<DateTime<Utc>> {
 ///   and the emulator does not;
 /// - `archive_status`: a text or null; `deleted`: true, false or null; `remaining_retention_days`, `tag_count`: a number or
 ///   null; `tags`: always null, because listings are requested without tags.
-fn more(blob: &Blob) -> Vec<(&'static str, String)> {
+///
+/// Beyond those there is `storage_class`, the access tier, unless it is inferred from the account.
+fn more(blob: &Blob) -> Keys {
     let get = |name: &str| blob.properties.get(name).map(String::as_str);
     let time = |name| json!(get(name).and_then(date).map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, false)));
     let number = |name| json!(get(name).and_then(|n| n.parse::<i64>().ok()));
@@ -175,7 +180,9 @@ fn more(blob: &Blob) -> Vec<(&'static str, String)> {
         ("tag_count", number("TagCount")),
         ("tags", Value::Null),
     ];
-    all.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+    let tier = get("AccessTier").filter(|_| get("AccessTierInferred") != Some("true"));
+    let tier = tier.map(|tier| ("storage_class", json!(tier)));
+    all.into_iter().chain(tier).map(|(name, value)| (name, value.to_string())).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod upload;
 mod xml;
 
 use self::request::{Requests, is_blob, is_done};
+use super::attributes::{Attributes, Texts};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::web::api::{Api, Deletions, Page};
@@ -35,6 +36,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 impl Api for Requests {
     /// The service promises no order, accounts with folders use another one, and the emulator sorts by UTF-16.
     const ORDERED: bool = false;
+    const HAS_TAGS: bool = true;
     const MOST: usize = 256;
 
     fn service(&self) -> &Arc<Service> {
@@ -53,8 +55,23 @@ impl Api for Requests {
         list::stat(self, name, key).await
     }
 
-    fn content(&self, name: &str) -> Call {
-        self.call(Method::GET, Some(name), &[], "a blob")
+    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call> {
+        Ok(self.call(Method::GET, Some(name), &[("versionid", version.unwrap_or_default())], "a blob"))
+    }
+
+    async fn tags(&self, name: &str, version: Option<&str>) -> std::result::Result<Texts, Failed> {
+        let query = [("comp", "tags"), ("versionid", version.unwrap_or_default())];
+        let call = self.call(Method::GET, Some(name), &query, "the tags of a blob");
+        let tags = |body: &[u8]| document::parse(std::str::from_utf8(body).ok()?).ok()?.tags();
+        let read = |head: &Head, body: &[u8]| match is_done(head, 200) {
+            true => tags(body).map_or_else(|| Good::Wrong("has no tags".to_string()), Good::Yes),
+            false => Good::No,
+        };
+        self.service.ask(&call, read).await
+    }
+
+    fn keeps(&self, attributes: &Attributes) -> Attributes {
+        upload::kept(attributes)
     }
 
     fn is_content(head: &Head, _: bool) -> bool {

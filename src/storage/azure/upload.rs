@@ -5,11 +5,12 @@ use super::request::{Requests, is_done};
 use super::xml;
 use crate::digest::{Md5, md5_of};
 use crate::json::to_base64;
+use crate::storage::attributes::{Attributes, HEADERS};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
-use crate::storage::web::md5_base64;
 use crate::storage::web::service::{Call, Failed};
 use crate::storage::web::upload::{Flight, PIECE as BLOCK, Pieces};
+use crate::storage::web::{is_header, md5_base64, query};
 use http::Method;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -122,5 +123,31 @@ fn described(mut call: Call, how: &Put, md5: Md5) -> Call {
     for (name, value) in &attributes.metadata {
         call = call.header(format!("x-ms-meta-{name}"), value);
     }
+    if let Some(tier) = &attributes.storage_class {
+        call = call.header("x-ms-access-tier", tier);
+    }
+    if !attributes.tags.is_empty() {
+        call = call.header("x-ms-tags", query(&attributes.tags));
+    }
     call
+}
+
+/// Returns the attributes that the service keeps of these. Names of metadata are identifiers of C#, sent in lower case. The tiers
+/// are those that block blobs can have by themselves.
+pub fn kept(attributes: &Attributes) -> Attributes {
+    let is_kept = |name: &str| HEADERS.iter().any(|(kept, _)| *kept == name);
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let is_tier = |tier: &String| matches!(tier.as_str(), "Hot" | "Cool" | "Cold" | "Archive");
+    let headers = attributes.headers.iter().filter(|(name, value)| is_kept(name) && is_header(value));
+    let metadata = attributes.metadata.iter().filter(|(name, value)| is_name(name) && is_header(value));
+    Attributes {
+        content_type: attributes.content_type.clone().filter(|value| is_header(value)),
+        headers: headers.map(|(name, value)| (*name, value.clone())).collect(),
+        metadata: metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_string())).collect(),
+        storage_class: attributes.storage_class.clone().filter(is_tier),
+        tags: attributes.tags.clone(),
+    }
 }

@@ -1,13 +1,14 @@
 //! Reads the documents that the service sends, and checks that they answer the request (Cloud Storage JSON API, "Objects:
 //! Resource representations").
 
+use crate::storage::attributes::{Attributes, HEADERS};
 use crate::storage::store::Object;
 use crate::storage::web;
 use crate::storage::web::api::Page;
 use crate::storage::web::service::Good;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A page of `objects.list`.
 #[derive(Deserialize)]
@@ -30,18 +31,34 @@ struct Item {
     etag: Option<String>,
     md5_hash: Option<String>,
     content_type: Option<String>,
+    cache_control: Option<String>,
+    content_disposition: Option<String>,
+    content_encoding: Option<String>,
+    content_language: Option<String>,
+    metadata: Option<BTreeMap<String, String>>,
+    storage_class: Option<String>,
 }
 
 impl Item {
     /// Returns None if there is no name or no size.
     fn object(self) -> Option<Object> {
+        let headers = [self.cache_control, self.content_disposition, self.content_encoding, self.content_language];
+        let headers = HEADERS.iter().zip(headers).filter_map(|((name, _), value)| Some((*name, value?)));
+        let attributes = Attributes {
+            content_type: self.content_type,
+            headers: headers.collect(),
+            metadata: self.metadata.unwrap_or_default(),
+            storage_class: self.storage_class,
+            ..Attributes::default()
+        };
+        let more = attributes.keys(&HEADERS);
         Some(Object {
             size: self.size.as_ref()?.parse().ok()?,
             modified: self.updated.as_deref().and_then(web::time),
             md5: self.md5_hash.as_deref().and_then(web::base64_md5),
             key: self.name.filter(|name| !name.is_empty())?.into_bytes(),
             etag: self.etag.filter(|etag| !etag.is_empty()),
-            more: self.content_type.into_iter().map(|t| ("content_type", Value::from(t).to_string())).collect(),
+            more,
         })
     }
 }

@@ -7,6 +7,7 @@ mod put;
 mod tests;
 
 use super::Options;
+use super::attributes::{Attributes, HEADERS};
 use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
@@ -17,6 +18,7 @@ use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
 use super::web::{self, encode_all, multipart};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -93,8 +95,22 @@ impl Api for Gcs {
         self.service.bucket.found(self.service.ask(&call, read).await, key)
     }
 
-    fn content(&self, name: &str) -> Call {
-        Call::new(Method::GET, format!("{}?alt=media", self.address(name)), "an object")
+    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call> {
+        let version = version.map(|id| format!("&generation={}", encode_all(id))).unwrap_or_default();
+        Ok(Call::new(Method::GET, format!("{}?alt=media{version}", self.address(name)), "an object"))
+    }
+
+    /// The service keeps no tags and fewer headers than S3. The classes are those that objects can have by themselves.
+    fn keeps(&self, attributes: &Attributes) -> Attributes {
+        let is_kept = |name: &&'static str| HEADERS.iter().any(|(kept, _)| kept == name);
+        let is_class = |class: &String| matches!(class.as_str(), "STANDARD" | "NEARLINE" | "COLDLINE" | "ARCHIVE");
+        let headers = attributes.headers.iter().filter(|(name, _)| is_kept(name));
+        Attributes {
+            headers: headers.map(|(name, value)| (*name, value.clone())).collect(),
+            storage_class: attributes.storage_class.clone().filter(is_class),
+            tags: BTreeMap::new(),
+            ..attributes.clone()
+        }
     }
 
     /// Whether an answer is a content: a generated page has none of these headers. (An emulator leaves them out of ranges.)

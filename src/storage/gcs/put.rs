@@ -89,6 +89,9 @@ impl Upload<'_, Gcs> {
         if !attributes.metadata.is_empty() {
             all["metadata"] = json!(attributes.metadata);
         }
+        if let Some(class) = &attributes.storage_class {
+            all["storageClass"] = Value::from(class.as_str());
+        }
         if let Some(md5) = md5 {
             all["md5Hash"] = Value::from(md5_base64(md5));
         }

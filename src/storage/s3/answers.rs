@@ -3,11 +3,13 @@
 //! An element is required only if the service documents it as always present (Amazon S3 API Reference, "Response Syntax" of each
 //! action), and if Ceph, MinIO, R2, Garage and the emulators send it too.
 
+use crate::storage::attributes::Texts;
 use crate::storage::store::Object;
 use crate::storage::web;
 use crate::storage::web::api::Page;
 use crate::storage::web::service::Good;
 use crate::storage::xml::{self, Element};
+use serde_json::Value;
 use std::collections::HashSet;
 
 /// Reads a page of `ListObjectsV2`: a `ListBucketResult` that says whether it is the last one (`IsTruncated` is in all examples,
@@ -47,6 +49,7 @@ fn object(contents: &Element) -> Option<Object> {
         size: contents.value("Size")?.trim().parse().ok()?,
         modified: contents.value("LastModified").and_then(web::time),
         etag: contents.value("ETag").map(str::to_string),
+        more: contents.value("StorageClass").map(|class| ("storage_class", Value::from(class).to_string())).into_iter().collect(),
         ..Object::default()
     })
 }
@@ -58,6 +61,11 @@ pub fn deleted(body: &[u8]) -> Good<HashSet<String>> {
         let names = result.all("Deleted").filter_map(|deleted| deleted.value("Key"));
         Good::Yes(names.map(str::to_string).collect())
     })
+}
+
+/// Reads an answer to `GetObjectTagging`.
+pub fn tags(body: &[u8]) -> Good<Texts> {
+    document(body, "Tagging").and_then(|tagging| tagging.tags().map_or_else(|| Good::Wrong("has no tags".to_string()), Good::Yes))
 }
 
 /// Returns the text of the element `name` in a document with this root.

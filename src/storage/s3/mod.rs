@@ -1,11 +1,13 @@
 //! `s3://BUCKET/prefix`: Amazon S3, and services with the same interface.
 
 mod answers;
+mod attributes;
 mod config;
 mod put;
 #[cfg(test)]
 mod tests;
 
+use super::attributes::{Attributes, Keys, Texts};
 use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
@@ -17,7 +19,6 @@ use super::web::{self, encode, encode_all};
 use super::{Options, xml};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
-use serde_json::Value;
 use std::io;
 use std::sync::Arc;
 
@@ -63,6 +64,9 @@ impl S3 {
 
 impl Api for S3 {
     const ORDERED: bool = true;
+    /// The requests for a content and for its head return them.
+    const LISTS_ATTRIBUTES: bool = false;
+    const HAS_TAGS: bool = true;
     const MOST: usize = 1000;
 
     fn service(&self) -> &Arc<Service> {
@@ -91,7 +95,6 @@ impl Api for S3 {
         let read = |head: &Head, _: &[u8]| {
             let size = head.text("content-length").and_then(|size| size.parse().ok());
             let (StatusCode::OK, Some(etag), Some(size)) = (head.status, head.text("etag"), size) else { return Good::No };
-            let content_type = head.text("content-type").map(|t| ("content_type", Value::from(t).to_string()));
             Good::Yes(Object {
                 key: name.into(),
                 size,
@@ -99,14 +102,29 @@ impl Api for S3 {
                 etag: Some(etag.to_string()),
                 // The service does not promise that an etag is an md5.
                 md5: None,
-                more: content_type.into_iter().collect(),
+                more: attributes::keys(head),
             })
         };
         self.service.bucket.found(self.service.ask(&call, read).await, key)
     }
 
-    fn content(&self, name: &str) -> Call {
-        Call::new(Method::GET, self.address(name), "an object")
+    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call> {
+        let version = version.map(|id| format!("?versionId={}", encode_all(id))).unwrap_or_default();
+        Ok(Call::new(Method::GET, format!("{}{version}", self.address(name)), "an object"))
+    }
+
+    fn described(head: &Head) -> Keys {
+        attributes::keys(head)
+    }
+
+    async fn tags(&self, name: &str, version: Option<&str>) -> std::result::Result<Texts, Failed> {
+        let version = version.map(|id| format!("&versionId={}", encode_all(id))).unwrap_or_default();
+        let call = Call::new(Method::GET, format!("{}?tagging{version}", self.address(name)), "the tags of an object");
+        self.service.ask(&call, |head, body| head.with(200, || answers::tags(body))).await
+    }
+
+    fn keeps(&self, attributes: &Attributes) -> Attributes {
+        attributes::kept(attributes)
     }
 
     /// Whether an answer is a content: it has the documented etag, and a generated page has none. (An emulator leaves it out of

@@ -4,12 +4,12 @@ use super::{S3, answers};
 use crate::digest::{Md5, md5_of};
 use crate::etag;
 use crate::storage::answer::is_page;
+use crate::storage::attributes::Attributes;
 use crate::storage::intake::altered;
-use crate::storage::store::Attributes;
 use crate::storage::upload::{Steps, Upload};
 use crate::storage::web::service::{Call, Failed, Good, Head};
 use crate::storage::web::upload::{Flight, Pieces, part_sizes};
-use crate::storage::web::{encode_all, md5_base64};
+use crate::storage::web::{encode_all, md5_base64, query};
 use crate::storage::xml;
 use http::Method;
 use std::io;
@@ -146,6 +146,13 @@ fn described(mut call: Call, attributes: &Attributes) -> Call {
     }
     for (name, value) in &attributes.metadata {
         call = call.header(format!("x-amz-meta-{name}"), value);
+    }
+    // Every object has this class by default, and some services of other vendors know none.
+    if let Some(class) = attributes.storage_class.as_ref().filter(|class| *class != "STANDARD") {
+        call = call.header("x-amz-storage-class", class);
+    }
+    if !attributes.tags.is_empty() {
+        call = call.header("x-amz-tagging", query(&attributes.tags));
     }
     call
 }

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::resume::resumed;
 use super::retry::Policy;
 use super::runtime::block_on;
-use super::store::{Body, Listing, Object, Put, Store, check_key};
+use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
 use super::traffic::{self, UnderWay};
 use super::tree::{self, Child, Listed, What};
 use super::{LoginRefused, Options};
@@ -19,7 +19,7 @@ use crate::time::Time;
 use futures_util::StreamExt;
 use openssh_sftp_client::error::SftpErrorKind;
 use openssh_sftp_client::metadata::MetaData;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -312,12 +312,13 @@ impl Store for Sftp {
         object.map(Some).ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not say the file's size"))
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
         let path = self.path(tree::check(key)?);
-        if etag.is_some() {
+        get.check_current()?;
+        if get.etag.is_some() {
             return Err(self.failed(io::ErrorKind::Unsupported, "it has no etags"));
         }
-        file::open(self, path, from, len)
+        file::open(self, path, get.from, get.len).map(Got::from)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

@@ -3,6 +3,7 @@
 use super::service::{Call, Failed, Head, Service};
 #[cfg(doc)]
 use crate::storage::Store;
+use crate::storage::attributes::{Attributes, Keys, Texts};
 use crate::storage::store::{Body, Object, Put};
 use std::io;
 use std::sync::Arc;
@@ -11,6 +12,12 @@ use std::sync::Arc;
 pub trait Api: Send + Sync + 'static {
     /// Whether listings are in the order of the bytes of names.
     const ORDERED: bool;
+
+    /// Whether listings have the attributes of objects.
+    const LISTS_ATTRIBUTES: bool = true;
+
+    /// Whether objects have tags.
+    const HAS_TAGS: bool = false;
 
     /// The maximum number of names that the service deletes with one request.
     const MOST: usize;
@@ -31,11 +38,27 @@ pub trait Api: Send + Sync + 'static {
     /// Looks at an object. Returns None if it does not exist, or is only a marker of a folder.
     fn stat(&self, name: &str, key: &[u8]) -> impl Future<Output = io::Result<Option<Object>>> + Send;
 
-    /// Returns the request for a content.
-    fn content(&self, name: &str) -> Call;
+    /// Returns the request for the content of a version; None for the current one.
+    ///
+    /// # Errors
+    /// `Unsupported` if the service keeps no versions.
+    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call>;
 
     /// Whether an answer with this head can only be a content: it has something that a generated page lacks.
     fn is_content(head: &Head, is_range: bool) -> bool;
+
+    /// Returns what the answer with a content says about the object, as keys of its record, if the listing does not.
+    fn described(_: &Head) -> Keys {
+        Keys::new()
+    }
+
+    /// Returns the tags of a version of an object.
+    fn tags(&self, _name: &str, _version: Option<&str>) -> impl Future<Output = Result<Texts, Failed>> + Send {
+        std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, "the storage keeps no tags").into()))
+    }
+
+    /// Does what [`Store::keeps`] does.
+    fn keeps(&self, attributes: &Attributes) -> Attributes;
 
     /// Does what [`Store::put`] does.
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;

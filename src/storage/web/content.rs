@@ -2,9 +2,11 @@
 
 use super::failure::{broken, stalled};
 use crate::etag;
+use crate::storage::attributes::Keys;
 use crate::storage::resume::resumed;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
+use crate::storage::store::{Get, Got};
 use crate::storage::traffic;
 use bytes::{Buf, Bytes};
 use reqwest::Response;
@@ -18,42 +20,44 @@ pub struct Begun {
     /// The position of the end in bytes of the whole content, if it is known.
     pub end: Option<u64>,
     /// The etag.
-    pub version: Option<String>,
+    pub etag: Option<String>,
+    /// What the answer says about the object, as keys of its record.
+    pub more: Keys,
 }
 
-/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if the content still has it. `begin` sends one
-/// request for the bytes from the first number to the second, of the version with this etag. It returns None if there are no such
-/// bytes.
+/// Reads a part of a content. `begin` sends one request for the bytes from the first number to the second, of the version with
+/// this etag. It returns None if there are no such bytes.
 ///
 /// # Errors
 /// Errors of `begin`. Reading fails if the connection breaks again and again, or the content changes meanwhile.
 pub fn reader(
-    from: u64,
-    len: Option<u64>,
-    etag: Option<&str>,
+    get: &Get<'_>,
     policy: Policy,
     what: String,
     begin: impl Fn(u64, Option<u64>, Option<&str>) -> io::Result<Option<Begun>> + Send + 'static,
-) -> io::Result<Box<dyn Read + Send>> {
+) -> io::Result<Got> {
+    let &Get { from, len, etag, .. } = get;
+    let nothing = || Got { content: Box::new(io::empty()), more: Keys::new() };
     if len == Some(0) {
-        return Ok(Box::new(io::empty()));
+        return Ok(nothing());
     }
     // Servers accept no larger number: some then ignore the range, others answer that the range is empty.
     let last = len.map(|len| from.saturating_add(len - 1).min(i64::MAX as u64));
-    let Some(Begun { reader, end, version }) = begin(from, last, etag)? else { return Ok(Box::new(io::empty())) };
+    let Some(Begun { reader, end, etag, more }) = begin(from, last, etag)? else { return Ok(nothing()) };
     let end = match (end, last) {
         (Some(end), Some(last)) => Some(end.min(last.saturating_add(1))),
         (end, _) => end,
     };
     let rest = resumed(reader, from, end, policy, move |at| {
         // Without an etag, the rest can belong to another content.
-        let Some(version) = &version else { return Err(io::Error::other(format!("{what}: the connection broke"))) };
-        Ok(begin(at, last, Some(version))?.map_or_else(|| Box::new(io::empty()) as Box<dyn Read + Send>, |begun| begun.reader))
+        let Some(etag) = &etag else { return Err(io::Error::other(format!("{what}: the connection broke"))) };
+        Ok(begin(at, last, Some(etag))?.map_or_else(|| Box::new(io::empty()) as Box<dyn Read + Send>, |begun| begun.reader))
     });
-    Ok(match len {
+    let content: Box<dyn Read + Send> = match len {
         Some(len) => Box::new(rest.take(len)),
         None => Box::new(rest),
-    })
+    };
+    Ok(Got { content, more })
 }
 
 /// Returns the headers that request the bytes from the first number to the second, of the version with this etag.

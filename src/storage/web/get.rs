@@ -5,8 +5,10 @@ use super::text::header;
 use super::{fetch, refusal, sent_from_elsewhere};
 use crate::etag;
 use crate::storage::answer::is_named_page;
+use crate::storage::attributes::Keys;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
+use crate::storage::store::Get;
 use reqwest::{Client, Request};
 use std::io::{self, Read};
 
@@ -24,21 +26,14 @@ pub struct Content {
     pub size: Option<u64>,
 }
 
-/// Reads a content from byte `from` on, at most `len` bytes; with `etag`, only if the content still has it. A server without
-/// ranges sends the whole content, and the other bytes are skipped.
+/// Reads a part of a content. A server without ranges sends the whole content, and the other bytes are skipped.
 ///
 /// # Errors
 /// `NotFound` and `PermissionDenied`; [`etag::changed`] if the content has another etag now. Reading fails if the connection
 /// breaks again and again, or the content changes meanwhile.
-pub fn get(
-    client: &'static Client,
-    content: Content,
-    from: u64,
-    len: Option<u64>,
-    etag: Option<&str>,
-) -> io::Result<Box<dyn Read + Send>> {
+pub fn get(client: &'static Client, content: Content, get: &Get<'_>) -> io::Result<Box<dyn Read + Send>> {
     let (policy, what) = (content.policy.clone(), content.what.clone());
-    reader(from, len, etag, policy, what, move |from, last, etag| begin(client, &content, from, last, etag))
+    Ok(reader(get, policy, what, move |from, last, etag| begin(client, &content, from, last, etag))?.content)
 }
 
 /// Sends one request. Returns None if there is nothing from byte `from` on.
@@ -89,5 +84,5 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
     if over > 0 && io::copy(&mut (&mut reader).take(over), &mut io::sink())? < over {
         return Ok(None);
     }
-    Ok(Some(Begun { reader: Box::new(reader), end, version: found }))
+    Ok(Some(Begun { reader: Box::new(reader), end, etag: found, more: Keys::new() }))
 }

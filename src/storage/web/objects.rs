@@ -4,9 +4,10 @@ use super::api::Api;
 use super::delete::Deleter;
 use super::pages::Pages;
 use super::range;
+use crate::storage::attributes::{Attributes, Texts};
 use crate::storage::runtime::block_on;
-use crate::storage::store::{Body, Listing, Object, Put, Store};
-use std::io::{self, Read};
+use crate::storage::store::{Body, Get, Got, Listing, Object, Put, Store};
+use std::io;
 use std::sync::Arc;
 
 /// The objects below a root.
@@ -47,8 +48,25 @@ impl<A: Api> Store for Objects<A> {
         block_on(self.api.stat(&self.api.name(key)?, key))?
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        range::open(&self.api, self.api.content(&self.api.name(key)?), from, len, etag)
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
+        range::get(&self.api, self.api.content(&self.api.name(key)?, get.version)?, get)
+    }
+
+    fn lists_attributes(&self) -> bool {
+        A::LISTS_ATTRIBUTES
+    }
+
+    fn has_tags(&self) -> bool {
+        A::HAS_TAGS
+    }
+
+    fn tags(&self, key: &[u8], version: Option<&str>) -> io::Result<Texts> {
+        let name = self.api.name(key)?;
+        block_on(self.api.tags(&name, version))?.map_err(|failed| self.api.named(failed.into()))
+    }
+
+    fn keeps(&self, attributes: &Attributes) -> Attributes {
+        self.api.keeps(attributes)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

@@ -6,23 +6,18 @@ use super::service::{Call, Good, Head};
 use crate::display::printable;
 use crate::etag;
 use crate::storage::runtime::block_on;
+use crate::storage::store::{Get, Got};
 use http::StatusCode;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 /// Opens a content of a service as a [`reader`]. Each answer has to be the requested range.
 ///
 /// # Errors
 /// Errors of [`reader`].
-pub fn open<A: Api>(
-    api: &Arc<A>,
-    call: Call,
-    from: u64,
-    len: Option<u64>,
-    etag: Option<&str>,
-) -> io::Result<Box<dyn Read + Send>> {
+pub fn get<A: Api>(api: &Arc<A>, call: Call, get: &Get<'_>) -> io::Result<Got> {
     let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.service().bucket.url.as_bytes()));
-    reader(from, len, etag, policy, name.clone(), move |from, last, etag| {
+    reader(get, policy, name.clone(), move |from, last, etag| {
         let service = api.service();
         let is_range = from > 0 || last.is_some();
         // Without this header, Google decompresses objects that are stored as gzip.
@@ -37,11 +32,11 @@ pub fn open<A: Api>(
             Err(refused) if refused.status == 412 => return Err(etag::changed(&name)),
             Err(refused) => return Err(api.named(refused.into())),
         };
-        let version = head.text("etag").map(str::to_string);
-        check_version(version.as_deref(), etag, &name)?;
+        let found = head.text("etag").map(str::to_string);
+        check_version(found.as_deref(), etag, &name)?;
         let end = answer.content_length().map(|len| len.saturating_add(from));
         let arriving = Arriving::new(answer, service.policy.stall, format!("{name}: {}", service.host));
-        Ok(Some(Begun { reader: Box::new(arriving), end, version }))
+        Ok(Some(Begun { reader: Box::new(arriving), end, etag: found, more: A::described(&head) }))
     })
 }
 

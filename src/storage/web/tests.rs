@@ -3,6 +3,7 @@
 use super::*;
 use crate::storage::fake::{Service, answer, busy, cut, policy};
 use crate::storage::runtime::block_on;
+use crate::storage::store::Get;
 use reqwest::{Method, Url};
 use std::io::Read;
 
@@ -15,7 +16,7 @@ fn content(host: &str, policy: Policy) -> Content {
 fn read(answers: Vec<String>, from: u64, len: Option<u64>, etag: Option<&str>) -> (io::Result<String>, Vec<String>) {
     let service = Service::new(answers);
     let mut text = String::new();
-    let outcome = get(client().unwrap(), content(&service.host, policy()), from, len, etag)
+    let outcome = get(client().unwrap(), content(&service.host, policy()), &Get { from, len, etag, version: None })
         .and_then(|mut reader| reader.read_to_string(&mut text))
         .map(|_| text);
     let told = |request: String| {
@@ -86,7 +87,7 @@ fn what_may_pass_is_tried_again_until_it_is_enough() {
 fn a_server_that_says_nothing_is_given_up() {
     let service = Service::new(vec!["silence".to_string(); 2]);
     let impatient = Policy { tries: 2, stall: Duration::from_millis(50), ..policy() };
-    let e = get(client().unwrap(), content(&service.host, impatient), 0, None, None).err().unwrap();
+    let e = get(client().unwrap(), content(&service.host, impatient), &Get::default()).err().unwrap();
     assert_eq!((e.kind(), e.to_string().as_str()), (io::ErrorKind::TimedOut, "h: no answer"));
     service.asked();
 }

@@ -4,11 +4,13 @@ use crate::digest::Md5;
 use crate::error::Result;
 use crate::json;
 use crate::storage::Options;
+use crate::storage::percent::encode_all;
 use crate::storage::place::Place;
 use crate::time::Time;
 use chrono::DateTime;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Returns the host of an address of http or https, for messages.
 pub fn host_of(address: &str) -> Option<String> {
@@ -56,6 +58,11 @@ pub fn time(text: &str) -> Option<Time> {
     DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| Time::from(time.to_utc()))
 }
 
+/// Whether a text can be the value of a header that every service stores unchanged: visible ASCII characters and spaces.
+pub fn is_header(text: &str) -> bool {
+    text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
 /// Returns a header as text, or None if it is missing or no text.
 pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
@@ -64,6 +71,12 @@ pub fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// Reads an md5 in base64 of a header or a listing. Services send an empty one if they have none.
 pub fn base64_md5(text: &str) -> Option<Md5> {
     json::from_base64(text.trim())?.try_into().ok().map(Md5)
+}
+
+/// Returns names and values in the form of the query of a URL.
+pub fn query(pairs: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", encode_all(name), encode_all(value))).collect();
+    pairs.join("&")
 }
 
 /// Returns an md5 in base64.

@@ -9,9 +9,10 @@ mod read;
 mod tests;
 
 use self::propfind::{Found, parse};
+use super::attributes::settings;
 use super::retry::Policy;
 use super::runtime::block_on;
-use super::store::{Body, Listing, Object, Put, Store, check_key};
+use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
 use super::tree::{self, Child, Listed, What};
 use super::web::{self, Place};
 use super::{Options, answer};
@@ -19,9 +20,8 @@ use crate::display::printable;
 use crate::error::{Malformed, OrFailed, Result};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
-use serde_json::Value;
 use std::collections::HashSet;
-use std::io::{self, Read};
+use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -296,14 +296,13 @@ fn name_in(found: &Found, folder: &str) -> Option<Vec<u8>> {
 }
 
 fn object(key: Vec<u8>, size: u64, found: &Found) -> Object {
-    let content_type = found.content_type.as_ref().map(|t| ("content_type", Value::from(t.as_str()).to_string()));
     Object {
         key,
         size,
         modified: found.modified.as_deref().and_then(web::http_time),
         etag: found.etag.clone(),
         md5: None,
-        more: content_type.into_iter().collect(),
+        more: vec![settings([("content_type", found.content_type.as_deref())])],
     }
 }
 
@@ -331,8 +330,9 @@ impl Store for WebDav {
         Ok(Some(object(key.to_vec(), size, &found)))
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        read::open(self, self.path(tree::check(key)?), from, len, etag)
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
+        get.check_current()?;
+        read::open(self, self.path(tree::check(key)?), get.from, get.len, get.etag).map(Got::from)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

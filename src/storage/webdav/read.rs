@@ -5,6 +5,7 @@ use super::WebDav;
 use super::propfind::Found;
 use crate::display::printable;
 use crate::etag;
+use crate::storage::store::Get;
 use crate::storage::web::{self, Content};
 use std::io::{self, Read};
 use std::sync::atomic::Ordering;
@@ -49,7 +50,7 @@ pub fn content(
         policy: dav.policy.clone(),
         size,
     };
-    web::get(dav.client, content, from, len, etag)
+    web::get(dav.client, content, &Get { from, len, etag, version: None })
 }
 
 fn found(dav: &WebDav, path: &str) -> io::Result<Found> {

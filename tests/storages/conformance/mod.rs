@@ -8,7 +8,7 @@ mod listing;
 mod refusals;
 
 use crate::storages::emulators::{self, Emulator, Planted, Root};
-use snapshooter::internals::storage::{Body, Listing, Location, Object, Options, Put, Store};
+use snapshooter::internals::storage::{Body, Get, Got, Listing, Location, Object, Options, Put, Store};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -174,8 +174,8 @@ impl Store for Settling {
         self.0.stat(key)
     }
 
-    fn open(&self, key: &[u8], from: u64, len: Option<u64>, etag: Option<&str>) -> io::Result<Box<dyn Read + Send>> {
-        self.0.open(key, from, len, etag)
+    fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
+        self.0.get(key, get)
     }
 
     fn put(&self, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

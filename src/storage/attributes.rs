@@ -27,7 +27,7 @@ pub struct Attributes {
 }
 
 /// The keys of records that come with a content where a listing does not have them.
-pub const KEYS: [&str; 4] = ["content_settings", "metadata", "storage_class", "tags"];
+pub const KEYS: [&str; 3] = ["content_settings", "metadata", "storage_class"];
 
 /// The headers that all services keep, and their keys in `content_settings`.
 pub const HEADERS: [(&str, &str); 4] = [

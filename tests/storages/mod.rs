@@ -1,5 +1,7 @@
 //! Storages: what each promises, and what services, servers and networks do to it.
 
+// Attributes of objects.
+mod attributes;
 // The contract of `Store`, asked of every storage.
 pub mod conformance;
 // Services and servers that the tests start.

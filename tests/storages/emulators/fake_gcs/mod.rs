@@ -114,7 +114,8 @@ fn now() -> String {
 impl Fake {
     fn answer(&self, request: &Request) -> Answer {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = request.path();
+        // Google's own library gets contents here.
+        let path = request.path().trim_start_matches("/download").to_string();
         if path == "/batch/storage/v1" {
             return batch(&mut state, request);
         }

@@ -181,7 +181,7 @@ impl Weigh for Old {
 pub fn inherit(record: &Record, base: &Record, stored_size: Option<u64>) -> Record {
     let old = base.fields();
     let mut edit = record.edit();
-    let is_object = old.etag.is_some() && old.modified.is_some() && old.modified == record.fields().modified;
+    let is_object = old.mtime.is_none() && old.modified.is_some() && old.modified == record.fields().modified;
     let attributes = if is_object && record.raw(KEYS[0]).is_none() { base.raws(&KEYS) } else { Vec::new() };
     attributes.iter().for_each(|(key, json)| _ = edit.set_json(key, json));
     edit.set_known(key::MD5, old.md5).set_known(key::SHA256, old.sha256);

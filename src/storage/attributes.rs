@@ -121,7 +121,8 @@ pub fn differ(kept: &Attributes, record: &Record, there: &Record) -> bool {
     let (wanted, there) = (Known::of(record), Known::of(there));
     let setting = |key: &str| there.settings.get(key).filter(|_| wanted.settings.contains_key(key));
     let other = |key: &str, value: Option<&String>| setting(key).is_some_and(|now| now.as_ref() != value);
-    other("content_type", kept.content_type.as_ref())
+    // An object without a content type gets one.
+    kept.content_type.is_some() && other("content_type", kept.content_type.as_ref())
         || HEADERS.iter().chain(&AMAZON).any(|(header, key)| other(key, kept.headers.get(header)))
         || wanted.metadata.is_some() && there.metadata.is_some_and(|now| now != kept.metadata)
         || kept.storage_class.is_some() && there.storage_class.is_some_and(|now| Some(now) != kept.storage_class)

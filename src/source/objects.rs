@@ -1,7 +1,8 @@
 //! A root in another storage as a source. Every object is a file.
 
 use super::selection::Selection;
-use super::{Content, Opened, Settled, Source, Version};
+use super::versions::Current;
+use super::{Content, Opened, Settled, Source, Version, Versions};
 use crate::error::{Error, OrFailed, Refusal, Result, reason};
 use crate::etag;
 use crate::heap::Stored;
@@ -11,7 +12,7 @@ use crate::parallel;
 use crate::record::{Kind, Record, key};
 use crate::sort;
 use crate::storage::attributes::{Keys, Texts};
-use crate::storage::{Gap, Get, Got, Location, LoginRefused, Object, Store, has_no_folders};
+use crate::storage::{Gap, Get, Got, Location, LoginRefused, Object, ObjectVersion, Store, has_no_folders};
 use crate::stream::Records;
 use crate::time::Time;
 use std::io::{self, ErrorKind, Read};
@@ -33,6 +34,23 @@ pub fn record(object: &Object) -> Record {
     Record::parse(edit.finish().text()).unwrap_or_else(|e| Record::failure(&name, &e.reason))
 }
 
+/// Returns the record of a version: that of the object with `version_id`, and `is_latest` for the current one. A deletion is a
+/// record of type `gone`.
+fn version_record(version: &ObjectVersion) -> Record {
+    let mut edit = match version.is_deletion {
+        true => {
+            let mut edit = Record::build(Name::new(&version.object.key[..]), Kind::Gone);
+            edit.set(key::MODIFIED, version.created);
+            edit.finish()
+        }
+        false => record(&version.object),
+    };
+    if let Some(id) = &version.id {
+        edit = edit.edit().set(key::VERSION_ID, id.clone()).finish();
+    }
+    if version.is_latest && !version.is_deletion { edit.edit().set_json("is_latest", "true").finish() } else { edit }
+}
+
 /// A root in another storage.
 pub(super) struct ObjectSource {
     store: Arc<dyn Store>,
@@ -47,6 +65,29 @@ impl ObjectSource {
     /// Returns the current object with the name of a record.
     fn now(&self, record: &Record) -> io::Result<Object> {
         self.store.stat(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Lists versions, in order of name.
+    fn list_versions(&self, versions: Versions, selection: Arc<Selection>, what: String) -> Result<Records> {
+        let monitor = selection.monitor.clone();
+        let listed = listed(&self.store, |store| store.versions().unwrap_or_else(|e| Box::new(std::iter::once(Err(e)))));
+        let mut listed = listed.peekable();
+        if let Some(Err(e)) = listed.next_if(Result::is_err) {
+            return Err(Error::io(what, e));
+        }
+        let listed: Box<dyn Iterator<Item = io::Result<ObjectVersion>> + Send> = match versions {
+            Versions::At(time) => Box::new(Current::new(listed, time, monitor.clone())),
+            Versions::All => Box::new(listed),
+        };
+        let records = listed.filter_map(move |version| match version {
+            Ok(version) => wanted(&version.object, &selection, || version_record(&version)).map(Ok),
+            Err(e) => Some(Err(Error::io(what.clone(), e))),
+        });
+        Ok(match versions {
+            _ if self.store.lists_in_order() => Box::new(records),
+            Versions::At(_) => sort::ordered(Box::new(records), monitor)?,
+            Versions::All => sort::Spool::with_doubles(records, sort::BUDGET)?.read(),
+        })
     }
 
     /// Returns the opened content of an object. `looked` is the state of the object before it was opened; it has to be the same
@@ -68,7 +109,10 @@ impl Source for ObjectSource {
 
     fn list(self: Arc<Self>, selection: Arc<Selection>) -> Result<Records> {
         let what = format!("file root {}", self.store.url());
-        let mut objects = listed(&self.store).peekable();
+        if let Some(versions) = selection.options.versions {
+            return self.list_versions(versions, selection, what);
+        }
+        let mut objects = listed(&self.store, |store| store.list(b"")).peekable();
         match objects.peek() {
             Some(Err(e)) if e.kind() == ErrorKind::Unsupported => {
                 return Err(Error::rule(Refusal::NoListing, format!("{what}: {}", reason(e))));
@@ -87,7 +131,7 @@ impl Source for ObjectSource {
         }
         let monitor = selection.monitor.clone();
         let records: Records = Box::new(objects.filter_map(move |object| match object {
-            Ok(object) => wanted(&object, &selection).map(Ok),
+            Ok(object) => wanted(&object, &selection, || record(&object)).map(Ok),
             Err(e) => match Gap::of(&e) {
                 Some(gap) => missing(gap, &selection).map(Ok),
                 None => Some(Err(Error::io(what.clone(), e))),
@@ -109,19 +153,26 @@ impl Source for ObjectSource {
         }
     }
 
+    /// With a size, and an etag or a time, a later backup can tell whether the object has changed.
+    fn is_complete(&self, record: &Record) -> bool {
+        let fields = record.fields();
+        fields.size.is_some() && (fields.etag.is_some() || fields.modified.is_some())
+    }
+
     fn jobs(&self) -> usize {
         self.store.jobs()
     }
 
     fn open(&self, record: &Record) -> io::Result<Opened> {
         let (key, fields) = (record.name().as_bytes(), record.fields());
-        let get = Get { etag: fields.etag.as_deref(), ..Get::default() };
+        let version = version_id(record);
+        let get = Get { etag: fields.etag.as_deref(), version: version.as_deref(), ..Get::default() };
         match self.store.get(key, &get) {
             Ok(got) => Ok(self.opened(record, got, None)),
             // A storage can return another etag with the content than in its listing. Then the content is read between two
             // metadata requests, whose answers have to be equal. The record keeps the etag of the listing, because the next
             // listing is compared with it.
-            Err(e) if etag::is_changed(&e) => {
+            Err(e) if etag::is_changed(&e) && version.is_none() => {
                 let now = self.now(record)?;
                 let is_listed = |times: (Time, Time)| fields.size == Some(now.size) && same_time(times.0, times.1);
                 match fields.modified.zip(now.modified).is_some_and(is_listed) {
@@ -136,7 +187,15 @@ impl Source for ObjectSource {
     fn describe(&self, record: &Record) -> io::Result<Option<Keys>> {
         match self.store.lists_attributes() || record.raw("content_settings").is_some() {
             true => Ok(None),
-            false => Ok(Some(self.now(record)?.more)),
+            false => match version_id(record) {
+                None => Ok(Some(self.now(record)?.more)),
+                // A byte of the version comes with its attributes; an empty version has none to ask for.
+                Some(id) => {
+                    let len = record.fields().size.filter(|size| *size > 0).map(|_| 1);
+                    let get = Get { len, version: Some(&id), ..Get::default() };
+                    Ok(Some(self.store.get(record.name().as_bytes(), &get)?.more))
+                }
+            },
         }
     }
 
@@ -145,10 +204,14 @@ impl Source for ObjectSource {
     }
 
     fn tags(&self, record: &Record) -> io::Result<Texts> {
-        self.store.tags(record.name().as_bytes(), None)
+        self.store.tags(record.name().as_bytes(), version_id(record).as_deref())
     }
 
     fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
+        // A version never changes.
+        if version_id(record).is_some() {
+            return Ok(None);
+        }
         let (fields, now) = (record.fields(), self.now(record)?);
         let etags = match (&fields.etag, &now.etag) {
             (Some(old), Some(new)) => etag::same(old, new),
@@ -161,24 +224,25 @@ impl Source for ObjectSource {
     }
 }
 
+/// Returns the id of the version that a record is of.
+fn version_id(record: &Record) -> Option<String> {
+    record.string("version_id")
+}
+
 /// Checks whether two times are the same. A listing can have more exact times than an answer whose headers have whole seconds.
 fn same_time(a: Time, b: Time) -> bool {
     a.sec == b.sec && (a.nsec == b.nsec || a.nsec == 0 || b.nsec == 0)
 }
 
 /// Returns the record of an object; None if the selection does not want it.
-fn wanted(object: &Object, selection: &Selection) -> Option<Record> {
+fn wanted(object: &Object, selection: &Selection, record: impl FnOnce() -> Record) -> Option<Record> {
     let key = &object.key[..];
-    if selection.keeps_out_below(key, false) || !selection.wants(Kind::File) {
-        return None;
-    }
-    if selection.rules().leaves_out(key, false) {
-        selection.note_filtered();
+    if !selection.selects(key, Kind::File) {
         return None;
     }
     let name = Name::new(key);
     match name.check() {
-        Ok(()) => Some(record(object)),
+        Ok(()) => Some(record()),
         Err(reason) => Some(selection.failure(&name, reason)),
     }
 }
@@ -198,11 +262,14 @@ fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
     Some(selection.failure(&Name::new(key), &gap.reason))
 }
 
-/// Returns all objects of a store. The next page is fetched while the caller works on this one.
-fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + Send + 'static {
+/// Returns what a listing of a store has. The next page is fetched while the caller works on this one.
+fn listed<T: Send + 'static>(
+    store: &Arc<dyn Store>,
+    list: impl FnOnce(&dyn Store) -> Box<dyn Iterator<Item = io::Result<T>> + Send + '_> + Send + 'static,
+) -> impl Iterator<Item = io::Result<T>> + Send + 'static {
     let lister = store.clone();
     let listed = parallel::produced(AHEAD, move |sender| {
-        for object in lister.list(b"") {
+        for object in list(&*lister) {
             if sender.send(object).is_err() {
                 return;
             }
@@ -220,8 +287,9 @@ fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + 
 pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let what = format!("list {}", store.url());
     let warner = monitor.clone();
-    let records =
-        listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
+    let records = listed(store, |store| store.list(b""))
+        .filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound))
+        .map(move |object| match object {
             Ok(object) => Ok(record(&object)),
             Err(e) => match Gap::of(&e) {
                 Some(gap) => {

@@ -114,6 +114,12 @@ impl Bucket {
     }
 }
 
+/// Returns the error for a bucket that keeps no versions.
+pub fn no_versions(bucket: &str) -> io::Error {
+    let bucket = printable(bucket.as_bytes());
+    io::Error::new(io::ErrorKind::Unsupported, format!("the bucket {bucket} keeps no versions: they were never switched on"))
+}
+
 fn missing(bucket: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("there is no bucket {}", printable(bucket.as_bytes())))
 }

@@ -14,6 +14,8 @@ mod filters;
 mod memory;
 // Access policies: what they permit, and what is asked.
 mod policies;
+// Buckets that keep versions.
+mod versions;
 // The tools on roots in other storages.
 mod remote;
 // SFTP and WebDAV servers that lie or refuse.

@@ -43,7 +43,7 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> 
 }
 
 /// Returns None if the element has no name or no size.
-fn object(contents: &Element) -> Option<Object> {
+pub fn object(contents: &Element) -> Option<Object> {
     Some(Object {
         key: contents.value("Key")?.into(),
         size: contents.value("Size")?.trim().parse().ok()?,
@@ -63,6 +63,16 @@ pub fn deleted(body: &[u8]) -> Good<HashSet<String>> {
     })
 }
 
+/// Reads an answer to `GetBucketVersioning`. There is a status if versions were ever switched on.
+pub fn keeps_versions(body: &[u8]) -> Good<bool> {
+    // An emulator sends the name of the answer in place of that of the document.
+    let said = match document(body, "VersioningConfiguration") {
+        Good::No => document(body, "GetBucketVersioningResponse"),
+        said => said,
+    };
+    said.and_then(|said| Good::Yes(said.value("Status").is_some()))
+}
+
 /// Reads an answer to `GetObjectTagging`.
 pub fn tags(body: &[u8]) -> Good<Texts> {
     document(body, "Tagging").and_then(|tagging| tagging.tags().map_or_else(|| Good::Wrong("has no tags".to_string()), Good::Yes))
@@ -77,7 +87,7 @@ pub fn element(body: &[u8], root: &str, name: &str) -> Good<String> {
 }
 
 /// Reads a document with this root.
-fn document(body: &[u8], root: &str) -> Good<Element> {
+pub fn document(body: &[u8], root: &str) -> Good<Element> {
     let Some(text) = std::str::from_utf8(body).ok().filter(|text| xml::root(text).as_deref() == Some(root)) else {
         return Good::No;
     };

@@ -6,12 +6,15 @@ mod config;
 mod put;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use super::attributes::{Attributes, Keys, Texts};
 use super::bucket;
+use super::bucket::no_versions;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
+use super::web::api::VersionPage;
 use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
@@ -108,9 +111,26 @@ impl Api for S3 {
         self.service.bucket.found(self.service.ask(&call, read).await, key)
     }
 
-    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call> {
+    async fn check_versions(&self) -> io::Result<()> {
+        let call = Call::new(Method::GET, self.whole("versioning"), "word of versions");
+        match self.service.ask(&call, |head, body| head.with(200, || answers::keeps_versions(body))).await {
+            // Without the permission to ask, the listing has to do.
+            Ok(true) | Err(Failed { status: 403, .. }) => Ok(()),
+            Ok(false) => Err(no_versions(&self.service.bucket.name)),
+            Err(failed) => Err(self.service.bucket.of_bucket(failed)),
+        }
+    }
+
+    async fn page_of_versions(&self, prefix: &str, token: &str) -> io::Result<VersionPage> {
+        let prefix_is = if prefix.is_empty() { String::new() } else { format!("&prefix={}", encode_all(prefix)) };
+        let call = Call::new(Method::GET, self.whole(&format!("versions{prefix_is}{token}")), "a listing of versions");
+        let read = |head: &Head, body: &[u8]| head.with(200, || versions::page(body, &self.service.bucket.name, prefix, token));
+        self.service.ask(&call, read).await.map_err(|failed| self.service.bucket.of_bucket(failed))
+    }
+
+    fn content(&self, name: &str, version: Option<&str>) -> Call {
         let version = version.map(|id| format!("?versionId={}", encode_all(id))).unwrap_or_default();
-        Ok(Call::new(Method::GET, format!("{}{version}", self.address(name)), "an object"))
+        Call::new(Method::GET, format!("{}{version}", self.address(name)), "an object")
     }
 
     fn described(head: &Head) -> Keys {

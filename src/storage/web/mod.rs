@@ -26,6 +26,8 @@ mod tests;
 mod text;
 #[cfg(feature = "signed")]
 pub(super) mod upload;
+#[cfg(feature = "signed")]
+pub(super) mod versions;
 
 pub(super) use super::percent::{decode, encode, encode_all};
 pub(super) use super::place::Place;

@@ -2,11 +2,12 @@
 
 use super::failure::{broken, stalled};
 use super::gate::Gate;
+use super::proxy;
 use crate::storage::traffic::{self, UnderWay};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
-use reqwest::{Body, Client, Request, Response};
+use reqwest::{Body, Client, Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
@@ -38,11 +39,16 @@ pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Du
     if !body.is_empty() {
         *request.body_mut() = Some(Body::wrap(CountedBody { rest: body.clone(), moved: moved.clone(), turn: None }));
     }
+    let address = request.url().clone();
     let answer = async {
         let answer = unless_stalled(client.execute(request), &moved, limit).await;
         answer.map_or_else(|| Err(stalled(host)), |answer| answer.map_err(|e| broken(&e, host)))
     };
-    sent(host, size, answer).await
+    let answer = sent(host, size, answer).await?;
+    match (answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED).then(|| proxy::of(address.as_str())) {
+        Some(Some(proxy)) => Err(proxy::asks_for_login(&proxy)),
+        _ => Ok(answer),
+    }
 }
 
 /// Returns the approximate size of the head of a request in bytes.

@@ -135,7 +135,9 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
             None => {
                 traffic::turn(request_size(&request)).await;
                 let _under_way = UnderWay::begin();
+                let address = request.url().clone();
                 let answer = client.execute(request).await.map_err(|e| broken(&e, host));
+                let answer = answer.and_then(|answer| proxy::passed(answer, &address));
                 answer.inspect(|answer| traffic::moved(head_size(answer.headers())))
             }
         };

@@ -3,6 +3,7 @@
 use super::LoginRefused;
 use crate::display::printable;
 use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Response, StatusCode, Url};
 use std::io;
 use std::sync::OnceLock;
 
@@ -12,6 +13,18 @@ pub fn of(address: &str) -> Option<String> {
     let proxy = MATCHER.get_or_init(Matcher::from_env).intercept(&address.parse().ok()?)?;
     let authority = proxy.uri().authority()?.as_str();
     Some(printable(authority.rsplit('@').next().unwrap_or_default().as_bytes()))
+}
+
+/// Refuses an answer that comes from the proxy for this address, which asks for a login.
+///
+/// # Errors
+/// [`asks_for_login`].
+pub fn passed(answer: Response, address: &Url) -> io::Result<Response> {
+    let is_asking = answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+    match is_asking.then(|| of(address.as_str())).flatten() {
+        Some(proxy) => Err(asks_for_login(&proxy)),
+        None => Ok(answer),
+    }
 }
 
 /// Returns the error for a proxy that asks for a login.

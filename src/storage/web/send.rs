@@ -7,7 +7,7 @@ use crate::storage::traffic::{self, UnderWay};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
-use reqwest::{Body, Client, Request, Response, StatusCode};
+use reqwest::{Body, Client, Request, Response};
 use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
@@ -44,11 +44,7 @@ pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Du
         let answer = unless_stalled(client.execute(request), &moved, limit).await;
         answer.map_or_else(|| Err(stalled(host)), |answer| answer.map_err(|e| broken(&e, host)))
     };
-    let answer = sent(host, size, answer).await?;
-    match (answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED).then(|| proxy::of(address.as_str())) {
-        Some(Some(proxy)) => Err(proxy::asks_for_login(&proxy)),
-        _ => Ok(answer),
-    }
+    proxy::passed(sent(host, size, answer).await?, &address)
 }
 
 /// Returns the approximate size of the head of a request in bytes.

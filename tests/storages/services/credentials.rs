@@ -56,13 +56,13 @@ fn identity(request: &Request) -> Answer {
         "Expiration": "2099-01-01T00:00:00Z"}"#;
     match request.path() {
         _ if body.contains("Action=AssumeRoleWithWebIdentity") && body.contains("WebIdentityToken=mytoken") => {
-            sts("AssumeRoleWithWebIdentity", "ofweb")
+            sts("AssumeRoleWithWebIdentity", "ofweb00000000000")
         }
-        _ if body.contains("Action=AssumeRole&") && header("authorization").contains("Credential=ofassumed/") => {
-            sts("AssumeRole", "oftwice")
+        _ if body.contains("Action=AssumeRole&") && header("authorization").contains("Credential=ofassumed0000000/") => {
+            sts("AssumeRole", "oftwice000000000")
         }
         _ if body.contains("Action=AssumeRole&") && header("authorization").contains("Credential=of") => {
-            sts("AssumeRole", "ofassumed")
+            sts("AssumeRole", "ofassumed0000000")
         }
         "/federation/credentials" if header("x-amz-sso_bearer_token") == "mytoken" => json(
             r#"{"roleCredentials": {"accessKeyId": "ofsso", "secretAccessKey": "wrongsecret", "sessionToken": "token-of-ofsso",
@@ -136,13 +136,13 @@ fn roles_are_assumed_with_the_credentials_that_the_profile_names() {
     let token = world.put("token", "mytoken");
     world.put("home/.aws/config", config.replace("TOKEN", &token.display().to_string()));
     world.put("home/.aws/credentials", "[base]\naws_access_key_id = ofbase\naws_secret_access_key = wrongsecret\n");
-    uses(&fake, &world, "ofassumed", true);
+    uses(&fake, &world, "ofassumed0000000", true);
     let asked = identities.asked("Action=AssumeRole&");
     let body = format!("{}{}", asked[0].target, String::from_utf8_lossy(&asked[0].body));
     assert!(body.contains("ExternalId=outside") && body.contains("RoleSessionName=nightly"), "{body}");
     // What is signed is the name of Amazon's server.
     assert!(asked[0].header("host").is_some_and(|host| host.starts_with("sts.") && host.ends_with("amazonaws.com")));
-    for (profile, key) in [("twice", "oftwice"), ("web", "ofweb"), ("base", "ofbase")] {
+    for (profile, key) in [("twice", "oftwice000000000"), ("web", "ofweb00000000000"), ("base", "ofbase")] {
         world.set("FILE_STORAGE_OPTIONS", format!(r#"{{"profile": "{profile}"}}"#));
         uses(&fake, &world, key, key != "ofbase");
     }
@@ -158,7 +158,7 @@ fn roles_are_assumed_with_the_credentials_that_the_profile_names() {
     world.set("FILE_STORAGE_OPTIONS", r#"{"profile": "environment"}"#);
     world.set("AWS_ACCESS_KEY_ID", "ofenvironment");
     world.set("AWS_SECRET_ACCESS_KEY", "wrongsecret");
-    uses(&fake, &world, "ofassumed", true);
+    uses(&fake, &world, "ofassumed0000000", true);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn web_identities_containers_and_processes_give_credentials() {
     let token = web.put("token", "mytoken");
     web.set("AWS_WEB_IDENTITY_TOKEN_FILE", token);
     web.set("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/backup");
-    uses(&fake, &web, "ofweb", true);
+    uses(&fake, &web, "ofweb00000000000", true);
     let mut container = world(&fake, &identities, "");
     container.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/container", identities.url()));
     container.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "mytoken");

@@ -160,7 +160,7 @@ mod tests {
             // Encoded names.
             (format!("<EncodingType>url</EncodingType><Prefix>p%2F</Prefix>{last}"), "yes"),
             (
-                format!("<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextMarker>p/a+%2B</NextMarker>"),
+                "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextMarker>p/a+%2B</NextMarker>".to_string(),
                 "\0p/a +",
             ),
             (format!("<Prefix>p%2F</Prefix>{last}"), "is that of another folder"),

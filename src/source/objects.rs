@@ -137,7 +137,7 @@ impl Source for ObjectSource {
                 None => Some(Err(Error::io(what.clone(), e))),
             },
         }));
-        if self.store.lists_in_order() { Ok(records) } else { sort::ordered(records, monitor) }
+        in_order(&*self.store, records, monitor)
     }
 
     fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>> {
@@ -299,7 +299,27 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
                 None => Err(Error::io(what.clone(), e)),
             },
         });
-    if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
+    in_order(&**store, Box::new(records), monitor)
+}
+
+/// Returns the records of a listing in the order of their names.
+fn in_order(store: &dyn Store, records: Records, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    if store.lists_in_order() {
+        return Ok(records);
+    }
+    if !store.lists_in_pages() {
+        return sort::ordered(records, monitor);
+    }
+    let what = format!("list {}", store.url());
+    let mut last = None;
+    Ok(Box::new(sort::Spool::with_doubles(records, sort::BUDGET)?.read().map(move |record| {
+        let record = record?;
+        if record.kind() == Kind::File && last.replace(record.name().clone()).as_ref() == Some(record.name()) {
+            let reason = format!("the listing has {} twice", record.name().printable());
+            return Err(Error::io(what.clone(), io::Error::new(ErrorKind::InvalidData, reason)));
+        }
+        Ok(record)
+    })))
 }
 
 /// The content of an object, while it is read.

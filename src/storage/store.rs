@@ -261,6 +261,11 @@ pub trait Store: Send + Sync {
         true
     }
 
+    /// Whether listings come page by page. Then a name that comes twice is an error: others can be missing.
+    fn lists_in_pages(&self) -> bool {
+        false
+    }
+
     /// Returns the storage's description of an object; None if there is no object under that key.
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
 

@@ -10,6 +10,8 @@ pub mod emulators;
 pub mod faulty;
 // The filters over snapshots and streams, in a bucket.
 mod filters;
+// Services that are like Amazon's S3, but not quite.
+mod services;
 // Roots in memory.
 mod memory;
 // Access policies: what they permit, and what is asked.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod config;
+mod federation;
 mod put;
 #[cfg(test)]
 mod tests;

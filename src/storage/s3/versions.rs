@@ -1,6 +1,6 @@
 //! Reads listings of versions.
 
-use super::answers::{document, object};
+use super::answers::{decoded, document, is_encoded, object};
 use crate::storage::store::{Object, ObjectVersion};
 use crate::storage::web;
 use crate::storage::web::api::VersionPage;
@@ -20,11 +20,13 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Versio
         if !is_alias && text("Name").is_some_and(|name| name != bucket) {
             return wrong("is that of another bucket");
         }
+        let is_encoded = is_encoded(&listing);
         let all = listing.children.iter().filter(|child| matches!(child.name.as_str(), "Version" | "DeleteMarker"));
-        let versions: Option<Vec<ObjectVersion>> = all.map(version).collect();
+        let versions: Option<Vec<ObjectVersion>> = all.map(|element| version(element, is_encoded)).collect();
         let Some(versions) = versions else { return wrong("has a version without a name, an id or a size") };
         let next = || {
-            let marker = |name: &str, of: &str| Some(format!("&{name}={}", web::encode_all(listing.value(of)?)));
+            let value = |of: &str| Some(decoded(listing.value(of)?, is_encoded)?.into_owned());
+            let marker = |name: &str, of: &str| Some(format!("&{name}={}", web::encode_all(&value(of)?)));
             let id = marker("version-id-marker", "NextVersionIdMarker").unwrap_or_default();
             Some(marker("key-marker", "NextKeyMarker")? + &id).filter(|next| next != token)
         };
@@ -38,11 +40,11 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Versio
 }
 
 /// Returns None if the element lacks something that every version has.
-fn version(element: &Element) -> Option<ObjectVersion> {
+fn version(element: &Element, is_encoded: bool) -> Option<ObjectVersion> {
     let is_deletion = element.name == "DeleteMarker";
     let object = match is_deletion {
-        true => Object { key: element.value("Key")?.into(), ..Object::default() },
-        false => object(element)?,
+        true => Object { key: decoded(element.value("Key")?, is_encoded)?.into_owned().into(), ..Object::default() },
+        false => object(element, is_encoded)?,
     };
     Some(ObjectVersion {
         object,

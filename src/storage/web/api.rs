@@ -13,6 +13,12 @@ pub trait Api: Send + Sync + 'static {
     /// Whether listings are in the order of the bytes of names.
     const ORDERED: bool;
 
+    /// What to do if a listing is not in that order, for the message.
+    const ORDER_HELP: &'static str = "";
+
+    /// The encoding of contents that requests accept. Without `gzip`, Google decompresses objects that are stored as gzip.
+    const ENCODING: &'static str = "gzip";
+
     /// Whether listings have the attributes of objects.
     const LISTS_ATTRIBUTES: bool = true;
 
@@ -21,6 +27,11 @@ pub trait Api: Send + Sync + 'static {
 
     /// The maximum number of names that the service deletes with one request.
     const MOST: usize;
+
+    /// Whether the listings of this bucket are in the order of the bytes of names.
+    fn is_ordered(&self) -> bool {
+        Self::ORDERED
+    }
 
     /// Returns the connection to the service.
     fn service(&self) -> &Arc<Service>;
@@ -65,6 +76,11 @@ pub trait Api: Send + Sync + 'static {
 
     /// Does what [`Store::keeps`] does.
     fn keeps(&self, attributes: &Attributes) -> Attributes;
+
+    /// Does what [`Store::puts_if_absent`] does.
+    fn puts_if_absent(&self) -> bool {
+        true
+    }
 
     /// Does what [`Store::put`] does.
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;

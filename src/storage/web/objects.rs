@@ -42,7 +42,11 @@ impl<A: Api> Store for Objects<A> {
     }
 
     fn lists_in_order(&self) -> bool {
-        A::ORDERED
+        self.api.is_ordered()
+    }
+
+    fn lists_in_pages(&self) -> bool {
+        true
     }
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
@@ -80,7 +84,7 @@ impl<A: Api> Store for Objects<A> {
     }
 
     fn puts_if_absent(&self) -> bool {
-        true
+        self.api.puts_if_absent()
     }
 
     /// A thread that waits for the network takes a third of a megabyte. The gate lets fewer requests pass if that is better.

@@ -85,7 +85,7 @@ impl Source for ObjectSource {
             }
             Some(_) | None => {}
         }
-        let monitor = selection.monitor.clone();
+        let failed = selection.clone();
         let records: Records = Box::new(objects.filter_map(move |object| match object {
             Ok(object) => wanted(&object, &selection).map(Ok),
             Err(e) => match Gap::of(&e) {
@@ -93,7 +93,10 @@ impl Source for ObjectSource {
                 None => Some(Err(Error::io(what.clone(), e))),
             },
         }));
-        if self.store.lists_in_order() { Ok(records) } else { sort::ordered(records, monitor) }
+        match self.store.lists_in_order() {
+            true => Ok(records),
+            false => sorted(records, move |name, reason| failed.failure(name, reason)),
+        }
     }
 
     fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>> {
@@ -231,7 +234,31 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
                 None => Err(Error::io(what.clone(), e)),
             },
         });
-    if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
+    match store.lists_in_order() {
+        true => Ok(Box::new(records)),
+        false => sorted(Box::new(records), move |name, reason| {
+            monitor.warn(&format!("left alone: {}: {reason}", name.printable()));
+            Record::failure(name, reason)
+        }),
+    }
+}
+
+/// Sorts the records of a storage without an order. Some storages allow several objects of one name. Then it is not known which of
+/// them a request is about, and an error record stands for all.
+fn sorted(records: Records, failure: impl Fn(&Name, &str) -> Record + Send + 'static) -> Result<Records> {
+    let mut sorted = sort::Spool::with_doubles(records, sort::BUDGET)?.read().peekable();
+    Ok(Box::new(std::iter::from_fn(move || {
+        let first = match sorted.next()? {
+            Ok(first) => first,
+            e => return Some(e),
+        };
+        let mut count = 1u64;
+        while sorted.next_if(|next| next.as_ref().is_ok_and(|next| next.name() == first.name())).is_some() {
+            count += 1;
+        }
+        let reason = || format!("{count} objects have this name: rename all but one, or delete them");
+        Some(Ok(if count == 1 { first } else { failure(first.name(), &reason()) }))
+    })))
 }
 
 /// The content of an object, while it is read.

@@ -54,8 +54,8 @@
 //!
 //! # Features
 //!
-//! `cli` (default) has the command-line tools. `azure`, `gcs`, `http`, `s3`, `sftp` and `webdav` (all default) have a storage
-//! each; local folders and `memory://` are always there.
+//! `cli` (default) has the command-line tools. `azure`, `gcs`, `http`, `rclone`, `s3`, `sftp` and `webdav` (all default) have a
+//! storage each; local folders and `memory://` are always there.
 
 // A link to a private item helps readers of the source. In the published pages it is plain text.
 #![allow(rustdoc::private_intra_doc_links)]

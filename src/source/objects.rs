@@ -129,7 +129,7 @@ impl Source for ObjectSource {
             }
             Some(_) | None => {}
         }
-        let monitor = selection.monitor.clone();
+        let failed = selection.clone();
         let records: Records = Box::new(objects.filter_map(move |object| match object {
             Ok(object) => wanted(&object, &selection, || record(&object)).map(Ok),
             Err(e) => match Gap::of(&e) {
@@ -137,7 +137,7 @@ impl Source for ObjectSource {
                 None => Some(Err(Error::io(what.clone(), e))),
             },
         }));
-        in_order(&*self.store, records, monitor)
+        in_order(&*self.store, records, move |name, reason| failed.failure(name, reason))
     }
 
     fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>> {
@@ -299,26 +299,37 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
                 None => Err(Error::io(what.clone(), e)),
             },
         });
-    in_order(&**store, Box::new(records), monitor)
+    in_order(&**store, Box::new(records), move |name, reason| {
+        monitor.warn(&format!("left alone: {}: {reason}", name.printable()));
+        Record::failure(name, reason)
+    })
 }
 
-/// Returns the records of a listing in the order of their names.
-fn in_order(store: &dyn Store, records: Records, monitor: Arc<dyn Monitor>) -> Result<Records> {
+/// Returns the records of a listing in the order of their names. Some storages allow several objects of one name. Then it is not
+/// known which of them a request is about, and an error record stands for all. A listing in pages that has a name twice is wrong.
+fn in_order(store: &dyn Store, records: Records, failure: impl Fn(&Name, &str) -> Record + Send + 'static) -> Result<Records> {
     if store.lists_in_order() {
         return Ok(records);
     }
-    if !store.lists_in_pages() {
-        return sort::ordered(records, monitor);
-    }
-    let what = format!("list {}", store.url());
-    let mut last = None;
-    Ok(Box::new(sort::Spool::with_doubles(records, sort::BUDGET)?.read().map(move |record| {
-        let record = record?;
-        if record.kind() == Kind::File && last.replace(record.name().clone()).as_ref() == Some(record.name()) {
-            let reason = format!("the listing has {} twice", record.name().printable());
-            return Err(Error::io(what.clone(), io::Error::new(ErrorKind::InvalidData, reason)));
+    let pages = store.lists_in_pages().then(|| format!("list {}", store.url()));
+    let mut sorted = sort::Spool::with_doubles(records, sort::BUDGET)?.read().peekable();
+    Ok(Box::new(std::iter::from_fn(move || {
+        let first = match sorted.next()? {
+            Ok(first) => first,
+            e => return Some(e),
+        };
+        let mut count = 1u64;
+        while sorted.next_if(|next| next.as_ref().is_ok_and(|next| next.name() == first.name())).is_some() {
+            count += 1;
         }
-        Ok(record)
+        Some(match &pages {
+            _ if count == 1 || first.kind() == Kind::Error => Ok(first),
+            Some(what) => {
+                let reason = format!("the listing has {} twice", first.name().printable());
+                Err(Error::io(what.clone(), io::Error::new(ErrorKind::InvalidData, reason)))
+            }
+            None => Ok(failure(first.name(), &format!("{count} objects have this name: rename all but one, or delete them"))),
+        })
     })))
 }
 

@@ -41,7 +41,10 @@ impl Location {
         match scheme_of(bytes) {
             None => Err(Error::advise(
                 format!("{option}: {shown}: neither a path nor the URL of one storage (chained URLs are not known)"),
-                super::storages(),
+                match bytes.windows(2).any(|pair| pair == b"::") {
+                    true => format!("{}; {}", super::CHAINED, super::storages()),
+                    false => super::storages(),
+                },
             )),
             Some((scheme, rest)) => {
                 let rest = std::str::from_utf8(rest).map_err(|_| named("the URL is not UTF-8".to_string()))?;
@@ -291,6 +294,7 @@ mod tests {
         {
             let e = Location::parse(OsStr::new(text), "--root", &Options::default()).expect_err(text);
             assert!(e.help().is_some_and(|help| help.contains("./NAME")), "{text}: {e}: {:?}", e.help());
+            assert_eq!(e.help().is_some_and(|help| help.contains("rclone://REMOTE")), text.contains("::"), "{text}");
         }
     }
 }

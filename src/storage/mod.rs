@@ -25,6 +25,8 @@ mod options;
 mod percent;
 #[cfg(feature = "remote")]
 mod place;
+#[cfg(feature = "rclone")]
+mod rclone;
 #[cfg(feature = "remote")]
 mod resume;
 #[cfg(feature = "remote")]
@@ -92,13 +94,14 @@ macro_rules! storage {
 }
 
 /// All storages but the folders of this machine.
-const STORAGES: [Storage; 7] = [
+const STORAGES: [Storage; 8] = [
     storage!("azure", ["az", "abfs", "abfss"], azure::open, has_folders: false),
     storage!("s3", ["s3"], s3::open, has_folders: false),
     storage!("gcs", ["gs", "gcs"], gcs::open, has_folders: false),
     storage!("webdav", ["webdav", "webdavs"], webdav::open, has_folders: true),
     storage!("sftp", ["sftp", "ssh"], sftp::open, has_folders: true),
     storage!("http", ["http", "https"], http::open, has_folders: true),
+    storage!("rclone", ["rclone"], rclone::open, has_folders: true),
     Storage { feature: "", schemes: &["memory"], open: Some(open_memory), has_folders: false },
 ];
 
@@ -123,10 +126,40 @@ fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
         }
         None => Err(Error::advise(
             format!("no storage has the scheme {}://", crate::display::printable(scheme.as_bytes())),
-            storages(),
+            match scheme {
+                _ if rest.contains("::") => format!("{CHAINED}; {}", storages()),
+                _ if OF_RCLONE.contains(&scheme) => {
+                    "rclone knows it: make a remote with `rclone config`, and write rclone://REMOTE/PATH".to_string()
+                }
+                _ => storages(),
+            },
         )),
     }
 }
+
+/// Schemes of other programs, for storages that rclone knows.
+const OF_RCLONE: [&str; 17] = [
+    "b2",
+    "box",
+    "dropbox",
+    "ftp",
+    "ftps",
+    "gdrive",
+    "googledrive",
+    "hdfs",
+    "oci",
+    "ocilake",
+    "onedrive",
+    "oss",
+    "pcloud",
+    "smb",
+    "swift",
+    "cifs",
+    "webhdfs",
+];
+
+/// What to write instead of a chained URL.
+const CHAINED: &str = "write the URL of the storage alone; for storages of other programs there is rclone://REMOTE/PATH";
 
 /// Returns the kinds of roots, for messages.
 fn storages() -> String {
@@ -143,6 +176,15 @@ pub fn has_no_folders(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn for_schemes_of_others_there_is_rclone() {
+        for scheme in OF_RCLONE {
+            assert!(storage(scheme).is_none());
+            let e = open(scheme, "h/a", &Options::default()).err().expect(scheme);
+            assert!(e.help().is_some_and(|help| help.contains("rclone://REMOTE/PATH")), "{scheme}: {e}");
+        }
+    }
 
     #[test]
     fn each_scheme_is_of_one_storage_and_of_a_feature_that_is_built_in_or_named() {

@@ -116,6 +116,7 @@ fn storage_options_are_those_of_the_man_page() {
         ("Google Cloud", "gs://b"),
         ("WebDAV", "webdav://h"),
         ("SFTP", "sftp://h/x"),
+        ("rclone", "rclone://r"),
         ("HTTP", "http://h"),
     ] {
         let given = ["--snap-root", root, "--snap-storage-options", r#"{"zzzz": 1}"#];
@@ -287,6 +288,7 @@ const RECIPES: &str = "snapshooter-recipes.7";
 fn examples_of_the_page_of_recipes_run_and_give_the_right_result() {
     let examples = man_examples(&project().join("man").join(RECIPES));
     for program in [
+        "rclone://cloud",
         "rclone lsjson",
         "rclone serve webdav",
         "rclone serve sftp",

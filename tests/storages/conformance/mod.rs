@@ -36,6 +36,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("moto", "one of many large puts if absent", "the emulator looks and then puts, which takes it long with large ones"),
     ("rclone-sftp", "a source that fails leaves nothing", "it deletes a file that is open, and writes it when that is closed"),
     ("rclone-sftp", "another md5 or size leaves nothing", "the same"),
+    ("rclone-webdav", "many at once", "rclone sends a WebDAV server 100 requests per second at most"),
     ("gcp-storage-emulator", "ranges", "the emulator answers ranges of empty objects with a range that is none"),
     ("gcp-storage-emulator", "reads only what still is the same", "the emulator ignores ifGenerationMatch and If-Match"),
     ("gcp-storage-emulator", "pages", "the emulator has none, and takes minutes for thousands of objects"),
@@ -326,6 +327,40 @@ fn sftp_conforms() {
 fn sftp_conforms_with_another_server() {
     let Some(rclone) = emulators::rclone_sftp() else { return };
     Backend { emulator: rclone, lists_md5: false, has_folders: true, many: crate::util::measure::many(300, 12_000) }.conforms();
+}
+
+#[test]
+fn rclone_conforms_with_a_folder() {
+    Backend {
+        emulator: emulators::rclone_local(),
+        lists_md5: false,
+        has_folders: true,
+        many: crate::util::measure::many(300, 12_000),
+    }
+    .conforms();
+}
+
+#[test]
+fn rclone_conforms_with_an_encrypted_folder() {
+    Backend {
+        emulator: emulators::rclone_crypt(),
+        lists_md5: false,
+        has_folders: true,
+        many: crate::util::measure::many(300, 12_000),
+    }
+    .conforms();
+}
+
+#[test]
+fn rclone_conforms_with_webdav() {
+    let Some(webdav) = emulators::rclone_webdav() else { return };
+    Backend { emulator: webdav, lists_md5: false, has_folders: true, many: crate::util::measure::many(60, 1000) }.conforms();
+}
+
+#[test]
+fn rclone_conforms_with_s3() {
+    let Some(s3) = emulators::rclone_s3() else { return };
+    Backend { emulator: s3, lists_md5: true, has_folders: true, many: crate::util::measure::many(1100, 12_000) }.conforms();
 }
 
 /// Bytes that look random and are the same in every run.

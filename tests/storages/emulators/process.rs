@@ -62,6 +62,26 @@ impl Running {
     }
 }
 
+/// A folder that is removed when this process ends, however it ends.
+pub struct Scratch {
+    /// Its path.
+    pub path: PathBuf,
+    // Its standard input is what the watcher waits on.
+    _watcher: Child,
+}
+
+impl Scratch {
+    /// Makes a folder.
+    pub fn new(name: &str) -> Scratch {
+        let path = tempfile::Builder::new().prefix(&format!("snapshooter-{name}-")).tempdir().expect("a folder").keep();
+        let mut command = Command::new("sh");
+        command.args(["-c", "read -r _; rm -rf \"$1\"", "sh"]).arg(&path);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Scratch { path, _watcher: command.spawn().expect("start a shell") }
+    }
+}
+
 /// A port that nobody listens on. Not one of those that the system gives to connections: there are thousands in these tests,
 /// and one of them could get the port before the server has it.
 fn free_port() -> u16 {

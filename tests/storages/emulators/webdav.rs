@@ -8,8 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-const USER: &str = "someone";
-const PASSWORD: &str = "rightsecret";
+/// The login of both.
+pub const USER: &str = "someone";
+pub const PASSWORD: &str = "rightsecret";
 
 /// A server that speaks WebDAV of a folder.
 pub struct WebDav {

@@ -2,6 +2,7 @@
 //! what fails is told by name.
 
 mod keys;
+mod rclone;
 mod roots;
 mod sftp;
 mod webdav;

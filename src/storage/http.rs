@@ -5,9 +5,9 @@ use super::attributes::settings;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
-use super::web::{self, Content, Place, Redirects, header};
+use super::web::{self, Content, Login, Place, Redirects, header};
 use crate::error::{Error, OrFailed, Result};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Response, Url};
 use std::io;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ struct Http {
     host: String,
     client: &'static Client,
     headers: HeaderMap,
+    login: Arc<Login>,
     policy: Policy,
 }
 
@@ -47,12 +48,10 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
         }
     }
     let redirects = if headers.is_empty() { Redirects::Anywhere } else { Redirects::SameServer };
-    if let Some(login) = web::authorization(&place, options)? {
-        headers.insert(AUTHORIZATION, login);
-    }
+    let login = Arc::new(Login::new(&place, options, scheme == "https")?);
     let client = web::client_that(redirects).or_failed(|| format!("{scheme}://{}", place.host))?;
     let url = format!("{scheme}://{}{}", place.host, web::encode(&path));
-    Ok(Arc::new(Http { url, host: place.host, client, headers, policy: Policy::default() }))
+    Ok(Arc::new(Http { url, host: place.host, client, headers, login, policy: Policy::default() }))
 }
 
 impl Http {
@@ -66,7 +65,7 @@ impl Http {
     }
 
     fn ask(&self, method: Method, key: &[u8]) -> io::Result<Response> {
-        block_on(web::fetch(self.client, self.request(method, key)?, &self.policy, &self.host))?
+        block_on(self.login.fetch(self.client, self.request(method, key)?, &self.policy, &self.host))?
     }
 }
 
@@ -117,6 +116,7 @@ impl Store for Http {
             etag: header(headers, "etag").map(str::to_string),
             md5: header(headers, "content-md5").and_then(web::base64_md5),
             more: vec![content_type],
+            ..Object::default()
         }))
     }
 
@@ -124,7 +124,7 @@ impl Store for Http {
         get.check_current()?;
         let request = self.request(Method::GET, key)?;
         let (what, host) = (self.url.clone(), self.host.clone());
-        let content = Content { request, what, host, policy: self.policy.clone(), size: None };
+        let content = Content { request, login: self.login.clone(), what, host, policy: self.policy.clone(), size: None };
         web::get(self.client, content, get).map(Got::from)
     }
 

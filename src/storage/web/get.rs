@@ -2,7 +2,7 @@
 
 use super::content::{Arriving, Begun, check_version, conditions, reader};
 use super::text::header;
-use super::{fetch, refusal, sent_from_elsewhere};
+use super::{Login, refusal, sent_from_elsewhere};
 use crate::etag;
 use crate::storage::answer::is_named_page;
 use crate::storage::attributes::Keys;
@@ -11,11 +11,14 @@ use crate::storage::runtime::block_on;
 use crate::storage::store::Get;
 use reqwest::{Client, Request};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// A content to get.
 pub struct Content {
     /// The GET request, without the headers for ranges and conditions.
     pub request: Request,
+    /// The login for it.
+    pub login: Arc<Login>,
     /// The name for messages.
     pub what: String,
     /// The server, for messages.
@@ -49,7 +52,7 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
     for (name, value) in conditions(from, last, etag) {
         put(name, value)?;
     }
-    let answer = block_on(fetch(client, request, &content.policy, &content.host))??;
+    let answer = block_on(content.login.fetch(client, request, &content.policy, &content.host))??;
     let status = answer.status();
     let starts = match status.as_u16() {
         200 => 0,

@@ -22,7 +22,7 @@ pub use folder::http_server;
 pub use gcs::gcs;
 pub use s3::moto;
 pub use sftp::{rclone_sftp, sshd};
-pub use webdav::{rclone, wsgidav};
+pub use webdav::{rclone, wsgidav, wsgidav_with_digest};
 
 use snapshooter::internals::storage::{Location, Options, Store};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
-//! A root in another storage as a source. Every object is a file.
+//! A root in another storage as a source. Every object is a file; only SFTP has links, too.
 
-use super::selection::Selection;
+use super::selection::{Selection, Unlisted};
 use super::{Content, Opened, Settled, Source, Version};
 use crate::error::{Error, OrFailed, Refusal, Result, reason};
 use crate::etag;
@@ -11,7 +11,8 @@ use crate::parallel;
 use crate::record::{Kind, Record, key};
 use crate::sort;
 use crate::storage::attributes::{Keys, Texts};
-use crate::storage::{Gap, Get, Got, Location, LoginRefused, Object, Store, has_no_folders};
+use crate::storage::links::Folders;
+use crate::storage::{Entry, Gap, Get, Got, Location, LoginRefused, Object, Store, has_no_folders};
 use crate::stream::Records;
 use crate::time::Time;
 use std::io::{self, ErrorKind, Read};
@@ -23,6 +24,11 @@ const AHEAD: usize = 10_000;
 /// Returns the record of an object with everything that the storage says about it; the keys are in order.
 pub fn record(object: &Object) -> Record {
     let name = Name::new(&object.key[..]);
+    if let Entry::Link(target) = &object.entry {
+        let mut edit = Record::build(name, Kind::Link);
+        edit.set_destination(target.clone());
+        return edit.set(key::ISLINK, true).set(key::MODIFIED, object.modified).finish();
+    }
     let mut edit = Record::build(name.clone(), Kind::File);
     object.more.iter().for_each(|(key, json)| _ = edit.set_json(key, json));
     edit.set(key::SIZE, object.size)
@@ -37,16 +43,29 @@ pub fn record(object: &Object) -> Record {
 pub(super) struct ObjectSource {
     store: Arc<dyn Store>,
     location: Location,
+    folders: Folders,
 }
 
 impl ObjectSource {
     pub(super) fn new(store: &Arc<dyn Store>) -> ObjectSource {
-        ObjectSource { store: store.clone(), location: Location::Remote(store.clone()) }
+        ObjectSource { store: store.clone(), location: Location::Remote(store.clone()), folders: Folders::default() }
     }
 
     /// Returns the current object with the name of a record.
     fn now(&self, record: &Record) -> io::Result<Object> {
-        self.store.stat(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
+        self.store.entry(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Refuses a name that is a link now, or below one.
+    fn refuse_links(&self, record: &Record) -> io::Result<()> {
+        if self.store.has_links() {
+            self.folders.check(&*self.store, record.name().as_bytes())?;
+            let now = self.store.entry(record.name().as_bytes())?;
+            if now.is_some_and(|now| now.entry != Entry::File) {
+                return Err(io::Error::other("it is not a file any more"));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the opened content of an object. `looked` is the state of the object before it was opened; it has to be the same
@@ -101,8 +120,12 @@ impl Source for ObjectSource {
             return Ok(None);
         }
         let failure = |reason: &str| Ok(Some(selection.failure(&name, &format!("look at it: {reason}"))));
-        match self.store.stat(name.as_bytes()) {
-            Ok(Some(object)) => Ok(selection.wants(Kind::File).then(|| record(&object))),
+        let found = self.folders.link_above(&*self.store, name.as_bytes()).and_then(|link| match link {
+            Some(_) => Ok(None),
+            None => self.store.entry(name.as_bytes()),
+        });
+        match found {
+            Ok(Some(object)) => Ok(is_wanted(&object, selection).then(|| record(&object))),
             Ok(None) => Ok(Some(selection.absent(&name, "look at it: no such object"))),
             Err(e) if LoginRefused::is(&e) => Err(Error::io("file root", e)),
             Err(e) => failure(&reason(&e)),
@@ -116,6 +139,7 @@ impl Source for ObjectSource {
     fn open(&self, record: &Record) -> io::Result<Opened> {
         let (key, fields) = (record.name().as_bytes(), record.fields());
         let get = Get { etag: fields.etag.as_deref(), ..Get::default() };
+        self.refuse_links(record)?;
         match self.store.get(key, &get) {
             Ok(got) => Ok(self.opened(record, got, None)),
             // A storage can return another etag with the content than in its listing. Then the content is read between two
@@ -150,6 +174,9 @@ impl Source for ObjectSource {
 
     fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
         let (fields, now) = (record.fields(), self.now(record)?);
+        if now.entry != Entry::File {
+            return Ok(None);
+        }
         let etags = match (&fields.etag, &now.etag) {
             (Some(old), Some(new)) => etag::same(old, new),
             (old, new) => old.is_none() && new.is_none(),
@@ -166,14 +193,33 @@ fn same_time(a: Time, b: Time) -> bool {
     a.sec == b.sec && (a.nsec == b.nsec || a.nsec == 0 || b.nsec == 0)
 }
 
+/// Checks whether the kind of an entry is wanted, and notes one that has no record.
+fn is_wanted(object: &Object, selection: &Selection) -> bool {
+    let (kind, unlisted) = match object.entry {
+        Entry::File => return selection.wants(Kind::File),
+        Entry::Link(_) => (Some(Kind::Link), Unlisted::Link),
+        Entry::Fifo => (None, Unlisted::Fifo),
+        Entry::Socket => (None, Unlisted::Socket),
+        Entry::Device => (None, Unlisted::Device),
+    };
+    let is_wanted = kind.is_some_and(|kind| selection.wants(kind));
+    if !is_wanted {
+        selection.note_unlisted(unlisted);
+    }
+    is_wanted
+}
+
 /// Returns the record of an object; None if the selection does not want it.
 fn wanted(object: &Object, selection: &Selection) -> Option<Record> {
     let key = &object.key[..];
-    if selection.keeps_out_below(key, false) || !selection.wants(Kind::File) {
+    if selection.keeps_out_below(key, false) || object.entry == Entry::File && !selection.wants(Kind::File) {
         return None;
     }
     if selection.rules().leaves_out(key, false) {
         selection.note_filtered();
+        return None;
+    }
+    if !is_wanted(object, selection) {
         return None;
     }
     let name = Name::new(key);
@@ -198,11 +244,11 @@ fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
     Some(selection.failure(&Name::new(key), &gap.reason))
 }
 
-/// Returns all objects of a store. The next page is fetched while the caller works on this one.
+/// Returns all files, links and special files of a store. The next page is fetched while the caller works on this one.
 fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + Send + 'static {
     let lister = store.clone();
     let listed = parallel::produced(AHEAD, move |sender| {
-        for object in lister.list(b"") {
+        for object in lister.entries() {
             if sender.send(object).is_err() {
                 return;
             }
@@ -215,22 +261,25 @@ fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + 
     objects.into_iter().flatten().chain(failed)
 }
 
-/// Returns the records of the existing objects, in order. A root that does not exist has none. An object or a folder that can't
+/// Returns the records of the existing files and links, in order. A root that does not exist has none. An object or a folder that can't
 /// be listed becomes an error record, with a warning that it is left alone.
 pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let what = format!("list {}", store.url());
     let warner = monitor.clone();
-    let records =
-        listed(store).filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound)).map(move |object| match object {
-            Ok(object) => Ok(record(&object)),
-            Err(e) => match Gap::of(&e) {
-                Some(gap) => {
-                    warner.warn(&format!("left alone: {gap}"));
-                    Ok(Record::failure(&Name::new(&gap.key[..]), &gap.reason))
-                }
-                None => Err(Error::io(what.clone(), e)),
-            },
-        });
+    let is_there = |object: &io::Result<Object>| match object {
+        Ok(object) => matches!(object.entry, Entry::File | Entry::Link(_)),
+        Err(e) => e.kind() != io::ErrorKind::NotFound,
+    };
+    let records = listed(store).filter(is_there).map(move |object| match object {
+        Ok(object) => Ok(record(&object)),
+        Err(e) => match Gap::of(&e) {
+            Some(gap) => {
+                warner.warn(&format!("left alone: {gap}"));
+                Ok(Record::failure(&Name::new(&gap.key[..]), &gap.reason))
+            }
+            None => Err(Error::io(what.clone(), e)),
+        },
+    });
     if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
 }
 

@@ -103,6 +103,7 @@ impl Api for S3 {
                 // The service does not promise that an etag is an md5.
                 md5: None,
                 more: attributes::keys(head),
+                ..Object::default()
             })
         };
         self.service.bucket.found(self.service.ask(&call, read).await, key)

@@ -6,7 +6,6 @@ mod file;
 mod names;
 
 use self::connect::{Login, Session, may_pass};
-use self::entries::Links;
 use super::place::Place;
 use super::resume::resumed;
 use super::retry::Policy;
@@ -173,7 +172,7 @@ impl Sftp {
     }
 
     /// Lists a folder, for [`tree::list`], with links followed or as they are.
-    fn folder(&self, folder: &str, links: Links) -> io::Result<Listed> {
+    fn folder(&self, folder: &str, links: entries::Links) -> io::Result<Listed> {
         let path = self.path(folder);
         let read = self.run(async |session| {
             let mut entries = std::pin::pin!(session.sftp.fs().open_dir(&path).await?.read_dir());
@@ -262,7 +261,7 @@ impl Store for Sftp {
     }
 
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
-        tree::list(prefix, enters, move |folder| self.folder(folder, Links::Follow), &self.url)
+        tree::list(prefix, enters, move |folder| self.folder(folder, entries::Links::Follow), &self.url)
     }
 
     fn makes_roots(&self) -> bool {
@@ -281,7 +280,7 @@ impl Store for Sftp {
     }
 
     fn entries(&self) -> Listing<'_> {
-        tree::list(b"", |_| true, move |folder| self.folder(folder, Links::Keep), &self.url)
+        tree::list(b"", |_| true, move |folder| self.folder(folder, entries::Links::Keep), &self.url)
     }
 
     fn entry(&self, key: &[u8]) -> io::Result<Option<Object>> {

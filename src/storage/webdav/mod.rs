@@ -2,6 +2,7 @@
 //!
 //! The requests are made here and not by a library, because uploads are streams under a temporary name until they are compared.
 
+mod compare;
 mod href;
 mod propfind;
 mod publish;
@@ -12,7 +13,6 @@ mod tests;
 
 use self::href::{is_at, name_in};
 use self::propfind::{Found, parse};
-use self::publish::Moves;
 use super::attributes::settings;
 use super::retry::Policy;
 use super::runtime::block_on;
@@ -57,7 +57,7 @@ struct WebDav {
     /// The folders that are known to exist.
     folders: Arc<Mutex<HashSet<String>>>,
     /// How the server takes a MOVE.
-    moves: Arc<Moves>,
+    moves: Arc<publish::Moves>,
     /// A GET has returned another etag than a PROPFIND: a web server in front of this one sends its own etags, or none.
     has_two_etags: Arc<AtomicBool>,
 }

@@ -2,7 +2,7 @@
 //! refuses the destination of a MOVE as one on another server.
 
 use super::WebDav;
-use super::put::{compare, is_there};
+use super::compare::{compare, is_there};
 use crate::digest::Md5;
 use crate::storage::retry::Policy;
 use reqwest::header::HeaderValue;

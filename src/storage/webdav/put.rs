@@ -1,7 +1,8 @@
 //! Uploads to a WebDAV server: under a temporary name first, then compared, then moved.
 
+use super::WebDav;
+use super::compare::{compare, is_there};
 use super::publish::publish;
-use super::{WebDav, read};
 use crate::digest::Md5;
 use crate::error::named;
 use crate::parallel::lock;
@@ -231,28 +232,4 @@ fn stream_once(dav: &WebDav, mut request: Request, file: &File) -> io::Result<Re
             }
         }
     })?
-}
-
-/// Compares an upload: its size, or over `webdav://` its content.
-pub fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
-    if !dav.is_plain {
-        return is_there(dav, path, size, "to have the upload");
-    }
-    let mut content = read::content(dav, path, 0, None, None, None)?;
-    let mut intake = Intake::new(Body::Stream(&mut *content));
-    while !intake.next(PIECE)?.is_empty() {}
-    match intake.check(&Put { md5: Some(md5), ..Put::default() }) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(dav.failed(e.kind(), "what arrived is not what was sent")),
-    }
-}
-
-/// Checks that an object of this size exists, as the server claims.
-pub fn is_there(dav: &WebDav, path: &str, size: u64, claim: &str) -> io::Result<()> {
-    let there = match dav.found_object(path)? {
-        Some(there) if there.size == Some(size) => return Ok(()),
-        Some(_) => "another size",
-        None => "nothing",
-    };
-    Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server claims {claim}, but {there} is there")))
 }

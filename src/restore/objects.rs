@@ -1,5 +1,5 @@
 //! A root in another storage as the target of a restore. The records are compared with the existing objects, in order. Files that
-//! are missing or differ are uploaded. Such a storage has no links, and a folder exists only as long as there are objects in it.
+//! are missing or differ are uploaded. Only SFTP has links. A folder is made with the first file in it.
 
 use super::decide::{self, Action, Read, Seen, There, What};
 use super::input::{Chosen, Input, chosen};
@@ -19,6 +19,7 @@ use crate::parallel::lock;
 use crate::record::{Kind, Record};
 use crate::scan::objects;
 use crate::storage::attributes::{self, Attributes};
+use crate::storage::links::{Folders, below};
 use crate::storage::{Body, Location, Put, Store, check_key};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -35,8 +36,12 @@ pub struct ObjectRoot {
     job: Job,
     /// The prefixes of keys that are never deleted, those of the heap root and the snap root.
     kept: Vec<Vec<u8>>,
-    /// The names of objects without a record.
-    extras: Mutex<Vec<Name>>,
+    /// The names of objects without a record, and their types.
+    extras: Mutex<Vec<(Name, &'static str)>>,
+    /// The folders that are known to be no links.
+    open: Folders,
+    /// The links among the records so far that can have later names below them.
+    links: Mutex<Vec<Name>>,
     /// The number of records of folders. An object storage has no folders.
     folders: AtomicU64,
     /// The attributes that the storage did not keep.
@@ -64,7 +69,16 @@ impl ObjectRoot {
         let root = Location::Remote(store.clone());
         let prefix = |name: Vec<u8>| if name.is_empty() { name } else { [&name[..], b"/"].concat() };
         let kept = job.options.keep.iter().filter_map(|other| root.name_of(other)).map(prefix).collect();
-        ObjectRoot { store, job, kept, extras: Mutex::default(), folders: AtomicU64::new(0), lost: Mutex::default() }
+        ObjectRoot {
+            store,
+            job,
+            kept,
+            extras: Mutex::default(),
+            open: Folders::default(),
+            links: Mutex::default(),
+            folders: AtomicU64::new(0),
+            lost: Mutex::default(),
+        }
     }
 
     /// Returns the records and the existing objects, paired by name.
@@ -86,8 +100,9 @@ impl ObjectRoot {
             ControlFlow::Break(step) => return Some(step),
         };
         Some(match (record.kind(), decide::check(&record)) {
-            (Kind::Link, _) => Step::failed(record, "the storage has no links"),
+            (Kind::Link, _) if !self.store.has_links() => Step::failed(record, "the storage has no links"),
             (_, Err(reason)) => Step::failed(record, reason),
+            _ if let Some(link) = self.link_above(&record) => Step::failed(record, below(link.as_bytes())),
             (Kind::Directory, _) => {
                 self.folders.fetch_add(1, Ordering::Relaxed);
                 // The records of the state after the restore do not contain folders.
@@ -97,8 +112,20 @@ impl ObjectRoot {
         })
     }
 
-    /// Returns the name of an object that has to be deleted; None if the object stays.
-    fn extra<'a>(&self, pair: &'a Pair) -> Option<&'a Name> {
+    /// Returns the link among the earlier records that this name is below.
+    fn link_above(&self, record: &Record) -> Option<Name> {
+        let (mut links, name) = (lock(&self.links), record.name());
+        // All names below a link follow each other, and begin as those between them and the link.
+        links.retain(|link| name.as_bytes().starts_with(link.as_bytes()));
+        let above = links.iter().find(|link| link.is_above(name)).cloned();
+        if record.kind() == Kind::Link {
+            links.push(name.clone());
+        }
+        above
+    }
+
+    /// Returns the object that has to be deleted; None if the object stays.
+    fn extra<'a>(&self, pair: &'a Pair) -> Option<&'a Record> {
         let there = match pair {
             Pair::Right(there) if !self.job.is_rows => there,
             Pair::Both(row, there)
@@ -111,7 +138,7 @@ impl ObjectRoot {
         let name = there.name();
         let spared = &self.job.spared;
         let kept = self.kept.iter().any(|prefix| name.as_bytes().starts_with(prefix)) || spared.spares(name, false);
-        (self.job.options.delete && spared.deletes("file") && !kept).then_some(name)
+        (self.job.options.delete && spared.deletes(word(there)) && !kept).then_some(there)
     }
 
     /// Returns the error for one record, or a fatal error if the storage refuses all changes.
@@ -153,6 +180,15 @@ impl ObjectRoot {
         Ok(now.is_some_and(|now| attributes::differ(&kept, record, &objects::record(&now))))
     }
 
+    fn put_link(&self, record: &Record) -> io::Result<Option<Box<Record>>> {
+        let key = record.name().as_bytes();
+        self.store.put_link(key, record.fields().destination.as_deref().unwrap_or_default())?;
+        self.report(record, || {
+            let now = self.store.entry(key)?.ok_or_else(|| io::Error::other("it was deleted at once"))?;
+            Ok(objects::record(&now))
+        })
+    }
+
     fn put(&self, record: &Record, content: Content) -> io::Result<Option<Box<Record>>> {
         let (key, fields) = (record.name().as_bytes(), record.fields());
         let wanted = Attributes::of(record);
@@ -171,6 +207,11 @@ impl ObjectRoot {
             Ok(objects::record(&now))
         })
     }
+}
+
+/// Returns the type of an object, for reports.
+fn word(there: &Record) -> &'static str {
+    there.kind().word().unwrap_or("file")
 }
 
 impl Target for ObjectRoot {
@@ -197,7 +238,7 @@ impl Target for ObjectRoot {
         let pairs = self.pairs(input)?;
         let step = move |pair: Pair| {
             if let Some(extra) = self.extra(&pair) {
-                lock(&self.extras).push(extra.clone());
+                lock(&self.extras).push((extra.name().clone(), word(extra)));
             }
             self.step(pair)
         };
@@ -209,9 +250,13 @@ impl Target for ObjectRoot {
     }
 
     fn look(&self, task: &Task<Option<Record>>) -> Result<There, Trouble> {
-        check_key(task.record.name().as_bytes()).map_err(|e| self.trouble(&task.record, e))?;
+        let key = task.record.name().as_bytes();
+        check_key(key).and_then(|_| self.open.check(&*self.store, key)).map_err(|e| self.trouble(&task.record, e))?;
         let Some(there) = &task.place else { return Ok(There::default()) };
         let now = there.fields();
+        if let Some(target) = now.destination.clone().filter(|_| there.kind() == Kind::Link) {
+            return Ok(There { what: What::Link(target), ..There::default() });
+        }
         let seen = Seen { size: now.size, time: None, etag: now.etag.clone(), md5: now.md5, read: None };
         let attributes_differ = self.attributes_differ(&task.record, there).map_err(|e| self.trouble(&task.record, e))?;
         Ok(There { what: What::File(seen), attributes_differ, ..There::default() })
@@ -234,6 +279,7 @@ impl Target for ObjectRoot {
         let record = &task.record;
         let now = match (action, &task.place) {
             (Action::Keep, Some(there)) => self.report(record, || Ok(there.clone())),
+            _ if record.kind() == Kind::Link => self.put_link(record),
             _ => self.put(record, self.job.content(record)?),
         };
         Ok(Made { now: now.map_err(|e| self.trouble(record, e))?, ..Made::only(action) })
@@ -242,14 +288,14 @@ impl Target for ObjectRoot {
     fn delete(&self, _: &Input, report: &mut dyn FnMut(Deleted)) -> Result<()> {
         let extras = std::mem::take(&mut *lock(&self.extras));
         for batch in extras.chunks(BATCH) {
-            let keys: Vec<Vec<u8>> = batch.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let keys: Vec<Vec<u8>> = batch.iter().map(|(name, _)| name.as_bytes().to_vec()).collect();
             let results = match self.job.options.dry_run {
                 true => keys.iter().map(|_| Ok(())).collect(),
                 false => self.store.delete(&keys),
             };
-            for (name, result) in batch.iter().zip(results) {
+            for ((name, kind), result) in batch.iter().zip(results) {
                 let result = result.or_reason(NOT_DELETED);
-                report(Deleted { action: Action::Delete, name: name.clone(), kind: "file", result });
+                report(Deleted { action: Action::Delete, name: name.clone(), kind, result });
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ mod folder;
 mod kept;
 pub mod objects;
 mod options;
+mod order;
 mod selection;
 mod versions;
 mod walk;

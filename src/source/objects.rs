@@ -1,6 +1,7 @@
-//! A root in another storage as a source. Every object is a file.
+//! A root in another storage as a source. Every object is a file; only SFTP has links, too.
 
-use super::selection::Selection;
+use super::order::in_order;
+use super::selection::{Selection, Unlisted};
 use super::versions::Current;
 use super::{Content, Opened, Settled, Source, Version, Versions};
 use crate::error::{Error, OrFailed, Refusal, Result, reason};
@@ -12,7 +13,8 @@ use crate::parallel;
 use crate::record::{Kind, Record, key};
 use crate::sort;
 use crate::storage::attributes::{Keys, Texts};
-use crate::storage::{Gap, Get, Got, Location, LoginRefused, Object, ObjectVersion, Store, has_no_folders};
+use crate::storage::links::Folders;
+use crate::storage::{Entry, Gap, Get, Got, Location, LoginRefused, Object, ObjectVersion, Store, has_no_folders};
 use crate::stream::Records;
 use crate::time::Time;
 use std::io::{self, ErrorKind, Read};
@@ -24,6 +26,11 @@ const AHEAD: usize = 10_000;
 /// Returns the record of an object with everything that the storage says about it; the keys are in order.
 pub fn record(object: &Object) -> Record {
     let name = Name::new(&object.key[..]);
+    if let Entry::Link(target) = &object.entry {
+        let mut edit = Record::build(name, Kind::Link);
+        edit.set_destination(target.clone());
+        return edit.set(key::ISLINK, true).set(key::MODIFIED, object.modified).finish();
+    }
     let mut edit = Record::build(name.clone(), Kind::File);
     object.more.iter().for_each(|(key, json)| _ = edit.set_json(key, json));
     edit.set(key::SIZE, object.size)
@@ -55,16 +62,29 @@ fn version_record(version: &ObjectVersion) -> Record {
 pub(super) struct ObjectSource {
     store: Arc<dyn Store>,
     location: Location,
+    folders: Folders,
 }
 
 impl ObjectSource {
     pub(super) fn new(store: &Arc<dyn Store>) -> ObjectSource {
-        ObjectSource { store: store.clone(), location: Location::Remote(store.clone()) }
+        ObjectSource { store: store.clone(), location: Location::Remote(store.clone()), folders: Folders::default() }
     }
 
     /// Returns the current object with the name of a record.
     fn now(&self, record: &Record) -> io::Result<Object> {
-        self.store.stat(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
+        self.store.entry(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Refuses a name that is a link now, or below one.
+    fn refuse_links(&self, record: &Record) -> io::Result<()> {
+        if self.store.has_links() {
+            self.folders.check(&*self.store, record.name().as_bytes())?;
+            let now = self.store.entry(record.name().as_bytes())?;
+            if now.is_some_and(|now| now.entry != Entry::File) {
+                return Err(io::Error::other("it is not a file any more"));
+            }
+        }
+        Ok(())
     }
 
     /// Lists versions, in order of name.
@@ -112,7 +132,7 @@ impl Source for ObjectSource {
         if let Some(versions) = selection.options.versions {
             return self.list_versions(versions, selection, what);
         }
-        let mut objects = listed(&self.store, |store| store.list(b"")).peekable();
+        let mut objects = listed(&self.store, |store| store.entries()).peekable();
         match objects.peek() {
             Some(Err(e)) if e.kind() == ErrorKind::Unsupported => {
                 return Err(Error::rule(Refusal::NoListing, format!("{what}: {}", reason(e))));
@@ -145,8 +165,12 @@ impl Source for ObjectSource {
             return Ok(None);
         }
         let failure = |reason: &str| Ok(Some(selection.failure(&name, &format!("look at it: {reason}"))));
-        match self.store.stat(name.as_bytes()) {
-            Ok(Some(object)) => Ok(selection.wants(Kind::File).then(|| record(&object))),
+        let found = self.folders.link_above(&*self.store, name.as_bytes()).and_then(|link| match link {
+            Some(_) => Ok(None),
+            None => self.store.entry(name.as_bytes()),
+        });
+        match found {
+            Ok(Some(object)) => Ok(is_wanted(&object, selection).then(|| record(&object))),
             Ok(None) => Ok(Some(selection.absent(&name, "look at it: no such object"))),
             Err(e) if LoginRefused::is(&e) => Err(Error::io("file root", e)),
             Err(e) => failure(&reason(&e)),
@@ -167,6 +191,7 @@ impl Source for ObjectSource {
         let (key, fields) = (record.name().as_bytes(), record.fields());
         let version = version_id(record);
         let get = Get { etag: fields.etag.as_deref(), version: version.as_deref(), ..Get::default() };
+        self.refuse_links(record)?;
         match self.store.get(key, &get) {
             Ok(got) => Ok(self.opened(record, got, None)),
             // A storage can return another etag with the content than in its listing. Then the content is read between two
@@ -213,6 +238,9 @@ impl Source for ObjectSource {
             return Ok(None);
         }
         let (fields, now) = (record.fields(), self.now(record)?);
+        if now.entry != Entry::File {
+            return Ok(None);
+        }
         let etags = match (&fields.etag, &now.etag) {
             (Some(old), Some(new)) => etag::same(old, new),
             (old, new) => old.is_none() && new.is_none(),
@@ -234,10 +262,32 @@ fn same_time(a: Time, b: Time) -> bool {
     a.sec == b.sec && (a.nsec == b.nsec || a.nsec == 0 || b.nsec == 0)
 }
 
+/// Checks whether the kind of an entry is wanted, and notes one that has no record.
+fn is_wanted(object: &Object, selection: &Selection) -> bool {
+    let (kind, unlisted) = match object.entry {
+        Entry::File => return selection.wants(Kind::File),
+        Entry::Link(_) => (Some(Kind::Link), Unlisted::Link),
+        Entry::Fifo => (None, Unlisted::Fifo),
+        Entry::Socket => (None, Unlisted::Socket),
+        Entry::Device => (None, Unlisted::Device),
+    };
+    let is_wanted = kind.is_some_and(|kind| selection.wants(kind));
+    if !is_wanted {
+        selection.note_unlisted(unlisted);
+    }
+    is_wanted
+}
+
 /// Returns the record of an object; None if the selection does not want it.
 fn wanted(object: &Object, selection: &Selection, record: impl FnOnce() -> Record) -> Option<Record> {
     let key = &object.key[..];
-    if !selection.selects(key, Kind::File) {
+    if selection.keeps_out_below(key, false)
+        || object.entry == Entry::File && !selection.wants(Kind::File)
+        || !selection.passes(key)
+    {
+        return None;
+    }
+    if !is_wanted(object, selection) {
         return None;
     }
     let name = Name::new(key);
@@ -282,55 +332,29 @@ fn listed<T: Send + 'static>(
     objects.into_iter().flatten().chain(failed)
 }
 
-/// Returns the records of the existing objects, in order. A root that does not exist has none. An object or a folder that can't
+/// Returns the records of the existing files and links, in order. A root that does not exist has none. An object or a folder that can't
 /// be listed becomes an error record, with a warning that it is left alone.
 pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let what = format!("list {}", store.url());
     let warner = monitor.clone();
-    let records = listed(store, |store| store.list(b""))
-        .filter(|o| !matches!(o, Err(e) if e.kind() == io::ErrorKind::NotFound))
-        .map(move |object| match object {
-            Ok(object) => Ok(record(&object)),
-            Err(e) => match Gap::of(&e) {
-                Some(gap) => {
-                    warner.warn(&format!("left alone: {gap}"));
-                    Ok(Record::failure(&Name::new(&gap.key[..]), &gap.reason))
-                }
-                None => Err(Error::io(what.clone(), e)),
-            },
-        });
+    let is_there = |object: &io::Result<Object>| match object {
+        Ok(object) => matches!(object.entry, Entry::File | Entry::Link(_)),
+        Err(e) => e.kind() != io::ErrorKind::NotFound,
+    };
+    let records = listed(store, |store| store.entries()).filter(is_there).map(move |object| match object {
+        Ok(object) => Ok(record(&object)),
+        Err(e) => match Gap::of(&e) {
+            Some(gap) => {
+                warner.warn(&format!("left alone: {gap}"));
+                Ok(Record::failure(&Name::new(&gap.key[..]), &gap.reason))
+            }
+            None => Err(Error::io(what.clone(), e)),
+        },
+    });
     in_order(&**store, Box::new(records), move |name, reason| {
         monitor.warn(&format!("left alone: {}: {reason}", name.printable()));
         Record::failure(name, reason)
     })
-}
-
-/// Returns the records of a listing in the order of their names. Some storages allow several objects of one name. Then it is not
-/// known which of them a request is about, and an error record stands for all. A listing in pages that has a name twice is wrong.
-fn in_order(store: &dyn Store, records: Records, failure: impl Fn(&Name, &str) -> Record + Send + 'static) -> Result<Records> {
-    if store.lists_in_order() {
-        return Ok(records);
-    }
-    let pages = store.lists_in_pages().then(|| format!("list {}", store.url()));
-    let mut sorted = sort::Spool::with_doubles(records, sort::BUDGET)?.read().peekable();
-    Ok(Box::new(std::iter::from_fn(move || {
-        let first = match sorted.next()? {
-            Ok(first) => first,
-            e => return Some(e),
-        };
-        let mut count = 1u64;
-        while sorted.next_if(|next| next.as_ref().is_ok_and(|next| next.name() == first.name())).is_some() {
-            count += 1;
-        }
-        Some(match &pages {
-            _ if count == 1 || first.kind() == Kind::Error => Ok(first),
-            Some(what) => {
-                let reason = format!("the listing has {} twice", first.name().printable());
-                Err(Error::io(what.clone(), io::Error::new(ErrorKind::InvalidData, reason)))
-            }
-            None => Ok(failure(first.name(), &format!("{count} objects have this name: rename all but one, or delete them"))),
-        })
-    })))
 }
 
 /// The content of an object, while it is read.

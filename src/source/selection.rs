@@ -77,12 +77,13 @@ impl Selection {
         self.options.kinds.is_empty() || self.options.kinds.contains(&kind)
     }
 
-    /// Checks whether an entry is wanted that is not found on the way through folders, but by its whole name. Notes it if the
-    /// filter leaves it out.
+    /// Checks whether an entry is wanted that is not found on the way through folders, but by its whole name.
     pub(crate) fn selects(&self, name: &[u8], kind: Kind) -> bool {
-        if self.keeps_out_below(name, false) || !self.wants(kind) {
-            return false;
-        }
+        !self.keeps_out_below(name, false) && self.wants(kind) && self.passes(name)
+    }
+
+    /// Checks whether the filter accepts a name, and notes it if not.
+    pub(super) fn passes(&self, name: &[u8]) -> bool {
         let is_left_out = self.rules().leaves_out(name, false);
         if is_left_out {
             self.note_filtered();

@@ -5,9 +5,10 @@ use super::attributes::settings;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
-use super::web::{self, Content, Place, Redirects, header};
+use super::web::{self, Content, Login, Place, Redirects, header};
+use crate::digest::Md5;
 use crate::error::{Error, OrFailed, Result};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Response, Url};
 use std::io;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ struct Http {
     host: String,
     client: &'static Client,
     headers: HeaderMap,
+    login: Arc<Login>,
     policy: Policy,
 }
 
@@ -47,12 +49,10 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
         }
     }
     let redirects = if headers.is_empty() { Redirects::Anywhere } else { Redirects::SameServer };
-    if let Some(login) = web::authorization(&place, options)? {
-        headers.insert(AUTHORIZATION, login);
-    }
+    let login = Arc::new(Login::new(&place, options, scheme == "https")?);
     let client = web::client_that(redirects).or_failed(|| format!("{scheme}://{}", place.host))?;
     let url = format!("{scheme}://{}{}", place.host, web::encode(&path));
-    Ok(Arc::new(Http { url, host: place.host, client, headers, policy: Policy::default() }))
+    Ok(Arc::new(Http { url, host: place.host, client, headers, login, policy: Policy::default() }))
 }
 
 impl Http {
@@ -66,15 +66,24 @@ impl Http {
     }
 
     fn ask(&self, method: Method, key: &[u8]) -> io::Result<Response> {
-        block_on(web::fetch(self.client, self.request(method, key)?, &self.policy, &self.host))?
+        block_on(self.login.fetch(self.client, self.request(method, key)?, &self.policy, &self.host))?
     }
+}
+
+/// Returns the md5 of a header `Repr-Digest` (RFC 9530) or `Digest` (RFC 3230).
+fn md5_of(headers: &HeaderMap) -> Option<Md5> {
+    let all = ["repr-digest", "digest"].into_iter().filter_map(|name| header(headers, name));
+    let mut digests = all.flat_map(|value| value.split(',')).filter_map(|digest| digest.trim().split_once('='));
+    let (_, value) = digests.find(|(name, _)| name.eq_ignore_ascii_case("md5"))?;
+    web::base64_md5(value.trim_matches(':'))
 }
 
 fn read_only<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "http:// can only be read"))
 }
 
-/// The storage never lists and never writes. The md5 of an object comes from the header `Content-MD5`, its time from
+/// The storage never lists and never writes. The md5 of an object comes from the header `Content-MD5`, `Repr-Digest` or `Digest`,
+/// its time from
 /// `Last-Modified`. If a server sends neither `Content-Length` nor `Transfer-Encoding`, a truncated content is not noticed.
 impl Store for Http {
     fn url(&self) -> &str {
@@ -109,14 +118,18 @@ impl Store for Http {
             // The server generates the content while it sends it, so the size is known only at the end.
             None => io::copy(&mut self.open(key, 0, None, None)?, &mut io::sink())?,
         };
-        let content_type = settings([("content_type", header(headers, "content-type"))]);
+        // Without a length, it is compressed on the way.
+        let coding = header(headers, "content-encoding").filter(|_| headers.contains_key("content-length"));
+        let coding = coding.map(|coding| ("content_encoding", Some(coding)));
+        let settings = settings(coding.into_iter().chain([("content_type", header(headers, "content-type"))]));
         Ok(Some(Object {
             key: key.to_vec(),
             size,
             modified: header(headers, "last-modified").and_then(web::http_time),
             etag: header(headers, "etag").map(str::to_string),
-            md5: header(headers, "content-md5").and_then(web::base64_md5),
-            more: vec![content_type],
+            md5: header(headers, "content-md5").and_then(web::base64_md5).or_else(|| md5_of(headers)),
+            more: vec![settings],
+            ..Object::default()
         }))
     }
 
@@ -124,7 +137,7 @@ impl Store for Http {
         get.check_current()?;
         let request = self.request(Method::GET, key)?;
         let (what, host) = (self.url.clone(), self.host.clone());
-        let content = Content { request, what, host, policy: self.policy.clone(), size: None };
+        let content = Content { request, login: self.login.clone(), what, host, policy: self.policy.clone(), size: None };
         web::get(self.client, content, get).map(Got::from)
     }
 

@@ -68,6 +68,7 @@ impl Memory {
                 keys.push(texts("tags", &held.attributes.tags));
                 keys
             },
+            ..Object::default()
         }
     }
 }

@@ -18,6 +18,7 @@ mod gcs;
 #[cfg(feature = "http")]
 mod http;
 mod intake;
+pub mod links;
 mod location;
 pub mod memory;
 mod options;
@@ -57,7 +58,7 @@ mod xml;
 pub use attributes::Attributes;
 pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
-pub use store::{Body, Draft, Gap, Get, Got, Listing, LoginRefused, Object, ObjectVersion, Put, Store, check_key};
+pub use store::{Body, Draft, Entry, Gap, Get, Got, Listing, LoginRefused, Object, ObjectVersion, Put, Store, check_key};
 pub use temps::Temps;
 
 use crate::error::{Error, Malformed, Result};

@@ -27,6 +27,24 @@ pub struct Object {
     pub md5: Option<Md5>,
     /// Further keys of the object's record, and their JSON values, in no order.
     pub more: Keys,
+    /// The type of the entry. Only [`Store::entries`] and [`Store::entry`] return others than files.
+    pub entry: Entry,
+}
+
+/// The types of entries that a folder can have beside folders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Entry {
+    /// A file.
+    #[default]
+    File,
+    /// A symbolic link with this target.
+    Link(Vec<u8>),
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A device.
+    Device,
 }
 
 /// The content of a new object.
@@ -268,6 +286,27 @@ pub trait Store: Send + Sync {
 
     /// Returns the storage's description of an object; None if there is no object under that key.
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>>;
+
+    /// Whether there are symbolic links. Then [`Store::entries`] and [`Store::entry`] describe them, and [`Store::put_link`] makes
+    /// them, while all other methods follow them. Otherwise there are only files.
+    fn has_links(&self) -> bool {
+        false
+    }
+
+    /// Lists everything below the root that is no folder, as [`Store::list`] does, but links are not followed.
+    fn entries(&self) -> Listing<'_> {
+        self.list(b"")
+    }
+
+    /// Does what [`Store::stat`] does, but a link is not followed.
+    fn entry(&self, key: &[u8]) -> io::Result<Option<Object>> {
+        self.stat(key)
+    }
+
+    /// Makes a symbolic link, or replaces the file or link of that name by it.
+    fn put_link(&self, _key: &[u8], _target: &[u8]) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the storage has no links"))
+    }
 
     /// Opens a content, or a part of it.
     fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got>;

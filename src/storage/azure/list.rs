@@ -162,6 +162,7 @@ fn object(key: Vec<u8>, blob: &Blob) -> io::Result<Object> {
         etag: get("Etag").and_then(etag::condition),
         md5: get("Content-MD5").and_then(web::base64_md5),
         more: more(blob),
+        ..Object::default()
     })
 }
 

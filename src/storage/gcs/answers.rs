@@ -71,6 +71,7 @@ impl Item {
             key: self.name.filter(|name| !name.is_empty())?.into_bytes(),
             etag: self.etag.filter(|etag| !etag.is_empty()),
             more,
+            ..Object::default()
         })
     }
 }

@@ -228,6 +228,7 @@ impl Item {
             etag: None,
             md5: self.hashes.get("md5").and_then(|md5| Md5::parse(md5)),
             more: content_type.map(|t| settings([("content_type", Some(t.as_str()))])).into_iter().collect(),
+            ..Object::default()
         })
     }
 }

@@ -195,6 +195,7 @@ impl Api for S3 {
                 // The service does not promise that an etag is an md5.
                 md5: None,
                 more: attributes::keys(head),
+                ..Object::default()
             };
             Good::Yes((object, size.is_some()))
         };

@@ -86,11 +86,8 @@ impl Read for Arriving {
 
 /// Does what [`crate::storage::Store::put`] promises, within the limits of [`Sftp`].
 pub fn put(root: &Sftp, path: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
-    let there = root.metadata(path)?;
-    if there.as_ref().is_some_and(|there| is(there, |kind| kind.is_dir())) {
-        return Err(root.failed(io::ErrorKind::IsADirectory, "there is a folder of that name"));
-    }
-    if how.if_absent && there.is_some() {
+    refuse_folder(root, path)?;
+    if how.if_absent && root.metadata(path)?.is_some() {
         return Ok(false);
     }
     let temp = tree::temp_beside(path);
@@ -100,6 +97,57 @@ pub fn put(root: &Sftp, path: &str, body: Body<'_>, how: &Put) -> io::Result<boo
         drop(root.run(async |session| session.sftp.fs().remove_file(&temp).await));
     }
     done
+}
+
+/// Refuses to replace a folder. A link to one can be replaced.
+fn refuse_folder(root: &Sftp, path: &str) -> io::Result<()> {
+    match root.run(async |session| session.sftp.fs().symlink_metadata(path).await)? {
+        Ok(there) if is(&there, |kind| kind.is_dir()) => {
+            Err(root.failed(io::ErrorKind::IsADirectory, "there is a folder of that name"))
+        }
+        Ok(_) | Err(SftpErrorKind::NoSuchFile) => Ok(()),
+        Err(kind) => Err(root.refused(kind)),
+    }
+}
+
+/// Does what [`crate::storage::Store::put_link`] promises.
+pub fn put_link(root: &Sftp, path: &str, target: &[u8]) -> io::Result<()> {
+    let not_utf8 = |_| io::Error::new(io::ErrorKind::InvalidInput, "the target is not UTF-8, and can't be used over SFTP");
+    let text = std::str::from_utf8(target).map_err(not_utf8)?;
+    refuse_folder(root, path)?;
+    let temp = tree::temp_beside(path);
+    let make = async |session: &Session| session.sftp.fs().symlink(text, &temp).await;
+    let mut made = root.run(make)?;
+    // Many servers only say that it failed if there is no such folder.
+    if made.is_err() {
+        make_folder(root, tree::folder_of(path))?;
+        made = root.run(make)?;
+    }
+    made.map_err(|kind| root.refused(kind))?;
+    let placed = rename(root, &temp, path).and_then(|()| match root.target(path)? {
+        Ok(there) if there == target => Ok(()),
+        _ => {
+            let reason = "the server claims to have put the link in its place, but it is not there";
+            Err(root.failed(io::ErrorKind::InvalidData, reason))
+        }
+    });
+    if placed.is_err() {
+        drop(root.run(async |session| session.sftp.fs().remove_file(&temp).await));
+    }
+    placed
+}
+
+/// Renames a link, and replaces the one that is there.
+fn rename(root: &Sftp, temp: &str, path: &str) -> io::Result<()> {
+    let rename = async |session: &Session| session.sftp.fs().rename(temp, path).await;
+    let mut renamed = root.run(rename)?;
+    // Without the extension of OpenSSH, renaming never replaces anything.
+    if renamed.is_err() && !root.session()?.sftp.support_posix_rename() {
+        // If there is nothing to remove, it fails again.
+        let _ = root.run(async |session| session.sftp.fs().remove_file(path).await)?;
+        renamed = root.run(rename)?;
+    }
+    renamed.map_err(|kind| root.refused(kind))
 }
 
 /// Writes and syncs a new file. Returns its size.

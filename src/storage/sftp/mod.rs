@@ -1,6 +1,7 @@
 //! `sftp://` and `ssh://`: folders of another machine, over the program `ssh`, which supports keys, agents and `~/.ssh/config`.
 
 mod connect;
+mod entries;
 mod file;
 mod names;
 
@@ -11,7 +12,7 @@ use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
 use super::traffic::{self, UnderWay};
-use super::tree::{self, Child, Listed, What};
+use super::tree::{self, Child, Listed};
 use super::{LoginRefused, Options};
 use crate::error::{Error, Result};
 use crate::parallel::lock;
@@ -170,8 +171,8 @@ impl Sftp {
         }
     }
 
-    /// Lists a folder, for [`tree::list`].
-    fn folder(&self, folder: &str) -> io::Result<Listed> {
+    /// Lists a folder, for [`tree::list`], with links followed or as they are.
+    fn folder(&self, folder: &str, links: entries::Links) -> io::Result<Listed> {
         let path = self.path(folder);
         let read = self.run(async |session| {
             let mut entries = std::pin::pin!(session.sftp.fs().open_dir(&path).await?.read_dir());
@@ -200,47 +201,9 @@ impl Sftp {
         traffic::moved(all.iter().map(|(name, _)| 2 * name.len() + 100).sum());
         let mut out = Vec::with_capacity(all.len());
         for (name, meta) in all.into_iter().filter(|(name, _)| !matches!(&name[..], b"." | b"..")) {
-            out.extend(self.what(&path, &name, meta)?.map(|what| Child { name, what }));
+            out.extend(self.what(&path, &name, meta, links)?.map(|what| Child { name, what }));
         }
         Ok(Listed::Children(out))
-    }
-
-    /// Returns the kind of an entry of a folder. A link to a file counts as that file. None for other links, which could lead
-    /// back to a folder above, and for entries that are neither file nor folder.
-    fn what(&self, folder: &str, name: &[u8], mut meta: MetaData) -> io::Result<Option<What>> {
-        let unknown = |reason: &str| Ok(Some(What::Unknown(format!("look at it: {reason}"))));
-        if name.is_empty() || name.contains(&b'/') {
-            return unknown("the server lists a name that no entry of a folder can have");
-        }
-        if is(&meta, |kind| kind.is_dir()) {
-            return Ok(Some(What::Folder));
-        }
-        let text = std::str::from_utf8(name);
-        let is_link = is(&meta, |kind| kind.is_symlink());
-        // Some servers give no types in listings.
-        if let Ok(text) = text
-            && (is_link || meta.file_type().is_none())
-        {
-            let path = format!("{}/{text}", folder.trim_end_matches('/'));
-            meta = match self.run(async |session| session.sftp.fs().metadata(&path).await)? {
-                Ok(found) => found,
-                Err(SftpErrorKind::NoSuchFile) => return Ok(None),
-                Err(kind) => return unknown(described(kind).1),
-            };
-            if is(&meta, |kind| kind.is_dir()) {
-                return Ok((!is_link).then_some(What::Folder));
-            }
-        }
-        match meta.file_type() {
-            None => unknown("the server does not say what it is"),
-            Some(kind) if !(kind.is_file() || kind.is_symlink()) => Ok(None),
-            Some(_) if text.is_err() => unknown("its name is not UTF-8, and can't be used over SFTP"),
-            Some(kind) if kind.is_symlink() => Ok(None),
-            Some(_) => match object(Vec::new(), &meta) {
-                Some(object) => Ok(Some(What::Object(object))),
-                None => unknown("the server does not say its size"),
-            },
-        }
     }
 
     /// Whether there is a file of this size.
@@ -298,7 +261,7 @@ impl Store for Sftp {
     }
 
     fn list_in<'a>(&'a self, prefix: &[u8], enters: fn(&[u8]) -> bool) -> Listing<'a> {
-        tree::list(prefix, enters, move |folder| self.folder(folder), &self.url)
+        tree::list(prefix, enters, move |folder| self.folder(folder, entries::Links::Follow), &self.url)
     }
 
     fn makes_roots(&self) -> bool {
@@ -310,6 +273,22 @@ impl Store for Sftp {
         let Some(found) = found.filter(|found| is(found, |kind| kind.is_file())) else { return Ok(None) };
         let object = object(key.to_vec(), &found);
         object.map(Some).ok_or_else(|| self.failed(io::ErrorKind::Unsupported, "the server does not say the file's size"))
+    }
+
+    fn has_links(&self) -> bool {
+        true
+    }
+
+    fn entries(&self) -> Listing<'_> {
+        tree::list(b"", |_| true, move |folder| self.folder(folder, entries::Links::Keep), &self.url)
+    }
+
+    fn entry(&self, key: &[u8]) -> io::Result<Option<Object>> {
+        self.look(key)
+    }
+
+    fn put_link(&self, key: &[u8], target: &[u8]) -> io::Result<()> {
+        file::put_link(self, &self.path(tree::check(key)?), target)
     }
 
     fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {

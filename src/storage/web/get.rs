@@ -2,20 +2,25 @@
 
 use super::content::{Arriving, Begun, check_version, conditions, reader};
 use super::text::header;
-use super::{fetch, refusal, sent_from_elsewhere};
+use super::{Login, refusal, sent_from_elsewhere};
+use crate::display::printable;
 use crate::etag;
 use crate::storage::answer::is_named_page;
 use crate::storage::attributes::Keys;
 use crate::storage::retry::Policy;
 use crate::storage::runtime::block_on;
 use crate::storage::store::Get;
-use reqwest::{Client, Request};
+use flate2::read::MultiGzDecoder;
+use reqwest::{Client, Request, Response};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// A content to get.
 pub struct Content {
     /// The GET request, without the headers for ranges and conditions.
     pub request: Request,
+    /// The login for it.
+    pub login: Arc<Login>,
     /// The name for messages.
     pub what: String,
     /// The server, for messages.
@@ -36,6 +41,33 @@ pub fn get(client: &'static Client, content: Content, get: &Get<'_>) -> io::Resu
     Ok(reader(get, policy, what, move |from, last, etag| begin(client, &content, from, last, etag))?.content)
 }
 
+/// What a server has done to a content on the way.
+#[derive(PartialEq, Eq)]
+enum Coding {
+    None,
+    Gzip,
+}
+
+/// Returns what a server has done to a content whose size on the way is `total`. Servers say of compressed files, too, that they
+/// are encoded, but know the size of those. Others compress on the way although nobody asked for it.
+///
+/// # Errors
+/// `InvalidData` if that can't be undone.
+fn coding(answer: &Response, total: Option<u64>, content: &Content) -> io::Result<Coding> {
+    let is_as_kept = total.is_some_and(|total| content.size.is_none_or(|size| size == total));
+    let coding = header(answer.headers(), "content-encoding").map(|coding| coding.trim().to_ascii_lowercase());
+    match coding.as_deref() {
+        None | Some("" | "identity") => Ok(Coding::None),
+        Some(_) if is_as_kept => Ok(Coding::None),
+        Some("gzip" | "x-gzip") if answer.status() == 200 => Ok(Coding::Gzip),
+        Some(coding) => {
+            let (what, coding) = (&content.what, printable(coding.as_bytes()));
+            let reason = format!("{what}: the server sends it compressed ({coding}), although it was asked not to");
+            Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+        }
+    }
+}
+
 /// Sends one request. Returns None if there is nothing from byte `from` on.
 fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag: Option<&str>) -> io::Result<Option<Begun>> {
     let mut request = content.request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
@@ -49,7 +81,7 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
     for (name, value) in conditions(from, last, etag) {
         put(name, value)?;
     }
-    let answer = block_on(fetch(client, request, &content.policy, &content.host))??;
+    let answer = block_on(content.login.fetch(client, request, &content.policy, &content.host))??;
     let status = answer.status();
     let starts = match status.as_u16() {
         200 => 0,
@@ -71,18 +103,24 @@ fn begin(client: &Client, content: &Content, from: u64, last: Option<u64>, etag:
         206 => is_range.and_then(|range| range.rsplit('/').next()?.parse().ok()),
         _ => end,
     };
+    let coding = coding(&answer, total, content)?;
     if let (Some(size), Some(total)) = (content.size, total)
         && size != total
+        && coding == Coding::None
     {
         let came = if is_named_page(header(answer.headers(), "content-type")) { "an HTML page" } else { "something else" };
         let reason =
             format!("{}: the server answers with {came} of {total} bytes, not with the {size} bytes of it", content.what);
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
     }
-    let mut reader = Arriving::new(answer, content.policy.stall, content.host.clone());
+    let arriving = Arriving::new(answer, content.policy.stall, content.host.clone());
+    let (mut reader, end): (Box<dyn Read + Send>, _) = match coding {
+        Coding::None => (Box::new(arriving), end),
+        Coding::Gzip => (Box::new(MultiGzDecoder::new(arriving)), content.size),
+    };
     let over = from - starts;
     if over > 0 && io::copy(&mut (&mut reader).take(over), &mut io::sink())? < over {
         return Ok(None);
     }
-    Ok(Some(Begun { reader: Box::new(reader), end, etag: found, more: Keys::new() }))
+    Ok(Some(Begun { reader, end, etag: found, more: Keys::new() }))
 }

@@ -7,9 +7,11 @@ pub(super) mod auth;
 pub(super) mod content;
 #[cfg(feature = "signed")]
 pub(super) mod delete;
+mod digest;
 mod failure;
 mod gate;
 mod get;
+mod login;
 #[cfg(feature = "signed")]
 pub(super) mod multipart;
 #[cfg(feature = "signed")]
@@ -33,7 +35,8 @@ pub(super) mod versions;
 pub(super) use super::percent::{decode, encode, encode_all};
 pub(super) use super::place::Place;
 pub(super) use get::{Content, get};
-pub(super) use text::{authorization, base64_md5, header, host_of, http_time, is_header, md5_base64, query, time, with_scheme};
+pub(super) use login::Login;
+pub(super) use text::{base64_md5, header, host_of, http_time, is_header, md5_base64, query, time, with_scheme};
 
 use self::send::{head_size, limit, once, request_size};
 use super::LoginRefused;

@@ -1,15 +1,19 @@
 //! Tests against a service that sends prepared answers.
 
 use super::*;
+use crate::storage::Options;
 use crate::storage::fake::{Service, answer, busy, cut, policy};
 use crate::storage::runtime::block_on;
 use crate::storage::store::Get;
 use reqwest::{Method, Url};
 use std::io::Read;
+use std::sync::Arc;
 
 fn content(host: &str, policy: Policy) -> Content {
     let request = Request::new(Method::GET, Url::parse(&format!("http://{host}/a")).unwrap());
-    Content { request, what: "a".to_string(), host: "h".to_string(), policy, size: None }
+    let place = Place::parse("http", "h").unwrap();
+    let login = Arc::new(Login::new(&place, &Options::default(), false).unwrap());
+    Content { request, login, what: "a".to_string(), host: "h".to_string(), policy, size: None }
 }
 
 /// Reads from a service with these answers. Returns the content, and the ranges and conditions of the requests.

@@ -1,15 +1,12 @@
 //! Values that HTTP has as text: servers, logins, times, digests.
 
 use crate::digest::Md5;
-use crate::error::Result;
 use crate::json;
-use crate::storage::Options;
 use crate::storage::percent::encode_all;
 use crate::storage::place::Place;
 use crate::time::Time;
-use chrono::DateTime;
-use reqwest::header::{HeaderMap, HeaderValue};
-use serde_json::Value;
+use chrono::{DateTime, NaiveDateTime};
+use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
 
 /// Returns the host of an address of http or https, for messages.
@@ -23,33 +20,14 @@ pub fn with_scheme(address: String, scheme: &str) -> String {
     if address.contains("://") { address } else { format!("{scheme}://{address}") }
 }
 
-/// Returns the `Authorization` header: from the option `token`, from `auth` (user and password), or from the URL. None if there
-/// is no login.
-///
-/// # Errors
-/// If the options have another form, or characters that no header can have.
-pub fn authorization(place: &Place, options: &Options) -> Result<Option<HeaderValue>> {
-    let pair = match options.value("auth") {
-        None => place.user.clone().map(|user| (user, place.password.clone().unwrap_or_default())),
-        Some(value) => match value.as_array().map(|pair| pair.iter().filter_map(Value::as_str).collect::<Vec<_>>()).as_deref() {
-            Some([user, password]) => Some((user.to_string(), password.to_string())),
-            _ => return Err(options.wrong("auth", "[USER, PASSWORD]")),
-        },
-    };
-    let basic = |(user, password)| {
-        let login = format!("{user}:{password}");
-        format!("Basic {}", json::to_base64(login.as_bytes()))
-    };
-    let value = options.text("token")?.map(|token| format!("Bearer {token}")).or(pair.map(basic));
-    let Some(value) = value else { return Ok(None) };
-    let mut value = HeaderValue::from_str(&value).map_err(|_| options.wrong("token", "characters that a header can have"))?;
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
-/// Reads the time of a `Last-Modified` header, in whole seconds.
+/// Reads the time of a `Last-Modified` header or property, in whole seconds. Beside the usual form there are the two old ones of
+/// HTTP, and some WebDAV servers use RFC 3339.
 pub fn http_time(text: &str) -> Option<Time> {
-    let sec = DateTime::parse_from_rfc2822(text.trim()).ok()?.timestamp();
+    let text = text.trim();
+    let old = |form| NaiveDateTime::parse_from_str(text, form).ok().map(|time| time.and_utc().timestamp());
+    let usual = DateTime::parse_from_rfc2822(text).or_else(|_| DateTime::parse_from_rfc3339(text)).ok();
+    let sec = usual.map(|time| time.timestamp());
+    let sec = sec.or_else(|| old("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| old("%a %b %e %H:%M:%S %Y"))?;
     Some(Time { sec, nsec: 0 })
 }
 
@@ -89,23 +67,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logins_come_from_options_or_the_url() {
-        let place = Place::parse("http", "me:%C3%A4@host").unwrap();
-        let header = |text: &str| {
-            let options = Options::parse(text.as_ref(), "--options").unwrap();
-            authorization(&place, &options).map(|value| value.map(|v| v.to_str().unwrap_or_default().to_string()))
-        };
-        assert_eq!(header("{}").unwrap().as_deref(), Some("Basic bWU6w6Q="));
-        assert_eq!(header("{\"auth\": [\"a\", \"b\"]}").unwrap().as_deref(), Some("Basic YTpi"));
-        assert_eq!(header("{\"token\": \"t\"}").unwrap().as_deref(), Some("Bearer t"));
-        for bad in ["{\"auth\": [\"secret\"]}", "{\"auth\": \"secret\"}", "{\"token\": \"secret\\n\"}"] {
-            assert!(header(bad).is_err_and(|e| !e.to_string().contains("secret")), "{bad}");
-        }
-    }
-
-    #[test]
     fn times_of_headers_are_utc() {
-        assert_eq!(http_time("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Time { sec: 784_111_777, nsec: 0 }));
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "1994-11-06T08:49:37Z",
+            " 1994-11-06T09:49:37.25+01:00",
+        ] {
+            assert_eq!(http_time(text), Some(Time { sec: 784_111_777, nsec: 0 }), "{text}");
+        }
         assert_eq!(http_time("yesterday"), None);
     }
 }

@@ -2,23 +2,27 @@
 //!
 //! The requests are made here and not by a library, because uploads are streams under a temporary name until they are compared.
 
+mod compare;
+mod href;
 mod propfind;
+mod publish;
 mod put;
 mod read;
 #[cfg(test)]
 mod tests;
 
+use self::href::{is_at, name_in};
 use self::propfind::{Found, parse};
 use super::attributes::settings;
 use super::retry::Policy;
 use super::runtime::block_on;
 use super::store::{Body, Get, Got, Listing, Object, Put, Store, check_key};
 use super::tree::{self, Child, Listed, What};
-use super::web::{self, Place};
+use super::web::{self, Login, Place};
 use super::{Options, answer};
 use crate::display::printable;
 use crate::error::{Malformed, OrFailed, Result};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::HeaderValue;
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use std::collections::HashSet;
 use std::io;
@@ -46,12 +50,14 @@ struct WebDav {
     root: String,
     host: String,
     client: &'static Client,
-    login: Option<HeaderValue>,
+    login: Arc<Login>,
     policy: Policy,
     /// The connection has no TLS, so that uploads have to be compared byte by byte.
     is_plain: bool,
     /// The folders that are known to exist.
     folders: Arc<Mutex<HashSet<String>>>,
+    /// How the server takes a MOVE.
+    moves: Arc<publish::Moves>,
     /// A GET has returned another etag than a PROPFIND: a web server in front of this one sends its own etags, or none.
     has_two_etags: Arc<AtomicBool>,
 }
@@ -72,11 +78,11 @@ enum Answer {
 pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store>> {
     options.check(&KNOWN, scheme)?;
     let place = Place::parse(scheme, rest)?;
-    let login = web::authorization(&place, options)?;
+    let is_plain = scheme == "webdav";
+    let login = Arc::new(Login::new(&place, options, !is_plain)?);
     let url = format!("{scheme}://{}{}", place.host, place.path);
     let root = tree::root(&place.path, &url)?;
     let client = web::client().or_failed(|| url.clone())?;
-    let is_plain = scheme == "webdav";
     Ok(Arc::new(WebDav {
         server: format!("{}://{}", if is_plain { "http" } else { "https" }, place.host),
         url,
@@ -87,6 +93,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
         policy: Policy::default(),
         is_plain,
         folders: Arc::default(),
+        moves: Arc::default(),
         has_two_etags: Arc::default(),
     }))
 }
@@ -101,19 +108,20 @@ impl WebDav {
         let invalid = |_| io::Error::new(io::ErrorKind::InvalidInput, "not a URL");
         let url = Url::parse(&format!("{}{}", self.server, web::encode(path))).map_err(|e| invalid(e.to_string()))?;
         let method = Method::from_bytes(method.as_bytes()).map_err(|e| invalid(e.to_string()))?;
-        let mut request = Request::new(method, url);
-        if let Some(login) = &self.login {
-            request.headers_mut().insert(AUTHORIZATION, login.clone());
-        }
-        Ok(request)
+        Ok(Request::new(method, url))
     }
 
     /// Sends a request, and sends it again while other clients hold a lock.
     fn ask(&self, request: Request) -> io::Result<Response> {
+        self.ask_within(request, &self.policy)
+    }
+
+    /// Does what `ask` does, within other limits.
+    fn ask_within(&self, request: Request, policy: &Policy) -> io::Result<Response> {
         let mut tries = self.policy.begin();
         loop {
             let again = request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
-            let answer = block_on(web::fetch(self.client, again, &self.policy, &self.host))??;
+            let answer = block_on(self.login.fetch(self.client, again, policy, &self.host))??;
             match tries.again(None).filter(|_| answer.status() == StatusCode::LOCKED) {
                 Some(wait) => std::thread::sleep(wait),
                 None => return Ok(answer),
@@ -216,7 +224,7 @@ impl WebDav {
             }
         }
         match itself {
-            None => odd("is not of the folder that it was asked for"),
+            None => odd(&format!("is not of the folder that it was asked for, {path}")),
             Some(Found { status: Some(404 | 410), .. }) => Listed::Missing,
             Some(Found { status: Some(code), .. }) if code != 200 => {
                 let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -273,28 +281,6 @@ impl WebDav {
     }
 }
 
-/// Returns the encoded path in an answer. Some servers send whole URLs, some only paths.
-fn path_of(found: &Found) -> &str {
-    match found.href.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => &found.href,
-    }
-}
-
-/// Whether an answer is about this path. A `/` at the end makes no difference.
-fn is_at(found: &Found, path: &str) -> bool {
-    let decoded = web::decode(path_of(found));
-    decoded.strip_suffix(b"/").unwrap_or(&decoded) == path.strip_suffix('/').unwrap_or(path).as_bytes()
-}
-
-/// Returns the name of an entry in a folder, whose path ends with `/`. None if the entry is elsewhere.
-fn name_in(found: &Found, folder: &str) -> Option<Vec<u8>> {
-    let href = path_of(found);
-    let href = href.strip_suffix('/').unwrap_or(href);
-    let (above, name) = href.split_at(href.rfind('/')? + 1);
-    (web::decode(above) == folder.as_bytes() && !name.is_empty()).then(|| web::decode(name))
-}
-
 fn object(key: Vec<u8>, size: u64, found: &Found) -> Object {
     Object {
         key,
@@ -303,13 +289,15 @@ fn object(key: Vec<u8>, size: u64, found: &Found) -> Object {
         etag: found.etag.clone(),
         md5: None,
         more: vec![settings([("content_type", found.content_type.as_deref())])],
+        ..Object::default()
     }
 }
 
 /// An object exists whole or not at all, if the server's MOVE is atomic: it is uploaded under another name in the same folder
 /// (`.snap-*.tmp`), and its size is compared. Over `webdav://`, its md5 is compared too, because nothing else notices changes on
 /// the way. Then it is moved, and checked under its name. Put-if-absent is not atomic, because servers check first and then move.
-/// There are no md5s, and times are whole seconds. Content types are kept only if the server keeps them, other attributes never.
+/// A server without MOVE gets an upload under its name, which is visible before it is
+/// complete. There are no md5s, and times are whole seconds. Content types are kept only if the server keeps them, other attributes never.
 impl Store for WebDav {
     fn url(&self) -> &str {
         &self.url

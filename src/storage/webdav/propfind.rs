@@ -31,6 +31,7 @@ pub struct Found {
 /// If the answer is something else, is not XML, or ends early. The reason names what arrived instead.
 pub fn parse(body: &[u8]) -> Result<Vec<Found>, Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::new("an answer that is not UTF-8"))?;
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
         return Err(Malformed::new("an empty answer"));
     }
@@ -103,8 +104,17 @@ impl Parser {
             ["multistatus", "response", "propstat"] => {
                 let properties = std::mem::take(&mut self.properties);
                 if std::mem::take(&mut self.is_ok) {
-                    let (href, status) = (std::mem::take(&mut self.found.href), self.found.status);
-                    self.found = Found { href, status, ..properties };
+                    let found = std::mem::take(&mut self.found);
+                    // Some servers give each property its own `propstat`.
+                    self.found = Found {
+                        href: found.href,
+                        status: found.status,
+                        is_folder: properties.is_folder.or(found.is_folder),
+                        size: properties.size.or(found.size),
+                        modified: properties.modified.or(found.modified),
+                        etag: properties.etag.or(found.etag),
+                        content_type: properties.content_type.or(found.content_type),
+                    };
                 }
             }
             ["multistatus", "response", "propstat", "prop", ref property @ ..] => match property {

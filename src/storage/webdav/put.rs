@@ -1,6 +1,8 @@
 //! Uploads to a WebDAV server: under a temporary name first, then compared, then moved.
 
-use super::{WebDav, read};
+use super::WebDav;
+use super::compare::{compare, is_there};
+use super::publish::publish;
 use crate::digest::Md5;
 use crate::error::named;
 use crate::parallel::lock;
@@ -48,15 +50,40 @@ pub fn put(dav: &WebDav, key: &str, body: Body<'_>, how: &Put) -> io::Result<boo
         false => Upload::File(spooled(&first, &mut intake)?),
     };
     let (md5, size) = intake.check(how)?;
+    if dav.moves.are_refused() {
+        return put_directly(dav, &path, &content, (md5, size), is_there, how);
+    }
     let done = upload(dav, &temp, &content, size, how).and_then(|()| {
         compare(dav, &temp, md5, size)?;
-        publish(dav, &temp, &path, how.if_absent, is_there, md5, size)
+        publish(dav, &temp, &path, how.if_absent, is_there, (md5, size))
     });
     if !matches!(done, Ok(true)) {
         // If this fails, the name still shows that the file is a leftover.
         drop(dav.remove(&temp));
     }
-    done
+    match done {
+        Err(_) if dav.moves.are_refused() => put_directly(dav, &path, &content, (md5, size), is_there, how),
+        done => done,
+    }
+}
+
+/// Puts an upload under its name, on a server that can't move it there. The name was looked up just before.
+fn put_directly(
+    dav: &WebDav,
+    path: &str,
+    content: &Upload,
+    (md5, size): (Md5, u64),
+    is_there_now: bool,
+    how: &Put,
+) -> io::Result<bool> {
+    let done = upload(dav, path, content, size, how)
+        .and_then(|()| compare(dav, path, md5, size))
+        .and_then(|()| is_there(dav, path, size, "to have put it there"));
+    if done.is_err() && !is_there_now {
+        // What is there now is not whole.
+        drop(dav.remove(path));
+    }
+    done.map(|()| true)
 }
 
 /// Creates a folder and the folders above it.
@@ -107,12 +134,12 @@ fn spooled(first: &[u8], intake: &mut Intake<'_>) -> io::Result<File> {
     }
 }
 
-fn upload(dav: &WebDav, temp: &str, content: &Upload, size: u64, how: &Put) -> io::Result<()> {
+fn upload(dav: &WebDav, path: &str, content: &Upload, size: u64, how: &Put) -> io::Result<()> {
     let content_type = how.attributes.content_type.as_deref().unwrap_or("application/octet-stream");
     let content_type = HeaderValue::from_str(content_type)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a content type that is no header"))?;
     let send = || {
-        let mut request = dav.request("PUT", temp)?;
+        let mut request = dav.request("PUT", path)?;
         request.headers_mut().insert("content-type", content_type.clone());
         match content {
             Upload::Small(bytes) => {
@@ -128,7 +155,7 @@ fn upload(dav: &WebDav, temp: &str, content: &Upload, size: u64, how: &Put) -> i
     let mut answer = send()?;
     if matches!(answer.status().as_u16(), 404 | 409) {
         forget(dav);
-        make_folder(dav, tree::folder_of(temp))?;
+        make_folder(dav, tree::folder_of(path))?;
         answer = send()?;
     }
     match answer.status().as_u16() {
@@ -147,9 +174,17 @@ fn forget(dav: &WebDav) {
 /// Sends a file, and sends it again as long as that may help.
 fn stream(dav: &WebDav, request: &Request, mut file: &File) -> io::Result<Response> {
     let mut tries = dav.policy.begin();
+    let mut rounds = 0;
     loop {
         file.seek(SeekFrom::Start(0))?;
-        let (asked, failed) = match stream_once(dav, request, file) {
+        // The request has no body yet.
+        let mut signed = request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
+        let sent = dav.login.sign(&mut signed)?;
+        let (asked, failed) = match stream_once(dav, signed, file) {
+            Ok(answer) if dav.login.learns(&answer, &sent, rounds) => {
+                rounds += 1;
+                continue;
+            }
             Ok(answer) if !may_pass(answer.status().as_u16()) && answer.status() != StatusCode::LOCKED => return Ok(answer),
             Ok(answer) => (web::asked_wait(&answer), Ok(answer)),
             Err(e) => (None, Err(e)),
@@ -161,9 +196,7 @@ fn stream(dav: &WebDav, request: &Request, mut file: &File) -> io::Result<Respon
     }
 }
 
-fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Response> {
-    // The request has no body yet.
-    let mut request = request.try_clone().ok_or_else(|| io::Error::other("a request that can't be sent again"))?;
+fn stream_once(dav: &WebDav, mut request: Request, file: &File) -> io::Result<Response> {
     let (pieces, arriving) = mpsc::channel::<io::Result<Bytes>>(4);
     let body = futures_util::stream::unfold(arriving, |mut arriving| async { Some((arriving.recv().await?, arriving)) });
     *request.body_mut() = Some(reqwest::Body::wrap_stream(body));
@@ -199,57 +232,4 @@ fn stream_once(dav: &WebDav, request: &Request, file: &File) -> io::Result<Respo
             }
         }
     })?
-}
-
-/// Compares an upload: its size, or over `webdav://` its content.
-fn compare(dav: &WebDav, path: &str, md5: Md5, size: u64) -> io::Result<()> {
-    if !dav.is_plain {
-        return is_there(dav, path, size, "to have the upload");
-    }
-    let mut content = read::content(dav, path, 0, None, None, None)?;
-    let mut intake = Intake::new(Body::Stream(&mut *content));
-    while !intake.next(PIECE)?.is_empty() {}
-    match intake.check(&Put { md5: Some(md5), ..Put::default() }) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(dav.failed(e.kind(), "what arrived is not what was sent")),
-    }
-}
-
-/// Checks that an object of this size exists, as the server claims.
-fn is_there(dav: &WebDav, path: &str, size: u64, claim: &str) -> io::Result<()> {
-    let there = match dav.found_object(path)? {
-        Some(there) if there.size == Some(size) => return Ok(()),
-        Some(_) => "another size",
-        None => "nothing",
-    };
-    Err(dav.failed(io::ErrorKind::InvalidData, &format!("the server claims {claim}, but {there} is there")))
-}
-
-/// Moves an upload to its place. It replaces an object only if one with exactly that name exists (`is_there_now`): some servers
-/// cut a name at `?`, `#` or `;`, and would replace another object.
-fn publish(dav: &WebDav, temp: &str, path: &str, if_absent: bool, is_there_now: bool, md5: Md5, size: u64) -> io::Result<bool> {
-    let target = dav.request("MOVE", path)?;
-    let target = HeaderValue::from_str(target.url().as_str())
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a name that no header can have"))?;
-    let mut overwrite = is_there_now;
-    loop {
-        let mut request = dav.request("MOVE", temp)?;
-        request.headers_mut().insert("destination", target.clone());
-        request.headers_mut().insert("overwrite", HeaderValue::from_static(if overwrite { "T" } else { "F" }));
-        let answer = dav.ask(request)?;
-        match answer.status().as_u16() {
-            200 | 201 | 204 => {
-                dav.made(answer)?;
-                break;
-            }
-            412 if if_absent => return Ok(false),
-            // Another writer has put an object there in the meantime.
-            412 if !overwrite && dav.found_object(path)?.is_some() => overwrite = true,
-            // Perhaps the answer to a successful MOVE was lost: then the next MOVE finds nothing to move.
-            404 if dav.found_object(temp)?.is_none() => return compare(dav, path, md5, size).map(|()| true),
-            _ => return Err(dav.refused(&answer)),
-        }
-    }
-    // Some servers report success although they did nothing, or used another name.
-    is_there(dav, path, size, "to have put it there").map(|()| true)
 }

@@ -45,6 +45,7 @@ pub fn content(
 ) -> io::Result<Box<dyn Read + Send>> {
     let content = Content {
         request: dav.request("GET", path)?,
+        login: dav.login.clone(),
         what: printable(dav.url.as_bytes()),
         host: dav.host.clone(),
         policy: dav.policy.clone(),

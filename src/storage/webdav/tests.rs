@@ -8,12 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Returns a root `/r` of a server. `told` gives its answers: it gets the first line of a request, and the number of earlier ones
 /// with that line.
 fn dav(mut told: impl FnMut(&str, usize) -> String + Send + 'static) -> WebDav {
+    dav_that_sees(move |line, count, _| told(line, count))
+}
+
+/// Returns a root as [`dav`] does; `told` gets the whole head of the request, too.
+fn dav_that_sees(mut told: impl FnMut(&str, usize, &str) -> String + Send + 'static) -> WebDav {
     let mut asked: std::collections::HashMap<String, usize> = Default::default();
     let service = Service::when(move |request| {
         let line = request.lines().next().unwrap_or_default().replace(" HTTP/1.1", "");
         let count = asked.entry(line.clone()).or_default();
         *count += 1;
-        (told(&line, *count - 1), false)
+        (told(&line, *count - 1, request), false)
     });
     WebDav {
         url: "webdav://h/r".to_string(),
@@ -21,10 +26,11 @@ fn dav(mut told: impl FnMut(&str, usize) -> String + Send + 'static) -> WebDav {
         root: "/r".to_string(),
         host: "h".to_string(),
         client: web::client().unwrap(),
-        login: None,
+        login: Arc::new(Login::new(&Place::parse("http", "h").unwrap(), &Options::default(), false).unwrap()),
         policy: policy(),
         is_plain: false,
         folders: Arc::default(),
+        moves: Arc::default(),
         has_two_etags: Arc::default(),
     }
 }
@@ -225,4 +231,133 @@ fn an_answer_about_another_path_tells_nothing_of_the_object() {
         let found = dav(move |_, _| told.clone()).stat(b"a");
         assert!(found.as_ref().map_or(is_error, |found| !is_error && found.is_none()), "{found:?}");
     }
+}
+
+/// Returns the value of a header of a request.
+fn header<'r>(request: &'r str, name: &str) -> Option<&'r str> {
+    request.lines().filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+fn with_login(mut dav: WebDav, scheme: &str) -> WebDav {
+    let place = Place::parse("http", "me:secret@h").unwrap();
+    dav.login = Arc::new(Login::new(&place, &Options::default(), scheme == "webdavs").unwrap());
+    dav
+}
+
+#[test]
+fn digest_is_answered_with_one_nonce_until_the_server_wants_another() {
+    for (algorithm, scheme) in [("MD5", "webdav"), ("SHA-256", "webdav"), ("SHA-256-sess", "webdavs")] {
+        let sent: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = sent.clone();
+        let mut nonce = 0;
+        let dav = dav_that_sees(move |_, _, request| {
+            let login = header(request, "authorization").unwrap_or("none").to_string();
+            let challenge = |nonce, stale| {
+                let digest =
+                    format!("Digest realm=\"a \\\"b\", nonce=\"n{nonce}\", qop=\"auth,auth-int\", algorithm={algorithm}{stale}");
+                answer("401 Unauthorized", &["WWW-Authenticate: Basic realm=\"x\"", &format!("WWW-Authenticate: {digest}")], "")
+            };
+            let told = match login.contains(&format!("nonce=\"n{nonce}\"")) && login.starts_with("Digest ") {
+                // The third request with this nonce comes too late.
+                true if nonce == 0 && login.contains("nc=00000003") => {
+                    nonce = 1;
+                    challenge(1, ", stale=TRUE")
+                }
+                true => multistatus(&[file("/r/a", 3, "")]),
+                false => challenge(nonce, ""),
+            };
+            log.lock().unwrap().push(login);
+            told
+        });
+        let dav = with_login(dav, scheme);
+        for _ in 0..4 {
+            assert_eq!(dav.stat(b"a").unwrap().unwrap().size, 3, "{algorithm}");
+        }
+        let sent = sent.lock().unwrap();
+        let begins = |from: usize| sent.iter().skip(from).map(|login| login.split(' ').next().unwrap_or_default());
+        // Without TLS, no password was sent by Basic.
+        assert_eq!(begins(0).next(), Some(if scheme == "webdavs" { "Basic" } else { "none" }), "{sent:?}");
+        assert!(sent.len() == 6 && begins(1).all(|scheme| scheme == "Digest"), "{sent:?}");
+        assert!(sent[1].contains("uri=\"/r/a\"") && sent[1].contains("realm=\"a \\\"b\""), "{sent:?}");
+        assert!(!sent.iter().any(|login| login.contains("secret")), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_wrong_login_is_refused_and_not_sent_again_and_again() {
+    for challenge in [
+        "WWW-Authenticate: Digest realm=\"r\", nonce=\"always\", qop=\"auth\"",
+        "WWW-Authenticate: Basic realm=\"r\"",
+        "WWW-Authenticate: Bearer",
+        "X-Nothing: here",
+    ] {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counting = count.clone();
+        let dav = dav(move |_, _| {
+            counting.fetch_add(1, Ordering::Relaxed);
+            answer("401 Unauthorized", &[challenge], "")
+        });
+        let e = with_login(dav, "webdav").stat(b"a").unwrap_err();
+        let wanted = if challenge.ends_with("Bearer") { 1 } else { 2 };
+        assert!(LoginRefused::is(&e) && count.load(Ordering::Relaxed) == wanted, "{challenge}: {e}");
+    }
+}
+
+#[test]
+fn a_move_names_its_destination_as_the_server_wants_it_and_remembers_that() {
+    let forms: [(&str, fn(&str) -> bool); 3] = [
+        ("502 Bad Gateway", |to| to.starts_with('/')),
+        ("409 Conflict", |to| to.starts_with("https://")),
+        ("400 Bad Request", |to| to.starts_with("http://")),
+    ];
+    for (status, accepts) in forms {
+        let moves: Arc<Mutex<Vec<String>>> = Arc::default();
+        let log = moves.clone();
+        let mut there = HashSet::new();
+        let dav = dav_that_sees(move |line, _, request| match line.split_once(' ').unwrap() {
+            ("PROPFIND", path) if there.contains(path) => multistatus(&[file(path, 3, "")]),
+            ("PROPFIND", _) => answer("404 Not Found", &[], ""),
+            ("MOVE", _) => {
+                let to = header(request, "destination").unwrap();
+                log.lock().unwrap().push(to.to_string());
+                if !accepts(to) {
+                    return answer(status, &[], "");
+                }
+                there.insert(to[to.find("/r/").unwrap()..].to_string());
+                answer("201 Created", &[], "")
+            }
+            (_, path) => {
+                there.insert(path.to_string());
+                answer("201 Created", &[], "")
+            }
+        });
+        for key in ["a", "b"] {
+            assert!(dav.put(key.as_bytes(), Body::Bytes(b"abc".to_vec()), &Put::default()).unwrap(), "{status}");
+        }
+        let moves = moves.lock().unwrap();
+        assert!(accepts(&moves[moves.len() - 1]) && accepts(&moves[moves.len() - 2]), "the second is right at once: {moves:?}");
+    }
+    // What is refused in every form is told as it was refused first.
+    let dav = dav(|line, n| match line.split_once(' ').unwrap() {
+        ("PROPFIND", path) if path.ends_with(".tmp") => multistatus(&[file(path, 3, "")]),
+        ("PROPFIND", _) => answer("404 Not Found", &[], ""),
+        ("MOVE", _) => answer(if n == 0 { "403 Forbidden" } else { "400 Bad Request" }, &[], ""),
+        _ => answer("201 Created", &[], ""),
+    });
+    let e = dav.put(b"a", Body::Bytes(b"abc".to_vec()), &Put::default()).unwrap_err();
+    assert_eq!(e.kind(), io::ErrorKind::PermissionDenied, "{e}");
+}
+
+#[test]
+fn listings_in_other_forms_are_listings() {
+    let folder = "<d:response xmlns:d=\"DAV:\"><d:href>http://inside:8080/r</d:href><d:propstat><d:prop><d:getcontentlength/>\
+        </d:prop><d:status>HTTP/1.1 404 Not Found</d:status></d:propstat><d:propstat><d:prop><d:resourcetype><d:collection/>\
+        </d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>";
+    let split = "<D:response><D:href>//r/b%2b</D:href><D:propstat><D:prop><D:resourcetype/></D:prop><D:status>HTTP/1.1 200 OK\
+        </D:status></D:propstat><D:propstat><D:prop><D:getcontentlength>2</D:getcontentlength></D:prop><D:status>HTTP/1.1 200 OK\
+        </D:status></D:propstat></D:response>";
+    let all = [file("c%20d", 1, ""), split.to_string(), file("https://outside/r/a b", 1, ""), folder.to_string()];
+    let body = format!("\u{feff}<D:multistatus xmlns:D=\"DAV:\">{}</D:multistatus>", all.concat());
+    let dav = dav(move |_, _| answer("207 Multi-Status", &["Content-Type: text/xml"], &body));
+    assert_eq!(listed(&dav), ["a b", "b+", "c d"]);
 }

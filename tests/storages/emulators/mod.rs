@@ -25,7 +25,7 @@ pub use gcs::gcs;
 pub use remotes::{rclone_crypt, rclone_local, rclone_s3, rclone_webdav};
 pub use s3::moto;
 pub use sftp::{rclone_sftp, sshd};
-pub use webdav::{rclone, wsgidav};
+pub use webdav::{rclone, wsgidav, wsgidav_with_digest};
 
 use snapshooter::internals::storage::{Location, Options, Store};
 use std::collections::BTreeMap;

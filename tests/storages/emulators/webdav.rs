@@ -21,13 +21,23 @@ pub struct WebDav {
 /// wsgidav, the one of this process.
 pub fn wsgidav() -> Option<&'static WebDav> {
     static ONE: OnceLock<WebDav> = OnceLock::new();
+    (!local_only("wsgidav")).then(|| ONE.get_or_init(|| start_wsgidav("wsgidav", false)))
+}
+
+/// wsgidav that takes a login only by Digest, the one of this process.
+pub fn wsgidav_with_digest() -> Option<&'static WebDav> {
+    static ONE: OnceLock<WebDav> = OnceLock::new();
+    (!local_only("wsgidav")).then(|| ONE.get_or_init(|| start_wsgidav("wsgidav-digest", true)))
+}
+
+fn start_wsgidav(name: &'static str, digest: bool) -> WebDav {
     let arguments = |folder: &Path, port: u16| {
         let config = json!({
             "host": "127.0.0.1",
             "port": port,
             "server": "cheroot",
             "provider_mapping": {"/": served(folder)},
-            "http_authenticator": {"accept_basic": true, "accept_digest": false, "default_to_digest": false},
+            "http_authenticator": {"accept_basic": !digest, "accept_digest": digest, "default_to_digest": digest},
             "simple_dc": {"user_mapping": {"*": {USER: {"password": PASSWORD}}}},
         });
         let path = folder.join("wsgidav.json");
@@ -35,8 +45,7 @@ pub fn wsgidav() -> Option<&'static WebDav> {
         let server = installed("venv/bin/wsgidav").display().to_string();
         vec![server, "--config".to_string(), path.display().to_string()]
     };
-    let start = || WebDav { name: "wsgidav", running: Running::start("wsgidav", arguments) };
-    (!local_only("wsgidav")).then(|| ONE.get_or_init(start))
+    WebDav { name, running: Running::start(name, arguments) }
 }
 
 /// rclone, the one of this process.

@@ -1,6 +1,7 @@
 //! Servers of folders, SFTP and WebDAV, that lie, refuse a part, or go away: what is stored is there, what is listed is all, and
 //! what fails is told by name.
 
+mod http;
 mod keys;
 mod rclone;
 mod roots;

@@ -153,3 +153,103 @@ fn a_key_that_is_given_is_the_only_one_that_is_offered() {
     let arguments = fs::read_to_string(sftp.world.path("tmp/logins")).expect("a log");
     assert!(arguments.contains("-i /keys/mine -o IdentitiesOnly=yes"), "{arguments}");
 }
+
+/// Links of all kinds, and things that no backup has.
+const ODD_ENTRIES: &str = "cd files && ln -s a to-a && ln -s docs to-docs && ln -s .. docs/up && ln -s nowhere dangling && \
+    ln -s /etc/passwd out && ln -s 'à la carte' docs/odd && mkfifo pipe && \
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"socket\")'";
+
+#[test]
+fn links_and_what_is_no_file_are_told_as_on_a_local_folder() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
+    let mut sftp = Sftp::that("");
+    files(&sftp.world);
+    sftp.world.sh(ODD_ENTRIES).ok();
+    let list = "snap-scan --type f,l 2>notes | jq -c '{type, name, destination, modified: .modified[:19]}'";
+    let local = sftp.world.sh(list).ok();
+    let notes = sftp.world.sh("cat notes").ok();
+    assert!(notes.out().contains("skipped 1 socket, 1 fifo"), "{notes}");
+    sftp.world.sh("mv files real && ln -s real files").ok();
+    let url = sftp.url("files");
+    sftp.world.set("FILE_ROOT", url);
+    assert_eq!(sftp.world.sh(list).ok().out(), local.out(), "a link as the root is followed");
+    assert_eq!(sftp.world.sh("cat notes").ok().out(), notes.out());
+    assert_eq!(names(&local, "link"), ["dangling", "docs/odd", "docs/up", "out", "to-a", "to-docs"]);
+
+    let named = "printf '%s\\n' to-a to-docs/b out pipe docs/b | snap-scan --gone --files-from - | jq -c 'select(.name != \"\")'";
+    let done = sftp.world.sh(named).ok();
+    assert_eq!(
+        (names(&done, "link"), names(&done, "gone")),
+        (["out", "to-a"].map(String::from).to_vec(), vec!["to-docs/b".into()])
+    );
+    sftp.world.sh("snap-scan --type f | jq -r .name | grep -x to-a").status(1);
+}
+
+#[test]
+fn links_are_restored_and_deleted_on_an_sftp_server() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
+    for lies in ["", "plain"] {
+        let mut sftp = Sftp::that(lies);
+        files(&sftp.world);
+        sftp.world.sh(ODD_ENTRIES).ok();
+        sftp.world.sh("rm files/pipe files/socket").ok();
+        sftp.world.sh(BACKUP).ok();
+        sftp.world
+            .sh("mkdir -p back/docs && cd back && ln -s /etc/passwd a && ln -s docs z && ln -s / extra && \
+            ln -s old out && echo old >dangling && ln -s docs to-docs")
+            .ok();
+        let url = sftp.url("back");
+        sftp.world.set("FILE_ROOT", url);
+        let done = sftp.world.sh("snap-read | snap-restore --delete --dry-run | jq -r '[.action, .name] | @tsv'").ok();
+        assert!(done.out().contains("replace\tout\n") && done.out().contains("delete\textra\n"), "{done}");
+        assert!(!done.out().contains("to-docs"), "{done}");
+        sftp.world.sh("snap-read | snap-restore --delete").ok();
+        sftp.world.sh("diff -r --no-dereference files back && ! find back -name '.snap*' | grep .").ok().silent();
+        assert!(fs::metadata("/etc/passwd").expect("it is there").len() > 20);
+        let done = sftp.world.sh("snap-read | snap-restore --delete --dry-run").ok();
+        done.says("");
+    }
+}
+
+#[test]
+fn nothing_is_written_through_a_link_on_an_sftp_server() {
+    if emulators::local_only("sftp-server") {
+        return;
+    }
+    let sftp = Sftp::that("").root("FILE_ROOT", "back");
+    let world = &sftp.world;
+    world.put("other/x", "x");
+    world.put("local/a/b", "b");
+    world.sh("mkdir outside back && export FILE_ROOT=local && snap-scan --type f | snap-heapify > list").ok();
+    // The link comes with the records, or is there already.
+    let link = "'{\"type\":\"link\",\"name\":\"a\",\"destination\":\"../outside\"}'";
+    let done = world.sh(&format!("{{ echo {link}; cat list; }} | snap-restore")).complains("a is a link, which is not followed");
+    assert!(done.code() != Some(0), "{done}");
+    assert!(fs::read_link(world.path("back/a")).is_ok() && world.files_below("outside").is_empty());
+    let done = world.sh("snap-restore <list").complains("a is a link, which is not followed");
+    assert!(done.code() != Some(0) && world.files_below("outside").is_empty(), "{done}");
+    // And none is read through.
+    world.sh("ln -s ../other back/docs && mkdir back/real && echo y >back/real/x").ok();
+    world.sh("snap-scan --type f >scanned && mv back/real back/moved && ln -s ../other back/real").ok();
+    let done = world.sh("snap-heapify <scanned").complains("real is a link, which is not followed");
+    assert_eq!(names(&done, "error"), ["real/x"]);
+}
+
+#[test]
+fn a_server_without_links_fails_only_the_records_of_links() {
+    let Some(rclone) = emulators::rclone_sftp() else { return };
+    let mut world = World::new();
+    files(&world);
+    world.sh("ln -s a files/to-a").ok();
+    world.sh(BACKUP).ok();
+    let root = emulators::Emulator::fresh(rclone);
+    world.set("FILE_ROOT", &root.url);
+    world.set("FILE_STORAGE_OPTIONS", &root.options);
+    let done = world.sh("snap-read | snap-restore");
+    assert!(done.err().contains("to-a: ") && done.code() == Some(1), "{done}");
+    assert_eq!(names(&world.sh("snap-scan").ok(), "file"), ["a", "docs/b", "docs/c", "z"]);
+}

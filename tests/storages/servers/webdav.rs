@@ -102,3 +102,65 @@ fn deletes_and_moves_that_are_only_said_are_errors() {
         done.complains("the server claims to have deleted it, with an empty body, but it is still there");
     }
 }
+
+/// A world with heap and snapshots behind a server in front of a WebDAV server, and files, one of which is sent as a stream.
+fn stores(dav: &impl Emulator, rule: impl Fn(usize, &Request) -> Option<Answer> + Send + Sync + 'static) -> World {
+    let mut world = World::new();
+    let front = Front::before(dav.port(), rule);
+    let root = dav.fresh().through(dav, front.port);
+    for name in ["HEAP", "SNAP"] {
+        world.set(&format!("{name}_ROOT"), format!("{}/{name}", root.url));
+        world.set(&format!("{name}_STORAGE_OPTIONS"), &root.options);
+    }
+    world.put("files/a", "a");
+    world.sh("head -c 6000000 /dev/urandom >files/large").ok();
+    world
+}
+
+const THERE_AND_BACK: &str = "snap-scan | snap-heapify | snap-write && mv files before && mkdir files && \
+    snap-read | snap-restore && diff -r files before";
+
+#[test]
+fn a_server_that_wants_digest_gets_it_and_never_the_password() {
+    let Some(dav) = emulators::wsgidav_with_digest() else { return };
+    let has_basic = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let uploads = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (seen, sent) = (has_basic.clone(), uploads.clone());
+    let world = stores(dav, move |_, request| {
+        let login = request.header("authorization").unwrap_or_default();
+        seen.fetch_or(login.starts_with("Basic"), std::sync::atomic::Ordering::Relaxed);
+        if request.method == "PUT" {
+            sent.lock().expect("a list").push(login.starts_with("Digest "));
+        }
+        None
+    });
+    world.sh(THERE_AND_BACK).ok();
+    assert!(!has_basic.load(std::sync::atomic::Ordering::Relaxed));
+    let uploads = uploads.lock().expect("a list");
+    assert!(uploads.len() >= 3 && uploads.iter().all(|has_login| *has_login), "no upload was sent in vain: {uploads:?}");
+    let wrong = world.sh("export HEAP_STORAGE_OPTIONS='{\"auth\": [\"someone\", \"wrongsecret\"]}'; snap-read | snap-cat");
+    assert!(
+        wrong.code() == Some(2) && wrong.err().contains("401 Unauthorized") && !wrong.err().contains("wrongsecret"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn a_server_behind_a_proxy_that_refuses_urls_as_destinations_gets_paths() {
+    for status in [400, 409, 502] {
+        let Some(dav) = emulators::wsgidav() else { return };
+        let refuses = |request: &Request| request.header("destination").is_some_and(|to| to.contains("://"));
+        let world = stores(dav, move |_, request| refuses(request).then(|| Answer::new(status, "Destination host")));
+        world.sh(THERE_AND_BACK).ok();
+    }
+}
+
+#[test]
+fn a_server_that_can_not_move_gets_files_under_their_names() {
+    for status in [405, 501] {
+        let Some(dav) = emulators::wsgidav() else { return };
+        let world = stores(dav, move |_, request| (request.method == "MOVE").then(|| Answer::new(status, "no")));
+        world.sh(THERE_AND_BACK).ok();
+        world.sh("snap-read | snap-verify && snap-gc").ok();
+    }
+}

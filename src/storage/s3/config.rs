@@ -1,10 +1,10 @@
 //! Settings: the options of fsspec's `s3fs`, the environment, and the profiles of `~/.aws/config`.
 
+use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, context, patience};
-use crate::storage::web::{host_of, with_scheme};
+use crate::storage::web::{host_of, is_loopback, with_scheme};
 use crate::storage::{Options, text_variable, variable};
-use http::{HeaderMap, HeaderValue};
 use reqsign_aws_v4::{DefaultCredentialProvider, RequestSigner, StaticCredentialProvider};
 use reqsign_core::Signer;
 use reqwest::{Client, Url};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// The options of this storage.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "anon",
     "client_kwargs",
     "config_kwargs",
@@ -23,6 +23,7 @@ const KNOWN: [&str; 14] = [
     "region",
     "region_name",
     "requester_pays",
+    "s3_additional_kwargs",
     "secret",
     "token",
     "use_ssl",
@@ -37,8 +38,8 @@ pub struct Config {
     pub is_virtual: bool,
     /// The server, for messages.
     pub host: String,
-    /// Sent with each request.
-    pub headers: HeaderMap,
+    /// What the options add to requests.
+    pub writing: Writing,
     /// The credentials.
     pub auth: Auth,
 }
@@ -70,12 +71,12 @@ pub fn config(bucket: &str, options: &Options, client: &Client) -> Result<Config
         true => endpoint.replace("//", &format!("//{bucket}.")),
         false => format!("{endpoint}/{bucket}"),
     };
-    let mut headers = HeaderMap::new();
-    if options.flag("requester_pays")? == Some(true) {
-        headers.insert("x-amz-request-payer", HeaderValue::from_static("requester"));
+    let writing = Writing::new(options)?;
+    if writing.has_key() && base.starts_with("http://") && !is_loopback(&base) {
+        return Err(options.refused("s3_additional_kwargs: SSECustomerKey", "the key is sent over https only"));
     }
     let auth = places.auth(&region, client)?;
-    Ok(Config { base, is_virtual, host, headers, auth })
+    Ok(Config { base, is_virtual, host, writing, auth })
 }
 
 fn is_virtual(bucket: &str, options: &Options) -> Result<bool> {

@@ -6,7 +6,9 @@ use crate::etag;
 use crate::storage::answer::is_page;
 use crate::storage::attributes::Attributes;
 use crate::storage::intake::altered;
+use crate::storage::store::Object;
 use crate::storage::upload::{Steps, Upload};
+use crate::storage::web::api::Api;
 use crate::storage::web::service::{Call, Failed, Good, Head};
 use crate::storage::web::upload::{Flight, Pieces, part_sizes};
 use crate::storage::web::{encode_all, md5_base64, query};
@@ -25,21 +27,23 @@ impl Steps for Upload<'_, S3> {
 
     fn put_whole(&self, body: Vec<u8>, md5: Md5, size: u64) -> io::Result<bool> {
         let call = Call::new(Method::PUT, self.api.address(self.name), "word of an object that is stored");
-        let call = self.absent(described(call.body(body), &self.how.attributes)).header("content-md5", md5_base64(md5));
+        let call = self.absent(self.described(call.body(body))).header("content-md5", md5_base64(md5));
         let etag = md5.to_string();
         match self.ask(&call, stored)? {
             // The service has computed the md5 of what it stored.
             Ok(head) if head.text("etag").is_some_and(|found| etag::bare(found) == etag) => Ok(true),
-            Ok(head) if is_same(&head, md5) => self.verify(head.text("etag"), size),
+            Ok(head) if self.api.writing.hides_md5() || is_same(&head, md5) => self.verify(head.text("etag"), size),
             // The service has stored a content that it should have refused.
             Ok(_) => self.take_back(),
-            Err(failed) => self.settle_by(failed, size, &etag),
+            Err(failed) => {
+                self.settle(failed, |there| self.is_there(there, size, &etag) || there.size == size && self.has(&call.body))
+            }
         }
     }
 
     fn begin(&self) -> io::Result<String> {
         let url = format!("{}?uploads", self.api.address(self.name));
-        let call = described(Call::new(Method::POST, url, "the beginning of an upload"), &self.how.attributes);
+        let call = self.described(Call::new(Method::POST, url, "the beginning of an upload"));
         let read =
             |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "InitiateMultipartUploadResult", "UploadId"));
         self.ask(&call, read)?.map_err(|failed| self.bucket().failed_whole(failed))
@@ -82,11 +86,11 @@ impl Upload<'_, S3> {
             .header("content-type", "application/xml")
             .body(format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"));
         // The service continues a try that was given up here, so the next try finds no such upload.
-        let call = Call { finishes: true, ..self.absent(call) };
+        let call = Call { finishes: true, ..self.absent(self.api.writing.keyed(call)) };
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "CompleteMultipartUploadResult", "ETag"));
         match self.ask(&call, read)? {
             Ok(etag) => self.verify(Some(&etag), size),
-            Err(failed) => self.settle_by(failed, size, etag),
+            Err(failed) => self.settle(failed, |there| self.is_there(there, size, etag)),
         }
     }
 
@@ -95,8 +99,21 @@ impl Upload<'_, S3> {
         if self.how.if_absent { call.header("if-none-match", "*") } else { call }
     }
 
-    fn settle_by(&self, failed: Failed, size: u64, etag: &str) -> io::Result<bool> {
-        self.settle(failed, |there| there.size == size && there.etag.as_deref().is_some_and(|found| etag::same(found, etag)))
+    /// Adds the headers that the service keeps with the object.
+    fn described(&self, call: Call) -> Call {
+        self.api.writing.created(described(call, &self.api.writing.attributes(self.how)))
+    }
+
+    /// Whether the stored object has the size and the etag of what was sent.
+    fn is_there(&self, there: &Object, size: u64, etag: &str) -> bool {
+        there.size == size && there.etag.as_deref().is_some_and(|found| etag::same(found, etag))
+    }
+
+    /// Whether the stored object has this content. With some encryption, the etag can't tell.
+    fn has(&self, body: &[u8]) -> bool {
+        let is_same = |head: &Head, found: &[u8]| head.with(200, || Good::Yes(found == body));
+        let asked = self.ask(&self.api.content(self.name, None), is_same);
+        asked.is_ok_and(|answer| answer.unwrap_or(false))
     }
 
     /// Compares the stored object with the content that was sent.
@@ -110,8 +127,9 @@ impl Upload<'_, S3> {
 
 async fn put_part(api: Arc<S3>, url: String, number: usize, part: Vec<u8>, md5: Md5) -> Result<(usize, String), Failed> {
     let call = Call::new(Method::PUT, url, "word of a part that is stored");
-    let head = api.service.ask(&call.body(part).header("content-md5", md5_base64(md5)), stored).await?;
-    if !is_same(&head, md5) {
+    let call = api.writing.keyed(call.body(part).header("content-md5", md5_base64(md5)));
+    let head = api.service.ask(&call, stored).await?;
+    if !api.writing.hides_md5() && !is_same(&head, md5) {
         return Err(altered("what arrived is not what was sent").into());
     }
     Ok((number, head.text("etag").unwrap_or_default().to_string()))

@@ -23,6 +23,12 @@ pub fn with_scheme(address: String, scheme: &str) -> String {
     if address.contains("://") { address } else { format!("{scheme}://{address}") }
 }
 
+/// Whether an endpoint is on this machine.
+pub fn is_loopback(endpoint: &str) -> bool {
+    let host = endpoint.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_string)).unwrap_or_default();
+    host == "localhost" || host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Returns the `Authorization` header: from the option `token`, from `auth` (user and password), or from the URL. None if there
 /// is no login.
 ///

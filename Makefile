@@ -110,7 +110,7 @@ check-targets: ## check that all tools compile for other systems and processors,
 
 clean: ## remove what was built, and the folders of Python and Node packages
 	$(CARGO) clean
-	rm -rf .venv .readers .linters .emulators .maturin .wheel
+	rm -rf .venv .readers .fsspec .linters .emulators .maturin .wheel
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 15

@@ -22,6 +22,19 @@ pub fn printable(name: &[u8]) -> String {
     out
 }
 
+/// Quotes a word for a shell.
+pub fn shell_word(bytes: &[u8]) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(b);
+    match std::str::from_utf8(bytes) {
+        Ok(word) if !bytes.is_empty() && bytes.iter().all(plain) => word.to_string(),
+        Ok(word) if !word.chars().any(is_hostile) => format!("'{}'", word.replace('\'', "'\\''")),
+        _ => {
+            let escaped: String = bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
+            format!("$'{escaped}'")
+        }
+    }
+}
+
 /// Returns a count for messages: `1 record`, `2 records`.
 pub fn counted(n: u64, what: &str) -> String {
     noun(&n.to_string(), n, what)

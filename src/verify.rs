@@ -106,6 +106,7 @@ fn check_size(record: &Record, heap: &Heap) -> Result<Option<String>> {
     };
     Ok(match health {
         Health::Good { .. } => None,
+        Health::Cold { .. } => return check_content(record, heap, false),
         Health::Missing => fault("is missing"),
         Health::Bad => fault("has the wrong size or is damaged"),
     })

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, checkers of
-# our files into .linters, storage emulators into .emulators, and missing Debian packages. With SNAPSHOOTER_LOCAL_ONLY=1, it
-# installs no emulators.
+# Installs what the tests need: the Python tool into .venv of the checkout, programs that read our files into .readers, fsspec's
+# storages into .fsspec, checkers of our files into .linters, storage emulators into .emulators, and missing Debian packages. With
+# SNAPSHOOTER_LOCAL_ONLY=1, it installs no emulators.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -77,6 +77,7 @@ venv tests/requirements.txt .venv "the Python tool"
 venv tests/readers.txt .readers "programs that read our files"
 venv packaging/maturin.txt .maturin "maturin, which builds the Python package"
 venv tests/wheel.txt .wheel "what the Python package is tried with"
+venv tests/fsspec.txt .fsspec "fsspec's storages, whose options are compared with ours"
 venv tests/linters.txt .linters "checkers of our files"
 
 if [ -n "$with_emulators" ] && ! cmp -s <(cat tests/emulators.txt; echo "$azurite") .emulators/installed.txt; then

@@ -56,6 +56,7 @@ impl Heap {
             false => match self.verify(md5, fields.size)? {
                 Health::Missing => return Ok(Existing::None),
                 Health::Bad => return Ok(Existing::Bad),
+                Health::Cold { stored_size } => stored_size,
                 Health::Good { stored_size, sha256 } => {
                     fields.sha256.zip(sha256).map_or(Ok(()), |(ours, theirs)| same(md5, ours, theirs))?;
                     stored_size

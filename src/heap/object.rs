@@ -20,6 +20,11 @@ pub enum Health {
     Missing,
     /// It is damaged, or has another content.
     Bad,
+    /// It is in an archive of its storage, and can't be read now. Nothing is known against it.
+    Cold {
+        /// Its size in bytes.
+        stored_size: u64,
+    },
     /// It is what it should be, as far as it was checked.
     Good {
         /// Its size in bytes.

@@ -11,7 +11,7 @@ use crate::digest::{Md5, Sha256};
 use crate::error::{Error, OrFailed, Reason, Result, reason};
 use crate::parallel::{self, Room, lock};
 use crate::record::{Fields, Record};
-use crate::storage::{Location, LoginRefused, Store};
+use crate::storage::{Cold, Location, LoginRefused, Store};
 use std::collections::HashMap;
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::{Arc, Mutex};
@@ -168,28 +168,41 @@ impl Heap {
         Ok((reader, Expected { md5, sha256, size, both: false }))
     }
 
-    /// Reads a part of an object: at most `len` bytes from byte `from`, which is not behind its end. None if there is no object.
-    fn part(&self, md5: &Md5, from: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    /// Reads a part of an object: at most `len` bytes from byte `from`, which is not behind its end. If there is no object, or it
+    /// can't be read now, the inner error says so.
+    fn part(&self, md5: &Md5, from: u64, len: u64) -> Result<Result<Vec<u8>, Health>> {
         let mut bytes = Vec::with_capacity(len as usize);
         match self.store.open(&key(md5), from, Some(len), None) {
             // Deleted since it was listed.
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Err(Health::Missing)),
+            Err(e) if Cold::is(&e) => return self.cold(md5).map(Err),
             opened => opened.and_then(|mut reader| reader.read_to_end(&mut bytes)).or_failed(|| self.shown_object(md5))?,
         };
-        Ok(Some(bytes))
+        Ok(Ok(bytes))
+    }
+
+    /// Returns the state of an object in an archive.
+    fn cold(&self, md5: &Md5) -> Result<Health> {
+        Ok(Health::Cold { stored_size: self.stored_size(md5)?.unwrap_or_default() })
     }
 
     /// Reads both ends of an object whose content has `size` bytes. In other storages the start of a small one is not read: it
     /// is never in pieces, so its end is enough, and each part costs a request.
-    fn ends(&self, md5: &Md5, size: Option<u64>) -> Result<Option<Ends>> {
-        let Some(stored_size) = self.stored_size(md5)? else { return Ok(None) };
-        let Some(tail) = self.part(md5, stored_size.saturating_sub(4), 4)? else { return Ok(None) };
+    fn ends(&self, md5: &Md5, size: Option<u64>) -> Result<Result<Ends, Health>> {
+        let Some(stored_size) = self.stored_size(md5)? else { return Ok(Err(Health::Missing)) };
+        let tail = match self.part(md5, stored_size.saturating_sub(4), 4)? {
+            Ok(tail) => tail,
+            Err(health) => return Ok(Err(health)),
+        };
         let head = match size.is_some_and(|size| size <= WHOLE_LIMIT) && self.lease.is_none() {
             true => None,
             // Not more than there is: some services take that for a broken connection.
-            false => self.part(md5, 0, object::HEAD.min(stored_size))?,
+            false => match self.part(md5, 0, object::HEAD.min(stored_size))? {
+                Ok(head) => Some(head),
+                Err(health) => return Ok(Err(health)),
+            },
         };
-        Ok(Some(Ends { stored_size, head, tail: tail.try_into().ok() }))
+        Ok(Ok(Ends { stored_size, head, tail: tail.try_into().ok() }))
     }
 
     /// Checks the object of this md5 without reading all of it: its end has to name the size of the content.
@@ -197,12 +210,12 @@ impl Heap {
     /// # Errors
     /// If the heap can't be read.
     pub fn check_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
-        Ok(self.ends(md5, size)?.map_or(Health::Missing, |ends| ends.check(size)))
+        Ok(self.ends(md5, size)?.map_or_else(|health| health, |ends| ends.check(size)))
     }
 
     /// Like [`Heap::check_ends`], and always reports the sha256 that the object names.
     pub(super) fn check_both_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
-        Ok(self.ends(md5, None)?.map_or(Health::Missing, |ends| ends.check(size)))
+        Ok(self.ends(md5, None)?.map_or_else(|health| health, |ends| ends.check(size)))
     }
 
     /// Checks the object of a record by reading all of it once: its content as [`Contents::content`] does, and its header, where
@@ -238,7 +251,10 @@ impl Heap {
     pub fn verify(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
         let expected = Expected { md5: *md5, sha256: None, size, both: true };
         let check = |reader: Option<_>| reader.map_or(Ok(Health::Missing), |reader| object::verify(reader, expected));
-        self.fetch(md5).and_then(check).or_failed(|| self.shown_object(md5))
+        match self.fetch(md5).and_then(check) {
+            Err(e) if Cold::is(&e) => self.cold(md5),
+            health => health.or_failed(|| self.shown_object(md5)),
+        }
     }
 
     /// Makes sure that `snap-gc` does not delete the object of this md5, which the caller is about to rely on. Returns false if

@@ -3,7 +3,7 @@
 use crate::digest;
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
-use crate::storage::{Body, Location, Put, Store};
+use crate::storage::{Body, Cold, Location, Put, Store};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind, Read};
@@ -33,9 +33,13 @@ pub fn note(heap: &Location, snap_root: &Location) -> Result<()> {
     // Never a name that looks like an md5: the Python tool takes the start of any file's name for one.
     let key = format!("{FOLDER}/snap-root-{}.path", &digest::md5_of(bytes).to_string()[..16]);
     let (store, line) = (heap.store(), [bytes, b"\n"].concat());
-    let note = || match read(&*store, key.as_bytes()).is_ok_and(|old| old == line) || !heap.is_there()? {
+    let is_noted = || match read(&*store, key.as_bytes()) {
+        Ok(old) => old == line,
+        Err(e) => Cold::is(&e),
+    };
+    let note = || match is_noted() || !heap.is_there()? {
         true => Ok(true),
-        false => store.put(key.as_bytes(), Body::Bytes(line.clone()), &Put::default()),
+        false => store.put(key.as_bytes(), Body::Bytes(line.clone()), &Put { stays_readable: true, ..Put::default() }),
     };
     note().or_failed(|| format!("note the snap root in the heap root {heap}")).map(drop)
 }

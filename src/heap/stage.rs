@@ -124,7 +124,7 @@ impl Heap {
     fn store_straight(&self, head: Vec<u8>, source: &mut (impl Read + Send), claimed: Md5) -> Result<Stored, StoreError> {
         let mut pieces = Pieces::new(head, source, self.level, false);
         pieces.claim(claimed);
-        let how = Put { if_absent: true, md5: None, size: None, attributes: attributes() };
+        let how = Put { if_absent: true, attributes: attributes(), ..Put::default() };
         let put = self.store.put(&key(&claimed), Body::Stream(&mut pieces), &how);
         if let Some(e) = pieces.take_failure() {
             return Err(StoreError::Source(e));
@@ -146,7 +146,8 @@ impl Heap {
         if self.is_dry() {
             return self.was_put(stored, Ok(true));
         }
-        let how = Put { if_absent: !replace, md5: gzip_md5, size: stored.stored_size, attributes: attributes() };
+        let (if_absent, attributes) = (!replace, attributes());
+        let how = Put { if_absent, md5: gzip_md5, size: stored.stored_size, attributes, ..Put::default() };
         self.was_put(stored, put(&*self.store, &key(&stored.md5), &how))
     }
 
@@ -182,6 +183,8 @@ impl Heap {
         let health = if verify { self.verify(md5, Some(*size))? } else { self.check_both_ends(md5, Some(*size))? };
         let stored_size = match health {
             Health::Missing => return Ok(Existing::None),
+            // Nothing is known against it, and what can't be read is never replaced.
+            Health::Cold { stored_size } => Some(stored_size),
             Health::Good { stored_size, sha256: Some(named) } if named == *sha256 => Some(stored_size),
             // An object of another writer, or one that does not fit: only its content can tell. One that has the md5 of its name
             // is another content with this md5, of any size; one that has not is damaged, whatever its header names.
@@ -194,12 +197,12 @@ impl Heap {
         }
     }
 
-    /// Verifies an object, and returns its size in bytes; None if it is damaged or missing. Its content has to have the sha256,
+    /// Verifies an object, and returns its size in bytes; None if it is damaged or missing. One in an archive counts as intact. Its content has to have the sha256,
     /// where that is known.
     fn intact(&self, md5: &Md5, sha256: Option<Sha256>) -> Result<Option<u64>, StoreError> {
         match (self.verify(md5, None)?, sha256) {
             (Health::Good { stored_size, sha256: Some(other) }, Some(ours)) => same(md5, ours, other).map(|()| Some(stored_size)),
-            (Health::Good { stored_size, .. }, _) => Ok(Some(stored_size)),
+            (Health::Good { stored_size, .. } | Health::Cold { stored_size }, _) => Ok(Some(stored_size)),
             (Health::Bad | Health::Missing, _) => Ok(None),
         }
     }

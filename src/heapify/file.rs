@@ -161,7 +161,8 @@ impl Worker {
     fn confirm(&self, md5: Md5, size: Option<u64>, stored_size: Option<u64>) -> Result<Option<u64>> {
         let Some(heap) = &self.heap else { return Ok(None) };
         let good = |health| match health {
-            Health::Good { stored_size, .. } => Some(stored_size),
+            // What is in an archive can't be checked, and is not stored again for that.
+            Health::Good { stored_size, .. } | Health::Cold { stored_size } => Some(stored_size),
             Health::Missing | Health::Bad => None,
         };
         let found = if self.verify_existing {
@@ -172,7 +173,7 @@ impl Worker {
                 (Some(now), Some(then)) if now == then => Some(now),
                 // Without a recorded size, the end of the object is checked. If that fails, or if the size has changed, the whole
                 // object is checked.
-                (Some(now), None) if matches!(heap.check_ends(&md5, size)?, Health::Good { .. }) => Some(now),
+                (Some(now), None) if good(heap.check_ends(&md5, size)?).is_some() => Some(now),
                 (Some(_), _) => good(heap.verify(&md5, size)?),
             }
         };

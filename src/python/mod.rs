@@ -15,6 +15,7 @@ pub use main::main;
 pub use make::{Made, make};
 pub use restore::restore;
 
+use crate::display::shell_word;
 use crate::error::{OrFailed, Result};
 use crate::monitor::Monitor;
 use crate::snapshot::{self, Place};
@@ -76,16 +77,7 @@ pub fn list(snap: &Location, oldest_first: bool, offset: usize, limit: usize) ->
 
 /// Quotes a word for a shell.
 fn quoted(word: &OsStr) -> String {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(b);
-    let bytes = word.as_bytes();
-    match bytes.iter().all(plain) && !bytes.is_empty() {
-        true => word.to_string_lossy().into_owned(),
-        false if bytes.iter().any(|b| b.is_ascii_control()) || word.to_str().is_none() => {
-            let escaped: String = bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
-            format!("$'{escaped}'")
-        }
-        false => format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")),
-    }
+    shell_word(word.as_bytes())
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ impl ObjectRoot {
         let wanted = Attributes::of(record);
         let attributes = self.store.keeps(&wanted);
         let lost = attributes::lost(&wanted, &attributes);
-        let how = Put { if_absent: false, md5: fields.md5, size: fields.size, attributes };
+        let how = Put { if_absent: false, md5: fields.md5, size: fields.size, attributes, ..Put::default() };
         match content {
             Content::Whole(bytes) => self.store.put(key, Body::Bytes(bytes), &how)?,
             Content::Stream(mut content) => self.store.put(key, Body::Stream(&mut content), &how)?,

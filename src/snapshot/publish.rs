@@ -240,7 +240,8 @@ impl Publisher {
         let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
         self.out.rewind().or_failed(temporaries)?;
         let md5 = md5_of_all(&mut first.chain(&mut self.out)).or_failed(temporaries)?;
-        let how = Put { if_absent: if_taken != Taken::Replace, md5: Some(md5), size: Some(self.written), attributes };
+        let if_absent = if_taken != Taken::Replace;
+        let how = Put { if_absent, md5: Some(md5), size: Some(self.written), attributes, stays_readable: true };
         let store = root.store();
         loop {
             let key = key_of(time)?;

@@ -10,9 +10,11 @@ pub mod attributes;
 mod azure;
 #[cfg(any(feature = "s3", feature = "gcs"))]
 mod bucket;
+mod cold;
 #[cfg(all(test, feature = "web"))]
 mod fake;
 mod folder;
+pub mod fsspec;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(feature = "http")]
@@ -56,6 +58,7 @@ mod webdav;
 mod xml;
 
 pub use attributes::Attributes;
+pub use cold::Cold;
 pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
 pub use store::{Body, Draft, Entry, Gap, Get, Got, Listing, LoginRefused, Object, ObjectVersion, Put, Store, check_key};

@@ -1,5 +1,6 @@
 //! Storage options: a JSON object with the names of fsspec's options. Values are never shown, because they may be secret.
 
+use super::fsspec::{Fate, fate};
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
 use serde_json::{Map, Value};
@@ -7,19 +8,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-/// Common keys in options for the Python tool that have no effect here.
-const HARMLESS: [&str; 9] = [
-    "asynchronous",
-    "auto_mkdir",
-    "batch_size",
-    "default_block_size",
-    "listings_expiry_time",
-    "loop",
-    "max_paths",
-    "skip_instance_cache",
-    "use_listings_cache",
-];
 
 /// The storage options of one root.
 #[derive(Clone, Default)]
@@ -59,17 +47,28 @@ impl Options {
 
     /// Returns warnings about the keys for a folder of this machine, which has no options.
     pub fn without_effect(&self) -> Vec<String> {
-        let keys = self.map.keys().filter(|k| !HARMLESS.contains(&k.as_str()));
+        let keys = self.map.keys().filter(|k| fate("file", k) != Some(Fate::Harmless));
         keys.map(|k| format!("{}: {}: has no effect for a folder of this machine", self.from, printable(k.as_bytes()))).collect()
     }
 
-    /// Refuses keys that the storage does not know, and suggests a similar one.
+    /// Refuses keys that the storage does not use, unless they are harmless. If there is no such option, suggests a similar one.
     ///
     /// # Errors
-    /// For the first unknown key.
+    /// For the first refused key.
     pub fn check(&self, known: &[&str], scheme: &str) -> Result<()> {
-        let unknown = |key: &&String| !known.contains(&key.as_str()) && !HARMLESS.contains(&key.as_str());
-        let Some(key) = self.map.keys().find(unknown) else { return Ok(()) };
+        let mut unknown = None;
+        for (key, value) in self.map.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+            match fate(scheme, key) {
+                Some(Fate::Harmless) => {}
+                Some(Fate::Refused(_)) if value.is_null() => {}
+                Some(Fate::Refused(reason)) => {
+                    let reason = format!("{}: {}: {reason}", self.from, printable(key.as_bytes()));
+                    return Err(Error::advise(reason, format!("it has {}", known.join(", "))));
+                }
+                None => unknown = unknown.or(Some(key)),
+            }
+        }
+        let Some(key) = unknown else { return Ok(()) };
         let near = known.iter().map(|k| (strsim::jaro_winkler(key, k), k)).filter(|(near, _)| *near > 0.8);
         let near = near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| format!("; did you mean {k}?"));
         let reason = format!("{}: {}: {scheme}:// has no such option", self.from, printable(key.as_bytes()));
@@ -111,9 +110,14 @@ impl Options {
         self.map.get(key).filter(|v| !v.is_null())
     }
 
+    /// Returns an error about a key, with the reason why it is refused.
+    pub fn refused(&self, key: &str, reason: &str) -> Error {
+        Error::refused(format!("{}: {key}: {reason}", self.from))
+    }
+
     /// Returns an error about the value of a key, without the value.
     pub fn wrong(&self, key: &str, expected: &str) -> Error {
-        Error::refused(format!("{}: {key}: expected {expected}", self.from))
+        self.refused(key, &format!("expected {expected}"))
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Put {
     pub size: Option<u64>,
     /// The attributes to store with the object.
     pub attributes: Attributes,
+    /// The object has to stay readable at once, whatever storage class the options have for others: a snapshot, for example.
+    pub stays_readable: bool,
 }
 
 /// The part of a content to read, and the version that it has to be of.

@@ -125,7 +125,8 @@ fn storage_options_are_those_of_the_man_page() {
         let known = said.split_once("it has ").unwrap_or_else(|| panic!("{root}: {said}")).1;
         let known: BTreeSet<&str> = known.trim().split(", ").collect();
         let item = section.split_once(&format!(".It {name}\n")).unwrap().1;
-        let item = item.split("\n.It ").next().unwrap();
+        // What follows has no effect or is refused.
+        let item = item.split("\n.It ").next().unwrap().split("No effect:").next().unwrap();
         let lines = item.lines().filter_map(|line| line.strip_prefix(".Cm "));
         let theirs: BTreeSet<&str> = lines.flat_map(str::split_whitespace).filter(|word| word.len() > 1).collect();
         // Those are parts of an option's value.

@@ -4,16 +4,15 @@ use super::super::{Options, check_key};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use crate::storage::web::service::Bucket;
-use crate::storage::web::with_scheme;
+use crate::storage::web::{is_header, is_loopback, with_scheme};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 
-/// The options of adlfs. Those from `assume_container_exists` on have no effect here, apart from `location_mode`, which is
-/// checked.
-const KNOWN: [&str; 22] = [
+/// The options of this storage. Two of them are of the library behind adlfs: `encryption_scope` and `standard_blob_tier`.
+const KNOWN: [&str; 17] = [
     "account_host",
     "account_key",
     "account_name",
@@ -23,20 +22,18 @@ const KNOWN: [&str; 22] = [
     "connection_string",
     "connection_timeout",
     "credential",
+    "encryption_scope",
+    "location_mode",
     "managed_identity_client_id",
     "max_concurrency",
     "read_timeout",
     "sas_token",
+    "standard_blob_tier",
     "tenant_id",
-    "assume_container_exists",
-    "blocksize",
-    "default_cache_type",
-    "default_fill_cache",
-    "location_mode",
-    "socket_timeout",
-    "timeout",
-    "version_aware",
 ];
+
+/// The tiers that block blobs can have by themselves.
+pub const TIERS: [&str; 4] = ["Hot", "Cool", "Cold", "Archive"];
 
 /// The account of the emulator Azurite. Its key is public.
 const EMULATOR: [&str; 3] = [
@@ -98,6 +95,10 @@ pub struct Config {
     pub read_timeout: Option<u64>,
     /// The number of blocks of one upload that are sent at the same time, if it is set.
     pub concurrency: Option<usize>,
+    /// The access tier of new blobs, if it is set.
+    pub tier: Option<String>,
+    /// The encryption scope of new blobs, if it is set.
+    pub scope: Option<String>,
 }
 
 /// The parts of a URL.
@@ -213,6 +214,14 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
     let (account, endpoint) = (sources.account(), sources.endpoint(&place)?);
     let secret = sources.secret()?;
     check(&place.root.url, &endpoint, account.as_deref(), &secret)?;
+    let tier = options.text("standard_blob_tier")?;
+    if tier.as_ref().is_some_and(|tier| !TIERS.contains(&tier.as_str())) {
+        return Err(options.wrong("standard_blob_tier", &TIERS.join(", ")));
+    }
+    let scope = options.text("encryption_scope")?;
+    if scope.as_ref().is_some_and(|scope| !is_header(scope)) {
+        return Err(options.wrong("encryption_scope", "the name of a scope"));
+    }
     Ok(Config {
         root: place.root,
         account: account.unwrap_or_default(),
@@ -221,6 +230,8 @@ pub fn config(scheme: &str, rest: &str, options: &Options, environment: &dyn Fn(
         connect_timeout: options.number("connection_timeout")?,
         read_timeout: options.number("read_timeout")?,
         concurrency: options.number("max_concurrency")?.and_then(|n| usize::try_from(n).ok()),
+        tier,
+        scope,
     })
 }
 
@@ -341,12 +352,6 @@ fn given_account(place: &Container, given: &Connection, options: &Options) -> Re
 
 fn application(tenant: Option<String>, client: Option<String>, secret: Option<String>) -> Option<Secret> {
     Some(Secret::Application { tenant: tenant?, client: client?, secret: secret? })
-}
-
-/// Whether an endpoint is on this machine.
-fn is_loopback(endpoint: &str) -> bool {
-    let host = endpoint.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_string)).unwrap_or_default();
-    host == "localhost" || host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Refuses settings with which each request would fail.

@@ -171,3 +171,14 @@ fn secrets_do_not_show_in_debug() {
     let c = read("az://box", r#"{"account_name": "me", "account_key": "c2VjcmV0"}"#, &[]).unwrap();
     assert!(!format!("{c:?}").contains("c2Vj"));
 }
+
+#[test]
+fn blobs_get_a_tier_that_they_can_have() {
+    let read = |tier: &str| {
+        let options = KEYED.replace('}', &format!(", \"standard_blob_tier\": \"{tier}\", \"encryption_scope\": \"mine\"}}"));
+        read("az://box", &options, &[]).map(|config| (config.tier, config.scope)).map_err(|e| e.to_string())
+    };
+    assert_eq!(read("Cold"), Ok((Some("Cold".to_string()), Some("mine".to_string()))));
+    let e = read("P10").unwrap_err();
+    assert!(e.ends_with("standard_blob_tier: expected Hot, Cool, Cold, Archive"), "{e}");
+}

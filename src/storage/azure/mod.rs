@@ -18,7 +18,7 @@ use super::web::api::{Api, Deletions, Page};
 use super::web::multipart;
 use super::web::objects::Objects;
 use super::web::service::{Call, Failed, Good, Head, Service};
-use super::{Options, percent, text_variable, xml as document};
+use super::{Cold, Options, percent, text_variable, xml as document};
 use crate::error::{Malformed, OrFailed, Result};
 use http::{HeaderValue, Method};
 use std::io;
@@ -81,7 +81,22 @@ impl Api for Requests {
     }
 
     fn keeps(&self, attributes: &Attributes) -> Attributes {
-        upload::kept(attributes)
+        self.over(upload::kept(attributes))
+    }
+
+    const COLD: &'static [&'static str] = &["BlobArchived", "BlobBeingRehydrated"];
+
+    async fn cold(&self, name: &str, _: Option<&str>) -> Cold {
+        let call = self.call(Method::HEAD, Some(name), &[], "what it knows of a blob");
+        let read = |head: &Head, _: &[u8]| if is_done(head, 200) { Good::Yes(head.clone()) } else { Good::No };
+        let head = self.service.ask(&call, read).await.ok();
+        match head.as_ref().and_then(|head| head.text("x-ms-archive-status")) {
+            Some(_) => Cold::under_way("Archive"),
+            None => {
+                let of = ["--account-name", &self.account, "--container-name", &self.service.bucket.name, "--name", name];
+                Cold::new("Archive", &[&["az", "storage", "blob", "set-tier"], &of[..], &["--tier", "Hot"]].concat())
+            }
+        }
     }
 
     fn is_content(head: &Head, _: bool) -> bool {

@@ -1,9 +1,11 @@
 //! Requests to the service, and which answers are from the service itself.
 
 use super::auth::auth;
-use super::config::Config;
+use super::config::{self, Config};
 use super::errors;
+use crate::storage::attributes::Attributes;
 use crate::storage::retry::{Policy, may_pass};
+use crate::storage::store::Put;
 use crate::storage::web::service::{Call, Failed, Head, Service};
 use crate::storage::web::{self, encode, encode_all, multipart};
 use http::{HeaderMap, Method};
@@ -31,6 +33,12 @@ pub struct Requests {
     pub in_flight: usize,
     /// One permit for each block of all uploads that can be sent at the same time, which bounds the memory.
     pub slots: Arc<Semaphore>,
+    /// The account, for messages.
+    pub account: String,
+    /// The access tier of new blobs, if the options set it.
+    tier: Option<String>,
+    /// The encryption scope of new blobs, if the options set it.
+    scope: Option<String>,
 }
 
 impl Requests {
@@ -52,9 +60,31 @@ impl Requests {
         let base = format!("{}/{}", config.endpoint, config.root.name);
         let in_flight = config.concurrency.unwrap_or(IN_FLIGHT).clamp(1, 64);
         let slots = Arc::new(Semaphore::new(in_flight.max(ALL_IN_FLIGHT)));
-        let service = Service { client, auth, host, bucket: config.root, policy, headers: HeaderMap::new(), refusal };
+        let service = Service { client, auth, host, bucket: config.root.clone(), policy, headers: HeaderMap::new(), refusal };
         let service = Arc::new(service);
-        Ok(Requests { service, base, in_flight, slots })
+        let config::Config { account, tier, scope, .. } = config;
+        Ok(Requests { service, base, in_flight, slots, account, tier, scope })
+    }
+
+    /// Returns the attributes with those that the options set for all blobs.
+    pub fn over(&self, attributes: Attributes) -> Attributes {
+        let tier = self.tier.clone().or(attributes.storage_class);
+        Attributes { storage_class: tier, ..attributes }
+    }
+
+    /// Returns the attributes of a blob to put. One that has to stay readable is not put in the archive.
+    pub fn attributes(&self, how: &Put) -> Attributes {
+        let over = self.over(how.attributes.clone());
+        let is_archive = over.storage_class.as_deref() == Some("Archive");
+        if how.stays_readable && is_archive { Attributes { storage_class: None, ..over } } else { over }
+    }
+
+    /// Adds the encryption scope to a request that stores a blob or a block.
+    pub fn scoped(&self, call: Call) -> Call {
+        match &self.scope {
+            Some(scope) => call.header("x-ms-encryption-scope", scope),
+            None => call,
+        }
     }
 
     /// Returns a request about a blob, or about the container if the name is None. `asked` names the expected answer. Parameters

@@ -1,5 +1,6 @@
 //! Uploads: small ones in one request, large ones in blocks that are committed at the end.
 
+use super::config::TIERS;
 use super::list;
 use super::request::{Requests, is_done};
 use super::xml;
@@ -33,6 +34,7 @@ const ASKED: &str = "word of what is stored";
 /// # Errors
 /// `InvalidData` if the body contradicts `how`; any failure of reading the body or of the service. Then no blob is stored.
 pub fn put(requests: &Arc<Requests>, blob: &str, body: Body<'_>, how: &Put) -> io::Result<bool> {
+    let how = &Put { attributes: requests.attributes(how), ..how.clone() };
     let first = match &body {
         Body::Bytes(bytes) if bytes.len() <= SINGLE => SINGLE,
         _ => block_size(how.size, 0),
@@ -42,7 +44,7 @@ pub fn put(requests: &Arc<Requests>, blob: &str, body: Body<'_>, how: &Put) -> i
     let Some((body, md5, size)) = pieces.single()? else { return put_blocks(requests, blob, &mut pieces, how) };
     let call = requests.call(Method::PUT, Some(blob), &[], ASKED).body(body);
     let call = call.header("x-ms-blob-type", "BlockBlob").header("content-md5", md5_base64(md5));
-    commit(requests, described(call, how, md5), blob, how, md5, size)
+    commit(requests, requests.scoped(described(call, how, md5)), blob, how, md5, size)
 }
 
 fn put_blocks(requests: &Arc<Requests>, blob: &str, pieces: &mut Pieces<'_, '_>, how: &Put) -> io::Result<bool> {
@@ -57,6 +59,7 @@ fn put_blocks(requests: &Arc<Requests>, blob: &str, pieces: &mut Pieces<'_, '_>,
         let md5 = md5_base64(md5_of(&block));
         let query = [("comp", "block"), ("blockid", &*id)];
         let call = requests.call(Method::PUT, Some(blob), &query, ASKED).body(block).header("content-md5", md5);
+        let call = requests.scoped(call);
         ids.push(id);
         let slot = block_on(requests.slots.clone().acquire_owned())?.map_err(io::Error::other)?;
         flight.send(put_block(requests.clone(), call, slot))?;
@@ -66,7 +69,8 @@ fn put_blocks(requests: &Arc<Requests>, blob: &str, pieces: &mut Pieces<'_, '_>,
     let list = xml::block_list(&ids);
     let list_md5 = md5_base64(md5_of(list.as_bytes()));
     let call = requests.call(Method::PUT, Some(blob), &[("comp", "blocklist")], ASKED).body(list);
-    commit(requests, described(call.header("content-md5", list_md5), how, md5), blob, how, md5, size)
+    let call = described(call.header("content-md5", list_md5), how, md5);
+    commit(requests, requests.scoped(call), blob, how, md5, size)
 }
 
 /// Commits the blocks of a blob, so that it appears. Returns false if another writer was first.
@@ -140,7 +144,7 @@ pub fn kept(attributes: &Attributes) -> Attributes {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
-    let is_tier = |tier: &String| matches!(tier.as_str(), "Hot" | "Cool" | "Cold" | "Archive");
+    let is_tier = |tier: &String| TIERS.contains(&tier.as_str());
     let headers = attributes.headers.iter().filter(|(name, value)| is_kept(name) && is_header(value));
     let metadata = attributes.metadata.iter().filter(|(name, value)| is_name(name) && is_header(value));
     Attributes {

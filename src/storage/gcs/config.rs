@@ -3,7 +3,7 @@
 use super::federation::{Files, completed};
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, Variables, context, patience};
-use crate::storage::web::{host_of, with_scheme};
+use crate::storage::web::{encode_all, host_of, with_scheme};
 use crate::storage::{Options, text_variable};
 use http::{HeaderMap, HeaderValue};
 use reqsign_core::Signer;
@@ -12,9 +12,12 @@ use reqwest::Client;
 use serde_json::Value;
 
 /// The options of this storage.
-const KNOWN: [&str; 4] = ["endpoint_url", "project", "requester_pays", "token"];
+const KNOWN: [&str; 8] =
+    ["access", "endpoint_url", "kms_key_name", "predefined_acl", "project", "requester_pays", "storage_class", "token"];
 /// The permission that is requested: objects, but not the buckets themselves.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+/// The same for an `access` of `read_only`.
+const READ_ONLY: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 
 /// The address of the service, and the credentials for it.
 pub struct Config {
@@ -26,6 +29,10 @@ pub struct Config {
     pub headers: HeaderMap,
     /// The credentials.
     pub auth: Auth,
+    /// Parameters of requests that store an object, each with a `&` before it.
+    pub storing: String,
+    /// The storage class of new objects, if it is set.
+    pub class: Option<String>,
 }
 
 /// Reads the options and the environment. An emulator (`STORAGE_EMULATOR_HOST`) needs no credentials.
@@ -48,14 +55,25 @@ pub fn config(scheme: &str, options: &Options, client: &Client) -> Result<Config
         let value = HeaderValue::from_str(&project).map_err(|_| options.wrong("requester_pays", "the name of a project"))?;
         headers.insert("x-goog-user-project", value);
     }
-    Ok(Config { endpoint, host, headers, auth })
+    let mut storing = String::new();
+    for (option, parameter) in [("kms_key_name", "kmsKeyName"), ("predefined_acl", "predefinedAcl")] {
+        if let Some(value) = options.text(option)? {
+            storing += &format!("&{parameter}={}", encode_all(&value));
+        }
+    }
+    Ok(Config { endpoint, host, headers, auth, storing, class: options.text("storage_class")? })
 }
 
 /// Returns the credentials that the option `token` names. Without the option, these are the application default credentials:
 /// those of `GOOGLE_APPLICATION_CREDENTIALS`, of `gcloud`, or of the machine.
 fn auth(scheme: &str, options: &Options, is_emulator: bool, client: &Client) -> Result<Auth> {
+    let scope = match options.text("access")?.as_deref() {
+        None | Some("full_control" | "read_write") => SCOPE,
+        Some("read_only") => READ_ONLY,
+        Some(_) => return Err(options.wrong("access", "full_control, read_write or read_only")),
+    };
     let context = context(client.clone(), patience()).with_file_read(Files);
-    let requests = RequestSigner::new("storage").with_scope(SCOPE);
+    let requests = RequestSigner::new("storage").with_scope(scope);
     let token = options.value("token");
     Ok(match (token, token.and_then(Value::as_str)) {
         (None, _) if is_emulator => Auth::anonymous(),
@@ -63,16 +81,16 @@ fn auth(scheme: &str, options: &Options, is_emulator: bool, client: &Client) -> 
         (None, _) | (_, Some("google_default" | "cloud")) => {
             let chain = DefaultCredentialProvider::builder().build();
             // The chain takes the scope from the environment only.
-            let context = context.with_env(Variables(vec![("GOOGLE_SCOPE", Some(SCOPE.to_string()))]));
+            let context = context.with_env(Variables(vec![("GOOGLE_SCOPE", Some(scope.to_string()))]));
             Auth::new(Signer::new(context, chain, requests), Some("no credentials were found"))
         }
         (_, Some(token @ ("browser" | "cache"))) => {
             let help = "log in with `gcloud auth application-default login`, and leave the option out";
             return Err(Error::advise(format!("{scheme}://: a token of {token} can't be used here"), help));
         }
-        (_, Some(path)) => Auth::new(Signer::new(context, FileCredentialProvider::new(path).with_scope(SCOPE), requests), None),
+        (_, Some(path)) => Auth::new(Signer::new(context, FileCredentialProvider::new(path).with_scope(scope), requests), None),
         (Some(content @ Value::Object(_)), _) => {
-            let content = StaticCredentialProvider::new(completed(content.clone()).to_string()).with_scope(SCOPE);
+            let content = StaticCredentialProvider::new(completed(content.clone()).to_string()).with_scope(scope);
             Auth::new(Signer::new(context, content, requests), None)
         }
         _ => return Err(options.wrong("token", "a path, an object, or \"anon\"")),
@@ -109,7 +127,15 @@ mod tests {
         for text in [r#"{"requester_pays": true, "project": "p"}"#, r#"{"requester_pays": "p", "token": {"type": "x"}}"#] {
             assert_eq!(made(text).unwrap().1.get("x-goog-user-project").unwrap(), "p");
         }
-        for bad in [r#"{"token": 1}"#, r#"{"token": "browser"}"#, r#"{"requester_pays": true}"#, r#"{"key": "secret"}"#] {
+        assert!(made(r#"{"access": "read_only", "token": "anon", "timeout": 5}"#).is_ok());
+        for bad in [
+            r#"{"access": "all"}"#,
+            r#"{"session_kwargs": {}}"#,
+            r#"{"token": 1}"#,
+            r#"{"token": "browser"}"#,
+            r#"{"requester_pays": true}"#,
+            r#"{"key": "secret"}"#,
+        ] {
             assert!(made(bad).is_err_and(|e| !e.contains("secret")), "{bad}");
         }
     }

@@ -40,13 +40,17 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
 struct Gcs {
     service: Arc<Service>,
     endpoint: String,
+    /// Parameters of requests that store an object.
+    storing: String,
+    /// The storage class of new objects, if the options set it.
+    class: Option<String>,
 }
 
 impl Gcs {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> Gcs {
-        let config::Config { endpoint, host, headers, auth } = config;
+        let config::Config { endpoint, host, headers, auth, storing, class } = config;
         let service = Arc::new(Service { client, auth, host, bucket, policy, headers, refusal });
-        Gcs { service, endpoint }
+        Gcs { service, endpoint, storing, class }
     }
 
     fn objects(&self) -> String {
@@ -129,7 +133,7 @@ impl Api for Gcs {
         let headers = attributes.headers.iter().filter(|(name, _)| is_kept(name));
         Attributes {
             headers: headers.map(|(name, value)| (*name, value.clone())).collect(),
-            storage_class: attributes.storage_class.clone().filter(is_class),
+            storage_class: self.class.clone().or(attributes.storage_class.clone().filter(is_class)),
             tags: BTreeMap::new(),
             ..attributes.clone()
         }

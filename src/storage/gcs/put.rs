@@ -68,7 +68,12 @@ impl Upload<'_, Gcs> {
     fn address(&self, kind: &str) -> String {
         let absent = if self.how.if_absent { "&ifGenerationMatch=0" } else { "" };
         let name = encode_all(self.name);
-        format!("{}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}{absent}", self.api.endpoint, self.bucket().name)
+        format!(
+            "{}/upload/storage/v1/b/{}/o?uploadType={kind}&name={name}{absent}{}",
+            self.api.endpoint,
+            self.bucket().name,
+            self.api.storing
+        )
     }
 
     /// Returns the metadata that the service keeps with the object, as JSON. If it has an md5, the service refuses any other
@@ -89,7 +94,7 @@ impl Upload<'_, Gcs> {
         if !attributes.metadata.is_empty() {
             all["metadata"] = json!(attributes.metadata);
         }
-        if let Some(class) = &attributes.storage_class {
+        if let Some(class) = self.api.class.as_ref().or(attributes.storage_class.as_ref()) {
             all["storageClass"] = Value::from(class.as_str());
         }
         if let Some(md5) = md5 {

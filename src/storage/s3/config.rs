@@ -4,11 +4,11 @@ use super::credentials::Sources;
 use super::is_amazon;
 use super::profile::profile_value;
 use super::region::{Region, Regional};
+use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, context, patience};
-use crate::storage::web::{host_of, with_scheme};
+use crate::storage::web::{host_of, is_loopback, with_scheme};
 use crate::storage::{Options, text_variable, variable};
-use http::{HeaderMap, HeaderValue};
 use reqsign_aws_v4::StaticCredentialProvider;
 use reqsign_core::Signer;
 use reqwest::{Client, Url};
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The options of this storage.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "anon",
     "client_kwargs",
     "config_kwargs",
@@ -29,6 +29,7 @@ const KNOWN: [&str; 15] = [
     "region",
     "region_name",
     "requester_pays",
+    "s3_additional_kwargs",
     "secret",
     "token",
     "use_ssl",
@@ -45,8 +46,8 @@ pub struct Config {
     pub is_ordered: bool,
     /// The server, for messages.
     pub host: String,
-    /// Sent with each request.
-    pub headers: HeaderMap,
+    /// What the options add to requests.
+    pub writing: Writing,
     /// The credentials.
     pub auth: Auth,
 }
@@ -76,12 +77,12 @@ pub fn config(bucket: &str, options: &Options, client: &Client) -> Result<Config
         return Err(Error::advise(reason, "use a bucket for general purposes"));
     }
     let is_ordered = options.flag("listing_order")?.unwrap_or(!is_directory);
-    let mut headers = HeaderMap::new();
-    if options.flag("requester_pays")? == Some(true) {
-        headers.insert("x-amz-request-payer", HeaderValue::from_static("requester"));
+    let writing = Writing::new(options)?;
+    if writing.has_key() && base.starts_with("http://") && !is_loopback(&base) {
+        return Err(options.refused("s3_additional_kwargs: SSECustomerKey", "the key is sent over https only"));
     }
     let auth = places.auth(&region, client)?;
-    Ok(Config { base, is_virtual, is_ordered, host, headers, auth })
+    Ok(Config { base, is_virtual, is_ordered, host, writing, auth })
 }
 
 /// Returns the address of the bucket, the server for messages, and whether the bucket is in its name.

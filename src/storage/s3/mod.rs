@@ -11,8 +11,10 @@ mod region;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod writing;
 
 use self::known::Known;
+use self::writing::Writing;
 use super::attributes::{Attributes, Keys, Texts};
 use super::bucket::no_versions;
 use super::retry::Policy;
@@ -23,7 +25,7 @@ use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
 use super::web::{self, encode, encode_all};
-use super::{Options, xml};
+use super::{Cold, Options, xml};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
 use std::io;
@@ -51,17 +53,20 @@ struct S3 {
     /// Whether listings are in the order of names.
     is_ordered: bool,
     known: Known,
+    /// What the options add to requests.
+    writing: Writing,
 }
 
 impl S3 {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> S3 {
-        let config::Config { base, is_virtual, is_ordered, host, headers, auth } = config;
+        let config::Config { base, is_virtual, is_ordered, host, writing, auth } = config;
+        let headers = writing.always.clone();
         let known = Known::default();
         if is_amazon(&host) {
             known.obeys_conditions.learn();
         }
         let service = Arc::new(Service { client, auth, host, bucket, policy, headers, refusal: region::refusal });
-        S3 { service, base, is_virtual, is_ordered, known }
+        S3 { service, base, is_virtual, is_ordered, known, writing }
     }
 
     /// Returns the address of the bucket with a query.
@@ -180,7 +185,7 @@ impl Api for S3 {
     }
 
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
-        let call = Call::new(Method::HEAD, self.address(name), "what it knows of an object");
+        let call = self.writing.keyed(Call::new(Method::HEAD, self.address(name), "what it knows of an object"));
         // "ETag" is among the elements of the response; a generated page has none.
         let read = |head: &Head, _: &[u8]| {
             let size = head.text("content-length").map(str::parse);
@@ -232,7 +237,7 @@ impl Api for S3 {
 
     fn content(&self, name: &str, version: Option<&str>) -> Call {
         let version = version.map(|id| format!("?versionId={}", encode_all(id))).unwrap_or_default();
-        Call::new(Method::GET, format!("{}{version}", self.address(name)), "an object")
+        self.writing.keyed(Call::new(Method::GET, format!("{}{version}", self.address(name)), "an object"))
     }
 
     fn described(head: &Head) -> Keys {
@@ -246,7 +251,29 @@ impl Api for S3 {
     }
 
     fn keeps(&self, attributes: &Attributes) -> Attributes {
-        attributes::kept(attributes)
+        self.writing.over(attributes::kept(attributes))
+    }
+
+    const COLD: &'static [&'static str] = &["InvalidObjectState"];
+
+    /// The head of an object says where it is ("x-amz-archive-status" for objects that moved by themselves), and whether it is
+    /// being restored.
+    async fn cold(&self, name: &str, version: Option<&str>) -> Cold {
+        let id = version.map(|id| format!("?versionId={}", encode_all(id))).unwrap_or_default();
+        let call = Call::new(Method::HEAD, format!("{}{id}", self.address(name)), "what it knows of an object");
+        let read = |head: &Head, _: &[u8]| head.with(200, || Good::Yes(head.clone()));
+        let head = self.service.ask(&self.writing.keyed(call), read).await.ok();
+        let header = |name: &str| head.as_ref().and_then(|head| head.text(name));
+        let by_itself = header("x-amz-archive-status");
+        let tier = by_itself.or(header("x-amz-storage-class")).unwrap_or("an archive");
+        if header("x-amz-restore").is_some_and(|restore| restore.contains("ongoing-request=\"true\"")) {
+            return Cold::under_way(tier);
+        }
+        // Without Days, an object that moved by itself comes back for good.
+        let request = if by_itself.is_some() { "{}" } else { "Days=7" };
+        let of = ["--bucket", &self.service.bucket.name, "--key", name];
+        let version: Vec<_> = version.into_iter().flat_map(|id| ["--version-id", id]).collect();
+        Cold::new(tier, &[&["aws", "s3api", "restore-object"], &of[..], &version, &["--restore-request", request]].concat())
     }
 
     /// Whether an answer is a content: it has the documented etag, and a generated page has none. (An emulator leaves it out of

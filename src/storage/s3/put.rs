@@ -29,7 +29,7 @@ impl Steps for Upload<'_, S3> {
 
     fn put_whole(&self, body: Vec<u8>, md5: Md5, size: u64) -> io::Result<bool> {
         let call = Call::new(Method::PUT, self.api.address(self.name), "word of an object that is stored");
-        let call = described(call.body(body), &self.how.attributes).header("content-md5", md5_base64(md5));
+        let call = self.described(call.body(body)).header("content-md5", md5_base64(md5));
         let etag = md5.to_string();
         match self.ask_if_absent(&call, stored)? {
             None => Ok(false),
@@ -44,7 +44,7 @@ impl Steps for Upload<'_, S3> {
 
     fn begin(&self) -> io::Result<String> {
         let url = format!("{}?uploads", self.api.address(self.name));
-        let call = described(Call::new(Method::POST, url, "the beginning of an upload"), &self.how.attributes);
+        let call = self.described(Call::new(Method::POST, url, "the beginning of an upload"));
         let read =
             |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "InitiateMultipartUploadResult", "UploadId"));
         self.ask(&call, read)?.map_err(|failed| self.bucket().failed_whole(failed))
@@ -87,7 +87,7 @@ impl Upload<'_, S3> {
             .header("content-type", "application/xml")
             .body(format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"));
         // The service continues a try that was given up here, so the next try finds no such upload.
-        let call = Call { finishes: true, ..call };
+        let call = Call { finishes: true, ..self.api.writing.keyed(call) };
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "CompleteMultipartUploadResult", "ETag"));
         match self.ask_if_absent(&call, read)? {
             None => Ok(false),
@@ -126,11 +126,17 @@ impl Upload<'_, S3> {
     }
 
     fn settle_by(&self, failed: Failed, size: u64, etag: &str, md5: Md5) -> io::Result<bool> {
-        let is_random = self.api.known.has_random_etags.is_known();
+        // With some encryption, the etag is no md5 either.
+        let is_random = self.api.known.has_random_etags.is_known() || self.api.writing.hides_md5();
         self.settle(failed, |there| {
             let is_same = there.etag.as_deref().is_some_and(|found| etag::same(found, etag));
             there.size == size && (is_same || is_random && self.read_back().is_ok_and(|(found, _)| found == md5))
         })
+    }
+
+    /// Adds the headers that the service keeps with the object.
+    fn described(&self, call: Call) -> Call {
+        self.api.writing.created(described(call, &self.api.writing.attributes(self.how)))
     }
 
     /// Compares the stored object with the content that was sent, by its size.
@@ -158,13 +164,13 @@ impl Upload<'_, S3> {
         let etag = self.there()?.ok_or_else(|| altered("what was sent is not there"))?.etag;
         let call = self.api.content(self.name, None);
         let get = Get { etag: etag.as_deref(), ..Get::default() };
-        let mut content = range::get(self.api, call, &get)?.content;
+        let mut content = range::get(self.api, self.name.to_string(), call, &get)?.content;
         Ok((md5_of_all(&mut content)?, etag))
     }
 
     /// Whether the etag of an upload is the expected md5, or says nothing.
     fn is_same(&self, head: &Head, md5: Md5) -> bool {
-        self.api.known.has_random_etags.is_known() || is_same(head, md5)
+        self.api.known.has_random_etags.is_known() || self.api.writing.hides_md5() || is_same(head, md5)
     }
 }
 
@@ -179,8 +185,9 @@ struct Part {
 
 async fn put_part(api: Arc<S3>, url: String, number: usize, part: Vec<u8>, md5: Md5) -> Result<Part, Failed> {
     let call = Call::new(Method::PUT, url, "word of a part that is stored");
-    let head = api.service.ask(&call.body(part).header("content-md5", md5_base64(md5)), stored).await?;
-    let is_same = api.known.has_random_etags.is_known() || is_same(&head, md5);
+    let call = api.writing.keyed(call.body(part).header("content-md5", md5_base64(md5)));
+    let head = api.service.ask(&call, stored).await?;
+    let is_same = api.known.has_random_etags.is_known() || api.writing.hides_md5() || is_same(&head, md5);
     Ok(Part { number, etag: head.text("etag").unwrap_or_default().to_string(), is_same })
 }
 

@@ -1,6 +1,7 @@
 //! The requests that a service of objects has to support. Azure, S3 and Google Cloud Storage differ in them.
 
 use super::service::{Call, Failed, Head, Service};
+use crate::storage::Cold;
 #[cfg(doc)]
 use crate::storage::Store;
 use crate::storage::attributes::{Attributes, Keys, Texts};
@@ -60,6 +61,14 @@ pub trait Api: Send + Sync + 'static {
 
     /// Returns the request for the content of a version; None for the current one.
     fn content(&self, name: &str, version: Option<&str>) -> Call;
+
+    /// The codes of answers for objects in an archive.
+    const COLD: &'static [&'static str] = &[];
+
+    /// Returns the error for an object in an archive, after a look at its state.
+    fn cold(&self, _name: &str, _version: Option<&str>) -> impl Future<Output = Cold> + Send {
+        std::future::ready(Cold::under_way("an archive"))
+    }
 
     /// Whether an answer with this head can only be a content: it has something that a generated page lacks.
     fn is_content(head: &Head, is_range: bool) -> bool;

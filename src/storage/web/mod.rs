@@ -36,7 +36,7 @@ pub(super) use super::percent::{decode, encode, encode_all};
 pub(super) use super::place::Place;
 pub(super) use get::{Content, get};
 pub(super) use login::Login;
-pub(super) use text::{base64_md5, header, host_of, http_time, is_header, md5_base64, query, time, with_scheme};
+pub(super) use text::{base64_md5, header, host_of, http_time, is_header, is_loopback, md5_base64, query, time, with_scheme};
 
 use self::send::{head_size, limit, once, request_size};
 use super::LoginRefused;

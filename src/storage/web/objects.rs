@@ -54,7 +54,8 @@ impl<A: Api> Store for Objects<A> {
     }
 
     fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
-        range::get(&self.api, self.api.content(&self.api.name(key)?, get.version), get)
+        let name = self.api.name(key)?;
+        range::get(&self.api, name.clone(), self.api.content(&name, get.version), get)
     }
 
     fn lists_attributes(&self) -> bool {

@@ -11,12 +11,13 @@ use http::StatusCode;
 use std::io;
 use std::sync::Arc;
 
-/// Opens a content of a service as a [`reader`]. Each answer has to be the requested range.
+/// Opens the content of an object as a [`reader`]. Each answer has to be the requested range.
 ///
 /// # Errors
 /// Errors of [`reader`].
-pub fn get<A: Api>(api: &Arc<A>, call: Call, get: &Get<'_>) -> io::Result<Got> {
+pub fn get<A: Api>(api: &Arc<A>, object: String, call: Call, get: &Get<'_>) -> io::Result<Got> {
     let (policy, api, name) = (api.service().policy.clone(), api.clone(), printable(api.service().bucket.url.as_bytes()));
+    let wanted = get.version.map(str::to_string);
     reader(get, policy, name.clone(), move |from, last, etag| {
         let service = api.service();
         let is_range = from > 0 || last.is_some();
@@ -29,6 +30,9 @@ pub fn get<A: Api>(api: &Arc<A>, call: Call, get: &Get<'_>) -> io::Result<Got> {
             Ok(answered) => answered,
             Err(refused) if refused.status == 416 => return Ok(None),
             Err(refused) if refused.status == 412 => return Err(etag::changed(&name)),
+            Err(refused) if A::COLD.contains(&refused.code.as_str()) => {
+                return Err(block_on(api.cold(&object, wanted.as_deref()))?.into());
+            }
             Err(refused) => return Err(api.named(refused.into())),
         };
         let found = head.text("etag").map(str::to_string);

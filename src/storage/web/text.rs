@@ -20,6 +20,12 @@ pub fn with_scheme(address: String, scheme: &str) -> String {
     if address.contains("://") { address } else { format!("{scheme}://{address}") }
 }
 
+/// Whether an endpoint is on this machine.
+pub fn is_loopback(endpoint: &str) -> bool {
+    let host = endpoint.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_string)).unwrap_or_default();
+    host == "localhost" || host == "[::1]" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Reads the time of a `Last-Modified` header or property, in whole seconds. Beside the usual form there are the two old ones of
 /// HTTP, and some WebDAV servers use RFC 3339.
 pub fn http_time(text: &str) -> Option<Time> {

@@ -10,6 +10,8 @@ pub mod emulators;
 pub mod faulty;
 // The filters over snapshots and streams, in a bucket.
 mod filters;
+// Listings of large buckets.
+mod listing;
 // Roots in memory.
 mod memory;
 // Access policies: what they permit, and what is asked.

@@ -41,7 +41,8 @@ pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<
     };
     let page = requests.service.ask(&call, read).await?;
     let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
-    Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
+    let objects = blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect();
+    Ok(Page { objects, next: page.marker, ..Page::default() })
 }
 
 /// Refuses the answer to another request. The response repeats "ContainerName", "Prefix" and "Marker"; the emulator leaves out

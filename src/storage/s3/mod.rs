@@ -12,7 +12,7 @@ use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
-use super::web::api::{Api, Deletions, Page};
+use super::web::api::{Api, Ask, Deletions, Page};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
 use super::web::{self, encode, encode_all};
@@ -64,6 +64,7 @@ impl S3 {
 
 impl Api for S3 {
     const ORDERED: bool = true;
+    const STARTS: bool = true;
     /// The requests for a content and for its head return them.
     const LISTS_ATTRIBUTES: bool = false;
     const HAS_TAGS: bool = true;
@@ -77,9 +78,12 @@ impl Api for S3 {
         self.service.bucket.object(key)
     }
 
-    async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
+    async fn page(&self, ask: &Ask<'_>) -> io::Result<Page> {
         let mut query = "list-type=2".to_string();
-        for (name, value) in [("prefix", prefix), ("continuation-token", token)] {
+        let Ask { prefix, token, .. } = *ask;
+        let is_first = token.is_empty() && !ask.start.is_empty();
+        let start = if is_first { format!("{prefix}{}", ask.start) } else { String::new() };
+        for (name, value) in [("prefix", prefix), ("start-after", &start), ("continuation-token", token)] {
             if !value.is_empty() {
                 query += &format!("&{name}={}", encode_all(value));
             }

@@ -10,6 +10,7 @@ pub(super) mod delete;
 mod failure;
 mod gate;
 mod get;
+mod guess;
 #[cfg(feature = "signed")]
 pub(super) mod multipart;
 #[cfg(feature = "signed")]
@@ -18,6 +19,7 @@ pub(super) mod objects;
 pub(super) mod pages;
 #[cfg(feature = "signed")]
 mod range;
+mod ranges;
 mod send;
 #[cfg(feature = "signed")]
 pub(super) mod service;

@@ -2,7 +2,7 @@
 # Compares the speed with that of other tools, and prints tables. The programs alternate, so that other load affects all of them.
 # Results are checked; a wrong one is shown as failed. It asserts nothing.
 #
-#   BENCH_ROWS="A B"    only these rows: tree random text sparse diff far small empty growth memory counts queries
+#   BENCH_ROWS="A B"    only these rows: tree random text sparse diff far listing small empty growth memory counts queries
 #                       [all]
 #   BENCH_ONLY="A B"    only these programs: snapshooter restic rustic borg python [those installed, but python]
 #   BENCH_RUNS=N        the number of runs; the best time counts [1]
@@ -21,7 +21,7 @@ trap 'rm -rf "$place"' EXIT
 runs=${BENCH_RUNS:-1}
 scale=${BENCH_SCALE:-1}
 python=${BENCH_PYTHON:-$project/.venv/bin/snapshooter}
-read -r -a rows <<<"${BENCH_ROWS:-tree random text sparse diff far small empty growth memory counts queries}"
+read -r -a rows <<<"${BENCH_ROWS:-tree random text sparse diff far listing small empty growth memory counts queries}"
 
 programs=(snapshooter)
 for program in restic rustic borg; do
@@ -79,4 +79,8 @@ if wants far; then
     else
         echo 'The distant object store was not measured: there is no bench/far.sh.'
     fi
+fi
+if wants listing; then
+    echo
+    "$bench/listing.sh"
 fi

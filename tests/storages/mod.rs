@@ -14,6 +14,8 @@ pub mod faulty;
 mod fsspec;
 // The filters over snapshots and streams, in a bucket.
 mod filters;
+// Listings of large buckets.
+mod listing;
 // Services that are like Amazon's S3, but not quite.
 mod services;
 // Roots in memory.

@@ -23,7 +23,8 @@ use std::io;
 pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<Page> {
     let page = ask(requests, prefix, token, "metadata").await?;
     let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
-    Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
+    let objects = blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect();
+    Ok(Page { objects, next: page.marker, ..Page::default() })
 }
 
 /// Lists one page of the versions of blobs. Their ids are the times when they were made. The service does not say when a blob was

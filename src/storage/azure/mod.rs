@@ -13,8 +13,7 @@ use self::request::{Requests, is_blob, is_done};
 use super::attributes::{Attributes, Texts};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
-use super::web::api::VersionPage;
-use super::web::api::{Api, Deletions, Page};
+use super::web::api::{Api, Ask, Deletions, Page, VersionPage};
 use super::web::multipart;
 use super::web::objects::Objects;
 use super::web::service::{Call, Failed, Good, Head, Service};
@@ -48,8 +47,8 @@ impl Api for Requests {
         Ok(format!("{}{}", self.service.bucket.prefix, config::check_name(key)?))
     }
 
-    async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
-        list::page(self, prefix, token).await
+    async fn page(&self, ask: &Ask<'_>) -> io::Result<Page> {
+        list::page(self, ask.prefix, ask.token).await
     }
 
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {

@@ -13,8 +13,7 @@ use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
-use super::web::api::VersionPage;
-use super::web::api::{Api, Deletions, Page};
+use super::web::api::{Api, Ask, Deletions, Page, VersionPage};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
 use super::web::{self, encode_all, multipart};
@@ -73,6 +72,7 @@ fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
 
 impl Api for Gcs {
     const ORDERED: bool = true;
+    const STARTS: bool = true;
     const MOST: usize = 100;
 
     fn service(&self) -> &Arc<Service> {
@@ -87,12 +87,23 @@ impl Api for Gcs {
         self.service.bucket.object(key)
     }
 
-    async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
-        let token_is = if token.is_empty() { String::new() } else { format!("&pageToken={}", encode_all(token)) };
-        let url = format!("{}?prefix={}{token_is}", self.objects(), encode_all(prefix));
-        let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, token));
+    async fn page(&self, ask: &Ask<'_>) -> io::Result<Page> {
+        let mut url = format!("{}?prefix={}", self.objects(), encode_all(ask.prefix));
+        let start = format!("{}{}", ask.prefix, ask.start);
+        if !ask.start.is_empty() {
+            url += &format!("&startOffset={}", encode_all(&start));
+        }
+        if !ask.token.is_empty() {
+            url += &format!("&pageToken={}", encode_all(ask.token));
+        }
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, ask.token));
         let page = self.service.ask(&Call::new(Method::GET, url, "a listing"), read).await;
-        page.map_err(|failed| self.service.bucket.of_bucket(failed))
+        let mut page = page.map_err(|failed| self.service.bucket.of_bucket(failed))?;
+        // The service starts with this name, not behind it.
+        if !ask.start.is_empty() {
+            page.objects.retain(|object| object.as_ref().map_or(true, |object| object.key != start.as_bytes()));
+        }
+        Ok(page)
     }
 
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {

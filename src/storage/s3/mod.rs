@@ -20,8 +20,7 @@ use super::bucket::no_versions;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
-use super::web::api::VersionPage;
-use super::web::api::{Api, Deletions, Page};
+use super::web::api::{Api, Ask, Deletions, Page, VersionPage};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
 use super::web::{self, encode, encode_all};
@@ -75,12 +74,15 @@ impl S3 {
     }
 
     /// Asks for a page, with names that are encoded or not. Returns whether they are.
-    async fn listing(&self, prefix: &str, token: &str, encoded: bool) -> std::result::Result<(Page, bool), Failed> {
+    async fn listing(&self, ask: &Ask<'_>, encoded: bool) -> std::result::Result<(Page, bool), Failed> {
+        let Ask { prefix, token, .. } = *ask;
+        let start = if token.is_empty() && !ask.start.is_empty() { format!("{prefix}{}", ask.start) } else { String::new() };
         let marker = token.strip_prefix(answers::MARKER);
         let is_first = marker.is_some() || token.is_empty() && self.known.lists_by_markers.is_known();
         let mut query = if is_first { "max-keys=1000" } else { "list-type=2" }.to_string();
         let place = marker.map_or(("continuation-token", token), |marker| ("marker", marker));
-        for (name, value) in [("prefix", prefix), place, ("encoding-type", if encoded { "url" } else { "" })] {
+        let start = (if is_first { "marker" } else { "start-after" }, start.as_str());
+        for (name, value) in [("prefix", prefix), start, place, ("encoding-type", if encoded { "url" } else { "" })] {
             if !value.is_empty() {
                 query += &format!("&{name}={}", encode_all(value));
             }
@@ -101,7 +103,7 @@ impl S3 {
             Err(failed) if !is_first && token.is_empty() && known::refuses_version(&failed) => {
                 self.known.lists_by_markers.learn();
                 // If this fails, too, the first reason is the one to tell.
-                Box::pin(self.listing(prefix, token, encoded)).await.map_err(|_| failed)
+                Box::pin(self.listing(ask, encoded)).await.map_err(|_| failed)
             }
             Err(failed) => Err(failed),
         }
@@ -149,6 +151,7 @@ fn is_doubtful(name: &[u8]) -> bool {
 
 impl Api for S3 {
     const ORDERED: bool = true;
+    const STARTS: bool = true;
     const ORDER_HELP: &'static str = "; the option listing_order: false sorts it";
     /// Proxies that compress contents leave those alone.
     const ENCODING: &'static str = "identity";
@@ -169,14 +172,14 @@ impl Api for S3 {
         self.service.bucket.object(key)
     }
 
-    async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
+    async fn page(&self, ask: &Ask<'_>) -> io::Result<Page> {
         let named = |failed| self.service.bucket.of_bucket(failed);
-        let (page, _) = self.listing(prefix, token, self.known.encodes_names.is_known()).await.map_err(named)?;
+        let (page, _) = self.listing(ask, self.known.encodes_names.is_known()).await.map_err(named)?;
         if self.known.encodes_names.is_known() || !page.objects.iter().flatten().any(|object| is_doubtful(&object.key)) {
             return Ok(page);
         }
         // XML has no control characters, and services replace them differently. Not every service can encode names.
-        let (encoded, is_encoded) = self.listing(prefix, token, true).await.map_err(named)?;
+        let (encoded, is_encoded) = self.listing(ask, true).await.map_err(named)?;
         if !is_encoded {
             return Ok(page);
         }

@@ -43,9 +43,11 @@ pub trait Api: Send + Sync + 'static {
     /// `InvalidInput` if no object can have this name.
     fn name(&self, key: &[u8]) -> io::Result<String>;
 
-    /// Lists one page of the names that start with `prefix`. `token` is empty for the first page, else [`Page::next`] of the page
-    /// before.
-    fn page(&self, prefix: &str, token: &str) -> impl Future<Output = io::Result<Page>> + Send;
+    /// Whether a listing can start behind any name. It has to be in order for that.
+    const STARTS: bool = false;
+
+    /// Lists one page.
+    fn page(&self, ask: &Ask<'_>) -> impl Future<Output = io::Result<Page>> + Send;
 
     /// Looks at an object. Returns None if it does not exist, or is only a marker of a folder.
     fn stat(&self, name: &str, key: &[u8]) -> impl Future<Output = io::Result<Option<Object>>> + Send;
@@ -112,11 +114,25 @@ pub trait Api: Send + Sync + 'static {
 /// The outcome of each deletion of a batch, or None if the service has not dealt with it.
 pub type Deletions = Vec<Option<io::Result<()>>>;
 
+/// The page of a listing that is requested.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ask<'a> {
+    /// The start of all names.
+    pub prefix: &'a str,
+    /// The name behind which the first page started, without the prefix; empty for the start of the listing. Only where
+    /// [`Api::STARTS`].
+    pub start: &'a str,
+    /// Empty for the first page, else [`Page::next`] of the page before.
+    pub token: &'a str,
+}
+
 /// A page of a listing.
 #[derive(Debug, Default)]
 pub struct Page {
     /// The objects, with whole names as keys, without those that stand for folders.
     pub objects: Vec<io::Result<Object>>,
+    /// The last name of the page, even if it stands for a folder. Only where [`Api::STARTS`].
+    pub last: Option<String>,
     /// The token of the next page, or None on the last page.
     pub next: Option<String>,
 }
@@ -133,7 +149,8 @@ pub struct VersionPage {
 impl Page {
     /// Returns a page of these objects, without those that stand for folders.
     pub fn of(objects: Vec<Object>, next: Option<String>) -> Page {
-        Page { objects: objects.into_iter().filter(|object| !is_folder(object)).map(Ok).collect(), next }
+        let last = objects.last().and_then(|object| String::from_utf8(object.key.clone()).ok());
+        Page { objects: objects.into_iter().filter(|object| !is_folder(object)).map(Ok).collect(), last, next }
     }
 }
 

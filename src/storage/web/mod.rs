@@ -11,6 +11,8 @@ mod digest;
 mod failure;
 mod gate;
 mod get;
+#[cfg(feature = "signed")]
+mod guess;
 mod login;
 #[cfg(feature = "signed")]
 pub(super) mod multipart;
@@ -21,6 +23,8 @@ pub(super) mod pages;
 mod proxy;
 #[cfg(feature = "signed")]
 pub(super) mod range;
+#[cfg(feature = "signed")]
+mod ranges;
 mod send;
 #[cfg(feature = "signed")]
 pub(super) mod service;

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Measures the seconds for listing a large bucket that is far away: with snap-scan, with requests one after the other, and with
+# other installed tools. The bucket is a server on this machine that delays each answer (bench/listing.rs). It prints a table.
+#
+#   LISTING_DELAY=MS    the delay of each answer in milliseconds [20]
+#   LISTING_OBJECTS=N   the number of objects [200000]
+#   LISTING_SERVER=PATH the server [the example listing, which cargo builds]
+# The tools of this project come from PATH.
+set -euo pipefail
+export LC_ALL=C
+project=$(cd "$(dirname "$0")/.." && pwd)
+delay=${LISTING_DELAY:-20} count=${LISTING_OBJECTS:-200000}
+
+server=${LISTING_SERVER:-}
+if [ -z "$server" ]; then
+    cargo build --quiet --release --locked --manifest-path "$project/Cargo.toml" --example listing
+    folder=$(cargo metadata --format-version 1 --no-deps --locked --manifest-path "$project/Cargo.toml" |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    server=$folder/release/examples/listing
+fi
+
+place=$(mktemp -d "${TMPDIR:-/tmp}/snap-listing.XXXXXX")
+started=()
+finish() {
+    for process in "${started[@]}"; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
+    rm -rf "$place"
+}
+trap finish EXIT
+
+export AWS_ACCESS_KEY_ID=far AWS_SECRET_ACCESS_KEY=far-away AWS_DEFAULT_REGION=us-east-1
+unset AWS_CA_BUNDLE AWS_PROFILE
+
+# serve FORM [in-turn]: starts the server and sets AWS_ENDPOINT_URL
+serve() {
+    : >"$place/log"
+    "$server" "$1" "$count" "$delay" ${2:+"$2"} >"$place/log" 2>&1 &
+    started+=($!)
+    local found=
+    for _ in {1..200}; do
+        found=$(grep -aoE '127\.0\.0\.1:[0-9]+' "$place/log" || true)
+        [ -z "$found" ] || break
+        sleep 0.1
+    done
+    [ -n "$found" ] || { echo "listing: the server does not start" >&2; exit 1; }
+    export AWS_ENDPOINT_URL=http://$found
+}
+
+# seconds COMMAND…: runs it, checks the number of lines that it prints, and prints the seconds
+seconds() {
+    local began=$EPOCHREALTIME lines
+    lines=$("$@" 2>"$place/err" | wc -l)
+    local ended=$EPOCHREALTIME
+    [ "$lines" = "$count" ] || { echo "listing: $lines lines from $*" >&2; cat "$place/err" >&2; exit 1; }
+    awk -v a="$began" -v b="$ended" 'BEGIN { printf "%.2f", b - a }'
+}
+
+with_rclone() { rclone lsf -R --files-only ":s3,provider=Other,env_auth,endpoint=\"$AWS_ENDPOINT_URL\":b"; }
+
+printf '\n%d objects in a bucket whose answers take %d ms, %s processors. Seconds.\n\n' "$count" "$delay" "$(nproc)"
+echo '| names | snap-scan | its requests | one page after the other | rclone |'
+echo '|---|---:|---:|---:|---:|'
+for form in flat folders hex; do
+    serve "$form" in-turn
+    in_turn=$(seconds snap-scan --no-end s3://b)
+    serve "$form"
+    ours=$(seconds snap-scan --no-end s3://b)
+    requests=$(snap-scan -v -o "$place/records" s3://b 2>&1 | grep -aoE '[0-9,]+ requests?' | tr -dc 0-9 || true)
+    theirs=—
+    if command -v rclone >/dev/null; then
+        theirs=$(seconds with_rclone)
+    fi
+    echo "| $form | $ours | ${requests:-—} | $in_turn | $theirs |"
+done

@@ -320,7 +320,6 @@ impl Store for Rclone {
             }
             work();
         });
-        drop(all);
         done
     }
 

@@ -79,7 +79,7 @@ pub struct End {
     pub v: Option<u64>,
     /// The stream has rows of `snap-diff`, not entries.
     pub diff: bool,
-    /// The stream has versions of names from `snap-log`, not the entries of one time.
+    /// The stream has versions of names, from `snap-log` or `snap-scan --versions`, not the entries of one time.
     pub log: bool,
     /// The end records of the two sides of a comparison, left and right.
     pub sides: Option<Box<[End; 2]>>,

@@ -33,7 +33,7 @@ pub fn patch(base: Records, types: Option<Vec<String>>, changes: Records, monito
         return Err(Error::refused("the changes mix records and rows of snap-diff"));
     }
     if end.as_ref().is_some_and(|end| end.log) {
-        return Err(Error::refused("these are versions from snap-log, not changes"));
+        return Err(Error::refused("these are versions from snap-log or snap-scan --versions, not changes"));
     }
     let rows = counts.changes > 0 || others == 0 && end.as_ref().is_some_and(|end| end.diff);
     let short = end.as_ref().is_some_and(|end| !end.is_of(counts.listing));

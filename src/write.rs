@@ -170,7 +170,7 @@ fn ended(end: Option<&Record>, came: Listing, options: &Options) -> Result<(End,
         return Err(Error::refused("these are rows of snap-diff, not files"));
     }
     if end.log {
-        return Err(Error::refused("these are versions from snap-log, not the files of one time"));
+        return Err(Error::refused("these are versions from snap-log or snap-scan --versions, not the files of one time"));
     }
     if options.complete {
         return Ok((End { filtered: end.filtered && end.rules.is_some(), ..end }, None));

@@ -65,6 +65,8 @@ pub mod key {
     pub const STORED_SIZE: Key<u64> = Key { name: "stored_size", note: |fields, value| fields.stored_size = value };
     /// `uid`
     pub const UID: Key<u32> = Key { name: "uid", note: |fields, value| fields.uid = value };
+    /// `version_id`: the id of the version of an object.
+    pub const VERSION_ID: Key<String> = Key { name: "version_id", note: |_, _| () };
     /// `work`, in an end record.
     pub const WORK: Key<Work> = Key { name: "work", note: |_, _| () };
     /// `xattrs`: names and values, in order of name.

@@ -1,14 +1,16 @@
 //! `snap-scan` lists the files, links and folders below a root as records, in order of name.
 
 mod names;
+mod records;
 
 pub use crate::filter::{Filter, Rules};
-pub use crate::source::{Options, Own, facts, objects};
+pub use crate::source::{Options, Own, Versions, facts, objects};
 
 use crate::display::printable;
 use crate::end::{self, End};
 use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
+use crate::record::Record;
 use crate::source::{self, Selection, Source};
 use crate::storage::Location;
 use crate::stream::Records;
@@ -50,11 +52,30 @@ pub fn scan_names(
     Ok(ended(sort::ordered(records, monitor)?, &*source, selection))
 }
 
+/// Lists the records of a list that another program made, in any order, and completes those that lack something.
+///
+/// # Errors
+/// Errors of [`scan`]; a list that can't be read, or that has something else than entries.
+pub fn scan_records(root: &Location, list: Records, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    let (source, selection) = open(root, options, monitor.clone())?;
+    let (looker, chosen, jobs) = (source.clone(), selection.clone(), source.jobs());
+    let list = records::Listed::new(list);
+    let is_whole = list.is_whole();
+    let complete = move |record: Result<Record>| record.and_then(|r| records::completed(r, &*looker, &chosen)).transpose();
+    let records = sort::ordered(Box::new(parallel::ordered_map(list, jobs, jobs * 4, complete).flatten()), monitor)?;
+    if !*parallel::lock(&is_whole) {
+        selection.note_chosen();
+    }
+    Ok(ended(records, &*source, selection))
+}
+
 fn open(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<(Arc<dyn Source>, Arc<Selection>)> {
     let selection = Selection::new(root, options, monitor)?;
     let source = source::open(root)?;
     if !source.is_folder() {
         refuse_what_folders_have(root, &selection.options)?;
+    } else if selection.options.versions.is_some() {
+        return Err(Error::refused(format!("{root}: a folder keeps no versions of files")));
     }
     Ok((source, Arc::new(selection)))
 }
@@ -77,6 +98,7 @@ fn refuse_what_folders_have(root: &Location, options: &Options) -> Result<()> {
 fn ended(records: Records, source: &dyn Source, selection: Arc<Selection>) -> Records {
     let root = Some(source.location().identity());
     // If the metadata of the root is unknown, a restore makes the root like any new folder.
-    let end = End { root, root_folder: source.root_facts(selection.options.xattrs), ..End::default() };
+    let log = selection.options.versions == Some(Versions::All);
+    let end = End { root, log, root_folder: source.root_facts(selection.options.xattrs), ..End::default() };
     end::ended(records, move |listing, errors| selection.end(listing, End { errors, ..end }))
 }

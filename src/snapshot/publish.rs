@@ -245,7 +245,9 @@ impl Publisher {
         loop {
             let key = key_of(time)?;
             self.out.rewind().or_failed(temporaries)?;
-            if store.put(&key, Body::Stream(&mut first.chain(&mut self.out)), &how).or_failed(what)? {
+            // A storage may ignore the condition without a word. If it lets nobody look, the condition has to do.
+            let is_taken = how.if_absent && !store.puts_if_absent() && matches!(store.stat(&key), Ok(Some(_)));
+            if !is_taken && store.put(&key, Body::Stream(&mut first.chain(&mut self.out)), &how).or_failed(what)? {
                 return Ok(Place::new(store, key));
             }
             if if_taken == Taken::Refuse {

@@ -15,10 +15,11 @@ mod kept;
 pub mod objects;
 mod options;
 mod selection;
+mod versions;
 mod walk;
 mod xattrs;
 
-pub use options::{Options, Own};
+pub use options::{Options, Own, Versions};
 pub use selection::Selection;
 
 use crate::error::Result;
@@ -62,6 +63,11 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// If every other name would fail too.
     fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>>;
+
+    /// Checks whether a record has all that a backup needs to know before it reads the content.
+    fn is_complete(&self, _: &Record) -> bool {
+        false
+    }
 
     /// Returns how many calls of [`Source::look`] should run in parallel.
     fn jobs(&self) -> usize {

@@ -1,7 +1,8 @@
 //! A root in another storage as a source. Every object is a file; only SFTP has links, too.
 
 use super::selection::{Selection, Unlisted};
-use super::{Content, Opened, Settled, Source, Version};
+use super::versions::Current;
+use super::{Content, Opened, Settled, Source, Version, Versions};
 use crate::error::{Error, OrFailed, Refusal, Result, reason};
 use crate::etag;
 use crate::heap::Stored;
@@ -12,7 +13,7 @@ use crate::record::{Kind, Record, key};
 use crate::sort;
 use crate::storage::attributes::{Keys, Texts};
 use crate::storage::links::Folders;
-use crate::storage::{Entry, Gap, Get, Got, Location, LoginRefused, Object, Store, has_no_folders};
+use crate::storage::{Entry, Gap, Get, Got, Location, LoginRefused, Object, ObjectVersion, Store, has_no_folders};
 use crate::stream::Records;
 use crate::time::Time;
 use std::io::{self, ErrorKind, Read};
@@ -39,6 +40,23 @@ pub fn record(object: &Object) -> Record {
     Record::parse(edit.finish().text()).unwrap_or_else(|e| Record::failure(&name, &e.reason))
 }
 
+/// Returns the record of a version: that of the object with `version_id`, and `is_latest` for the current one. A deletion is a
+/// record of type `gone`.
+fn version_record(version: &ObjectVersion) -> Record {
+    let mut edit = match version.is_deletion {
+        true => {
+            let mut edit = Record::build(Name::new(&version.object.key[..]), Kind::Gone);
+            edit.set(key::MODIFIED, version.created);
+            edit.finish()
+        }
+        false => record(&version.object),
+    };
+    if let Some(id) = &version.id {
+        edit = edit.edit().set(key::VERSION_ID, id.clone()).finish();
+    }
+    if version.is_latest && !version.is_deletion { edit.edit().set_json("is_latest", "true").finish() } else { edit }
+}
+
 /// A root in another storage.
 pub(super) struct ObjectSource {
     store: Arc<dyn Store>,
@@ -56,16 +74,27 @@ impl ObjectSource {
         self.store.entry(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// Refuses a name that is a link now, or below one.
-    fn refuse_links(&self, record: &Record) -> io::Result<()> {
-        if self.store.has_links() {
-            self.folders.check(&*self.store, record.name().as_bytes())?;
-            let now = self.store.entry(record.name().as_bytes())?;
-            if now.is_some_and(|now| now.entry != Entry::File) {
-                return Err(io::Error::other("it is not a file any more"));
-            }
+    /// Lists versions, in order of name.
+    fn list_versions(&self, versions: Versions, selection: Arc<Selection>, what: String) -> Result<Records> {
+        let monitor = selection.monitor.clone();
+        let listed = listed(&self.store, |store| store.versions().unwrap_or_else(|e| Box::new(std::iter::once(Err(e)))));
+        let mut listed = listed.peekable();
+        if let Some(Err(e)) = listed.next_if(Result::is_err) {
+            return Err(Error::io(what, e));
         }
-        Ok(())
+        let listed: Box<dyn Iterator<Item = io::Result<ObjectVersion>> + Send> = match versions {
+            Versions::At(time) => Box::new(Current::new(listed, time, monitor.clone())),
+            Versions::All => Box::new(listed),
+        };
+        let records = listed.filter_map(move |version| match version {
+            Ok(version) => wanted(&version.object, &selection, || version_record(&version)).map(Ok),
+            Err(e) => Some(Err(Error::io(what.clone(), e))),
+        });
+        Ok(match versions {
+            _ if self.store.lists_in_order() => Box::new(records),
+            Versions::At(_) => sort::ordered(Box::new(records), monitor)?,
+            Versions::All => sort::Spool::with_doubles(records, sort::BUDGET)?.read(),
+        })
     }
 
     /// Returns the opened content of an object. `looked` is the state of the object before it was opened; it has to be the same
@@ -87,7 +116,10 @@ impl Source for ObjectSource {
 
     fn list(self: Arc<Self>, selection: Arc<Selection>) -> Result<Records> {
         let what = format!("file root {}", self.store.url());
-        let mut objects = listed(&self.store).peekable();
+        if let Some(versions) = selection.options.versions {
+            return self.list_versions(versions, selection, what);
+        }
+        let mut objects = listed(&self.store, |store| store.entries()).peekable();
         match objects.peek() {
             Some(Err(e)) if e.kind() == ErrorKind::Unsupported => {
                 return Err(Error::rule(Refusal::NoListing, format!("{what}: {}", reason(e))));
@@ -106,13 +138,13 @@ impl Source for ObjectSource {
         }
         let monitor = selection.monitor.clone();
         let records: Records = Box::new(objects.filter_map(move |object| match object {
-            Ok(object) => wanted(&object, &selection).map(Ok),
+            Ok(object) => wanted(&object, &selection, || record(&object)).map(Ok),
             Err(e) => match Gap::of(&e) {
                 Some(gap) => missing(gap, &selection).map(Ok),
                 None => Some(Err(Error::io(what.clone(), e))),
             },
         }));
-        if self.store.lists_in_order() { Ok(records) } else { sort::ordered(records, monitor) }
+        in_order(&*self.store, records, monitor)
     }
 
     fn look(&self, name: Name, selection: &Selection) -> Result<Option<Record>> {
@@ -132,20 +164,27 @@ impl Source for ObjectSource {
         }
     }
 
+    /// With a size, and an etag or a time, a later backup can tell whether the object has changed.
+    fn is_complete(&self, record: &Record) -> bool {
+        let fields = record.fields();
+        fields.size.is_some() && (fields.etag.is_some() || fields.modified.is_some())
+    }
+
     fn jobs(&self) -> usize {
         self.store.jobs()
     }
 
     fn open(&self, record: &Record) -> io::Result<Opened> {
         let (key, fields) = (record.name().as_bytes(), record.fields());
-        let get = Get { etag: fields.etag.as_deref(), ..Get::default() };
-        self.refuse_links(record)?;
+        let version = version_id(record);
+        let get = Get { etag: fields.etag.as_deref(), version: version.as_deref(), ..Get::default() };
+        self.folders.check_file(&*self.store, key)?;
         match self.store.get(key, &get) {
             Ok(got) => Ok(self.opened(record, got, None)),
             // A storage can return another etag with the content than in its listing. Then the content is read between two
             // metadata requests, whose answers have to be equal. The record keeps the etag of the listing, because the next
             // listing is compared with it.
-            Err(e) if etag::is_changed(&e) => {
+            Err(e) if etag::is_changed(&e) && version.is_none() => {
                 let now = self.now(record)?;
                 let is_listed = |times: (Time, Time)| fields.size == Some(now.size) && same_time(times.0, times.1);
                 match fields.modified.zip(now.modified).is_some_and(is_listed) {
@@ -160,7 +199,15 @@ impl Source for ObjectSource {
     fn describe(&self, record: &Record) -> io::Result<Option<Keys>> {
         match self.store.lists_attributes() || record.raw("content_settings").is_some() {
             true => Ok(None),
-            false => Ok(Some(self.now(record)?.more)),
+            false => match version_id(record) {
+                None => Ok(Some(self.now(record)?.more)),
+                // A byte of the version comes with its attributes; an empty version has none to ask for.
+                Some(id) => {
+                    let len = record.fields().size.filter(|size| *size > 0).map(|_| 1);
+                    let get = Get { len, version: Some(&id), ..Get::default() };
+                    Ok(Some(self.store.get(record.name().as_bytes(), &get)?.more))
+                }
+            },
         }
     }
 
@@ -169,10 +216,14 @@ impl Source for ObjectSource {
     }
 
     fn tags(&self, record: &Record) -> io::Result<Texts> {
-        self.store.tags(record.name().as_bytes(), None)
+        self.store.tags(record.name().as_bytes(), version_id(record).as_deref())
     }
 
     fn newer(&self, record: &Record) -> io::Result<Option<Record>> {
+        // A version never changes.
+        if version_id(record).is_some() {
+            return Ok(None);
+        }
         let (fields, now) = (record.fields(), self.now(record)?);
         if now.entry != Entry::File {
             return Ok(None);
@@ -186,6 +237,11 @@ impl Source for ObjectSource {
             etags && fields.size.is_none_or(|size| size == now.size) && times.is_none_or(|(listed, now)| same_time(listed, now));
         Ok((!same).then(|| self::record(&now)))
     }
+}
+
+/// Returns the id of the version that a record is of.
+fn version_id(record: &Record) -> Option<String> {
+    record.string("version_id")
 }
 
 /// Checks whether two times are the same. A listing can have more exact times than an answer whose headers have whole seconds.
@@ -210,21 +266,18 @@ fn is_wanted(object: &Object, selection: &Selection) -> bool {
 }
 
 /// Returns the record of an object; None if the selection does not want it.
-fn wanted(object: &Object, selection: &Selection) -> Option<Record> {
+fn wanted(object: &Object, selection: &Selection, record: impl FnOnce() -> Record) -> Option<Record> {
     let key = &object.key[..];
-    if selection.keeps_out_below(key, false) || object.entry == Entry::File && !selection.wants(Kind::File) {
-        return None;
-    }
-    if selection.rules().leaves_out(key, false) {
-        selection.note_filtered();
-        return None;
-    }
-    if !is_wanted(object, selection) {
+    let is_selected = match object.entry {
+        Entry::File => selection.selects(key, Kind::File),
+        _ => selection.lets_in(key) && is_wanted(object, selection),
+    };
+    if !is_selected {
         return None;
     }
     let name = Name::new(key);
     match name.check() {
-        Ok(()) => Some(record(object)),
+        Ok(()) => Some(record()),
         Err(reason) => Some(selection.failure(&name, reason)),
     }
 }
@@ -244,11 +297,14 @@ fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
     Some(selection.failure(&Name::new(key), &gap.reason))
 }
 
-/// Returns all files, links and special files of a store. The next page is fetched while the caller works on this one.
-fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = io::Result<Object>> + Send + 'static {
+/// Returns what a listing of a store has. The next page is fetched while the caller works on this one.
+fn listed<T: Send + 'static>(
+    store: &Arc<dyn Store>,
+    list: impl FnOnce(&dyn Store) -> Box<dyn Iterator<Item = io::Result<T>> + Send + '_> + Send + 'static,
+) -> impl Iterator<Item = io::Result<T>> + Send + 'static {
     let lister = store.clone();
     let listed = parallel::produced(AHEAD, move |sender| {
-        for object in lister.entries() {
+        for object in list(&*lister) {
             if sender.send(object).is_err() {
                 return;
             }
@@ -270,7 +326,7 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
         Ok(object) => matches!(object.entry, Entry::File | Entry::Link(_)),
         Err(e) => e.kind() != io::ErrorKind::NotFound,
     };
-    let records = listed(store).filter(is_there).map(move |object| match object {
+    let records = listed(store, |store| store.entries()).filter(is_there).map(move |object| match object {
         Ok(object) => Ok(record(&object)),
         Err(e) => match Gap::of(&e) {
             Some(gap) => {
@@ -280,7 +336,27 @@ pub fn present(store: &Arc<dyn Store>, monitor: Arc<dyn Monitor>) -> Result<Reco
             None => Err(Error::io(what.clone(), e)),
         },
     });
-    if store.lists_in_order() { Ok(Box::new(records)) } else { sort::ordered(Box::new(records), monitor) }
+    in_order(&**store, Box::new(records), monitor)
+}
+
+/// Returns the records of a listing in the order of their names.
+fn in_order(store: &dyn Store, records: Records, monitor: Arc<dyn Monitor>) -> Result<Records> {
+    if store.lists_in_order() {
+        return Ok(records);
+    }
+    if !store.lists_in_pages() {
+        return sort::ordered(records, monitor);
+    }
+    let what = format!("list {}", store.url());
+    let mut last = None;
+    Ok(Box::new(sort::Spool::with_doubles(records, sort::BUDGET)?.read().map(move |record| {
+        let record = record?;
+        if record.kind() == Kind::File && last.replace(record.name().clone()).as_ref() == Some(record.name()) {
+            let reason = format!("the listing has {} twice", record.name().printable());
+            return Err(Error::io(what.clone(), io::Error::new(ErrorKind::InvalidData, reason)));
+        }
+        Ok(record)
+    })))
 }
 
 /// The content of an object, while it is read.

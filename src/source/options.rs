@@ -3,6 +3,7 @@
 use crate::filter::Filter;
 use crate::record::Kind;
 use crate::storage::Location;
+use crate::time::Time;
 use std::path::PathBuf;
 
 /// The options of a scan: which entries to list, and how.
@@ -18,6 +19,8 @@ pub struct Options {
     pub gone: bool,
     /// Record extended attributes.
     pub xattrs: bool,
+    /// List versions instead of the current objects; only in storages that keep them.
+    pub versions: Option<Versions>,
     /// Folders to leave out with a note, wherever they are: the heap root and the snap root, with a description of each.
     pub leave_out: Vec<(Location, &'static str)>,
     /// The files that the scan itself writes. They are not listed.
@@ -33,4 +36,13 @@ pub struct Own {
     pub paths: Vec<PathBuf>,
     /// The devices and inodes of existing files, whatever their names are.
     pub ids: Vec<(u64, u64)>,
+}
+
+/// The versions to list instead of the current ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// Those that were current at this time.
+    At(Time),
+    /// All of them, with the deletions, those of a name from the oldest to the latest.
+    All,
 }

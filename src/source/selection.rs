@@ -77,6 +77,24 @@ impl Selection {
         self.options.kinds.is_empty() || self.options.kinds.contains(&kind)
     }
 
+    /// Checks whether an entry is wanted that is not found on the way through folders, but by its whole name. Notes it if the
+    /// filter leaves it out.
+    pub(crate) fn selects(&self, name: &[u8], kind: Kind) -> bool {
+        !self.keeps_out_below(name, false) && self.wants(kind) && self.lets_in(name)
+    }
+
+    /// Does what [`Selection::selects`] does, whatever the kind.
+    pub(super) fn lets_in(&self, name: &[u8]) -> bool {
+        if self.keeps_out_below(name, false) {
+            return false;
+        }
+        let is_left_out = self.rules().leaves_out(name, false);
+        if is_left_out {
+            self.note_filtered();
+        }
+        !is_left_out
+    }
+
     pub(super) fn rules(&self) -> &Rules {
         &self.options.filter.rules
     }

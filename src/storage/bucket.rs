@@ -114,6 +114,12 @@ impl Bucket {
     }
 }
 
+/// Returns the error for a bucket that keeps no versions.
+pub fn no_versions(bucket: &str) -> io::Error {
+    let bucket = printable(bucket.as_bytes());
+    io::Error::new(io::ErrorKind::Unsupported, format!("the bucket {bucket} keeps no versions: they were never switched on"))
+}
+
 fn missing(bucket: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("there is no bucket {}", printable(bucket.as_bytes())))
 }
@@ -142,11 +148,15 @@ pub fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Fail
             403 => {
                 known(kind, format!("{host}: the service says {status}: access denied, and nothing more (HEAD has no reasons)"))
             }
+            400 => known(kind, format!("{host}: the service says {status}, and nothing more")),
             _ => unknown(format!("{host}: the service says {status}, and nothing more")),
         };
     }
     if status == 416 && head.text("content-range").is_some() {
         return known(kind, format!("{host}: there is nothing behind the end"));
+    }
+    if matches!(status.as_u16(), 405 | 501) && body.is_empty() {
+        return known(kind, format!("{host}: the service says {status}"));
     }
     let Some(said) = said.as_ref().filter(|_| !is_page(head.text("content-type"), body)) else {
         let is_answer = matches!(status.as_u16(), 300..400 | 404 | 409 | 412 | 416) || !body.is_empty();

@@ -56,7 +56,7 @@ mod xml;
 pub use attributes::Attributes;
 pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
-pub use store::{Body, Draft, Entry, Gap, Get, Got, Listing, LoginRefused, Object, Put, Store, check_key};
+pub use store::{Body, Draft, Entry, Gap, Get, Got, Listing, LoginRefused, Object, ObjectVersion, Put, Store, check_key};
 pub use temps::Temps;
 
 use crate::error::{Error, Malformed, Result};

@@ -131,6 +131,26 @@ pub type Taken<'a> = dyn FnMut(&[u8]) -> io::Result<bool> + 'a;
 /// only, and the listing continues. A caller that does not support gaps can stop at any error.
 pub type Listing<'a> = Box<dyn Iterator<Item = io::Result<Object>> + Send + 'a>;
 
+/// A version of an object, or the mark that it was deleted.
+#[derive(Clone, Debug, Default)]
+pub struct ObjectVersion {
+    /// The object, as the storage describes it. Of a deletion, only the key is known.
+    pub object: Object,
+    /// The id of the version. A deletion can have none.
+    pub id: Option<String>,
+    /// The time when the version was made.
+    pub created: Option<Time>,
+    /// The time when it was replaced or deleted, if the storage says that.
+    pub until: Option<Time>,
+    /// It is the current version.
+    pub is_latest: bool,
+    /// It marks that the object was deleted.
+    pub is_deletion: bool,
+}
+
+/// The versions of a root, those of a key one after the other, from the oldest to the latest. An error ends them.
+pub type VersionListing<'a> = Box<dyn Iterator<Item = io::Result<ObjectVersion>> + Send + 'a>;
+
 /// A name in a listing about which the storage does not say enough: a folder that can't be opened, an entry without a size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -241,6 +261,14 @@ pub trait Store: Send + Sync {
         Err(io::Error::new(io::ErrorKind::Unsupported, "the storage keeps no tags"))
     }
 
+    /// Lists all versions of all objects, with the deletions. Keys are in the order of [`Store::list`].
+    ///
+    /// # Errors
+    /// `Unsupported` if the storage keeps no versions.
+    fn versions(&self) -> io::Result<VersionListing<'_>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the storage keeps no versions"))
+    }
+
     /// Whether the first put creates a root that does not exist. Until then the root is empty.
     fn makes_roots(&self) -> bool {
         false
@@ -249,6 +277,11 @@ pub trait Store: Send + Sync {
     /// Whether listings are in the order of the bytes of their keys.
     fn lists_in_order(&self) -> bool {
         true
+    }
+
+    /// Whether listings come page by page. Then a name that comes twice is an error: others can be missing.
+    fn lists_in_pages(&self) -> bool {
+        false
     }
 
     /// Returns the storage's description of an object; None if there is no object under that key.

@@ -5,8 +5,9 @@ use crate::cli::progress::Verbose;
 use crate::cli::{self, Console, Output, Roots, work};
 use crate::error::{Error, OrFailed, Result};
 use crate::record::Kind;
-use crate::scan::{self, Filter, Options};
+use crate::scan::{self, Filter, Options, Versions};
 use crate::storage::Location;
+use crate::time::{self, Time};
 use anyhow::bail;
 use std::ffi::OsString;
 use std::io::{BufReader, IsTerminal};
@@ -48,6 +49,9 @@ pub struct Args {
     /// List only the names in FILE, one per line, without patterns; - is standard input
     #[arg(help_heading = "Selection", long, value_name = "FILE", conflicts_with_all = ["exclude", "exclude_from", "include", "ignore_file", "one_file_system"])]
     pub files_from: Option<PathBuf>,
+    /// Take the records in FILE, such as an inventory of a bucket, in any order, and complete them; - is standard input
+    #[arg(help_heading = "Selection", long, value_name = "FILE", conflicts_with_all = ["files_from", "ignore_file", "one_file_system"])]
+    pub records: Option<PathBuf>,
     /// Names in --files-from end with NUL, not with a newline
     #[arg(help_heading = "Selection", short = '0', long, requires = "files_from")]
     pub null: bool,
@@ -57,6 +61,12 @@ pub struct Args {
     /// Stay on the file system of the root: record mount points, but do not enter them
     #[arg(help_heading = "Selection", short = 'x', long)]
     pub one_file_system: bool,
+    /// List the objects of a bucket as they were at TIME (now, or a time as @TIME for snapshots), if it keeps versions
+    #[arg(help_heading = "Selection", long, value_name = "TIME", value_parser = time, conflicts_with_all = ["files_from", "records"])]
+    pub at: Option<Time>,
+    /// List all versions of the objects of a bucket, with the deletions; not for snap-write
+    #[arg(help_heading = "Selection", long, conflicts_with_all = ["at", "files_from", "records"])]
+    pub versions: bool,
     /// Record extended attributes and ACLs
     #[arg(long)]
     pub xattrs: bool,
@@ -81,22 +91,32 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let mut options = options(&args)?;
     let output = Output::new(args.out.output.as_deref())?;
     options.output = output.own();
-    let records = match &args.files_from {
-        None => scan::scan(&root, options, console)?,
-        Some(path) if path.as_os_str() == "-" => {
+    let records = match (&args.files_from, &args.records) {
+        (None, None) => scan::scan(&root, options, console)?,
+        (None, Some(path)) => scan::scan_records(&root, cli::records_in(Some(path))?, options, console)?,
+        (Some(path), _) if path.as_os_str() == "-" => {
             let stdin = cli::stdin()?;
             if stdin.is_terminal() {
                 bail!(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
             }
             scan::scan_names(&root, BufReader::new(stdin), "standard input", args.null, options, console)?
         }
-        Some(path) => {
+        (Some(path), _) => {
             let shown = path.display().to_string();
             let file = std::fs::File::open(path).or_failed(|| shown.clone())?;
             scan::scan_names(&root, BufReader::new(file), &shown, args.null, options, console)?
         }
     };
     Ok(output.write_all(work::requested(cli::without_end(records, args.no_end.no_end)))?)
+}
+
+fn time(text: &str) -> Result<Time> {
+    match text {
+        "now" => Ok(Time::now()),
+        _ => time::parse_human(text).ok_or_else(|| {
+            Error::refused("not a time: use now, 2026-11-23, '2026-11-23 06:00' (local time) or 2026-11-23T05:00:00Z".to_string())
+        }),
+    }
 }
 
 fn options(args: &Args) -> Result<Options> {
@@ -109,6 +129,7 @@ fn options(args: &Args) -> Result<Options> {
         one_file_system: args.one_file_system,
         gone: args.gone,
         xattrs: args.xattrs,
+        versions: if args.versions { Some(Versions::All) } else { args.at.map(Versions::At) },
         leave_out: roots.into_iter().filter_map(|(root, what)| Some((root?, what))).collect(),
         output: scan::Own::default(),
         unwanted: None,

@@ -10,10 +10,14 @@ pub mod emulators;
 pub mod faulty;
 // The filters over snapshots and streams, in a bucket.
 mod filters;
+// Services that are like Amazon's S3, but not quite.
+mod services;
 // Roots in memory.
 mod memory;
 // Access policies: what they permit, and what is asked.
 mod policies;
+// Buckets that keep versions.
+mod versions;
 // The tools on roots in other storages.
 mod remote;
 // SFTP and WebDAV servers that lie or refuse.

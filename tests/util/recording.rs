@@ -96,6 +96,10 @@ impl Store for Recording {
         self.inner.makes_roots()
     }
 
+    fn lists_in_pages(&self) -> bool {
+        self.inner.lists_in_pages()
+    }
+
     fn lists_in_order(&self) -> bool {
         self.inner.lists_in_order()
     }

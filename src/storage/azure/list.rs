@@ -5,8 +5,9 @@ use super::request::{Requests, is_blob, is_done};
 use super::xml::{self, Blob};
 use crate::etag;
 use crate::storage::attributes::Keys;
-use crate::storage::store::Object;
+use crate::storage::store::{Object, ObjectVersion};
 use crate::storage::web::api::Page;
+use crate::storage::web::api::VersionPage;
 use crate::storage::web::service::{Failed, Good, Head};
 use crate::storage::web::{self, header};
 use crate::time::Time;
@@ -20,13 +21,39 @@ use std::io;
 /// # Errors
 /// If the service refuses it, or sends something else.
 pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<Page> {
+    let page = ask(requests, prefix, token, "metadata").await?;
+    let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
+    Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
+}
+
+/// Lists one page of the versions of blobs. Their ids are the times when they were made. The service does not say when a blob was
+/// deleted.
+///
+/// # Errors
+/// `Unsupported` if the account keeps no versions; errors of [`page`].
+pub async fn page_of_versions(requests: &Requests, prefix: &str, token: &str) -> io::Result<VersionPage> {
+    let page = ask(requests, prefix, token, "metadata,versions").await?;
+    let version = |blob: Blob| {
+        let Some(id) = blob.version.clone() else {
+            let reason = "the account keeps no versions: they were not switched on when some of these blobs were written";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+        };
+        let (created, is_latest) = (web::time(&id), blob.is_current);
+        let object = object(blob.name.clone().into_bytes(), &blob)?;
+        Ok(ObjectVersion { object, id: Some(id), created, until: None, is_latest, is_deletion: false })
+    };
+    let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
+    Ok(VersionPage { versions: blobs.map(version).collect::<io::Result<_>>()?, next: page.marker })
+}
+
+async fn ask(requests: &Requests, prefix: &str, token: &str, include: &str) -> io::Result<xml::BlobList> {
     let query = [
         ("restype", "container"),
         ("comp", "list"),
         ("prefix", prefix),
         ("marker", token),
         ("maxresults", "5000"),
-        ("include", "metadata"),
+        ("include", include),
     ];
     let call = requests.call(Method::GET, None, &query, "a listing");
     let read = |head: &Head, body: &[u8]| {
@@ -39,9 +66,7 @@ pub async fn page(requests: &Requests, prefix: &str, token: &str) -> io::Result<
             Err(malformed) => Good::Wrong(format!("can't be read: {malformed}")),
         }
     };
-    let page = requests.service.ask(&call, read).await?;
-    let blobs = page.blobs.into_iter().filter(|blob| !is_folder(blob));
-    Ok(Page { objects: blobs.map(|blob| object(blob.name.clone().into_bytes(), &blob)).collect(), next: page.marker })
+    Ok(requests.service.ask(&call, read).await?)
 }
 
 /// Refuses the answer to another request. The response repeats "ContainerName", "Prefix" and "Marker"; the emulator leaves out
@@ -108,7 +133,7 @@ fn of_headers(name: &str, headers: &HeaderMap) -> Blob {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         Some((name.as_str().strip_prefix("x-ms-meta-")?.to_string(), Some(value).filter(|v| !v.is_empty())))
     });
-    Blob { name: name.to_string(), properties, metadata: Some(metadata.collect()) }
+    Blob { name: name.to_string(), properties, metadata: Some(metadata.collect()), ..Blob::default() }
 }
 
 /// Whether a blob stands for a folder: by the property that accounts with folders have, by the metadata that tools write in other

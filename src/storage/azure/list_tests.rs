@@ -44,7 +44,7 @@ fn folders_are_known_by_any_of_their_marks() {
         let text = |(name, value): (&str, &str)| (name.to_string(), value.to_string());
         let properties = [Some(("Content-Length", size)), property].into_iter().flatten().map(text).collect();
         let metadata = metadata.map(|(name, value)| (name.to_string(), Some(value.to_string())));
-        is_folder(&Blob { name: name.to_string(), properties, metadata: Some(metadata.into_iter().collect()) })
+        is_folder(&Blob { name: name.to_string(), properties, metadata: Some(metadata.into_iter().collect()), ..Blob::default() })
     };
     assert!(blob("a", "0", None, Some(("hdi_isfolder", "true"))));
     assert!(blob("a", "0", None, Some(("Hdi_isfolder", "true"))));
@@ -70,6 +70,7 @@ fn a_blob_with_bytes_is_no_folder_whatever_it_is_marked_as() {
             name: name.to_string(),
             properties: [("Content-Length".to_string(), size.to_string())].into(),
             metadata: Some(metadata.into_iter().collect()),
+            ..Blob::default()
         }
     };
     for (name, size, mark, folder) in [

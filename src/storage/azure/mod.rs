@@ -13,6 +13,7 @@ use self::request::{Requests, is_blob, is_done};
 use super::attributes::{Attributes, Texts};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
+use super::web::api::VersionPage;
 use super::web::api::{Api, Deletions, Page};
 use super::web::multipart;
 use super::web::objects::Objects;
@@ -55,8 +56,17 @@ impl Api for Requests {
         list::stat(self, name, key).await
     }
 
-    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call> {
-        Ok(self.call(Method::GET, Some(name), &[("versionid", version.unwrap_or_default())], "a blob"))
+    /// Leaves it to the listing: no request for blobs says whether the account keeps versions.
+    async fn check_versions(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn page_of_versions(&self, prefix: &str, token: &str) -> io::Result<VersionPage> {
+        list::page_of_versions(self, prefix, token).await
+    }
+
+    fn content(&self, name: &str, version: Option<&str>) -> Call {
+        self.call(Method::GET, Some(name), &[("versionid", version.unwrap_or_default())], "a blob")
     }
 
     async fn tags(&self, name: &str, version: Option<&str>) -> std::result::Result<Texts, Failed> {

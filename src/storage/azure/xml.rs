@@ -15,6 +15,10 @@ pub struct Blob {
     /// The metadata of the user; None if the service sent `<Metadata />`, which the Python tool writes as null. An empty value is
     /// None.
     pub metadata: Option<BTreeMap<String, Option<String>>>,
+    /// The id of the version, in a listing of versions.
+    pub version: Option<String>,
+    /// Whether it is the current version, in a listing of versions.
+    pub is_current: bool,
 }
 
 /// A page of a listing.
@@ -77,6 +81,8 @@ fn blob(element: &Element) -> Result<Blob, Malformed> {
             Some(pairs) => Some(pairs.collect()).filter(|pairs: &BTreeMap<_, _>| !pairs.is_empty()),
             None => Some(BTreeMap::new()),
         },
+        version: element.value("VersionId").map(str::to_string),
+        is_current: element.value("IsCurrentVersion").is_some_and(|is| is.trim() == "true"),
     })
 }
 

@@ -2,9 +2,10 @@
 //! Resource representations").
 
 use crate::storage::attributes::{Attributes, HEADERS};
-use crate::storage::store::Object;
+use crate::storage::store::{Object, ObjectVersion};
 use crate::storage::web;
 use crate::storage::web::api::Page;
+use crate::storage::web::api::VersionPage;
 use crate::storage::web::service::Good;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -37,9 +38,20 @@ struct Item {
     content_language: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
     storage_class: Option<String>,
+    generation: Option<String>,
+    time_created: Option<String>,
+    time_deleted: Option<String>,
 }
 
 impl Item {
+    /// Returns None if there is no name, no size or no id.
+    fn version(self) -> Option<ObjectVersion> {
+        let time = |text: &Option<String>| text.as_deref().and_then(web::time);
+        let (created, until) = (time(&self.time_created), time(&self.time_deleted));
+        let id = Some(self.generation.clone()?);
+        Some(ObjectVersion { id, created, until, is_latest: until.is_none(), is_deletion: false, object: self.object()? })
+    }
+
     /// Returns None if there is no name or no size.
     fn object(self) -> Option<Object> {
         let headers = [self.cache_control, self.content_disposition, self.content_encoding, self.content_language];
@@ -64,20 +76,41 @@ impl Item {
     }
 }
 
+/// Reads a page of a listing with `versions=true`. The service has no marks of deletions, but the times when versions ended: if
+/// the next version did not begin then, the object was deleted.
+pub fn versions(body: &[u8], token: &str) -> Good<VersionPage> {
+    listing(body, token).and_then(|listing| {
+        let versions: Option<Vec<ObjectVersion>> = listing.items.unwrap_or_default().into_iter().map(Item::version).collect();
+        let Some(versions) = versions else { return Good::Wrong("has a version without a name, an id or a size".to_string()) };
+        Good::Yes(VersionPage { versions, next: listing.next_page_token })
+    })
+}
+
 /// Reads a page: "`kind`: The kind of item this is. For lists of objects, this is always storage#objects." The last page has no
 /// `nextPageToken`.
 pub fn page(body: &[u8], token: &str) -> Good<Page> {
-    json(body).and_then(|listing: ListBody| {
-        if listing.kind.as_deref() != Some("storage#objects") {
-            return Good::No;
-        }
-        if listing.next_page_token.as_ref().is_some_and(|next| next.is_empty() || next == token) {
-            return Good::Wrong("says that there is more, but not how to go on".to_string());
-        }
+    listing(body, token).and_then(|listing| {
         let objects: Option<Vec<Object>> = listing.items.unwrap_or_default().into_iter().map(Item::object).collect();
         let Some(objects) = objects else { return Good::Wrong("has an object without a name or a size".to_string()) };
         Good::Yes(Page::of(objects, listing.next_page_token))
     })
+}
+
+fn listing(body: &[u8], token: &str) -> Good<ListBody> {
+    json(body).and_then(|listing: ListBody| {
+        if listing.kind.as_deref() != Some("storage#objects") {
+            return Good::No;
+        }
+        match listing.next_page_token.as_ref().is_some_and(|next| next.is_empty() || next == token) {
+            true => Good::Wrong("says that there is more, but not how to go on".to_string()),
+            false => Good::Yes(listing),
+        }
+    })
+}
+
+/// Reads the part of a bucket that says whether it keeps versions.
+pub fn keeps_versions(body: &[u8]) -> Good<bool> {
+    json(body).and_then(|bucket: serde_json::Value| Good::Yes(bucket["versioning"]["enabled"] == true))
 }
 
 /// Reads an object: "`kind`: For objects, this is always storage#object."

@@ -1,5 +1,6 @@
 //! Settings: the options of fsspec's `gcsfs`, and the application default credentials.
 
+use super::federation::{Files, completed};
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, Variables, context, patience};
 use crate::storage::web::{host_of, with_scheme};
@@ -53,7 +54,7 @@ pub fn config(scheme: &str, options: &Options, client: &Client) -> Result<Config
 /// Returns the credentials that the option `token` names. Without the option, these are the application default credentials:
 /// those of `GOOGLE_APPLICATION_CREDENTIALS`, of `gcloud`, or of the machine.
 fn auth(scheme: &str, options: &Options, is_emulator: bool, client: &Client) -> Result<Auth> {
-    let context = context(client.clone(), patience());
+    let context = context(client.clone(), patience()).with_file_read(Files);
     let requests = RequestSigner::new("storage").with_scope(SCOPE);
     let token = options.value("token");
     Ok(match (token, token.and_then(Value::as_str)) {
@@ -71,7 +72,7 @@ fn auth(scheme: &str, options: &Options, is_emulator: bool, client: &Client) -> 
         }
         (_, Some(path)) => Auth::new(Signer::new(context, FileCredentialProvider::new(path).with_scope(SCOPE), requests), None),
         (Some(content @ Value::Object(_)), _) => {
-            let content = StaticCredentialProvider::new(content.to_string()).with_scope(SCOPE);
+            let content = StaticCredentialProvider::new(completed(content.clone()).to_string()).with_scope(SCOPE);
             Auth::new(Signer::new(context, content, requests), None)
         }
         _ => return Err(options.wrong("token", "a path, an object, or \"anon\"")),

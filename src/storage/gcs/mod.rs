@@ -2,6 +2,7 @@
 
 mod answers;
 mod config;
+mod federation;
 mod put;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
+use super::web::api::VersionPage;
 use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
@@ -95,9 +97,29 @@ impl Api for Gcs {
         self.service.bucket.found(self.service.ask(&call, read).await, key)
     }
 
-    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call> {
+    async fn check_versions(&self) -> io::Result<()> {
+        let bucket = &self.service.bucket;
+        let url = format!("{}/storage/v1/b/{}?fields=versioning", self.endpoint, bucket.name);
+        let call = Call::new(Method::GET, url, "word of versions");
+        match self.service.ask(&call, |head, body| head.with(200, || answers::keeps_versions(body))).await {
+            // Without the permission to ask, the listing has to do.
+            Ok(true) | Err(Failed { status: 403, .. }) => Ok(()),
+            Ok(false) => Err(bucket::no_versions(&bucket.name)),
+            Err(failed) => Err(bucket.of_bucket(failed)),
+        }
+    }
+
+    async fn page_of_versions(&self, prefix: &str, token: &str) -> io::Result<VersionPage> {
+        let token_is = if token.is_empty() { String::new() } else { format!("&pageToken={}", encode_all(token)) };
+        let url = format!("{}?versions=true&prefix={}{token_is}", self.objects(), encode_all(prefix));
+        let read = |head: &Head, body: &[u8]| head.with(200, || answers::versions(body, token));
+        let page = self.service.ask(&Call::new(Method::GET, url, "a listing of versions"), read).await;
+        page.map_err(|failed| self.service.bucket.of_bucket(failed))
+    }
+
+    fn content(&self, name: &str, version: Option<&str>) -> Call {
         let version = version.map(|id| format!("&generation={}", encode_all(id))).unwrap_or_default();
-        Ok(Call::new(Method::GET, format!("{}?alt=media{version}", self.address(name)), "an object"))
+        Call::new(Method::GET, format!("{}?alt=media{version}", self.address(name)), "an object")
     }
 
     /// The service keeps no tags and fewer headers than S3. The classes are those that objects can have by themselves.

@@ -10,20 +10,26 @@ use crate::storage::web::api::Page;
 use crate::storage::web::service::Good;
 use crate::storage::xml::{self, Element};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashSet;
+
+/// The start of the token of a page that begins after a name. No other token has this character.
+pub const MARKER: char = '\0';
 
 /// Reads a page of `ListObjectsV2`: a `ListBucketResult` that says whether it is the last one (`IsTruncated` is in all examples,
 /// and all services send it), and if not, where the next one starts. If `Prefix` and `Name` are sent, they have to repeat the
-/// request.
+/// request. A page of `ListObjects`, the first version, is accepted, too. The next page begins after its last name.
 pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> {
     document(body, "ListBucketResult").and_then(|listing| {
         let wrong = |reason: &str| Good::Wrong(reason.to_string());
         let text = |name: &str| listing.child(name).map(|child| child.text.as_str());
-        let objects: Option<Vec<Object>> = listing.all("Contents").map(object).collect();
+        let is_encoded = is_encoded(&listing);
+        let objects: Option<Vec<Object>> = listing.all("Contents").map(|contents| object(contents, is_encoded)).collect();
         let Some(objects) = objects else { return wrong("has an object without a name or a size") };
-        // XML changes line breaks, and can't hold other control characters.
+        // XML changes line breaks, and can't hold other control characters. Not every service encodes the prefix, too.
         let is_plain = !prefix.contains(char::is_control);
-        if is_plain && text("Prefix").is_some_and(|found| found != prefix) {
+        let is_prefix = |found: &str| found == prefix || is_encoded && decoded(found, true).as_deref() == Some(prefix);
+        if is_plain && !text("Prefix").is_none_or(is_prefix) {
             return wrong("is that of another folder");
         }
         // The name of an access point alias is not the name of its bucket.
@@ -34,6 +40,10 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> 
         let next = match (text("IsTruncated").map(str::trim), listing.value("NextContinuationToken")) {
             (Some("false"), None) => None,
             (Some("true"), Some(next)) if next != token => Some(next.to_string()),
+            (Some("true"), None) => match marker(&listing, &objects, is_encoded).filter(|next| next != token) {
+                Some(next) => Some(next),
+                None => return wrong("says that there is more, but not how to go on"),
+            },
             (Some("true"), _) => return wrong("says that there is more, but not how to go on"),
             (Some("false"), Some(_)) => return wrong("says that it is the last, and how to go on"),
             _ => return wrong("does not say whether it is the last"),
@@ -42,10 +52,35 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> 
     })
 }
 
+/// Whether the names of a listing are encoded as in URLs. Some services encode them although they were not asked to.
+pub fn is_encoded(listing: &Element) -> bool {
+    listing.value("EncodingType").is_some_and(|how| how.trim() == "url")
+}
+
+/// Whether the names in a listing are encoded, if it is a listing.
+pub fn has_encoded_names(body: &[u8]) -> bool {
+    matches!(document(body, "ListBucketResult"), Good::Yes(listing) if is_encoded(&listing))
+}
+
+/// Returns a name that may be encoded, or None if it is no text then. Amazon writes a space as `+`, others as `%20`.
+pub fn decoded(text: &str, is_encoded: bool) -> Option<Cow<'_, str>> {
+    match is_encoded {
+        true => String::from_utf8(web::decode(&text.replace('+', " "))).ok().map(Cow::Owned),
+        false => Some(Cow::Borrowed(text)),
+    }
+}
+
+/// Returns the token of the page after one of the first version: `NextMarker`, or else the last name.
+fn marker(listing: &Element, objects: &[Object], is_encoded: bool) -> Option<String> {
+    let named = listing.value("NextMarker").and_then(|marker| decoded(marker, is_encoded));
+    let last = || Some(Cow::Borrowed(std::str::from_utf8(&objects.last()?.key).ok()?));
+    named.or_else(last).map(|name| format!("{MARKER}{name}"))
+}
+
 /// Returns None if the element has no name or no size.
-fn object(contents: &Element) -> Option<Object> {
+pub fn object(contents: &Element, is_encoded: bool) -> Option<Object> {
     Some(Object {
-        key: contents.value("Key")?.into(),
+        key: decoded(contents.value("Key")?, is_encoded)?.into_owned().into(),
         size: contents.value("Size")?.trim().parse().ok()?,
         modified: contents.value("LastModified").and_then(web::time),
         etag: contents.value("ETag").map(str::to_string),
@@ -63,6 +98,16 @@ pub fn deleted(body: &[u8]) -> Good<HashSet<String>> {
     })
 }
 
+/// Reads an answer to `GetBucketVersioning`. There is a status if versions were ever switched on.
+pub fn keeps_versions(body: &[u8]) -> Good<bool> {
+    // An emulator sends the name of the answer in place of that of the document.
+    let said = match document(body, "VersioningConfiguration") {
+        Good::No => document(body, "GetBucketVersioningResponse"),
+        said => said,
+    };
+    said.and_then(|said| Good::Yes(said.value("Status").is_some()))
+}
+
 /// Reads an answer to `GetObjectTagging`.
 pub fn tags(body: &[u8]) -> Good<Texts> {
     document(body, "Tagging").and_then(|tagging| tagging.tags().map_or_else(|| Good::Wrong("has no tags".to_string()), Good::Yes))
@@ -77,7 +122,7 @@ pub fn element(body: &[u8], root: &str, name: &str) -> Good<String> {
 }
 
 /// Reads a document with this root.
-fn document(body: &[u8], root: &str) -> Good<Element> {
+pub fn document(body: &[u8], root: &str) -> Good<Element> {
     let Some(text) = std::str::from_utf8(body).ok().filter(|text| xml::root(text).as_deref() == Some(root)) else {
         return Good::No;
     };
@@ -118,6 +163,17 @@ mod tests {
                 "says that there is more, but not how to go on",
             ),
             (object.to_string(), "does not say whether it is the last"),
+            // The first version of listings begins a page after a name.
+            (format!("<IsTruncated>true</IsTruncated>{object}"), "\0p/a"),
+            (format!("<IsTruncated>true</IsTruncated><NextMarker>p/b</NextMarker>{object}"), "\0p/b"),
+            (format!("{object}<NextMarker/>{last}"), "yes"),
+            // Encoded names.
+            (format!("<EncodingType>url</EncodingType><Prefix>p%2F</Prefix>{last}"), "yes"),
+            (
+                "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextMarker>p/a+%2B</NextMarker>".to_string(),
+                "\0p/a +",
+            ),
+            (format!("<Prefix>p%2F</Prefix>{last}"), "is that of another folder"),
             (format!("<Prefix>q/</Prefix>{last}"), "is that of another folder"),
             (format!("<Prefix/>{last}"), "is that of another folder"),
             (format!("<Name>c</Name>{last}"), "is that of another bucket"),

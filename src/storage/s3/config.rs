@@ -1,23 +1,29 @@
 //! Settings: the options of fsspec's `s3fs`, the environment, and the profiles of `~/.aws/config`.
 
+use super::credentials::Sources;
+use super::is_amazon;
+use super::profile::profile_value;
+use super::region::{Region, Regional};
 use crate::error::{Error, Result};
 use crate::storage::web::auth::{Auth, context, patience};
 use crate::storage::web::{host_of, with_scheme};
 use crate::storage::{Options, text_variable, variable};
 use http::{HeaderMap, HeaderValue};
-use reqsign_aws_v4::{DefaultCredentialProvider, RequestSigner, StaticCredentialProvider};
+use reqsign_aws_v4::StaticCredentialProvider;
 use reqsign_core::Signer;
 use reqwest::{Client, Url};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The options of this storage.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "anon",
     "client_kwargs",
     "config_kwargs",
     "endpoint_url",
     "key",
+    "listing_order",
     "password",
     "profile",
     "region",
@@ -35,6 +41,8 @@ pub struct Config {
     pub base: String,
     /// Whether the bucket is part of the host name.
     pub is_virtual: bool,
+    /// Whether listings are in the order of names.
+    pub is_ordered: bool,
     /// The server, for messages.
     pub host: String,
     /// Sent with each request.
@@ -55,38 +63,66 @@ pub fn config(bucket: &str, options: &Options, client: &Client) -> Result<Config
         let help = "set AWS_REGION, the region of the profile in ~/.aws/config, or the option region";
         return Err(Error::advise(format!("s3://{bucket}: no region is known"), help));
     };
-    let is_virtual = is_virtual(bucket, options)?;
     let usual = || {
         let china = if region.starts_with("cn-") { ".cn" } else { "" };
         format!("https://s3.{region}.amazonaws.com{china}")
     };
     let endpoint = endpoint.filter(|endpoint| endpoint != "https://s3.amazonaws.com").unwrap_or_else(usual);
-    let wrong = || options.wrong("endpoint_url", "a URL of http or https");
-    let host = host_of(&endpoint).ok_or_else(wrong)?;
-    let endpoint = Url::parse(&endpoint).map_err(|_| wrong())?.to_string();
-    // Some users give the address of the bucket as the address of the service.
-    let endpoint = endpoint.trim_end_matches('/').replace(&format!("//{bucket}."), "//");
-    let base = match is_virtual {
-        true => endpoint.replace("//", &format!("//{bucket}.")),
-        false => format!("{endpoint}/{bucket}"),
-    };
+    let (base, host, is_virtual) = address(bucket, &endpoint, options)?;
+    // Amazon's buckets of one zone have such names.
+    let is_directory = bucket.ends_with("--x-s3");
+    if is_directory && is_amazon(&host) {
+        let reason = format!("s3://{bucket}: a directory bucket (S3 Express) needs a session of its own, which is not supported");
+        return Err(Error::advise(reason, "use a bucket for general purposes"));
+    }
+    let is_ordered = options.flag("listing_order")?.unwrap_or(!is_directory);
     let mut headers = HeaderMap::new();
     if options.flag("requester_pays")? == Some(true) {
         headers.insert("x-amz-request-payer", HeaderValue::from_static("requester"));
     }
     let auth = places.auth(&region, client)?;
-    Ok(Config { base, is_virtual, host, headers, auth })
+    Ok(Config { base, is_virtual, is_ordered, host, headers, auth })
 }
 
-fn is_virtual(bucket: &str, options: &Options) -> Result<bool> {
+/// Returns the address of the bucket, the server for messages, and whether the bucket is in its name.
+fn address(bucket: &str, endpoint: &str, options: &Options) -> Result<(String, String, bool)> {
+    let wrong = || options.wrong("endpoint_url", "a URL of http or https");
+    let host = host_of(endpoint).ok_or_else(wrong)?;
+    let endpoint = Url::parse(endpoint).map_err(|_| wrong())?.to_string();
+    // Some users give the address of the bucket as the address of the service. A service can have the name of the bucket, too.
+    let of_bucket = format!("//{bucket}.");
+    let rest = endpoint.split_once(&of_bucket).map(|(_, rest)| rest.split(['/', ':']).next().unwrap_or_default());
+    let is_of_bucket = rest.is_some_and(|rest| rest.matches('.').count() >= 2 && !is_address(&host));
+    let endpoint = if is_of_bucket { endpoint.replace(&of_bucket, "//") } else { endpoint };
+    let endpoint = endpoint.trim_end_matches('/');
+    let is_virtual = is_virtual(bucket, &host, options)?;
+    let base = match is_virtual {
+        true => endpoint.replacen("//", &format!("//{bucket}."), 1),
+        false => format!("{endpoint}/{bucket}"),
+    };
+    Ok((base, host, is_virtual))
+}
+
+/// Whether a host is an address of the internet protocol, before which no name can be.
+fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.split(':').next().is_some_and(|host| host.parse::<std::net::Ipv4Addr>().is_ok())
+}
+
+fn is_virtual(bucket: &str, host: &str, options: &Options) -> Result<bool> {
     let config = inner(options, "config_kwargs", &["s3"])?;
+    let wrong = |expected: &str| Err(options.wrong("config_kwargs", expected));
     match config.get("s3").and_then(|s3| s3.get("addressing_style")).and_then(Value::as_str) {
         None | Some("auto" | "path") => Ok(false),
-        // No certificate matches a host name with a dot in the bucket.
-        Some("virtual") if !bucket.contains('.') => Ok(true),
-        Some(_) => {
-            Err(options.wrong("config_kwargs", "an addressing_style of path, auto or virtual (for a bucket without dots)"))
+        Some("virtual") if bucket.bytes().any(|b| b.is_ascii_uppercase() || b == b'_') => {
+            wrong("an addressing_style of path, because no host has capital letters or _ in its name")
         }
+        Some("virtual") if is_address(host) => wrong("an addressing_style of path, because the endpoint is no name of a host"),
+        // No certificate of Amazon matches a host name with a dot in the bucket.
+        Some("virtual") if bucket.contains('.') && is_amazon(host) => {
+            wrong("an addressing_style of path, because the bucket has a dot in its name")
+        }
+        Some("virtual") => Ok(true),
+        Some(_) => wrong("an addressing_style of path, auto or virtual"),
     }
 }
 
@@ -146,27 +182,25 @@ impl Places<'_> {
         let key = options.text("key")?.or(options.text("username")?);
         let secret = options.text("secret")?.or(options.text("password")?);
         let context = context(client.clone(), patience());
-        let requests = RequestSigner::new("s3", region);
-        let missing = Some("no credentials were found");
-        let chain = DefaultCredentialProvider::builder();
-        let chain = match (options.flag("anon")?, key, secret) {
-            (Some(true), ..) => return Ok(Auth::anonymous()),
+        let moves = Arc::new(Region::new(region));
+        let requests = Regional(moves.clone());
+        match (options.flag("anon")?, key, secret) {
+            (Some(true), ..) => Ok(Auth::anonymous()),
             (_, Some(key), Some(secret)) => {
                 let mut keys = StaticCredentialProvider::new(&key, &secret);
                 if let Some(token) = options.text("token")? {
                     keys = keys.with_session_token(&token);
                 }
-                return Ok(Auth::new(Signer::new(context, keys, requests), missing));
+                Ok(Auth::new(Signer::new(context, keys, requests), None).with_regions(moves))
             }
-            (_, None, None) => match (&self.chosen, &self.profile) {
-                // Without these limits the keys of the environment or of the machine would be used instead of the chosen profile.
-                (Some(chosen), _) => chain.with_profile(chosen).no_env().no_web_identity().no_ecs().no_imds(),
-                (None, Some(profile)) => chain.with_profile(profile),
-                (None, None) => chain,
-            },
-            _ => return Err(options.wrong("key", "both key and secret")),
-        };
-        Ok(Auth::new(Signer::new(context, chain.build(), requests), missing))
+            (_, None, None) => {
+                let sources = Sources { shared: &self.shared, context: context.clone(), region };
+                let (source, is_one) = sources.source(self.chosen.as_deref(), self.profile.as_deref())?;
+                let missing = Some("no credentials were found").filter(|_| !is_one);
+                Ok(Auth::new(Signer::new(context, source, requests), missing).with_regions(moves))
+            }
+            _ => Err(options.wrong("key", "both key and secret")),
+        }
     }
 }
 
@@ -193,40 +227,9 @@ fn shared_config() -> Option<PathBuf> {
         .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".aws/config")))
 }
 
-/// Returns the value of a key in a profile of `~/.aws/config`.
-fn profile_value(config: &str, profile: &str, key: &str) -> Option<String> {
-    let mut is_ours = false;
-    for line in config.lines() {
-        let is_nested = line.starts_with([' ', '\t']);
-        let line = line.trim();
-        if let Some(section) = line.strip_prefix('[').and_then(|l| l.split_once(']')).map(|(section, _)| section.trim()) {
-            is_ours = match section.split_once(char::is_whitespace) {
-                Some(("profile", name)) => name.trim().trim_matches(['"', '\'']) == profile,
-                _ => section == "default" && profile == "default",
-            };
-        } else if is_ours && !is_nested && !line.starts_with(['#', ';']) {
-            let found = line.split_once('=').filter(|(k, _)| k.trim() == key).map(|(_, value)| value.trim());
-            if let Some(value) = found.filter(|value| !value.is_empty()) {
-                return Some(value.to_string());
-            }
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn profiles_tell_their_region() {
-        let config = "# x\n[default]\nregion = eu-central-1\ns3 =\n  region = nested\n\n[profile other]\noutput=json\nregion=us-west-2 \n\
-                      [profile \"a b\"]\nregion = ap-1\n[sso-session other]\nregion = wrong\n";
-        let region = |profile| profile_value(config, profile, "region");
-        assert_eq!(region("default").as_deref(), Some("eu-central-1"));
-        assert_eq!((region("other").as_deref(), region("a b").as_deref()), (Some("us-west-2"), Some("ap-1")));
-        assert_eq!((region("none"), profile_value(config, "default", "endpoint_url")), (None, None));
-    }
 
     #[test]
     fn options_are_those_of_s3fs() {
@@ -244,6 +247,9 @@ mod tests {
             (r#"{"client_kwargs": {"region_name": "r", "endpoint_url": "http://h:1"}}"#, "http://h:1/b"),
             (r#"{"endpoint_url": "h:1/x", "use_ssl": false, "key": "k", "secret": "s", "token": "t"}"#, "http://h:1/x/b"),
             (r#"{"region": "r", "config_kwargs": {"s3": {"addressing_style": "virtual"}}}"#, "https://b.s3.r.amazonaws.com"),
+            // A service can have the name of the bucket.
+            (r#"{"endpoint_url": "https://b.example.com"}"#, "https://b.example.com/b"),
+            (r#"{"endpoint_url": "https://b.ams3.example.com/"}"#, "https://ams3.example.com/b"),
         ] {
             assert_eq!(base(text).as_deref(), Ok(expected), "{text}");
         }

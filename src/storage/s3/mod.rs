@@ -3,15 +3,22 @@
 mod answers;
 mod attributes;
 mod config;
+mod credentials;
+mod known;
+mod profile;
 mod put;
+mod region;
 #[cfg(test)]
 mod tests;
+mod versions;
 
+use self::known::Known;
 use super::attributes::{Attributes, Keys, Texts};
-use super::bucket;
+use super::bucket::no_versions;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
+use super::web::api::VersionPage;
 use super::web::api::{Api, Deletions, Page};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
@@ -33,8 +40,7 @@ pub fn open(scheme: &str, rest: &str, options: &Options) -> Result<Arc<dyn Store
     Ok(Arc::new(Objects::new(S3::new(bucket, config, client, Policy::default()))))
 }
 
-/// The objects of a bucket. Older services of other vendors ignore put-if-absent (`If-None-Match: *`). Uploads contain their md5,
-/// which the service compares.
+/// The objects of a bucket. Uploads contain their md5, which the service compares.
 #[derive(Debug)]
 struct S3 {
     service: Arc<Service>,
@@ -42,18 +48,72 @@ struct S3 {
     base: String,
     /// Whether the bucket is part of the host name.
     is_virtual: bool,
+    /// Whether listings are in the order of names.
+    is_ordered: bool,
+    known: Known,
 }
 
 impl S3 {
     fn new(bucket: Bucket, config: config::Config, client: reqwest::Client, policy: Policy) -> S3 {
-        let config::Config { base, is_virtual, host, headers, auth } = config;
-        let service = Arc::new(Service { client, auth, host, bucket, policy, headers, refusal: bucket::refusal });
-        S3 { service, base, is_virtual }
+        let config::Config { base, is_virtual, is_ordered, host, headers, auth } = config;
+        let known = Known::default();
+        if is_amazon(&host) {
+            known.obeys_conditions.learn();
+        }
+        let service = Arc::new(Service { client, auth, host, bucket, policy, headers, refusal: region::refusal });
+        S3 { service, base, is_virtual, is_ordered, known }
     }
 
     /// Returns the address of the bucket with a query.
     fn whole(&self, query: &str) -> String {
         format!("{}{}?{query}", self.base, if self.is_virtual { "/" } else { "" })
+    }
+
+    /// Asks for a page, with names that are encoded or not. Returns whether they are.
+    async fn listing(&self, prefix: &str, token: &str, encoded: bool) -> std::result::Result<(Page, bool), Failed> {
+        let marker = token.strip_prefix(answers::MARKER);
+        let is_first = marker.is_some() || token.is_empty() && self.known.lists_by_markers.is_known();
+        let mut query = if is_first { "max-keys=1000" } else { "list-type=2" }.to_string();
+        let place = marker.map_or(("continuation-token", token), |marker| ("marker", marker));
+        for (name, value) in [("prefix", prefix), place, ("encoding-type", if encoded { "url" } else { "" })] {
+            if !value.is_empty() {
+                query += &format!("&{name}={}", encode_all(value));
+            }
+        }
+        let call = Call::new(Method::GET, self.whole(&query), "a listing");
+        let read = |head: &Head, body: &[u8]| {
+            let page = head.with(200, || answers::page(body, &self.service.bucket.name, prefix, token));
+            page.and_then(|page| Good::Yes((page, encoded && answers::has_encoded_names(body))))
+        };
+        let asked = self.service.ask(&call, read).await;
+        match asked {
+            Ok((page, is_encoded)) => {
+                if page.next.as_ref().is_some_and(|next| next.starts_with(answers::MARKER)) {
+                    self.known.lists_by_markers.learn();
+                }
+                Ok((page, is_encoded))
+            }
+            Err(failed) if !is_first && token.is_empty() && known::refuses_version(&failed) => {
+                self.known.lists_by_markers.learn();
+                // If this fails, too, the first reason is the one to tell.
+                Box::pin(self.listing(prefix, token, encoded)).await.map_err(|_| failed)
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Returns the size of an object, if HEAD does not tell it: that of the answer with its first byte.
+    async fn size(&self, name: &str) -> std::result::Result<u64, Failed> {
+        let call = Call::new(Method::GET, self.address(name), "the size of an object")
+            .header("accept-encoding", S3::ENCODING)
+            .header("range", "bytes=0-0");
+        let is = |head: &Head| size_in(head).is_some().into();
+        match self.service.open(&call, is).await {
+            Ok((head, _)) => Ok(size_in(&head).unwrap_or(0)),
+            // There is no first byte.
+            Err(Failed { status: 416, .. }) => Ok(0),
+            Err(failed) => Err(failed),
+        }
     }
 
     /// Returns the address of an object.
@@ -62,8 +122,31 @@ impl S3 {
     }
 }
 
+/// Returns the size of the whole content in an answer with a part of it, or with all of it.
+fn size_in(head: &Head) -> Option<u64> {
+    match head.status.as_u16() {
+        206 => head.text("content-range")?.rsplit('/').next()?.parse().ok(),
+        200 => head.text("content-length")?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether a server is one of Amazon's.
+fn is_amazon(host: &str) -> bool {
+    let host = host.split(':').next().unwrap_or_default();
+    host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+}
+
+/// Whether a name in XML may be another one in the bucket.
+fn is_doubtful(name: &[u8]) -> bool {
+    String::from_utf8_lossy(name).contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)
+}
+
 impl Api for S3 {
     const ORDERED: bool = true;
+    const ORDER_HELP: &'static str = "; the option listing_order: false sorts it";
+    /// Proxies that compress contents leave those alone.
+    const ENCODING: &'static str = "identity";
     /// The requests for a content and for its head return them.
     const LISTS_ATTRIBUTES: bool = false;
     const HAS_TAGS: bool = true;
@@ -73,45 +156,83 @@ impl Api for S3 {
         &self.service
     }
 
+    fn is_ordered(&self) -> bool {
+        self.is_ordered
+    }
+
     fn name(&self, key: &[u8]) -> io::Result<String> {
         self.service.bucket.object(key)
     }
 
     async fn page(&self, prefix: &str, token: &str) -> io::Result<Page> {
-        let mut query = "list-type=2".to_string();
-        for (name, value) in [("prefix", prefix), ("continuation-token", token)] {
-            if !value.is_empty() {
-                query += &format!("&{name}={}", encode_all(value));
-            }
+        let named = |failed| self.service.bucket.of_bucket(failed);
+        let (page, _) = self.listing(prefix, token, self.known.encodes_names.is_known()).await.map_err(named)?;
+        if self.known.encodes_names.is_known() || !page.objects.iter().flatten().any(|object| is_doubtful(&object.key)) {
+            return Ok(page);
         }
-        let call = Call::new(Method::GET, self.whole(&query), "a listing");
-        let read = |head: &Head, body: &[u8]| head.with(200, || answers::page(body, &self.service.bucket.name, prefix, token));
-        self.service.ask(&call, read).await.map_err(|failed| self.service.bucket.of_bucket(failed))
+        // XML has no control characters, and services replace them differently. Not every service can encode names.
+        let (encoded, is_encoded) = self.listing(prefix, token, true).await.map_err(named)?;
+        if !is_encoded {
+            return Ok(page);
+        }
+        self.known.encodes_names.learn();
+        Ok(encoded)
     }
 
     async fn stat(&self, name: &str, key: &[u8]) -> io::Result<Option<Object>> {
         let call = Call::new(Method::HEAD, self.address(name), "what it knows of an object");
         // "ETag" is among the elements of the response; a generated page has none.
         let read = |head: &Head, _: &[u8]| {
-            let size = head.text("content-length").and_then(|size| size.parse().ok());
-            let (StatusCode::OK, Some(etag), Some(size)) = (head.status, head.text("etag"), size) else { return Good::No };
-            Good::Yes(Object {
+            let size = head.text("content-length").map(str::parse);
+            let (StatusCode::OK, Some(etag), None | Some(Ok(_))) = (head.status, head.text("etag"), &size) else {
+                return Good::No;
+            };
+            let object = Object {
                 key: name.into(),
-                size,
+                size: size.clone().and_then(std::result::Result::ok).unwrap_or(0),
                 modified: head.text("last-modified").and_then(web::http_time),
                 etag: Some(etag.to_string()),
                 // The service does not promise that an etag is an md5.
                 md5: None,
                 more: attributes::keys(head),
                 ..Object::default()
-            })
+            };
+            Good::Yes((object, size.is_some()))
         };
-        self.service.bucket.found(self.service.ask(&call, read).await, key)
+        let mut asked = self.service.ask(&call, read).await;
+        if asked.as_ref().is_err_and(|failed| failed.status == 400) {
+            // The answer to HEAD has no reason. The reason can be another region, where the next request goes.
+            drop(self.size(name).await);
+            asked = self.service.ask(&call, read).await;
+        }
+        let object = match asked {
+            Ok((object, true)) => Ok(object),
+            Ok((object, false)) => self.size(name).await.map(|size| Object { size, ..object }),
+            Err(failed) => Err(failed),
+        };
+        self.service.bucket.found(object, key)
     }
 
-    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call> {
+    async fn check_versions(&self) -> io::Result<()> {
+        let call = Call::new(Method::GET, self.whole("versioning"), "word of versions");
+        match self.service.ask(&call, |head, body| head.with(200, || answers::keeps_versions(body))).await {
+            // Without the permission to ask, the listing has to do.
+            Ok(true) | Err(Failed { status: 403, .. }) => Ok(()),
+            Ok(false) => Err(no_versions(&self.service.bucket.name)),
+            Err(failed) => Err(self.service.bucket.of_bucket(failed)),
+        }
+    }
+
+    async fn page_of_versions(&self, prefix: &str, token: &str) -> io::Result<VersionPage> {
+        let prefix_is = if prefix.is_empty() { String::new() } else { format!("&prefix={}", encode_all(prefix)) };
+        let call = Call::new(Method::GET, self.whole(&format!("versions{prefix_is}{token}")), "a listing of versions");
+        let read = |head: &Head, body: &[u8]| head.with(200, || versions::page(body, &self.service.bucket.name, prefix, token));
+        self.service.ask(&call, read).await.map_err(|failed| self.service.bucket.of_bucket(failed))
+    }
+
+    fn content(&self, name: &str, version: Option<&str>) -> Call {
         let version = version.map(|id| format!("?versionId={}", encode_all(id))).unwrap_or_default();
-        Ok(Call::new(Method::GET, format!("{}{version}", self.address(name)), "an object"))
+        Call::new(Method::GET, format!("{}{version}", self.address(name)), "an object")
     }
 
     fn described(head: &Head) -> Keys {
@@ -132,6 +253,10 @@ impl Api for S3 {
     /// ranges.)
     fn is_content(head: &Head, is_range: bool) -> bool {
         is_range || head.text("etag").is_some()
+    }
+
+    fn puts_if_absent(&self) -> bool {
+        self.known.obeys_conditions.is_known()
     }
 
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool> {

@@ -1,12 +1,16 @@
 //! Uploads: small ones in one request, large ones in parts that become an object at the end.
 
+use super::known::refuses_condition;
 use super::{S3, answers};
-use crate::digest::{Md5, md5_of};
+use crate::digest::{Md5, md5_of, md5_of_all};
 use crate::etag;
 use crate::storage::answer::is_page;
 use crate::storage::attributes::Attributes;
 use crate::storage::intake::altered;
+use crate::storage::store::Get;
 use crate::storage::upload::{Steps, Upload};
+use crate::storage::web::api::Api;
+use crate::storage::web::range;
 use crate::storage::web::service::{Call, Failed, Good, Head};
 use crate::storage::web::upload::{Flight, Pieces, part_sizes};
 use crate::storage::web::{encode_all, md5_base64, query};
@@ -25,15 +29,16 @@ impl Steps for Upload<'_, S3> {
 
     fn put_whole(&self, body: Vec<u8>, md5: Md5, size: u64) -> io::Result<bool> {
         let call = Call::new(Method::PUT, self.api.address(self.name), "word of an object that is stored");
-        let call = self.absent(described(call.body(body), &self.how.attributes)).header("content-md5", md5_base64(md5));
+        let call = described(call.body(body), &self.how.attributes).header("content-md5", md5_base64(md5));
         let etag = md5.to_string();
-        match self.ask(&call, stored)? {
+        match self.ask_if_absent(&call, stored)? {
+            None => Ok(false),
             // The service has computed the md5 of what it stored.
-            Ok(head) if head.text("etag").is_some_and(|found| etag::bare(found) == etag) => Ok(true),
-            Ok(head) if is_same(&head, md5) => self.verify(head.text("etag"), size),
-            // The service has stored a content that it should have refused.
-            Ok(_) => self.take_back(),
-            Err(failed) => self.settle_by(failed, size, &etag),
+            Some(Ok(head)) if head.text("etag").is_some_and(|found| etag::bare(found) == etag) => Ok(true),
+            Some(Ok(head)) if self.is_same(&head, md5) => self.verify(head.text("etag"), size),
+            // The service may have stored a content that it should have refused.
+            Some(Ok(head)) => self.prove(head.text("etag"), md5),
+            Some(Err(failed)) => self.settle_by(failed, size, &etag, md5),
         }
     }
 
@@ -55,10 +60,10 @@ impl Steps for Upload<'_, S3> {
             let number = md5s.len();
             flight.send(put_part(self.api.clone(), self.address(id, Some(number)), number, part, md5)).map_err(failed)?;
         }
-        let mut parts: Vec<(usize, String)> = flight.all().map_err(failed)?;
+        let mut parts: Vec<Part> = flight.all().map_err(failed)?;
         parts.sort();
-        let (_, size) = pieces.check()?;
-        self.complete(id, &parts, size, &of_parts(&md5s))
+        let (md5, size) = pieces.check()?;
+        self.complete(id, &parts, size, &of_parts(&md5s), md5)
     }
 
     fn abort(&self, id: &str) -> Call {
@@ -73,48 +78,110 @@ impl Upload<'_, S3> {
         format!("{}?{part}uploadId={}", self.api.address(self.name), encode_all(id))
     }
 
-    fn complete(&self, id: &str, parts: &[(usize, String)], size: u64, etag: &str) -> io::Result<bool> {
-        let part = |(number, etag): &(usize, String)| {
-            format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", xml::escaped(etag))
+    fn complete(&self, id: &str, parts: &[Part], size: u64, etag: &str, md5: Md5) -> io::Result<bool> {
+        let part = |part: &Part| {
+            format!("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", part.number, xml::escaped(&part.etag))
         };
         let body = parts.iter().map(part).collect::<String>();
         let call = Call::new(Method::POST, self.address(id, None), "the end of an upload")
             .header("content-type", "application/xml")
             .body(format!("<CompleteMultipartUpload>{body}</CompleteMultipartUpload>"));
         // The service continues a try that was given up here, so the next try finds no such upload.
-        let call = Call { finishes: true, ..self.absent(call) };
+        let call = Call { finishes: true, ..call };
         let read = |head: &Head, body: &[u8]| head.with(200, || answers::element(body, "CompleteMultipartUploadResult", "ETag"));
-        match self.ask(&call, read)? {
-            Ok(etag) => self.verify(Some(&etag), size),
-            Err(failed) => self.settle_by(failed, size, etag),
+        match self.ask_if_absent(&call, read)? {
+            None => Ok(false),
+            Some(Ok(etag)) if parts.iter().all(|part| part.is_same) => self.verify(Some(&etag), size),
+            Some(Ok(etag)) => self.prove(Some(&etag), md5),
+            Some(Err(failed)) => self.settle_by(failed, size, etag, md5),
         }
     }
 
-    /// Adds the condition that no object exists, if the caller wants it.
-    fn absent(&self, call: Call) -> Call {
-        if self.how.if_absent { call.header("if-none-match", "*") } else { call }
+    /// Sends an upload on the condition that no object exists, if the caller wants it. If the service refuses the condition, the
+    /// name is looked at instead. Returns None if there is an object.
+    fn ask_if_absent<T>(&self, call: &Call, read: fn(&Head, &[u8]) -> Good<T>) -> io::Result<Option<Result<T, Failed>>> {
+        let known = &self.api.known;
+        if !self.how.if_absent {
+            return self.ask(call, read).map(Some);
+        }
+        if !known.refuses_conditions.is_known() {
+            match self.ask(&call.clone().header("if-none-match", "*"), read)? {
+                Err(failed) if refuses_condition(&failed) => {}
+                answered => {
+                    if matches!(&answered, Err(Failed { status: 412, .. })) {
+                        known.obeys_conditions.learn();
+                    }
+                    return Ok(Some(answered));
+                }
+            }
+        }
+        if self.there()?.is_some() {
+            return Ok(None);
+        }
+        let answered = self.ask(call, read)?;
+        if answered.is_ok() {
+            known.refuses_conditions.learn();
+        }
+        Ok(Some(answered))
     }
 
-    fn settle_by(&self, failed: Failed, size: u64, etag: &str) -> io::Result<bool> {
-        self.settle(failed, |there| there.size == size && there.etag.as_deref().is_some_and(|found| etag::same(found, etag)))
+    fn settle_by(&self, failed: Failed, size: u64, etag: &str, md5: Md5) -> io::Result<bool> {
+        let is_random = self.api.known.has_random_etags.is_known();
+        self.settle(failed, |there| {
+            let is_same = there.etag.as_deref().is_some_and(|found| etag::same(found, etag));
+            there.size == size && (is_same || is_random && self.read_back().is_ok_and(|(found, _)| found == md5))
+        })
     }
 
-    /// Compares the stored object with the content that was sent.
+    /// Compares the stored object with the content that was sent, by its size.
     fn verify(&self, etag: Option<&str>, size: u64) -> io::Result<bool> {
         let Some(there) = self.there()? else { return Err(altered("what was sent is not there")) };
         // An object that another writer has stored since then is neither checked nor deleted.
         let is_other = etag.zip(there.etag.as_deref()).is_some_and(|(ours, theirs)| !etag::same(ours, theirs));
         if there.size == size || is_other { Ok(true) } else { self.take_back() }
     }
+
+    /// Compares the stored object with the content that was sent, byte by byte, because its etag is another md5 than that of the
+    /// content. If the content is right, the etags of this service say nothing.
+    fn prove(&self, etag: Option<&str>, md5: Md5) -> io::Result<bool> {
+        let (found, found_etag) = self.read_back()?;
+        if found == md5 {
+            self.api.known.has_random_etags.learn();
+            return Ok(true);
+        }
+        let is_other = etag.zip(found_etag.as_deref()).is_some_and(|(ours, theirs)| !etag::same(ours, theirs));
+        if is_other { Ok(true) } else { self.take_back() }
+    }
+
+    /// Reads the stored object. Returns its md5 and its etag.
+    fn read_back(&self) -> io::Result<(Md5, Option<String>)> {
+        let etag = self.there()?.ok_or_else(|| altered("what was sent is not there"))?.etag;
+        let call = self.api.content(self.name, None);
+        let get = Get { etag: etag.as_deref(), ..Get::default() };
+        let mut content = range::get(self.api, call, &get)?.content;
+        Ok((md5_of_all(&mut content)?, etag))
+    }
+
+    /// Whether the etag of an upload is the expected md5, or says nothing.
+    fn is_same(&self, head: &Head, md5: Md5) -> bool {
+        self.api.known.has_random_etags.is_known() || is_same(head, md5)
+    }
 }
 
-async fn put_part(api: Arc<S3>, url: String, number: usize, part: Vec<u8>, md5: Md5) -> Result<(usize, String), Failed> {
+/// A part that is stored.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Part {
+    number: usize,
+    etag: String,
+    /// The etag is the md5 of the part, or says nothing.
+    is_same: bool,
+}
+
+async fn put_part(api: Arc<S3>, url: String, number: usize, part: Vec<u8>, md5: Md5) -> Result<Part, Failed> {
     let call = Call::new(Method::PUT, url, "word of a part that is stored");
     let head = api.service.ask(&call.body(part).header("content-md5", md5_base64(md5)), stored).await?;
-    if !is_same(&head, md5) {
-        return Err(altered("what arrived is not what was sent").into());
-    }
-    Ok((number, head.text("etag").unwrap_or_default().to_string()))
+    let is_same = api.known.has_random_etags.is_known() || is_same(&head, md5);
+    Ok(Part { number, etag: head.text("etag").unwrap_or_default().to_string(), is_same })
 }
 
 /// Reads the answers of PutObject and UploadPart: "ETag" is among the elements of their responses.

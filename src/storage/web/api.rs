@@ -4,7 +4,7 @@ use super::service::{Call, Failed, Head, Service};
 #[cfg(doc)]
 use crate::storage::Store;
 use crate::storage::attributes::{Attributes, Keys, Texts};
-use crate::storage::store::{Body, Object, Put};
+use crate::storage::store::{Body, Object, ObjectVersion, Put};
 use std::io;
 use std::sync::Arc;
 
@@ -12,6 +12,12 @@ use std::sync::Arc;
 pub trait Api: Send + Sync + 'static {
     /// Whether listings are in the order of the bytes of names.
     const ORDERED: bool;
+
+    /// What to do if a listing is not in that order, for the message.
+    const ORDER_HELP: &'static str = "";
+
+    /// The encoding of contents that requests accept. Without `gzip`, Google decompresses objects that are stored as gzip.
+    const ENCODING: &'static str = "gzip";
 
     /// Whether listings have the attributes of objects.
     const LISTS_ATTRIBUTES: bool = true;
@@ -21,6 +27,11 @@ pub trait Api: Send + Sync + 'static {
 
     /// The maximum number of names that the service deletes with one request.
     const MOST: usize;
+
+    /// Whether the listings of this bucket are in the order of the bytes of names.
+    fn is_ordered(&self) -> bool {
+        Self::ORDERED
+    }
 
     /// Returns the connection to the service.
     fn service(&self) -> &Arc<Service>;
@@ -38,11 +49,17 @@ pub trait Api: Send + Sync + 'static {
     /// Looks at an object. Returns None if it does not exist, or is only a marker of a folder.
     fn stat(&self, name: &str, key: &[u8]) -> impl Future<Output = io::Result<Option<Object>>> + Send;
 
-    /// Returns the request for the content of a version; None for the current one.
+    /// Checks that the bucket keeps versions.
     ///
     /// # Errors
-    /// `Unsupported` if the service keeps no versions.
-    fn content(&self, name: &str, version: Option<&str>) -> io::Result<Call>;
+    /// `Unsupported` if it does not.
+    fn check_versions(&self) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Lists one page of the versions of the names that start with `prefix`. See [`Api::page`] for `token`.
+    fn page_of_versions(&self, prefix: &str, token: &str) -> impl Future<Output = io::Result<VersionPage>> + Send;
+
+    /// Returns the request for the content of a version; None for the current one.
+    fn content(&self, name: &str, version: Option<&str>) -> Call;
 
     /// Whether an answer with this head can only be a content: it has something that a generated page lacks.
     fn is_content(head: &Head, is_range: bool) -> bool;
@@ -59,6 +76,11 @@ pub trait Api: Send + Sync + 'static {
 
     /// Does what [`Store::keeps`] does.
     fn keeps(&self, attributes: &Attributes) -> Attributes;
+
+    /// Does what [`Store::puts_if_absent`] does.
+    fn puts_if_absent(&self) -> bool {
+        true
+    }
 
     /// Does what [`Store::put`] does.
     fn put(self: &Arc<Self>, name: &str, key: &[u8], body: Body<'_>, how: &Put) -> io::Result<bool>;
@@ -86,6 +108,15 @@ pub type Deletions = Vec<Option<io::Result<()>>>;
 pub struct Page {
     /// The objects, with whole names as keys, without those that stand for folders.
     pub objects: Vec<io::Result<Object>>,
+    /// The token of the next page, or None on the last page.
+    pub next: Option<String>,
+}
+
+/// A page of versions, with whole names as keys. The versions of a key follow one another, across pages too.
+#[derive(Debug, Default)]
+pub struct VersionPage {
+    /// The versions of the page. Those of a key come in the order of the service.
+    pub versions: Vec<ObjectVersion>,
     /// The token of the next page, or None on the last page.
     pub next: Option<String>,
 }

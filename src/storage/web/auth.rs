@@ -4,6 +4,7 @@ use super::failure::broken;
 use super::{fetch, whole};
 use crate::storage::answer::shortened;
 use crate::storage::retry::Policy;
+use crate::storage::text_variable;
 use bytes::Bytes;
 use reqsign_command_execute_tokio::TokioCommandExecute;
 use reqsign_core::{Context, Env, HttpSend, OsEnv, Signer, SigningCredential};
@@ -15,6 +16,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The time limit for getting credentials; `az` takes seconds.
@@ -27,6 +29,14 @@ pub struct Auth {
     signer: Option<Box<dyn Signs>>,
     /// The message if a chain of sources has no credentials. A single source has its own message.
     missing: Option<&'static str>,
+    /// Regions that requests can be signed for, if the service has any.
+    regions: Option<Arc<dyn Regions>>,
+}
+
+/// Changes the region that requests are signed for.
+pub trait Regions: Send + Sync {
+    /// Signs requests for this region from now on. Returns false if they were signed for it, or for a third one.
+    fn move_to(&self, region: &str) -> bool;
 }
 
 /// Shows nothing of the credentials.
@@ -52,12 +62,22 @@ impl<K: SigningCredential> Signs for Signer<K> {
 impl Auth {
     /// Leaves requests unsigned.
     pub fn anonymous() -> Auth {
-        Auth { signer: None, missing: None }
+        Auth { signer: None, missing: None, regions: None }
     }
 
     /// Signs with the credentials of one source, or of a chain: `missing` is the message if the chain has none.
     pub fn new<K: SigningCredential>(signer: Signer<K>, missing: Option<&'static str>) -> Auth {
-        Auth { signer: Some(Box::new(signer)), missing }
+        Auth { signer: Some(Box::new(signer)), missing, regions: None }
+    }
+
+    /// Adds the regions that requests can be signed for.
+    pub fn with_regions(self, regions: Arc<dyn Regions>) -> Auth {
+        Auth { regions: Some(regions), ..self }
+    }
+
+    /// Signs requests for another region. Returns whether another try may then succeed.
+    pub fn move_to(&self, region: &str) -> bool {
+        self.regions.as_ref().is_some_and(|regions| regions.move_to(region))
     }
 
     /// Signs a request.
@@ -147,6 +167,7 @@ struct Sender {
 
 impl HttpSend for Sender {
     async fn http_send(&self, request: http::Request<Bytes>) -> reqsign_core::Result<http::Response<Bytes>> {
+        let request = elsewhere(request);
         let host = request.uri().host().unwrap_or_default().to_string();
         let failed = |e: io::Error| reqsign_core::Error::unexpected(e.to_string()).set_retryable(true);
         let request = request.try_into().map_err(|e: reqwest::Error| failed(broken(&e, &host)))?;
@@ -156,4 +177,21 @@ impl HttpSend for Sender {
         *out.body_mut() = whole(answer, MOST, &self.policy, &host).await.map_err(failed)?.into();
         Ok(out)
     }
+}
+
+/// Sends a request for credentials of Amazon to the server that the environment names for its service, as Amazon's own tools do.
+/// The header with the host stays, because it is signed.
+fn elsewhere(request: http::Request<Bytes>) -> http::Request<Bytes> {
+    let host = request.uri().host().unwrap_or_default();
+    let variable = match host.split_once(".amazonaws.com").map(|(name, _)| name) {
+        Some(name) if name == "sts" || name.starts_with("sts.") => "AWS_ENDPOINT_URL_STS",
+        Some(name) if name.starts_with("portal.sso.") => "AWS_ENDPOINT_URL_SSO",
+        _ => return request,
+    };
+    let Some(server) = text_variable(variable).or_else(|| text_variable("AWS_ENDPOINT_URL")) else { return request };
+    let path = request.uri().path_and_query().map(|path| path.as_str()).unwrap_or_default();
+    let Ok(address) = format!("{}{path}", server.trim_end_matches('/')).parse::<http::Uri>() else { return request };
+    let (mut parts, body) = request.into_parts();
+    parts.uri = address;
+    http::Request::from_parts(parts, body)
 }

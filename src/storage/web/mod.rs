@@ -18,8 +18,9 @@ pub(super) mod multipart;
 pub(super) mod objects;
 #[cfg(feature = "signed")]
 pub(super) mod pages;
+mod proxy;
 #[cfg(feature = "signed")]
-mod range;
+pub(super) mod range;
 mod send;
 #[cfg(feature = "signed")]
 pub(super) mod service;
@@ -28,6 +29,8 @@ mod tests;
 mod text;
 #[cfg(feature = "signed")]
 pub(super) mod upload;
+#[cfg(feature = "signed")]
+pub(super) mod versions;
 
 pub(super) use super::percent::{decode, encode, encode_all};
 pub(super) use super::place::Place;
@@ -137,7 +140,9 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
             None => {
                 traffic::turn(request_size(&request)).await;
                 let _under_way = UnderWay::begin();
+                let address = request.url().clone();
                 let answer = client.execute(request).await.map_err(|e| broken(&e, host));
+                let answer = answer.and_then(|answer| proxy::passed(answer, &address));
                 answer.inspect(|answer| traffic::moved(head_size(answer.headers())))
             }
         };
@@ -146,7 +151,8 @@ pub(super) async fn fetch(client: &Client, request: Request, policy: &Policy, ho
             Ok(answer) => (asked_wait(&answer), Ok(answer)),
             Err(e) => (None, Err(e)),
         };
-        match tries.again(asked).filter(|_| next.is_some()) {
+        let is_final = failed.as_ref().is_err_and(LoginRefused::is);
+        match tries.again(asked).filter(|_| next.is_some() && !is_final) {
             Some(wait) => tokio::time::sleep(wait).await,
             None => return failed,
         }

@@ -4,9 +4,10 @@ use super::api::Api;
 use super::delete::Deleter;
 use super::pages::Pages;
 use super::range;
+use super::versions::VersionGroups;
 use crate::storage::attributes::{Attributes, Texts};
 use crate::storage::runtime::block_on;
-use crate::storage::store::{Body, Get, Got, Listing, Object, Put, Store};
+use crate::storage::store::{Body, Get, Got, Listing, Object, Put, Store, VersionListing};
 use std::io;
 use std::sync::Arc;
 
@@ -41,7 +42,11 @@ impl<A: Api> Store for Objects<A> {
     }
 
     fn lists_in_order(&self) -> bool {
-        A::ORDERED
+        self.api.is_ordered()
+    }
+
+    fn lists_in_pages(&self) -> bool {
+        true
     }
 
     fn stat(&self, key: &[u8]) -> io::Result<Option<Object>> {
@@ -49,11 +54,16 @@ impl<A: Api> Store for Objects<A> {
     }
 
     fn get(&self, key: &[u8], get: &Get<'_>) -> io::Result<Got> {
-        range::get(&self.api, self.api.content(&self.api.name(key)?, get.version)?, get)
+        range::get(&self.api, self.api.content(&self.api.name(key)?, get.version), get)
     }
 
     fn lists_attributes(&self) -> bool {
         A::LISTS_ATTRIBUTES
+    }
+
+    fn versions(&self) -> io::Result<VersionListing<'_>> {
+        block_on(self.api.check_versions())?.map_err(|e| self.api.named(e))?;
+        Ok(Box::new(VersionGroups::new(self.api.clone())))
     }
 
     fn has_tags(&self) -> bool {
@@ -74,7 +84,7 @@ impl<A: Api> Store for Objects<A> {
     }
 
     fn puts_if_absent(&self) -> bool {
-        true
+        self.api.puts_if_absent()
     }
 
     /// A thread that waits for the network takes a third of a megabyte. The gate lets fewer requests pass if that is better.

@@ -1,6 +1,7 @@
 //! Listings that come page by page. The next page is requested while the one before is handled.
 
 use super::api::{Api, Page};
+use crate::display::printable;
 use crate::storage::runtime::block_on;
 use crate::storage::store::Object;
 use std::io;
@@ -65,10 +66,13 @@ impl<A: Api> Pages<A> {
         if object.key.is_empty() {
             return Ok(None);
         }
-        if A::ORDERED && object.key <= self.last {
-            return invalid("the listing is not in the order of names");
+        if self.of.is_ordered() && object.key == self.last {
+            return invalid(&format!("the listing has {} twice", printable(&object.key)));
         }
-        if A::ORDERED {
+        if self.of.is_ordered() && object.key < self.last {
+            return invalid(&format!("the listing is not in the order of names{}", A::ORDER_HELP));
+        }
+        if self.of.is_ordered() {
             self.last.clone_from(&object.key);
         }
         Ok(Some(object))

@@ -20,8 +20,7 @@ pub fn get<A: Api>(api: &Arc<A>, call: Call, get: &Get<'_>) -> io::Result<Got> {
     reader(get, policy, name.clone(), move |from, last, etag| {
         let service = api.service();
         let is_range = from > 0 || last.is_some();
-        // Without this header, Google decompresses objects that are stored as gzip.
-        let mut call = call.clone().header("accept-encoding", "gzip");
+        let mut call = call.clone().header("accept-encoding", A::ENCODING);
         for (name, value) in conditions(from, last, etag) {
             call = call.header(name, value);
         }

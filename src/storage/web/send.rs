@@ -2,6 +2,7 @@
 
 use super::failure::{broken, stalled};
 use super::gate::Gate;
+use super::proxy;
 use crate::storage::traffic::{self, UnderWay};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -38,11 +39,12 @@ pub async fn once(client: &Client, mut request: Request, body: &Bytes, limit: Du
     if !body.is_empty() {
         *request.body_mut() = Some(Body::wrap(CountedBody { rest: body.clone(), moved: moved.clone(), turn: None }));
     }
+    let address = request.url().clone();
     let answer = async {
         let answer = unless_stalled(client.execute(request), &moved, limit).await;
         answer.map_or_else(|| Err(stalled(host)), |answer| answer.map_err(|e| broken(&e, host)))
     };
-    sent(host, size, answer).await
+    proxy::passed(sent(host, size, answer).await?, &address)
 }
 
 /// Returns the approximate size of the head of a request in bytes.

@@ -188,7 +188,7 @@ pub fn named(e: io::Error, what: &str) -> io::Error {
 }
 
 fn passing(error: io::Error) -> Failed {
-    Failed { passes: true, ..error.into() }
+    Failed { passes: !LoginRefused::is(&error), ..error.into() }
 }
 
 impl Service {

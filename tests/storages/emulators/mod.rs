@@ -6,6 +6,7 @@
 
 pub mod azurite;
 mod fake_gcs;
+pub mod fake_s3;
 pub mod folder;
 mod gcs;
 pub mod httpd;

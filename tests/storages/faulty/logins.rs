@@ -132,8 +132,8 @@ fn a_service_whose_contents_have_another_etag_than_its_listings_can_be_backed_up
     assert_eq!(std::fs::read(world.path("back/b")).expect("a file"), b"two");
 }
 
-/// A server with TLS on this machine, which refuses everything as S3 does.
-struct Tls(Child);
+/// A server with TLS on this machine, which refuses everything as S3 does, unless a federated identity asks for a container.
+pub struct Tls(Child);
 
 impl Drop for Tls {
     fn drop(&mut self) {
@@ -147,7 +147,11 @@ import http.server, os, ssl, sys
 class Refuses(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = b"<Error><Code>AccessDenied</Code><Message>Not you</Message></Error>"
-        self.send_response(403)
+        federated = self.headers.get("authorization") == "Bearer offederation"
+        if federated:
+            body = b"<EnumerationResults ContainerName='box'><Blobs/><NextMarker/></EnumerationResults>"
+        self.send_response(200 if federated else 403)
+        self.send_header("x-ms-request-id", "1")
         self.send_header("content-type", "application/xml")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -162,7 +166,7 @@ os.rename(sys.argv[3] + ".new", sys.argv[3])
 server.serve_forever()
 "#;
 
-fn serve(world: &World, certificate: &str) -> (Tls, String) {
+pub fn serve(world: &World, certificate: &str) -> (Tls, String) {
     let at = |name: String| world.path(name).display().to_string();
     let port = at(format!("{certificate}.port"));
     let arguments = ["-c", SERVER, &at(format!("{certificate}.pem")), &at(format!("{certificate}.key")), &port];
@@ -172,7 +176,7 @@ fn serve(world: &World, certificate: &str) -> (Tls, String) {
 }
 
 /// An authority, a certificate that it has signed, and one that has signed itself.
-const CERTIFICATES: &str = r#"
+pub const CERTIFICATES: &str = r#"
     own='openssl req -x509 -newkey rsa:2048 -nodes -days 2'
     names='subjectAltName=DNS:localhost,IP:127.0.0.1'
     $own -keyout ca.key -out ca.pem -subj /CN=authority &&

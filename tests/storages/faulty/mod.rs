@@ -3,7 +3,7 @@
 
 mod answers;
 pub mod front;
-mod logins;
+pub mod logins;
 mod messages;
 pub mod proxy;
 mod refusing;

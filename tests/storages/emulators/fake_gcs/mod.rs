@@ -31,11 +31,31 @@ struct Held {
     md5: Option<String>,
     /// contentType, contentEncoding, metadata and so on.
     about: serde_json::Map<String, Value>,
+    /// When it was replaced or deleted, in a bucket that keeps versions.
+    deleted: Option<String>,
+}
+
+/// The objects of a bucket.
+#[derive(Default)]
+struct Bucket {
+    objects: BTreeMap<String, Held>,
+    /// Whether it keeps versions, and those that are not current.
+    keeps: bool,
+    old: BTreeMap<(String, u64), Held>,
+}
+
+impl Bucket {
+    /// Takes an object away, or makes it an old version.
+    fn retire(&mut self, name: &str) {
+        let Some(held) = self.objects.remove(name).filter(|_| self.keeps) else { return };
+        let key = (name.to_string(), held.generation);
+        self.old.insert(key, Held { deleted: Some(now()), ..held });
+    }
 }
 
 #[derive(Default)]
 struct State {
-    buckets: BTreeMap<String, BTreeMap<String, Held>>,
+    buckets: BTreeMap<String, Bucket>,
     uploads: HashMap<String, upload::Upload>,
     count: u64,
 }
@@ -63,6 +83,10 @@ impl Held {
         add("size", json!(self.content.len().to_string()));
         add("generation", json!(self.generation.to_string()));
         add("updated", json!(self.updated));
+        add("timeCreated", json!(self.updated));
+        if let Some(deleted) = &self.deleted {
+            add("timeDeleted", json!(deleted));
+        }
         add("etag", json!(self.etag()));
         if let Some(md5) = &self.md5 {
             add("md5Hash", json!(md5));
@@ -91,15 +115,16 @@ impl State {
         }
         self.count += 1;
         let generation = self.count;
-        let Some(objects) = self.buckets.get_mut(bucket) else { return error(404, "notFound") };
-        let there = objects.get(name).map_or(0, |held| held.generation);
+        let Some(place) = self.buckets.get_mut(bucket) else { return error(404, "notFound") };
+        let there = place.objects.get(name).map_or(0, |held| held.generation);
         if query.get("ifGenerationMatch").is_some_and(|wanted| *wanted != there.to_string()) {
             return error(412, "conditionNotMet");
         }
         let md5 = Some(md5).filter(|_| !in_parts);
-        let held = Held { content: content.into(), generation, updated: now(), md5, about };
+        let held = Held { content: content.into(), generation, updated: now(), md5, about, deleted: None };
         let told = held.json(bucket, name);
-        objects.insert(name.to_string(), held);
+        place.retire(name);
+        place.objects.insert(name.to_string(), held);
         Answer::new(200, told.to_string()).with("content-type", "application/json")
     }
 }
@@ -134,18 +159,23 @@ impl Fake {
 
 fn json_api(state: &mut State, request: &Request, rest: &str) -> Answer {
     if rest.is_empty() && request.method == "POST" {
-        let name: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        state.buckets.entry(name["name"].as_str().unwrap_or_default().to_string()).or_default();
+        let about: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let bucket = state.buckets.entry(about["name"].as_str().unwrap_or_default().to_string()).or_default();
+        bucket.keeps = about["versioning"]["enabled"] == true;
         return Answer::new(200, "{}");
     }
     let (bucket, below) = rest.split_once('/').unwrap_or((rest, ""));
-    let Some(objects) = state.buckets.get_mut(bucket) else { return error(404, "notFound") };
+    let Some(place) = state.buckets.get_mut(bucket) else { return error(404, "notFound") };
     let Some(name) = below.strip_prefix("o/") else {
-        return if below == "o" { list(bucket, objects, &request.query()) } else { Answer::new(200, "{}") };
+        let about = json!({"versioning": {"enabled": place.keeps}});
+        return if below == "o" { list(bucket, place, &request.query()) } else { Answer::new(200, about.to_string()) };
     };
     let name = decode(name);
-    let Some(held) = objects.get(&name) else { return error(404, "notFound") };
     let query = request.query();
+    let version = query.get("generation").and_then(|generation| generation.parse().ok());
+    let old = version.and_then(|generation| place.old.get(&(name.clone(), generation)));
+    let is_it = |held: &&Held| version.is_none_or(|generation| generation == held.generation);
+    let Some(held) = old.or(place.objects.get(&name).filter(is_it)) else { return error(404, "notFound") };
     let etag = request.header("if-match").map(|e| e.trim_matches('"'));
     let generation = query.get("ifGenerationMatch");
     if etag.is_some_and(|e| e != held.etag()) || generation.is_some_and(|g| *g != held.generation.to_string()) {
@@ -153,7 +183,7 @@ fn json_api(state: &mut State, request: &Request, rest: &str) -> Answer {
     }
     match request.method.as_str() {
         "DELETE" => {
-            objects.remove(&name);
+            place.retire(&name);
             Answer::new(204, "")
         }
         "GET" if query.get("alt").is_some_and(|alt| alt == "media") => media(held, request.header("range")),
@@ -162,7 +192,17 @@ fn json_api(state: &mut State, request: &Request, rest: &str) -> Answer {
     }
 }
 
-fn list(bucket: &str, objects: &BTreeMap<String, Held>, query: &BTreeMap<String, String>) -> Answer {
+fn list(bucket: &str, place: &Bucket, query: &BTreeMap<String, String>) -> Answer {
+    let objects = &place.objects;
+    if query.get("versions").is_some_and(|is| is == "true") {
+        let current = objects.iter().map(|(name, held)| ((name.clone(), held.generation), held));
+        let all: BTreeMap<_, _> = place.old.iter().map(|(key, held)| (key.clone(), held)).chain(current).collect();
+        let prefix = query.get("prefix").map_or("", String::as_str);
+        let below = all.iter().filter(|((name, _), _)| name.starts_with(prefix));
+        let items: Vec<Value> = below.map(|((name, _), held)| held.json(bucket, name)).collect();
+        let answer = json!({"kind": "storage#objects", "items": items});
+        return Answer::new(200, answer.to_string()).with("content-type", "application/json");
+    }
     let most: usize = query.get("maxResults").and_then(|m| m.parse().ok()).unwrap_or(1000).min(1000);
     let prefix = query.get("prefix").map_or("", String::as_str);
     let after = query.get("pageToken").map(|t| Bound::Excluded(t.clone()));

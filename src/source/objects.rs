@@ -75,18 +75,6 @@ impl ObjectSource {
         self.store.entry(record.name().as_bytes())?.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// Refuses a name that is a link now, or below one.
-    fn refuse_links(&self, record: &Record) -> io::Result<()> {
-        if self.store.has_links() {
-            self.folders.check(&*self.store, record.name().as_bytes())?;
-            let now = self.store.entry(record.name().as_bytes())?;
-            if now.is_some_and(|now| now.entry != Entry::File) {
-                return Err(io::Error::other("it is not a file any more"));
-            }
-        }
-        Ok(())
-    }
-
     /// Lists versions, in order of name.
     fn list_versions(&self, versions: Versions, selection: Arc<Selection>, what: String) -> Result<Records> {
         let monitor = selection.monitor.clone();
@@ -191,7 +179,7 @@ impl Source for ObjectSource {
         let (key, fields) = (record.name().as_bytes(), record.fields());
         let version = version_id(record);
         let get = Get { etag: fields.etag.as_deref(), version: version.as_deref(), ..Get::default() };
-        self.refuse_links(record)?;
+        self.folders.check_file(&*self.store, key)?;
         match self.store.get(key, &get) {
             Ok(got) => Ok(self.opened(record, got, None)),
             // A storage can return another etag with the content than in its listing. Then the content is read between two
@@ -281,13 +269,11 @@ fn is_wanted(object: &Object, selection: &Selection) -> bool {
 /// Returns the record of an object; None if the selection does not want it.
 fn wanted(object: &Object, selection: &Selection, record: impl FnOnce() -> Record) -> Option<Record> {
     let key = &object.key[..];
-    if selection.keeps_out_below(key, false)
-        || object.entry == Entry::File && !selection.wants(Kind::File)
-        || !selection.passes(key)
-    {
-        return None;
-    }
-    if !is_wanted(object, selection) {
+    let is_selected = match object.entry {
+        Entry::File => selection.selects(key, Kind::File),
+        _ => !selection.keeps_out_below(key, false) && selection.passes(key) && is_wanted(object, selection),
+    };
+    if !is_selected {
         return None;
     }
     let name = Name::new(key);

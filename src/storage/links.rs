@@ -43,6 +43,18 @@ impl Folders {
             None => Ok(()),
         }
     }
+
+    /// Refuses a key that is a link or a special file now, or is below a link.
+    ///
+    /// # Errors
+    /// Those of [`Folders::check`].
+    pub fn check_file(&self, store: &dyn Store, key: &[u8]) -> io::Result<()> {
+        self.check(store, key)?;
+        match store.has_links() && store.entry(key)?.is_some_and(|now| now.entry != Entry::File) {
+            true => Err(io::Error::other("it is not a file any more")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Returns the error for a name below a link.

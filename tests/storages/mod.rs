@@ -8,6 +8,8 @@ mod cold;
 pub mod conformance;
 // Services and servers that the tests start.
 pub mod emulators;
+// The table of features in the man page.
+mod features;
 // Connections and services that fail or answer with something else.
 pub mod faulty;
 // The options of fsspec's storages.

@@ -131,7 +131,7 @@ impl Alphabet {
         let Some(position) = self.parts.get(depth).and_then(|part| part.get(at)) else { return digits.into_iter().collect() };
         digits.extend(&position.seen);
         let letters = || digits.iter().copied().filter(|c| c.is_alphanumeric());
-        if let (Some(least), Some(largest), count) = (letters().next(), letters().last(), letters().count()) {
+        if let (Some(least), Some(largest), count) = (letters().next(), letters().next_back(), letters().count()) {
             let numerals = least.is_ascii_digit().then_some('0'..='9').into_iter().flatten();
             let gap = ((largest as u32 - least as u32) / count as u32).max(1);
             let foreign =

@@ -112,7 +112,7 @@ impl Login {
         let asks = answer.status() == StatusCode::UNAUTHORIZED;
         // Some servers refuse without asking, or send to a login page.
         let refuses = answer.status() == StatusCode::FORBIDDEN || answer.status().is_redirection();
-        if !asks && !(refuses && *sent == Sent::Nothing) {
+        if !(asks || refuses && *sent == Sent::Nothing) {
             return false;
         }
         let headers = answer.headers().get_all(WWW_AUTHENTICATE).iter();

@@ -192,21 +192,36 @@ impl Ranges {
         self.under_way -= 1;
         self.answers += 1;
         if !self.is_parallel {
-            let range = &mut self.ranges[first];
-            range.found.push_back(page.objects.into_iter());
-            range.state = if page.next.is_some() { State::Ready } else { State::Done };
-            range.token = page.next.unwrap_or_default();
+            self.take_all(first, page);
             return Ok(());
         }
+        // A name from elsewhere is behind no other.
         let last = match &page.last {
-            Some(last) => last.strip_prefix(self.prefix.as_str()).ok_or(Contradiction)?.to_string(),
+            Some(last) => last.strip_prefix(self.prefix.as_str()).unwrap_or_default().to_string(),
             None => self.ranges[first].after.clone(),
         };
         let (after, goes_on) = (self.ranges[first].after.clone(), !self.ranges[first].token.is_empty());
-        let pair = self.learn(&page, &after, goes_on, &last)?;
+        let pair = match self.learn(&page, &after, goes_on, &last) {
+            Ok(pair) => pair,
+            // Nothing was cut yet, so the listing just goes on page after page.
+            Err(Contradiction) if self.ids == 0 => {
+                self.is_parallel = false;
+                self.take_all(first, page);
+                return Ok(());
+            }
+            Err(contradiction) => return Err(contradiction),
+        };
         let end = page.next.as_ref().map(|_| last);
         self.take(first, page, end, pair);
         Ok(())
+    }
+
+    /// Gives a range all objects of the page that it asked for.
+    fn take_all(&mut self, at: usize, page: Page) {
+        let range = &mut self.ranges[at];
+        range.found.push_back(page.objects.into_iter());
+        range.state = if page.next.is_some() { State::Ready } else { State::Done };
+        range.token = page.next.unwrap_or_default();
     }
 
     /// Checks the names of a page, and learns from them. Returns two names that are almost a page apart, if it is a full page. If it

@@ -305,7 +305,8 @@ fn a_wrong_login_is_refused_and_not_sent_again_and_again() {
 
 #[test]
 fn a_move_names_its_destination_as_the_server_wants_it_and_remembers_that() {
-    let forms: [(&str, fn(&str) -> bool); 3] = [
+    type IsForm = fn(&str) -> bool;
+    let forms: [(&str, IsForm); 3] = [
         ("502 Bad Gateway", |to| to.starts_with('/')),
         ("409 Conflict", |to| to.starts_with("https://")),
         ("400 Bad Request", |to| to.starts_with("http://")),

@@ -98,8 +98,8 @@ fn table() -> BTreeMap<(String, String), String> {
 #[test]
 fn every_cell_of_the_table_is_so() {
     let world = World::new();
-    let (Some(moto), Some(azurite), Some(sshd), Some(wsgidav)) =
-        (emulators::moto(), emulators::azurite(), emulators::sshd(), emulators::wsgidav())
+    let (Some(moto), Some(azurite), Some(sshd), Some(wsgidav), Some(rclone)) =
+        (emulators::moto(), emulators::azurite(), emulators::sshd(), emulators::wsgidav(), emulators::rclone_s3())
     else {
         return;
     };
@@ -114,7 +114,7 @@ fn every_cell_of_the_table_is_so() {
         ("WebDAV", wsgidav.fresh().open()),
         ("SFTP", sshd.fresh().open()),
         ("HTTP", served.open()),
-        ("rclone", emulators::rclone_local().fresh().open()),
+        ("rclone", rclone.fresh().open()),
         ("memory", local("memory://features")),
     ];
     let table = table();

@@ -89,7 +89,9 @@ fn is_whole(stream: &[u8], count: usize) {
     }
     let lines = stream.iter().filter(|b| **b == b'\n').count();
     assert_eq!((n, lines), (count, count + 1), "the names, and all records with that of the end");
-    assert!(stream.ends_with(format!("\"records\":{count},\"type\":\"end\"}}\n").as_bytes()));
+    let last = stream.trim_ascii_end().rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let end: serde_json::Value = serde_json::from_slice(last).expect("JSON");
+    assert_eq!((&end["type"], &end["records"]), (&"end".into(), &count.into()));
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn a_million_objects_are_listed_in_order_and_in_constant_memory() {
     println!("{} MiB, {:?}", run.memory >> 10, run.time);
     assert!(run.memory < 64 << 10, "{} KiB of memory", run.memory);
     let asked = bucket.asked();
-    assert!((1000..=1250).contains(&asked), "{asked} requests for 1000 pages");
+    assert!((1000..=1300).contains(&asked), "{asked} requests for 1000 pages");
 }
 
 #[test]
@@ -110,13 +112,14 @@ fn a_service_that_can_not_start_behind_a_name_is_listed_page_after_page() {
         let bucket = bucket(9_500, starts, |_| None);
         is_whole(bucket.world.sh("snap-scan").ok().bytes(), 9_500);
         let asked = bucket.asked();
-        assert!(asked <= 15, "{asked} requests for 10 pages");
+        // The first pages are requested twice.
+        assert!(asked <= 20, "{asked} requests for 10 pages");
     }
 }
 
 #[test]
-fn a_listing_of_up_to_two_pages_takes_no_request_in_vain() {
-    for (count, requests) in [(1, 1), (1000, 1), (1001, 2), (2000, 2)] {
+fn a_listing_of_up_to_four_pages_takes_no_request_in_vain() {
+    for (count, requests) in [(1, 1), (1000, 1), (1001, 2), (2000, 2), (4000, 4)] {
         let bucket = bucket(count, Starts::Right, |_| None);
         is_whole(bucket.world.sh("snap-scan").ok().bytes(), count);
         assert_eq!(bucket.asked(), requests, "{count} objects");

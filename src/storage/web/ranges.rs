@@ -19,6 +19,8 @@ const WAITING: usize = 6;
 /// The smallest and the largest distance of two guesses, in pages; a little less, so that the last page of a range is not almost
 /// empty if pages are alike. The more requests were in vain, the larger it is.
 const APART: (u32, u32) = (2, 6);
+/// A listing of no more than this number of pages is requested page by page, because a guess would not help.
+const SHORT: usize = 4;
 /// The number of requests for nothing that are always allowed.
 const SPARE: f64 = 3.0;
 /// The part of the requests that may have been for nothing beyond that.
@@ -118,7 +120,7 @@ impl Ranges {
     /// Returns the number of requests that may be under way. Short listings, which end before a guess would help, have only one.
     fn limit(&self) -> usize {
         let slow = 1 + (self.needed / 2.0) as usize;
-        if self.is_parallel && self.answers >= 2 { slow.min(REQUESTS) } else { 1 }
+        if self.is_parallel && self.answers >= SHORT { slow.min(REQUESTS) } else { 1 }
     }
 
     /// Returns the next page to request, and takes note that it is.

@@ -117,7 +117,9 @@ fn every_name_comes_once_and_in_order_while_others_come_and_go() {
 #[test]
 fn a_short_listing_takes_no_more_requests_and_a_long_one_few() {
     for kind in 0..7 {
-        for (count, size, most) in [(0, 100, 1), (100, 100, 1), (200, 100, 2), (1000, 100, 16), (100_000, 100, 1260)] {
+        for (count, size, most) in
+            [(0, 100, 1), (100, 100, 1), (200, 100, 2), (400, 100, 4), (1000, 100, 16), (100_000, 100, 1260)]
+        {
             let mut random = Random(7);
             let mut all = names(kind, count, &mut random);
             let expected: Vec<String> = all.iter().cloned().collect();

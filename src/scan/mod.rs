@@ -59,7 +59,7 @@ pub fn scan_names(
 pub fn scan_records(root: &Location, list: Records, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let (source, selection) = open(root, options, monitor.clone())?;
     let (looker, chosen, jobs) = (source.clone(), selection.clone(), source.jobs());
-    let list = records::Listed::new(list);
+    let list = records::Listed::new(list, source.location());
     let is_whole = list.is_whole();
     let complete = move |record: Result<Record>| record.and_then(|r| records::completed(r, &*looker, &chosen)).transpose();
     let records = sort::ordered(Box::new(parallel::ordered_map(list, jobs, jobs * 4, complete).flatten()), monitor)?;

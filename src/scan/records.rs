@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::parallel::lock;
 use crate::record::{Kind, Record};
 use crate::source::{Selection, Source};
+use crate::storage::Location;
 use crate::storage::attributes::KEYS;
 use crate::stream::Records;
 use std::sync::{Arc, Mutex};
@@ -13,13 +14,15 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Listed {
     records: Records,
     came: Listing,
-    /// Whether the list ended with an end record of all its records.
+    /// The root that is listed.
+    root: Location,
+    /// Whether the list ended with an end record of all its records, and of this root.
     is_whole: Arc<Mutex<bool>>,
 }
 
 impl Listed {
-    pub(super) fn new(records: Records) -> Listed {
-        Listed { records, came: Listing::default(), is_whole: Arc::default() }
+    pub(super) fn new(records: Records, root: &Location) -> Listed {
+        Listed { records, came: Listing::default(), root: root.clone(), is_whole: Arc::default() }
     }
 
     /// Returns whether the list was whole. It is known when all records were read.
@@ -36,7 +39,9 @@ impl Iterator for Listed {
             match self.records.next()? {
                 Ok(record) if record.kind() == Kind::End => {
                     let end = End::of(&record);
-                    *lock(&self.is_whole) = end.is_of(self.came) && !end.filtered && !end.diff && !end.log;
+                    let is_listing = !end.filtered && !end.diff && !end.log && end.types.is_none();
+                    let is_ours = end.root.as_deref().is_none_or(|root| self.root.is_called(root));
+                    *lock(&self.is_whole) = is_listing && is_ours && end.is_of(self.came);
                 }
                 Ok(record) => {
                     self.came.add(&record);

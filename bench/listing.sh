@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the seconds for listing a large bucket that is far away: with snap-scan, with requests one after the other, and with
-# other installed tools. The bucket is a server on this machine that delays each answer (bench/listing.rs). It prints a table.
+# Measures the seconds for listing a large bucket that is far away: with snap-scan, and with its requests one after the other. The
+# bucket is a server on this machine that delays each answer (bench/listing.rs). It prints a table.
 #
 #   LISTING_DELAY=MS    the delay of each answer in milliseconds [20]
 #   LISTING_OBJECTS=N   the number of objects [200000]
@@ -57,20 +57,14 @@ seconds() {
     awk -v a="$began" -v b="$ended" 'BEGIN { printf "%.2f", b - a }'
 }
 
-with_rclone() { rclone lsf -R --files-only ":s3,provider=Other,env_auth,endpoint=\"$AWS_ENDPOINT_URL\":b"; }
-
 printf '\n%d objects in a bucket whose answers take %d ms, %s processors. Seconds.\n\n' "$count" "$delay" "$(nproc)"
-echo '| names | snap-scan | its requests | one page after the other | rclone |'
-echo '|---|---:|---:|---:|---:|'
+echo '| names | snap-scan | its requests | one page after the other |'
+echo '|---|---:|---:|---:|'
 for form in flat folders hex; do
     serve "$form" in-turn
     in_turn=$(seconds snap-scan --no-end s3://b)
     serve "$form"
     ours=$(seconds snap-scan --no-end s3://b)
     requests=$(snap-scan -v -o "$place/records" s3://b 2>&1 | grep -aoE '[0-9,]+ requests?' | tr -dc 0-9 || true)
-    theirs=—
-    if command -v rclone >/dev/null; then
-        theirs=$(seconds with_rclone)
-    fi
-    echo "| $form | $ours | ${requests:-—} | $in_turn | $theirs |"
+    echo "| $form | $ours | ${requests:-—} | $in_turn |"
 done

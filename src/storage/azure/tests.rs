@@ -138,6 +138,48 @@ fn listings_go_on_with_the_next_page_and_drop_what_is_no_object() {
 }
 
 #[test]
+fn versions_of_a_name_come_from_the_oldest_to_the_latest_across_pages() {
+    let version = |name: &str, id: &str, is_current: &str| {
+        format!(
+            "<Blob><Name>{name}</Name><VersionId>{id}</VersionId>{is_current}<Properties><Content-Length>1</Content-Length>\
+             </Properties></Blob>"
+        )
+    };
+    let page = |blobs: &[String], marker: &str| {
+        let text = format!(
+            "<EnumerationResults><Blobs>{}</Blobs><NextMarker>{marker}</NextMarker></EnumerationResults>",
+            blobs.concat()
+        );
+        answer("200 OK", &[], &text)
+    };
+    let [old, new] = ["2026-01-02T03:04:05.1234567Z", "2026-01-02T03:04:06.0000000Z"];
+    let current = "<IsCurrentVersion>true</IsCurrentVersion>";
+    let pages = vec![
+        page(&[version("data/a", new, current)], "2"),
+        page(&[version("data/a", old, ""), version("data/gone", old, "")], ""),
+        answer("200 OK", &["ETag: \"0x1\""], "old"),
+    ];
+    let service = Service::new(pages);
+    let found: Vec<_> = service.store.versions().unwrap().map(Result::unwrap).collect();
+    let told: Vec<_> = found.iter().map(|v| (&v.object.key[..], v.id.as_deref().unwrap(), v.is_latest)).collect();
+    assert_eq!(told, [(&b"a"[..], old, false), (b"a", new, true), (b"gone", old, false)]);
+    assert_eq!(found[0].created.map(|time| time.nsec), Some(123_456_700));
+    let mut content = String::new();
+    let get = super::super::Get { version: Some(old), ..Default::default() };
+    service.store.get(b"a", &get).unwrap().content.read_to_string(&mut content).unwrap();
+    assert_eq!(content, "old");
+    let asked = service.asked();
+    assert!(asked[0].contains("include=metadata%2Cversions") && asked[1].contains("marker=2"), "{asked:?}");
+    assert!(asked[2].contains("versionid=2026-01-02T03%3A04%3A05.1234567Z"), "{asked:?}");
+
+    // An account that keeps none.
+    let service = Service::new(vec![page(&[version("data/a", "", "")], "")]);
+    let e = service.store.versions().unwrap().next().unwrap().unwrap_err();
+    assert!(e.kind() == io::ErrorKind::Unsupported && e.to_string().contains("keeps no versions"), "{e}");
+    service.asked();
+}
+
+#[test]
 fn half_a_page_is_not_taken_for_the_end() {
     let half = page(&["data/a"], "").replace("</EnumerationResults>", "");
     let service = Service::new(vec![half.replace("Content-Length: ", "x-was: ")]);

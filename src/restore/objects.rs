@@ -159,13 +159,11 @@ impl ObjectRoot {
     /// Checks whether an object has other attributes than those of its record that the storage keeps. If the listing does not
     /// have them, the storage is asked, unless it is still the version of the record.
     fn attributes_differ(&self, record: &Record, there: &Record) -> io::Result<bool> {
+        // An object of another size is replaced anyway, and a file of a folder has no attributes.
+        let is_asked = there.fields().size == record.fields().size && !record.raws(&["content_settings", "metadata"]).is_empty();
         let wanted = Attributes::of(record);
         let kept = self.store.keeps(&wanted);
-        if kept == Attributes::default() && wanted != kept || there.fields().size != record.fields().size {
-            return Ok(false);
-        }
-        let known = |record: &Record| ["content_settings", "metadata"].iter().any(|key| record.raw(key).is_some());
-        if !known(record) {
+        if !is_asked || kept == Attributes::default() && wanted != kept {
             return Ok(false);
         }
         if self.store.lists_attributes() {

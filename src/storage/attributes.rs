@@ -68,7 +68,10 @@ struct Known {
 
 impl Known {
     fn of(record: &Record) -> Known {
-        let json = |key: &str| -> Option<Value> { serde_json::from_str(&record.raw(key)?).ok() };
+        // Records are parsed once, because whole snapshots are compared.
+        let raws = record.raws(&["content_settings", "content_type", "metadata", "storage_class", "tags"]);
+        let raw = |key: &str| raws.iter().find(|(name, _)| *name == key).map(|(_, json)| json);
+        let json = |key: &str| -> Option<Value> { serde_json::from_str(raw(key)?).ok() };
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_string);
         let settings = json("content_settings").and_then(|value| value.as_object().cloned()).unwrap_or_default();
         // It belongs to the content.
@@ -81,7 +84,7 @@ impl Known {
         // Where there is no metadata, Azure has null, and null for an empty value.
         let metadata = json("metadata").map(|value| texts_of(&value));
         let tags = json("tags").filter(|value| !value.is_null()).map(|value| texts_of(&value));
-        Known { settings, metadata, storage_class: record.string("storage_class").filter(|class| !class.is_empty()), tags }
+        Known { settings, metadata, storage_class: json("storage_class").as_ref().and_then(text), tags }
     }
 }
 
@@ -101,6 +104,19 @@ impl Attributes {
         let is_plain = |key: &str| !matches!(key.to_ascii_lowercase().as_str(), "hdi_isfolder" | "is_directory");
         let metadata = metadata.unwrap_or_default().into_iter().filter(|(key, _)| is_plain(key)).collect();
         Attributes { content_type, headers, metadata, storage_class, tags: tags.unwrap_or_default() }
+    }
+
+    /// Returns those of the headers that all services keep, if their values can be kept.
+    pub fn common_headers(&self, is_value: impl Fn(&str) -> bool) -> BTreeMap<&'static str, String> {
+        let is_common = |name: &str| HEADERS.iter().any(|(common, _)| *common == name);
+        let headers = self.headers.iter().filter(|(name, value)| is_common(name) && is_value(value));
+        headers.map(|(name, value)| (*name, value.clone())).collect()
+    }
+
+    /// Returns the metadata as a service has it that keeps it in headers, and has names in lower case.
+    pub fn metadata_in_headers(&self, is_name: impl Fn(&str) -> bool, is_value: impl Fn(&str) -> bool) -> Texts {
+        let metadata = self.metadata.iter().filter(|(name, value)| is_name(name) && is_value(value));
+        metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_string())).collect()
     }
 
     /// Returns the keys of a record, if all attributes but the tags are known. `headers` are those that the service can have.

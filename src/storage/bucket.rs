@@ -95,6 +95,23 @@ impl Bucket {
         }
     }
 
+    /// Returns the outcome of a request that asks whether the bucket keeps versions. Without the permission to ask, the listing has
+    /// to do.
+    ///
+    /// # Errors
+    /// `Unsupported` if it keeps none, and any other failure of the request.
+    pub fn keeps_versions(&self, asked: Result<bool, Failed>) -> io::Result<()> {
+        match asked {
+            Ok(true) | Err(Failed { status: 403, .. }) => Ok(()),
+            Ok(false) => {
+                let reason =
+                    format!("the bucket {} keeps no versions: they were never switched on", printable(self.name.as_bytes()));
+                Err(io::Error::new(io::ErrorKind::Unsupported, reason))
+            }
+            Err(failed) => Err(self.of_bucket(failed)),
+        }
+    }
+
     /// Adds the URL to the error of a request about an object.
     pub fn failed(&self, failed: impl Into<io::Error>) -> io::Error {
         named(failed.into(), &printable(self.url.as_bytes()))
@@ -112,12 +129,6 @@ impl Bucket {
             _ => failed.into(),
         }
     }
-}
-
-/// Returns the error for a bucket that keeps no versions.
-pub fn no_versions(bucket: &str) -> io::Error {
-    let bucket = printable(bucket.as_bytes());
-    io::Error::new(io::ErrorKind::Unsupported, format!("the bucket {bucket} keeps no versions: they were never switched on"))
 }
 
 fn missing(bucket: &str) -> io::Error {

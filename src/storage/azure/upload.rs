@@ -6,7 +6,7 @@ use super::request::{Requests, is_done};
 use super::xml;
 use crate::digest::{Md5, md5_of};
 use crate::json::to_base64;
-use crate::storage::attributes::{Attributes, HEADERS};
+use crate::storage::attributes::Attributes;
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Put};
 use crate::storage::web::service::{Call, Failed};
@@ -119,10 +119,8 @@ fn described(mut call: Call, how: &Put, md5: Md5) -> Call {
     call = call.header("x-ms-blob-content-md5", md5_base64(md5));
     let attributes = &how.attributes;
     call = call.header("x-ms-blob-content-type", attributes.content_type.as_deref().unwrap_or("application/octet-stream"));
-    for (name, value) in &attributes.headers {
-        if matches!(*name, "cache-control" | "content-encoding" | "content-language" | "content-disposition") {
-            call = call.header(format!("x-ms-blob-{name}"), value);
-        }
+    for (name, value) in attributes.common_headers(|_| true) {
+        call = call.header(format!("x-ms-blob-{name}"), value);
     }
     for (name, value) in &attributes.metadata {
         call = call.header(format!("x-ms-meta-{name}"), value);
@@ -139,18 +137,15 @@ fn described(mut call: Call, how: &Put, md5: Md5) -> Call {
 /// Returns the attributes that the service keeps of these. Names of metadata are identifiers of C#, sent in lower case. The tiers
 /// are those that block blobs can have by themselves.
 pub fn kept(attributes: &Attributes) -> Attributes {
-    let is_kept = |name: &str| HEADERS.iter().any(|(kept, _)| *kept == name);
     let is_name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     let is_tier = |tier: &String| TIERS.contains(&tier.as_str());
-    let headers = attributes.headers.iter().filter(|(name, value)| is_kept(name) && is_header(value));
-    let metadata = attributes.metadata.iter().filter(|(name, value)| is_name(name) && is_header(value));
     Attributes {
         content_type: attributes.content_type.clone().filter(|value| is_header(value)),
-        headers: headers.map(|(name, value)| (*name, value.clone())).collect(),
-        metadata: metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_string())).collect(),
+        headers: attributes.common_headers(is_header),
+        metadata: attributes.metadata_in_headers(is_name, is_header),
         storage_class: attributes.storage_class.clone().filter(is_tier),
         tags: attributes.tags.clone(),
     }

@@ -8,7 +8,7 @@ mod put;
 mod tests;
 
 use super::Options;
-use super::attributes::{Attributes, HEADERS};
+use super::attributes::Attributes;
 use super::bucket;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
@@ -116,12 +116,7 @@ impl Api for Gcs {
         let bucket = &self.service.bucket;
         let url = format!("{}/storage/v1/b/{}?fields=versioning", self.endpoint, bucket.name);
         let call = Call::new(Method::GET, url, "word of versions");
-        match self.service.ask(&call, |head, body| head.with(200, || answers::keeps_versions(body))).await {
-            // Without the permission to ask, the listing has to do.
-            Ok(true) | Err(Failed { status: 403, .. }) => Ok(()),
-            Ok(false) => Err(bucket::no_versions(&bucket.name)),
-            Err(failed) => Err(bucket.of_bucket(failed)),
-        }
+        bucket.keeps_versions(self.service.ask(&call, |head, body| head.with(200, || answers::keeps_versions(body))).await)
     }
 
     async fn page_of_versions(&self, prefix: &str, token: &str) -> io::Result<VersionPage> {
@@ -139,11 +134,9 @@ impl Api for Gcs {
 
     /// The service keeps no tags and fewer headers than S3. The classes are those that objects can have by themselves.
     fn keeps(&self, attributes: &Attributes) -> Attributes {
-        let is_kept = |name: &&'static str| HEADERS.iter().any(|(kept, _)| kept == name);
         let is_class = |class: &String| matches!(class.as_str(), "STANDARD" | "NEARLINE" | "COLDLINE" | "ARCHIVE");
-        let headers = attributes.headers.iter().filter(|(name, _)| is_kept(name));
         Attributes {
-            headers: headers.map(|(name, value)| (*name, value.clone())).collect(),
+            headers: attributes.common_headers(|_| true),
             storage_class: self.class.clone().or(attributes.storage_class.clone().filter(is_class)),
             tags: BTreeMap::new(),
             ..attributes.clone()

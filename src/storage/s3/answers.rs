@@ -26,16 +26,8 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> 
         let is_encoded = is_encoded(&listing);
         let objects: Option<Vec<Object>> = listing.all("Contents").map(|contents| object(contents, is_encoded)).collect();
         let Some(objects) = objects else { return wrong("has an object without a name or a size") };
-        // XML changes line breaks, and can't hold other control characters. Not every service encodes the prefix, too.
-        let is_plain = !prefix.contains(char::is_control);
-        let is_prefix = |found: &str| found == prefix || is_encoded && decoded(found, true).as_deref() == Some(prefix);
-        if is_plain && !text("Prefix").is_none_or(is_prefix) {
-            return wrong("is that of another folder");
-        }
-        // The name of an access point alias is not the name of its bucket.
-        let is_alias = bucket.ends_with("-s3alias") || bucket.ends_with("--ol-s3");
-        if !is_alias && text("Name").is_some_and(|name| name != bucket) {
-            return wrong("is that of another bucket");
+        if let Some(reason) = is_elsewhere(&listing, bucket, prefix) {
+            return wrong(reason);
         }
         let next = match (text("IsTruncated").map(str::trim), listing.value("NextContinuationToken")) {
             (Some("false"), None) => None,
@@ -50,6 +42,20 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> 
         };
         Good::Yes(Page::of(objects, next))
     })
+}
+
+/// Returns the reason why a listing is not the one that was requested, if `Prefix` and `Name` show that.
+pub fn is_elsewhere(listing: &Element, bucket: &str, prefix: &str) -> Option<&'static str> {
+    let text = |name: &str| listing.child(name).map(|child| child.text.as_str());
+    // XML changes line breaks, and can't hold other control characters. Not every service encodes the prefix, too.
+    let is_plain = !prefix.contains(char::is_control);
+    let is_prefix = |found: &str| found == prefix || is_encoded(listing) && decoded(found, true).as_deref() == Some(prefix);
+    if is_plain && !text("Prefix").is_none_or(is_prefix) {
+        return Some("is that of another folder");
+    }
+    // The name of an access point alias is not the name of its bucket.
+    let is_alias = bucket.ends_with("-s3alias") || bucket.ends_with("--ol-s3");
+    (!is_alias && text("Name").is_some_and(|name| name != bucket)).then_some("is that of another bucket")
 }
 
 /// Whether the names of a listing are encoded as in URLs. Some services encode them although they were not asked to.

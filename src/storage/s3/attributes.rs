@@ -52,11 +52,10 @@ pub fn kept(attributes: &Attributes) -> Attributes {
         name => Some((name, text(value)?)),
     };
     let is_name = |name: &str| !name.is_empty() && http::HeaderName::try_from(format!("{METADATA}{name}")).is_ok();
-    let metadata = attributes.metadata.iter().filter(|(name, value)| is_name(name) && is_header(value));
     Attributes {
         content_type: attributes.content_type.as_ref().and_then(text),
         headers: attributes.headers.iter().filter_map(header).collect(),
-        metadata: metadata.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_string())).collect(),
+        metadata: attributes.metadata_in_headers(is_name, is_header),
         storage_class: attributes.storage_class.clone().filter(|class| CLASSES.contains(&class.as_str())),
         tags: attributes.tags.clone(),
     }

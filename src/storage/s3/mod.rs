@@ -16,7 +16,6 @@ mod writing;
 use self::known::Known;
 use self::writing::Writing;
 use super::attributes::{Attributes, Keys, Texts};
-use super::bucket::no_versions;
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::upload::Upload;
@@ -223,12 +222,8 @@ impl Api for S3 {
 
     async fn check_versions(&self) -> io::Result<()> {
         let call = Call::new(Method::GET, self.whole("versioning"), "word of versions");
-        match self.service.ask(&call, |head, body| head.with(200, || answers::keeps_versions(body))).await {
-            // Without the permission to ask, the listing has to do.
-            Ok(true) | Err(Failed { status: 403, .. }) => Ok(()),
-            Ok(false) => Err(no_versions(&self.service.bucket.name)),
-            Err(failed) => Err(self.service.bucket.of_bucket(failed)),
-        }
+        let asked = self.service.ask(&call, |head, body| head.with(200, || answers::keeps_versions(body))).await;
+        self.service.bucket.keeps_versions(asked)
     }
 
     async fn page_of_versions(&self, prefix: &str, token: &str) -> io::Result<VersionPage> {

@@ -35,7 +35,7 @@ impl Steps for Upload<'_, S3> {
             None => Ok(false),
             // The service has computed the md5 of what it stored.
             Some(Ok(head)) if head.text("etag").is_some_and(|found| etag::bare(found) == etag) => Ok(true),
-            Some(Ok(head)) if self.is_same(&head, md5) => self.verify(head.text("etag"), size),
+            Some(Ok(head)) if self.api.is_same(&head, md5) => self.verify(head.text("etag"), size),
             // The service may have stored a content that it should have refused.
             Some(Ok(head)) => self.prove(head.text("etag"), md5),
             Some(Err(failed)) => self.settle_by(failed, size, &etag, md5),
@@ -165,10 +165,12 @@ impl Upload<'_, S3> {
         let mut content = range::get(self.api, self.name.to_string(), call, &get)?.content;
         md5_of_all(&mut content)
     }
+}
 
+impl S3 {
     /// Whether the etag of an upload is the expected md5, or says nothing.
     fn is_same(&self, head: &Head, md5: Md5) -> bool {
-        self.api.known.has_random_etags.is_known() || self.api.writing.hides_md5() || is_same(head, md5)
+        self.known.has_random_etags.is_known() || self.writing.hides_md5() || is_same(head, md5)
     }
 }
 
@@ -185,7 +187,7 @@ async fn put_part(api: Arc<S3>, url: String, number: usize, part: Vec<u8>, md5: 
     let call = Call::new(Method::PUT, url, "word of a part that is stored");
     let call = api.writing.keyed(call.body(part).header("content-md5", md5_base64(md5)));
     let head = api.service.ask(&call, stored).await?;
-    let is_same = api.known.has_random_etags.is_known() || api.writing.hides_md5() || is_same(&head, md5);
+    let is_same = api.is_same(&head, md5);
     Ok(Part { number, etag: head.text("etag").unwrap_or_default().to_string(), is_same })
 }
 

@@ -1,6 +1,6 @@
 //! Reads listings of versions.
 
-use super::answers::{decoded, document, is_encoded, object};
+use super::answers::{decoded, document, is_elsewhere, is_encoded, object};
 use crate::storage::store::{Object, ObjectVersion};
 use crate::storage::web;
 use crate::storage::web::api::VersionPage;
@@ -13,12 +13,8 @@ pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Versio
     document(body, "ListVersionsResult").and_then(|listing| {
         let wrong = |reason: &str| Good::Wrong(reason.to_string());
         let text = |name: &str| listing.child(name).map(|child| child.text.as_str());
-        if !prefix.contains(char::is_control) && text("Prefix").is_some_and(|found| found != prefix) {
-            return wrong("is that of another folder");
-        }
-        let is_alias = bucket.ends_with("-s3alias") || bucket.ends_with("--ol-s3");
-        if !is_alias && text("Name").is_some_and(|name| name != bucket) {
-            return wrong("is that of another bucket");
+        if let Some(reason) = is_elsewhere(&listing, bucket, prefix) {
+            return wrong(reason);
         }
         let is_encoded = is_encoded(&listing);
         let all = listing.children.iter().filter(|child| matches!(child.name.as_str(), "Version" | "DeleteMarker"));

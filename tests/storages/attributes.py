@@ -40,10 +40,12 @@ class S3:
         self.client.put_object(Bucket=bucket, Key=name, Body=content, Metadata=metadata, **more)
 
     def touch(self, bucket, name):
-        """Changes attributes, and leaves the content and the etag as they are."""
+        """Changes attributes and the time, which has only seconds, and leaves the content and the etag as they are."""
         source = {"Bucket": bucket, "Key": name}
         settings = {"ContentType": "text/plain", "Metadata": {"owner": "you"}, "MetadataDirective": "REPLACE"}
-        self.client.copy_object(Bucket=bucket, Key=name, CopySource=source, **settings)
+        before = self.client.head_object(**source)["LastModified"]
+        while self.client.head_object(**source)["LastModified"] == before:
+            self.client.copy_object(Bucket=bucket, Key=name, CopySource=source, **settings)
 
     def redirect(self, bucket, name):
         more = {"Expires": "Thu, 01 Dec 2033 16:00:00 GMT", "WebsiteRedirectLocation": "/index.html"}

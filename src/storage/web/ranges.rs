@@ -13,7 +13,7 @@ use std::io;
 /// The largest number of requests under way.
 const REQUESTS: usize = 16;
 /// The largest number of pages that are under way or wait to be read. Only the first range is listed beyond it.
-const PAGES: usize = 48;
+const PAGES: usize = 32;
 /// A range of which this number of pages wait is requested no further, unless it is the first one.
 const WAITING: usize = 6;
 /// The smallest and the largest distance of two guesses, in pages; a little less, so that the last page of a range is not almost

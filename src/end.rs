@@ -5,6 +5,7 @@
 
 use crate::json::whole;
 use crate::name::Name;
+use crate::part::PartOf;
 use crate::record::{Fields, Kind, Record, key};
 use crate::work::Work;
 use serde_json::{Map, Value, json};
@@ -42,7 +43,7 @@ impl Listing {
 
 /// Returns the FNV-1a hash over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular
 /// differences in their last characters would have the same sum.
-fn hash(name: &[u8]) -> u64 {
+pub fn hash(name: &[u8]) -> u64 {
     let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
     h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -83,6 +84,8 @@ pub struct End {
     pub log: bool,
     /// The end records of the two sides of a comparison, left and right.
     pub sides: Option<Box<[End; 2]>>,
+    /// The records are a part of a listing: `filtered` and `rules` are here those of the part, and `part` has those of the whole.
+    pub part: Option<Box<PartOf>>,
     /// The work of the tools so far.
     pub work: Option<Work>,
     /// Other keys, which pass through.
@@ -126,6 +129,7 @@ impl End {
             v: number(take("v")),
             diff: truth(take("diff")),
             log: truth(take("log")),
+            part: take("part").as_ref().and_then(PartOf::of).map(Box::new),
             work: take("work").as_ref().and_then(Work::of),
             sides: sides.map(|(left, right)| Box::new([left, right])),
             more: object,
@@ -161,6 +165,7 @@ impl End {
         set("v", self.v.map(|v| json!(v)));
         set("diff", truth(self.diff));
         set("log", truth(self.log));
+        set("part", self.part.as_ref().map(|part| part.value()));
         set("work", self.work.map(|work| work.json()));
         if let Some(sides) = &self.sides {
             set("left", Some(Value::Object(sides[0].object())));
@@ -186,8 +191,15 @@ impl End {
     pub fn compared_with(self, came: Listing) -> End {
         match self.is_of(came) {
             true => self,
-            false => End { filtered: true, rules: None, ..self },
+            false => self.short(),
         }
+    }
+
+    /// Returns the end record of a stream that lacks listed records.
+    fn short(self) -> End {
+        let part = self.part.map(|of| Box::new(of.short()));
+        let sides = self.sides.map(|sides| Box::new(sides.map(End::short)));
+        End { filtered: true, rules: None, part, sides, ..self }
     }
 
     /// Whether records were left out for another reason than the rules.
@@ -271,6 +283,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::part::Part;
 
     #[test]
     fn failures_are_counted_and_what_was_listed_passes_through() {
@@ -302,6 +315,12 @@ mod tests {
             restored: true,
             put: true,
             v: Some(9),
+            part: Some(Box::new(PartOf {
+                part: Part::Prefix(Name::new(&b"a"[..])),
+                filtered: true,
+                rules: None,
+                snapshot: None,
+            })),
             diff: true,
             log: true,
             sides: Some(Box::new([side, End::default()])),

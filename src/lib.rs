@@ -78,6 +78,7 @@ mod end;
 mod join;
 mod monitor;
 mod parallel;
+mod part;
 mod sort;
 mod stream;
 

@@ -6,6 +6,7 @@ use crate::end::{self, End};
 use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
 use crate::parallel::lock;
+use crate::part;
 use crate::record::Kind;
 use crate::sort::{self, Spool};
 use crate::stream::Records;
@@ -14,7 +15,8 @@ use std::sync::{Arc, Mutex};
 
 /// Returns the records of all inputs in order. If several inputs have the same record, it is kept once.
 ///
-/// There is an end record if every input has one. It is `filtered` if one of them is, or if an input lacks listed records. It has
+/// There is an end record if every input has one. It is `filtered` if one of them is, or if an input lacks listed records; parts of
+/// a listing are not filtered if all of them are there ([`part::joined`]). It has
 /// all types that were requested of any input, the root if all inputs have the same one, and the `kept_out` of all. Inputs of
 /// `snap-put` have neither types nor a root, and change nothing of these.
 ///
@@ -23,7 +25,7 @@ use std::sync::{Arc, Mutex};
 pub fn merge(inputs: Vec<Records>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let count = inputs.len();
     let (spool, ends) = collect(inputs.into_iter().map(end::compared).collect(), &*monitor)?;
-    let end = (ends.len() == count).then(|| join(&ends).listing(spool.counts().listing));
+    let end = (ends.len() == count).then(|| join(ends, &*monitor).listing(spool.counts().listing));
     Ok(closed(&spool, end))
 }
 
@@ -69,7 +71,18 @@ fn closed(spool: &Spool, end: Option<End>) -> Records {
 }
 
 /// Returns the combined end record, without the count of the listing, which the caller adds.
-fn join(ends: &[End]) -> End {
+fn join(ends: Vec<End>, monitor: &dyn Monitor) -> End {
+    let ends = &part::joined(ends, monitor)[..];
+    let sides = ends.iter().map(|end| end.sides.clone()).collect::<Option<Vec<_>>>().filter(|sides| !sides.is_empty());
+    let sides = sides.map(|sides| {
+        let (left, right) = sides.into_iter().map(|both| <(End, End)>::from(*both)).unzip();
+        Box::new([join(left, monitor), join(right, monitor)])
+    });
+    let is_filtered = match &sides {
+        // Rows are filtered if one of the sides is, which may be a part.
+        Some(sides) => sides.iter().any(|side| side.filtered),
+        None => ends.iter().any(|end| end.filtered),
+    };
     let put = !ends.is_empty() && ends.iter().all(|end| end.put);
     // A stream of snap-put says nothing about a root, so it adds names to a listing and changes nothing else of it.
     let listings: Vec<&End> = ends.iter().filter(|end| put || !end.put).collect();
@@ -91,7 +104,7 @@ fn join(ends: &[End]) -> End {
     let known = rules.len() <= 1 && !ends.iter().any(End::is_short);
     End {
         errors: ends.iter().map(|end| end.errors).fold(0, u64::saturating_add),
-        filtered: !known || ends.iter().any(|end| end.filtered),
+        filtered: is_filtered || sides.is_none() && !known,
         rules: rules.pop().filter(|_| known),
         kept_out,
         diff: ends.iter().any(|end| end.diff),
@@ -99,7 +112,10 @@ fn join(ends: &[End]) -> End {
         root_folder: root_folder.filter(|facts| listings.iter().all(|end| end.root_folder.as_ref() == Some(facts))),
         root: root.filter(|root| listings.iter().all(|end| end.root.as_ref() == Some(root))),
         put,
+        v: ends.iter().filter_map(|end| end.v).max(),
+        log: ends.iter().any(|end| end.log),
         work: summed(ends),
+        sides,
         ..End::default()
     }
 }
@@ -118,6 +134,10 @@ mod tests {
     use crate::monitor::Recorder;
     use crate::record::Record;
     use crate::stream::Reader;
+
+    fn join(ends: &[End]) -> End {
+        super::join(ends.to_vec(), &Recorder::default())
+    }
 
     fn input(text: &str) -> Records {
         Box::new(Reader::new("input", std::io::Cursor::new(text.as_bytes().to_vec())))

@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// The number of bytes of records ([`Record::footprint`]) that are held in memory.
 pub const BUDGET: usize = 16 << 20;
 
+/// The number of names that came twice, and that the monitor is told.
+const NAMED: u64 = 10;
+
 /// Returns the records in the order of their names. Error records are sorted with the others; the end record, if there is one,
 /// stays the last.
 ///
@@ -279,7 +282,12 @@ impl<'a> Unique<'a> {
         if !same(last, record) {
             return Err(Error::refused(format!("{name}: this name stands for two different things in the input")));
         }
-        monitor.warn(&format!("{name}: this name came twice with the same content, once is kept"));
+        match doubles.records {
+            // A whole part of a listing may come twice.
+            NAMED => monitor.warn("more names came twice, each is kept once"),
+            count if count < NAMED => monitor.warn(&format!("{name}: this name came twice with the same content, once is kept")),
+            _ => {}
+        }
         doubles.add(record);
         Ok(false)
     }

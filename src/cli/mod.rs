@@ -9,6 +9,7 @@ mod console;
 mod io;
 mod like;
 pub mod long;
+pub mod part;
 pub mod plot;
 pub mod progress;
 mod roots;

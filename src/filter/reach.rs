@@ -2,6 +2,7 @@
 
 use super::rules::Rules;
 use crate::name::Name;
+use crate::part::Part;
 use std::ops::Bound;
 
 /// A range of names.
@@ -27,6 +28,17 @@ impl Rules {
 /// Returns the range of one name.
 pub(crate) fn only(name: &[u8]) -> Range {
     (Bound::Included(Name::new(name)), Bound::Included(Name::new(name)))
+}
+
+/// Returns a range that has all names of a part; None if it can have any name.
+pub(crate) fn of_part(part: &Part) -> Option<Range> {
+    match part.clone() {
+        Part::Shard { .. } => None,
+        Part::Range { after, until } => {
+            Some((after.map_or(Bound::Unbounded, Bound::Excluded), until.map_or(Bound::Unbounded, Bound::Included)))
+        }
+        Part::Prefix(prefix) => Some(starting_with(prefix.as_bytes())),
+    }
 }
 
 /// Returns a range with all names that start with these bytes.

@@ -43,6 +43,8 @@ pub fn scan_names(
     let (source, selection) = open(root, options, monitor.clone())?;
     selection.note_chosen();
     let names = names::Names::new(input, from.to_string(), null, !source.is_folder());
+    let asked = selection.clone();
+    let names = names.filter(move |name| name.as_ref().map_or(true, |name| asked.has(name.as_bytes())));
     let (looker, chosen, jobs) = (source.clone(), selection.clone(), source.jobs());
     let look = move |name: Result<_>| name.and_then(|name| looker.look(name, &chosen)).transpose();
     let records: Records = match jobs {
@@ -61,6 +63,8 @@ pub fn scan_records(root: &Location, list: Records, options: Options, monitor: A
     let (looker, chosen, jobs) = (source.clone(), selection.clone(), source.jobs());
     let list = records::Listed::new(list, source.location());
     let is_whole = list.is_whole();
+    let asked = selection.clone();
+    let list = list.filter(move |record| record.as_ref().map_or(true, |record| asked.has(record.name().as_bytes())));
     let complete = move |record: Result<Record>| record.and_then(|r| records::completed(r, &*looker, &chosen)).transpose();
     let records = sort::ordered(Box::new(parallel::ordered_map(list, jobs, jobs * 4, complete).flatten()), monitor)?;
     if !*parallel::lock(&is_whole) {

@@ -9,6 +9,7 @@ use crate::filter::Rules;
 use crate::filter::reach::{self, Range};
 use crate::monitor::Monitor;
 use crate::name::Name;
+use crate::part::Part;
 use crate::record::{Kind, Record};
 use crate::stream::Records;
 use std::collections::BTreeSet;
@@ -20,6 +21,8 @@ pub enum Choice {
     Names(BTreeSet<Name>),
     /// Those that these rules do not leave out.
     Rules(Rules),
+    /// Those of one of several parts.
+    Part(Part),
 }
 
 impl Choice {
@@ -28,6 +31,7 @@ impl Choice {
         match self {
             Choice::Names(names) => names.contains(record.name()),
             Choice::Rules(rules) => !rules.leaves_out(record.name().as_bytes(), record.kind() == Kind::Directory),
+            Choice::Part(part) => part.has(record.name().as_bytes()),
         }
     }
 
@@ -36,16 +40,18 @@ impl Choice {
         match self {
             Choice::Names(names) => Some(names.iter().map(|name| reach::only(name.as_bytes())).collect()),
             Choice::Rules(rules) => rules.reach(),
+            Choice::Part(part) => reach::of_part(part).map(|range| vec![range]),
         }
     }
 
     /// Returns the end record of the chosen records, of the end record of all.
-    fn end(&self, end: End) -> End {
+    fn end(&self, end: End, place: &Place) -> End {
         let whole = || if end.filtered { None } else { Some(Rules::default()) };
         let scan = || end.rules.clone().map_or_else(whole, |rules| serde_json::from_value(rules).ok());
         let rules = match self {
             Choice::Names(_) => None,
             Choice::Rules(rules) => scan().and_then(|scan| scan.and(rules)),
+            Choice::Part(part) => return end.part_of(part.clone(), Some(place.file_name().to_string_lossy().into_owned())),
         };
         End { filtered: true, rules: rules.and_then(|rules| serde_json::to_value(rules).ok()), ..end }
     }
@@ -57,11 +63,12 @@ impl Choice {
 /// Those of [`matching`].
 pub fn chosen(place: &Place, choice: Arc<Choice>, monitor: Arc<dyn Monitor>) -> Result<Records> {
     let mut listing = Listing::default();
+    let from = place.clone();
     let records = matching(place, choice.clone(), monitor)?;
     Ok(Box::new(records.map(move |record| {
         let record = record?;
         Ok(match record.kind() {
-            Kind::End => choice.end(End::of(&record)).listing(listing).record(),
+            Kind::End => choice.end(End::of(&record), &from).listing(listing).record(),
             _ => {
                 listing.add(&record);
                 record

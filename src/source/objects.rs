@@ -120,7 +120,8 @@ impl Source for ObjectSource {
         if let Some(versions) = selection.options.versions {
             return self.list_versions(versions, selection, what);
         }
-        let mut objects = listed(&self.store, |store| store.entries()).peekable();
+        let part = selection.options.part.clone();
+        let mut objects = listed(&self.store, move |store| store.entries_of(part.as_ref())).peekable();
         match objects.peek() {
             Some(Err(e)) if e.kind() == ErrorKind::Unsupported => {
                 return Err(Error::rule(Refusal::NoListing, format!("{what}: {}", reason(e))));
@@ -129,7 +130,7 @@ impl Source for ObjectSource {
                 let first: Option<io::Result<Object>> = objects.next();
                 first.transpose().or_failed(|| what.clone())?;
             }
-            None if has_no_folders(self.store.url()) => {
+            None if has_no_folders(self.store.url()) && selection.options.part.is_none() => {
                 return Err(Error::advise(
                     format!("{what}: nothing is there"),
                     "a storage without folders knows a folder by what is in it: is the name right?",
@@ -269,6 +270,9 @@ fn is_wanted(object: &Object, selection: &Selection) -> bool {
 /// Returns the record of an object; None if the selection does not want it.
 fn wanted(object: &Object, selection: &Selection, record: impl FnOnce() -> Record) -> Option<Record> {
     let key = &object.key[..];
+    if !selection.has(key) {
+        return None;
+    }
     let is_selected = match object.entry {
         Entry::File => selection.selects(key, Kind::File),
         _ => !selection.keeps_out_below(key, false) && selection.passes(key) && is_wanted(object, selection),
@@ -287,6 +291,9 @@ fn wanted(object: &Object, selection: &Selection, record: impl FnOnce() -> Recor
 /// are unknown.
 fn missing(gap: &Gap, selection: &Selection) -> Option<Record> {
     let key = &gap.key[..];
+    if !selection.has(key) {
+        return None;
+    }
     if selection.keeps_out_below(key, true) || !(gap.is_folder || selection.wants(Kind::File)) {
         return None;
     }

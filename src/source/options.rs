@@ -1,6 +1,7 @@
 //! The options of a scan.
 
 use crate::filter::Filter;
+use crate::part::Part;
 use crate::record::Kind;
 use crate::storage::Location;
 use crate::time::Time;
@@ -13,6 +14,8 @@ pub struct Options {
     pub kinds: Vec<Kind>,
     /// The filter that leaves entries out.
     pub filter: Filter,
+    /// List only the names of this part.
+    pub part: Option<Part>,
     /// Do not enter folders on other file systems.
     pub one_file_system: bool,
     /// Return a record of type `gone` for a listed name that does not exist, not an error record.

@@ -77,6 +77,16 @@ impl Selection {
         self.options.kinds.is_empty() || self.options.kinds.contains(&kind)
     }
 
+    /// Checks whether a name is in the part to list.
+    pub(crate) fn has(&self, name: &[u8]) -> bool {
+        self.options.part.as_ref().is_none_or(|part| part.has(name))
+    }
+
+    /// Checks whether the part to list can have names in a folder.
+    pub(super) fn reaches(&self, folder: &[u8]) -> bool {
+        self.options.part.as_ref().is_none_or(|part| part.reaches(folder))
+    }
+
     /// Checks whether an entry is wanted that is not found on the way through folders, but by its whole name.
     pub(crate) fn selects(&self, name: &[u8], kind: Kind) -> bool {
         !self.keeps_out_below(name, false) && self.wants(kind) && self.passes(name)
@@ -186,6 +196,10 @@ impl Selection {
             types: all.iter().any(|k| !self.wants(*k)).then(wanted),
             ..end
         };
-        end.listing(listing)
+        let end = end.listing(listing);
+        match self.options.part.clone() {
+            Some(part) => end.part_of(part, None),
+            None => end,
+        }
     }
 }

@@ -108,6 +108,9 @@ impl Walk {
 
     /// Returns the record of an entry; None if it has none or is not wanted.
     fn emit(&self, level: &Level, part: &[u8], path: Vec<u8>) -> Option<Record> {
+        if !self.selection.has(&path) {
+            return None;
+        }
         let stat = match stat_at(level.fd.as_fd(), part) {
             Ok(stat) => stat,
             // It was removed after the folder was listed. The scan records the current state.
@@ -130,6 +133,9 @@ impl Walk {
 
     /// Enters a folder. Returns an error record if that fails.
     fn descend(&mut self, part: &[u8], path: Vec<u8>) -> Option<Record> {
+        if !self.selection.reaches(&path) {
+            return None;
+        }
         if self.is_filtered(&path, true) {
             self.selection.note_filtered();
             return None;

@@ -7,6 +7,7 @@ use crate::display::printable;
 use crate::error::named;
 use crate::files;
 use crate::name;
+use crate::part::Part;
 use crate::time::Time;
 use std::fmt;
 use std::fs::File;
@@ -298,6 +299,11 @@ pub trait Store: Send + Sync {
     /// Lists everything below the root that is no folder, as [`Store::list`] does, but links are not followed.
     fn entries(&self) -> Listing<'_> {
         self.list(b"")
+    }
+
+    /// Does what [`Store::entries`] does, for the names of a part. It may list others, too.
+    fn entries_of(&self, _: Option<&Part>) -> Listing<'_> {
+        self.entries()
     }
 
     /// Does what [`Store::stat`] does, but a link is not followed.

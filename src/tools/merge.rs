@@ -2,8 +2,9 @@
 
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Output};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::merge::{merge, slices};
+use crate::stream::Records;
 use anyhow::bail;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +26,12 @@ pub struct Args {
     pub no_end: NoEnd,
 }
 
+/// Returns the records of a file, which is open only while they are read: there may be more inputs than descriptors.
+fn opened_later(path: PathBuf) -> Records {
+    let records = move || cli::records_in(Some(&path)).unwrap_or_else(|e| Box::new(std::iter::once(Err(e))));
+    Box::new(std::iter::once_with(records).flatten())
+}
+
 /// Does the work of the tool.
 ///
 /// # Errors
@@ -33,7 +40,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     if args.inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
         bail!(Error::refused("only one of the inputs can be standard input"));
     }
-    let inputs = args.inputs.iter().map(|path| cli::records_in(Some(path))).collect::<Result<_>>()?;
+    let inputs = args.inputs.into_iter().map(opened_later).collect();
     let records = if args.slices { slices(inputs, console)? } else { merge(inputs, console)? };
     Ok(Output::new(args.out.output.as_deref())?.write_all(cli::without_end(records, args.no_end.no_end))?)
 }

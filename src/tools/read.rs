@@ -1,6 +1,7 @@
 //! `snap-read`: prints the records of a snapshot.
 
 use crate::cli::args::{NoEnd, Out};
+use crate::cli::part::{self, PartArgs};
 use crate::cli::{self, Console, Network, Output, SnapRoot};
 use crate::filter::Filter;
 use crate::snapshot::{self, Choice};
@@ -17,10 +18,12 @@ pub struct Args {
     #[arg(value_name = "SNAPSHOT", default_value = "latest")]
     pub snapshot: OsString,
     /// Print only names that match GLOB, a pattern as in .gitignore, and the contents of folders that do; ! in front leaves out
-    #[arg(value_name = "GLOB", last = true)]
+    #[arg(value_name = "GLOB", last = true, conflicts_with = "part")]
     pub patterns: Vec<OsString>,
     #[command(flatten)]
     pub snap: SnapRoot,
+    #[command(flatten)]
+    pub part: PartArgs,
     #[command(flatten)]
     pub network: Network,
     #[command(flatten)]
@@ -35,13 +38,17 @@ pub struct Args {
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let place = args.snap.choose(&args.snapshot, &console)?;
-    let records = match args.patterns.is_empty() {
-        true => snapshot::read(&place, console)?,
-        false => {
+    let output = Output::new(args.out.output.as_deref())?;
+    if let Some(parts) = args.part.split {
+        return Ok(part::print_ranges(snapshot::read(&place, console)?, parts, output)?);
+    }
+    let records = match args.part.part() {
+        Some(part) => snapshot::chosen(&place, Arc::new(Choice::Part(part)), console)?,
+        None if args.patterns.is_empty() => snapshot::read(&place, console)?,
+        None => {
             let choice = Choice::Rules(Filter::choosing(&args.patterns)?.rules);
             cli::unless_none(snapshot::chosen(&place, Arc::new(choice), console.clone())?, console)
         }
     };
-    let output = Output::new(args.out.output.as_deref())?;
     Ok(output.write_all(cli::without_end(records, args.no_end.no_end))?)
 }

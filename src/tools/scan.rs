@@ -1,6 +1,7 @@
 //! `snap-scan`: lists a folder as records.
 
 use crate::cli::args::{NoEnd, Out};
+use crate::cli::part::{self, PartArgs};
 use crate::cli::progress::Verbose;
 use crate::cli::{self, Console, Output, Roots, work};
 use crate::error::{Error, OrFailed, Result};
@@ -24,6 +25,8 @@ pub struct Args {
     pub root: Option<OsString>,
     #[command(flatten)]
     pub roots: Roots,
+    #[command(flatten)]
+    pub part: PartArgs,
     /// List these types only, separated by commas: f (files), l (links), d (folders)
     #[arg(
         help_heading = "Selection",
@@ -107,6 +110,9 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
             scan::scan_names(&root, BufReader::new(file), &shown, args.null, options, console)?
         }
     };
+    if let Some(parts) = args.part.split {
+        return Ok(part::print_ranges(records, parts, output)?);
+    }
     Ok(output.write_all(work::requested(cli::without_end(records, args.no_end.no_end)))?)
 }
 
@@ -126,6 +132,7 @@ fn options(args: &Args) -> Result<Options> {
     Ok(Options {
         kinds: args.types.clone(),
         filter,
+        part: args.part.part(),
         one_file_system: args.one_file_system,
         gone: args.gone,
         xattrs: args.xattrs,

@@ -47,6 +47,7 @@ mod list;
 // snap-merge.
 mod merge;
 // snap-patch.
+mod part;
 mod patch;
 // snap-put.
 mod put;

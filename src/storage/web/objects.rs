@@ -5,6 +5,8 @@ use super::delete::Deleter;
 use super::pages::Pages;
 use super::range;
 use super::versions::VersionGroups;
+use crate::name::Name;
+use crate::part::Part;
 use crate::storage::attributes::{Attributes, Texts};
 use crate::storage::runtime::block_on;
 use crate::storage::store::{Body, Get, Got, Listing, Object, Put, Store, VersionListing};
@@ -38,6 +40,19 @@ impl<A: Api> Store for Objects<A> {
         // No key starts with such a prefix, so no request is needed.
         let Ok(prefix) = std::str::from_utf8(prefix) else { return Box::new(std::iter::empty()) };
         let pages = Pages::new(self.api.clone(), prefix);
+        Box::new(pages.map(|object| object.map_err(|e| self.api.named(e))))
+    }
+
+    fn entries_of(&self, part: Option<&Part>) -> Listing<'_> {
+        let text = |name: &Option<Name>| name.as_ref().map(|name| String::from_utf8(name.as_bytes().to_vec())).transpose();
+        let (after, until) = match part {
+            Some(Part::Prefix(prefix)) => return self.list(prefix.as_bytes()),
+            Some(Part::Range { after, until }) => (text(after), text(until)),
+            _ => return self.entries(),
+        };
+        // The keys of services are UTF-8, but a limit may be none.
+        let (Ok(after), Ok(until)) = (after, until) else { return self.entries() };
+        let pages = Pages::between(self.api.clone(), "", &after.unwrap_or_default(), until.as_deref());
         Box::new(pages.map(|object| object.map_err(|e| self.api.named(e))))
     }
 

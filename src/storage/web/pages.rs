@@ -34,9 +34,18 @@ impl<A: Api> Pages<A> {
     /// Returns the listing of all objects below the root whose keys start with `prefix`. If the service lists in the order of the
     /// bytes of names, a name out of order is an error.
     pub fn new(of: Arc<A>, prefix: &str) -> Pages<A> {
+        Pages::between(of, prefix, "", None)
+    }
+
+    /// Does what [`Pages::new`] does, but if the service can start behind a name, it lists only the names behind `after`, up to and
+    /// including `until`; both without `prefix`.
+    pub fn between(of: Arc<A>, prefix: &str, after: &str, until: Option<&str>) -> Pages<A> {
         let root = &of.service().bucket.prefix;
         let (prefix, root): (Arc<str>, usize) = (format!("{root}{prefix}").into(), root.len());
-        let ranges = Ranges::new(&prefix, A::STARTS && of.is_ordered());
+        let ranges = match A::STARTS && of.is_ordered() {
+            true => Ranges::between(&prefix, after, until),
+            false => Ranges::new(&prefix, false),
+        };
         let (last, returned) = (Vec::new(), Vec::new());
         Pages { of, prefix, root, last, returned, ranges, under_way: JoinSet::new(), starts: false, is_over: false }
     }

@@ -95,11 +95,17 @@ pub struct Ranges {
 impl Ranges {
     /// Returns the ranges of a listing of the names that start with `prefix`: one, until there are answers.
     pub fn new(prefix: &str, is_parallel: bool) -> Ranges {
+        Ranges { is_parallel, ..Ranges::between(prefix, "", None) }
+    }
+
+    /// Returns the ranges of a listing in parallel of the names that start with `prefix` and then have something behind `after`, up
+    /// to and including `until`.
+    pub fn between(prefix: &str, after: &str, until: Option<&str>) -> Ranges {
         let all = Range {
             id: 0,
-            after: String::new(),
-            until: None,
-            start: String::new(),
+            after: after.to_string(),
+            until: until.map(str::to_string),
+            start: after.to_string(),
             token: String::new(),
             state: State::Ready,
             found: VecDeque::new(),
@@ -109,7 +115,7 @@ impl Ranges {
             ranges: [all].into(),
             names: Alphabet::default(),
             prefix: prefix.to_string(),
-            is_parallel,
+            is_parallel: true,
             ids: 0,
             under_way: 0,
             answers: 0,
@@ -232,7 +238,7 @@ impl Ranges {
         let names: Option<Vec<&str>> = page.objects.iter().flatten().map(|object| name_of(object, &self.prefix)).collect();
         let names = names.ok_or(Contradiction)?;
         let is_first = self.answers == 1;
-        let starts = names.first().is_none_or(|first| is_first || *first > after);
+        let starts = names.first().is_none_or(|first| is_first && after.is_empty() || *first > after);
         let ends = names.last().is_none_or(|end| *end <= last);
         if !starts || !ends || !names.windows(2).all(|pair| pair[0] < pair[1]) || last < after {
             return Err(Contradiction);

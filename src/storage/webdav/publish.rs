@@ -4,7 +4,7 @@
 use super::WebDav;
 use super::compare::{compare, is_there};
 use crate::digest::Md5;
-use crate::storage::retry::Policy;
+use crate::storage::retry::{Policy, may_pass};
 use reqwest::header::HeaderValue;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -54,14 +54,14 @@ pub fn publish(
 ) -> io::Result<bool> {
     let mut overwrite = is_there_now;
     let (mut form, is_known) = (dav.moves.form.load(Ordering::Relaxed), dav.moves.is_known.load(Ordering::Relaxed));
-    let mut first = None;
+    let (mut first, mut is_patient) = (None, false);
     loop {
         let is_last = is_known || form + 1 == FORMS;
         let mut request = dav.request("MOVE", temp)?;
         request.headers_mut().insert("destination", destination(dav, path, form)?);
         request.headers_mut().insert("overwrite", HeaderValue::from_static(if overwrite { "T" } else { "F" }));
         // Another form is tried at once.
-        let tries = if is_last { dav.policy.tries } else { 1 };
+        let tries = if is_last || is_patient { dav.policy.tries } else { 1 };
         let answer = dav.ask_within(request, &Policy { tries, ..dav.policy.clone() })?;
         match answer.status().as_u16() {
             200 | 201 | 204 => {
@@ -78,7 +78,10 @@ pub fn publish(
             400 | 403 | 409 | 502 if !is_last => {
                 first.get_or_insert(dav.refused(&answer));
                 form += 1;
+                is_patient = false;
             }
+            // What may pass says nothing about the form: some servers fail if several clients move to one name.
+            status if !is_last && !is_patient && may_pass(status) => is_patient = true,
             status => {
                 dav.moves.are_refused.fetch_or(matches!(status, 405 | 501), Ordering::Relaxed);
                 return Err(first.unwrap_or_else(|| dav.refused(&answer)));

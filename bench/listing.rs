@@ -2,8 +2,9 @@
 //!
 //!     listing FORM OBJECTS MILLISECONDS [IN-TURN]
 //!
-//! FORM is the form of the names: flat, folders, hex. With a fourth argument, `start-after` has no effect, so that the pages can
-//! be requested only one after the other. It prints its address when it listens.
+//! FORM is the form of the names: flat, folders, hex; or a file of names, one per line, and OBJECTS has no meaning then. With a
+//! fourth argument, `start-after` has no effect, so that the pages can be requested only one after the other. It prints its address
+//! when it listens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,10 @@ fn main() {
         "hex" => format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
         form => panic!("unknown form: {form}"),
     };
-    let mut names: Vec<String> = (0..count).map(name).collect();
+    let mut names: Vec<String> = match std::fs::read_to_string(form) {
+        Ok(text) => text.lines().map(str::to_string).collect(),
+        Err(_) => (0..count).map(name).collect(),
+    };
     names.sort_unstable();
     let (names, is_in_turn) = (Arc::new(names), !in_turn.is_empty());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -54,13 +58,16 @@ async fn talk(client: TcpStream, names: Arc<Vec<String>>, delay: Duration, is_in
 fn page(request: &str, names: &[String], is_in_turn: bool) -> String {
     let query = request.split(['?', ' ']).nth(2).unwrap_or_default();
     let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let prefix = value("prefix").unwrap_or_default().replace("%2F", "/");
+    let below = names.partition_point(|name| *name < prefix);
+    let names = &names[..below + names[below..].partition_point(|name| name.starts_with(&prefix))];
     let first = match (value("continuation-token"), value("start-after").filter(|_| !is_in_turn)) {
         (Some(token), _) => token.parse().unwrap_or(0),
         (None, Some(name)) => {
             let name = name.replace("%2F", "/");
             names.partition_point(|other| *other <= name)
         }
-        (None, None) => 0,
+        (None, None) => below,
     };
     let end = (first + 1000).min(names.len());
     let mut page = format!("<ListBucketResult><Name>b</Name><IsTruncated>{}</IsTruncated>", end < names.len());

@@ -7,14 +7,20 @@ use crate::monitor::Monitor;
 use crate::name::Name;
 use crate::parallel::Weigh;
 use crate::record::{Fields, Kind, Record, key};
-use crate::snapshot::{self, Opened, Place};
+use crate::snapshot::{self, Index, Opened, Place};
 use crate::sort;
 use crate::storage::attributes::KEYS;
 use crate::stream::Records;
 use crate::time::Time;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
+use std::ops::Bound;
 use std::sync::Arc;
+
+/// The smallest number of files of a base whose index is used.
+const LONG: u64 = 50_000;
+/// The smallest number of bytes of a base that are skipped.
+const FAR: u64 = 2 << 20;
 
 /// A snapshot that records are compared with.
 pub struct Base {
@@ -66,6 +72,22 @@ impl Base {
         self.rest = Some(snapshot::open(&self.place, self.monitor.clone())?);
         self.advance();
         Ok(())
+    }
+
+    /// Starts at the first record that can have this name or a later one, if that is far behind the start: the records to look up
+    /// are a part of a listing. Without an index, or with a damaged one, the base is read from the start.
+    fn skip_to(&mut self, name: &Name) {
+        if self.files.is_none_or(|(files, _)| files < LONG) {
+            return;
+        }
+        let names = (Bound::Included(name.clone()), Bound::Unbounded);
+        let Ok(Some(index)) = Index::of(&self.place) else { return };
+        if index.part(&names).is_ok_and(|part| part.start > FAR)
+            && let Ok(records) = index.records(&names)
+        {
+            self.rest = Some(Opened::Others(records));
+            self.advance();
+        }
     }
 
     /// Reads the next record. If the base is damaged, its rest is not used, and the files are read instead.
@@ -223,8 +245,10 @@ impl Matched {
 
     fn match_up(&mut self, record: Record) -> Result<Match> {
         let Some(base) = self.base.as_mut().filter(|_| record.is_entry()) else { return Ok((record, None)) };
-        if self.last.as_ref().is_some_and(|last| last > record.name()) {
-            return self.look_up_together(record);
+        match &self.last {
+            Some(last) if last > record.name() => return self.look_up_together(record),
+            Some(_) => {}
+            None => base.skip_to(record.name()),
         }
         let found = base.find(&record).filter(|old| base.is_unchanged(&old.record, &record));
         self.last = Some(record.name().clone());

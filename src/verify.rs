@@ -1,6 +1,7 @@
 //! `snap-verify`: checks that the heap has the content of every file record, undamaged.
 //!
-//! Each content is checked once, however many records refer to it; sixteen bytes of memory are kept for each.
+//! Each content is checked once, however many records refer to it; for that, sixteen bytes of memory are kept for each. A quick
+//! check remembers a limited number of contents and looks at the others again, which takes less than to remember them all.
 
 use crate::content::{Lack, NO_MD5};
 use crate::digest::{self, Md5};
@@ -27,6 +28,8 @@ pub struct Options {
 
 /// The largest number of records that go through the workers together.
 const TASK: usize = 16;
+/// The number of contents that a quick check remembers: about ten megabytes.
+const REMEMBERED: usize = 400_000;
 /// The maximum number of records in flight.
 const WINDOW: usize = 4096;
 
@@ -34,7 +37,8 @@ const WINDOW: usize = 4096;
 /// wrong. Error records of the input are passed on, and so is its end record, with its counts brought up to date.
 pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dyn Monitor>) -> Records {
     let mut seen = HashSet::new();
-    let items = input.map(move |record| record.map(|record| Item::new(record, &mut seen)));
+    let most = if options.quick { REMEMBERED } else { usize::MAX };
+    let items = input.map(move |record| record.map(|record| Item::new(record, &mut seen, most)));
     let progress = monitor.clone();
     let task = parallel::task_of(TASK, WINDOW, options.jobs);
     let checked = parallel::ordered_map(Tasks::new(items, task), options.jobs, WINDOW / task, move |task: Vec<Result<Item>>| {
@@ -49,8 +53,9 @@ type Key = [u8; 16];
 
 /// A record on its way through the workers.
 enum Item {
-    /// The first file with this content, and the fault of the content; None until it is checked.
-    First(Record, Key, Option<String>),
+    /// The first file with this content, or one whose content is not remembered, without a key; and the fault of the content: None
+    /// until it is checked.
+    First(Record, Option<Key>, Option<String>),
     /// Another file with the same content. The result for the first file is known when this one is reported.
     Again(Record, Key),
     /// A record without content, or without md5.
@@ -58,10 +63,17 @@ enum Item {
 }
 
 impl Item {
-    fn new(record: Record, seen: &mut HashSet<Key>) -> Item {
+    fn new(record: Record, seen: &mut HashSet<Key>, most: usize) -> Item {
         let Some(md5) = record.fields().md5.filter(|_| record.kind() == Kind::File) else { return Item::Other(record) };
         let key = key(&md5, record.fields());
-        if seen.insert(key) { Item::First(record, key, None) } else { Item::Again(record, key) }
+        match seen.contains(&key) {
+            true => Item::Again(record, key),
+            false if seen.len() < most => {
+                seen.insert(key);
+                Item::First(record, Some(key), None)
+            }
+            false => Item::First(record, None, None),
+        }
     }
 }
 
@@ -133,7 +145,7 @@ impl Report {
         let record = match item {
             Item::First(record, key, Some(fault)) => {
                 let failure = self.failure(&record, &fault);
-                self.bad.insert(key, fault);
+                self.bad.extend(key.map(|key| (key, fault)));
                 return Ok(Some(failure));
             }
             Item::First(_, _, None) => return Ok(None),

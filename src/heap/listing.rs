@@ -1,32 +1,29 @@
 //! What a heap in another storage has, by its listing.
 
 use super::path::object_path;
+use super::sizes::{Builder, Sizes};
 use crate::digest::Md5;
 use crate::parallel;
 use crate::storage::{Gap, Listing, Store};
 use std::io;
 use std::sync::Arc;
 
-/// The md5 and the stored size of all objects, in order: 24 bytes an object.
-pub struct Listed(Vec<(Md5, u64)>);
-
 /// A heap with fewer objects is listed in one go. Services of objects list a thousand with one answer; to others, it makes little
 /// difference.
 const PAGE: usize = 1000;
 
-impl Listed {
-    /// Returns the size of an object in bytes.
-    pub fn size(&self, md5: &Md5) -> Option<u64> {
-        self.0.binary_search_by_key(md5, |(md5, _)| *md5).ok().map(|at| self.0[at].1)
-    }
-}
+/// The number of parts of a heap that are listed at once, or wait for the ones before them. Each takes some two megabytes.
+const PARTS: usize = 8;
+
+/// The number of objects in a part that is not divided further, about. A part is held in memory.
+const PART: usize = 32_000;
 
 /// Lists a heap: its first page, and if there is more, the rest in parallel.
 ///
 /// # Errors
-/// Those of the storage. A root that the first put creates is empty.
-pub fn list(store: &Arc<dyn Store>) -> io::Result<Listed> {
-    let mut found = Vec::new();
+/// Those of the storage, and a temporary file that can't be written. A root that the first put creates is empty.
+pub fn list(store: &Arc<dyn Store>) -> io::Result<Sizes> {
+    let mut first = Vec::new();
     let mut count = 0;
     let mut last = None;
     for object in objects(store, b"", is_folder).take(PAGE) {
@@ -35,40 +32,63 @@ pub fn list(store: &Arc<dyn Store>) -> io::Result<Listed> {
             object => object?,
         };
         count += 1;
-        found.extend(md5_of(&object.key).map(|md5| (md5, object.size)));
+        first.extend(md5_of(&object.key).map(|md5| (md5, object.size)));
         last = Some(object.key);
     }
-    if let Some(last) = last.filter(|_| count == PAGE) {
-        let listed = store.clone();
-        let list = move |prefix: String| -> io::Result<Vec<(Md5, u64)>> {
-            let objects = objects(&listed, prefix.as_bytes(), is_folder);
-            let some = objects.filter_map(|object| object.map(|o| Some((md5_of(&o.key)?, o.size))).transpose());
-            some.collect()
-        };
-        // Where listings have no order, the first page says nothing about the rest.
-        let parts = if store.lists_in_order() { rest(&last) } else { prefixes(2, b"") };
-        let jobs = store.jobs();
-        for part in parallel::ordered_map(parts.into_iter(), jobs, jobs * 2, list) {
-            found.extend(part?);
+    let mut sizes = Builder::default();
+    let Some(last) = last.filter(|_| count == PAGE) else {
+        sizes.add(first)?;
+        return sizes.finish();
+    };
+    let listed = store.clone();
+    let list = move |prefix: String| -> io::Result<Vec<(Md5, u64)>> {
+        let objects = objects(&listed, prefix.as_bytes(), is_folder);
+        let some = objects.filter_map(|object| object.map(|o| Some((md5_of(&o.key)?, o.size))).transpose());
+        some.collect()
+    };
+    // Where listings have no order, the first page says nothing about the rest.
+    let parts = match store.lists_in_order() {
+        true => {
+            sizes.add(first)?;
+            rest(&last, store.lists_in_pages())
         }
+        false => prefixes(2, b""),
+    };
+    let jobs = store.jobs().min(PARTS);
+    for part in parallel::ordered_map(parts.into_iter(), jobs, PARTS, list) {
+        sizes.add(part?)?;
     }
-    found.sort_unstable();
-    found.dedup_by_key(|(md5, _)| *md5);
-    found.shrink_to_fit();
-    Ok(Listed(found))
+    sizes.finish()
 }
 
 /// Returns the prefixes of the objects behind the first page, whose last key this is. As md5s are random, it shows how many there
-/// are: a page or less for each prefix.
-fn rest(last: &[u8]) -> Vec<String> {
-    let seen = md5_of(last).map_or(0, |md5| usize::from(md5.0[0]) + 1);
-    let digits = if seen * 16 >= 256 { 1 } else { 2 };
-    prefixes(digits, last)
+/// are: a page or less for each prefix of a small heap, and [`PART`] or less for each one of a large heap in pages.
+fn rest(last: &[u8], in_pages: bool) -> Vec<String> {
+    // The part of all md5s that are not behind the last one.
+    let seen = md5_of(last).map_or(0, |md5| u32::from_be_bytes([md5.0[0], md5.0[1], md5.0[2], md5.0[3]]));
+    let expected = PAGE as f64 * f64::from(u32::MAX) / f64::from(seen.max(1));
+    let is_small = (seen >> 24) + 1 >= 16;
+    let digits = (2..6).find(|digits| expected / 16f64.powi(*digits) < PART as f64).unwrap_or(6);
+    prefixes(
+        if is_small {
+            1
+        } else if in_pages {
+            digits as usize
+        } else {
+            2
+        },
+        last,
+    )
 }
 
-/// Returns all beginnings of keys with this number of hex digits. Those whose keys all come before `from` are left out.
+/// Returns all beginnings of keys with this number of hex digits of the md5. Those whose keys all come before `from` are left out.
 fn prefixes(digits: usize, from: &[u8]) -> Vec<String> {
-    let all = (0..1u32 << (4 * digits)).map(|n| format!("{n:0digits$x}{}", if digits == 2 { "/" } else { "" }));
+    let key = |hex: String| match digits {
+        1 => hex,
+        2 => format!("{hex}/"),
+        _ => format!("{}/{hex}", &hex[..2]),
+    };
+    let all = (0..1u32 << (4 * digits)).map(|n| key(format!("{n:0digits$x}")));
     all.filter(|prefix| *from < *[prefix.as_bytes(), b"~"].concat()).collect()
 }
 
@@ -109,9 +129,9 @@ mod tests {
             }
             put = count;
             let listed = list(&store).unwrap();
-            assert_eq!(listed.0.len(), count as usize);
+            assert_eq!(listed.len(), u64::from(count));
             let size = |n: u32| listed.size(&crate::digest::md5_of(&n.to_le_bytes()));
-            assert!((0..count).all(|n| size(n) == Some(u64::from(n) % 7)) && size(count).is_none());
+            assert!((0..count).all(|n| size(n).unwrap() == Some(u64::from(n) % 7)) && size(count).unwrap().is_none());
         }
     }
 
@@ -119,8 +139,17 @@ mod tests {
     fn the_first_page_shows_how_many_prefixes_are_needed() {
         let key = |first: u8| format!("{first:02x}/{first:02x}{}.gz", "5".repeat(30)).into_bytes();
         // All 256 folders for a heap whose first thousand end in an early one.
-        assert_eq!((rest(&key(0x0e)).len(), rest(&key(0xff))), (256 - 14, vec!["f".to_string()]));
-        assert_eq!(rest(&key(0x31)), ["3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"]);
-        assert_eq!(rest(b"zz").len(), 0);
+        for in_pages in [true, false] {
+            assert_eq!((rest(&key(0x0e), in_pages).len(), rest(&key(0xff), in_pages)), (256 - 14, vec!["f".to_string()]));
+            assert_eq!(rest(&key(0x31), in_pages), ["3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"]);
+        }
+        // A part of a heap of ten and of a hundred million objects is not larger than memory has room for.
+        let far = |md5: &str| format!("00/{md5}{}.gz", "5".repeat(32 - md5.len())).into_bytes();
+        let (ten, hundred) = (rest(&far("00068d"), true), rest(&far("0000a7"), true));
+        assert_eq!((ten.len(), &ten[..2], &ten[4095][..]), (4096, &["00/000".to_string(), "00/001".to_string()][..], "ff/fff"));
+        assert_eq!((hundred.len(), &hundred[0][..]), (4096, "00/000"));
+        assert_eq!(rest(&far("000010c6"), true).len(), 65_536);
+        assert_eq!(rest(&far("000010c6"), false).len(), 256, "folders are listed whole");
+        assert_eq!(rest(b"zz", true).len(), 0);
     }
 }

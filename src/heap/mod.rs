@@ -14,6 +14,7 @@ mod pieces;
 mod proof;
 mod removal;
 pub mod roots;
+mod sizes;
 pub mod small;
 mod stage;
 mod used;

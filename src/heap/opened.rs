@@ -1,10 +1,11 @@
 //! An open heap over any storage: looking for objects, and reading and checking them.
 
 use super::lease::Lease;
-use super::listing::{self, Listed};
+use super::listing;
 use super::object::{self, Ends, Health};
 use super::path::{WHOLE_LIMIT, object_path};
 use super::proof::Expected;
+use super::sizes::Sizes;
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
@@ -25,9 +26,9 @@ pub struct Heap {
     /// The agreement with `snap-gc`, for a folder of this machine. Other storages are cleaned only while nothing else uses them.
     pub(super) lease: Option<Lease>,
     /// The objects of another storage, listed once.
-    listed: Mutex<Option<Listed>>,
+    listed: Mutex<Option<Sizes>>,
     /// The listing that began when the heap was opened for storing.
-    listing: Mutex<Option<JoinHandle<io::Result<Listed>>>>,
+    listing: Mutex<Option<JoinHandle<io::Result<Sizes>>>>,
     /// Stored size and sha256 of the objects that this process stored: until they have their names, or until the end if the
     /// heap is listed only once.
     pub(super) new: Mutex<HashMap<Md5, (u64, Sha256)>>,
@@ -141,7 +142,8 @@ impl Heap {
             let all = begun.unwrap_or_else(|| listing::list(&self.store));
             *listed = Some(all.or_failed(|| format!("list the heap root {}", self.root))?);
         }
-        Ok(listed.as_ref().and_then(|listed| listed.size(md5)))
+        let size = listed.as_ref().map_or(Ok(None), |listed| listed.size(md5));
+        size.or_failed(|| format!("list the heap root {}", self.root))
     }
 
     /// Opens an object, also one that an interrupted `snap-gc` has put aside. None if there is none.

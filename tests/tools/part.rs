@@ -102,3 +102,23 @@ fn more_parts_than_descriptors_are_merged() {
     // A part that came twice is one warning, not one for each name.
     world.sh("snap-merge part.* whole 2>&1 > merged | wc -l").ok().says("12\n");
 }
+
+#[test]
+fn a_part_is_compared_with_its_part_of_a_long_base() {
+    let world = World::new();
+    // Digests that do not compress, so that the base is long.
+    let records: String = (0..80_000u64)
+        .map(|n| {
+            let random = |salt: u64| (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ salt).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let md5 = format!("{:016x}{:016x}", random(0), random(1 << 40));
+            format!("{{\"created\":1.5,\"ino\":{n},\"md5\":\"{md5}\",\"mtime\":1.5,\"name\":\"f{n:06}\",\"size\":{n},\"type\":\"file\"}}\n")
+        })
+        .collect();
+    world.put("records", records);
+    world.sh("snap-write --unterminated records > place && snap-read --split 5 | tail -n 1 > range").ok();
+    world.sh("snap-read --range \"$(cat range)\" -o part && wc -l < part").ok().says("16001\n");
+    // What comes before the part is damaged, and not read.
+    world.sh("printf damaged | dd of=$(cat place) bs=1 seek=1000000 conv=notrunc status=none").ok();
+    world.sh("snap-read > /dev/null").status(2).complains("damaged");
+    world.sh("sed 's/\"md5\":\"[^\"]*\",//' part > bare && snap-reuse --base latest bare | cmp - part").ok().silent();
+}

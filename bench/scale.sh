@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Measures each stage with long lists of records: seconds, memory, bytes. It prints a table.
+#
+#   SCALE="N ..."        the numbers of records [10000 100000 1000000]
+#   LISTING_SERVER=PATH  the server of a heap that can only be listed [the example listing, which cargo builds]
+# The tools of this project come from PATH. 10,000,000 records take 25 GB in TMPDIR.
+set -euo pipefail
+export LC_ALL=C
+project=$(cd "$(dirname "$0")/.." && pwd)
+read -r -a sizes <<<"${SCALE:-10000 100000 1000000}"
+
+server=${LISTING_SERVER:-}
+if [ -z "$server" ]; then
+    cargo build --quiet --release --locked --manifest-path "$project/Cargo.toml" --example listing
+    folder=$(cargo metadata --format-version 1 --no-deps --locked --manifest-path "$project/Cargo.toml" |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    server=$folder/release/examples/listing
+fi
+
+place=$(mktemp -d "${TMPDIR:-/tmp}/snap-scale.XXXXXX")
+export TMPDIR=$place
+started=
+end_server() {
+    [ -z "$started" ] || kill "$started" || true
+    [ -z "$started" ] || wait "$started" 2>/dev/null || true
+    started=
+}
+finish() {
+    end_server
+    rm -rf "$place"
+}
+trap finish EXIT
+export AWS_ACCESS_KEY_ID=scale AWS_SECRET_ACCESS_KEY=scale-key AWS_DEFAULT_REGION=us-east-1
+unset AWS_CA_BUNDLE AWS_PROFILE FILE_ROOT HEAP_ROOT SNAP_ROOT
+
+# serve FILE: starts a bucket with the names in a file, and sets AWS_ENDPOINT_URL
+serve() {
+    "$server" "$1" 0 0 >"$place/log" 2>&1 &
+    started=$!
+    local found=
+    for _ in {1..600}; do
+        found=$(grep -aoE '127\.0\.0\.1:[0-9]+' "$place/log" || true)
+        [ -z "$found" ] || break
+        sleep 0.1
+    done
+    [ -n "$found" ] || { echo "scale: the server does not start" >&2; exit 1; }
+    export AWS_ENDPOINT_URL=http://$found
+}
+
+# stage NAME COMMAND...: prints the seconds, the processor time and the most memory of a command. Status 1 is no failure: there are
+# differences.
+stage() {
+    local name=$1 status=0
+    shift
+    /usr/bin/time -q -f '%e %U %S %M' -o "$place/time" bash -c "set -euo pipefail; $*" >"$place/out" 2>"$place/err" || status=$?
+    if [ "$status" -gt 1 ] || [ -s "$place/err" ]; then
+        echo "scale: $name: status $status" >&2
+        cat "$place/err" >&2
+        exit 1
+    fi
+    # The memory is that of the largest process.
+    awk -v name="$name" -v count="$count" 'END { printf "| %s | %d | %.2f | %.2f | %.0f |\n", name, count, $1, $2 + $3, $4 / 1024 }' \
+        "$place/time"
+}
+
+echo '| stage | records | seconds | processor | MiB |'
+echo '|---|---:|---:|---:|---:|'
+for count in "${sizes[@]}"; do
+    work=$place/$count
+    mkdir "$work"
+    cd "$work"
+    python3 "$project/bench/scale.py" "$count" >left
+    python3 "$project/bench/scale.py" "$count" 100 >right
+    sed -E 's/"md5":"[0-9a-f]*",//; s/"sha256":"[0-9a-f]*",//; s/"stored_size":7,//' <left >scanned
+    stage 'write' "snap-write --snap-root snap left"
+    snap=$(cat "$place/out")
+    stage 'read' "snap-read $snap"
+    stage 'read, a prefix of 100,000' "snap-read $snap --prefix 0000/0"
+    stage 'reuse, write' "snap-reuse --base $snap scanned | snap-write --snap-root other"
+    stage 'split in 16' "snap-read $snap --split 16"
+    cp "$place/out" ranges
+    number=0
+    while read -r range; do
+        number=$((number + 1))
+        snap-read "$snap" --range "$range" -o "range.$number"
+        snap-read "$snap" --shard "$number/16" -o "shard.$number"
+    done <ranges
+    stage 'merge of 16 ranges' 'snap-merge range.*'
+    stage 'merge of 16 shards' 'snap-merge shard.*'
+    rm range.* shard.*
+    snap-write --snap-root snap right >/dev/null
+    stage 'diff, 1 % differs' 'snap-diff --snap-root snap -o rows latest~1 latest'
+    stage 'log of all names' "snap-log --snap-root snap -o log -g '*'"
+    stage 'log of one name' 'snap-log --snap-root snap 0000/000/photo-500.jpg'
+    rm -f log
+    sed -nE 's/.*"md5":"((..)[0-9a-f]*)".*/\2\/\1.gz/p' <left | sort >names
+    serve names
+    rm names
+    stage 'verify --quick, heap on S3' "snap-verify --quick --heap-root s3://b left"
+    end_server
+    du -k left "$snap" rows | awk -v count="$count" '{ kib[NR] = $1 }
+        END { printf "| (bytes a record: as text %.0f, in the snapshot %.0f) | %d | | | |\n", kib[1] * 1024 / count, kib[2] * 1024 / count, count }'
+    cd "$place"
+    rm -rf "$work"
+done

@@ -55,8 +55,8 @@ fixed() {
     local name
     case $1 in
         latest* | @*)
-            # There are no names in this range, so only the index is read.
-            name=$(snap-read "$1" --range '{"until":"/"}' | jq -r .part.snapshot)
+            # A range without names: only the index is read.
+            name=$(snap-read "$1" --range '{"until":"\u0001"}' | jq -r 'select(.type == "end").part.snapshot')
             echo "${name:0:4}/${name:5:2}/$name"
             ;;
         *) echo "$1" ;;

@@ -53,9 +53,9 @@ def fixed(snapshot):
     """The path of a snapshot, so that all tasks read the same one."""
     if not snapshot.startswith(("latest", "@")):
         return snapshot
-    # There are no names in this range, so only the index is read.
-    done = subprocess.run(["snap-read", snapshot, "--range", '{"until":"/"}'], stdout=subprocess.PIPE, text=True)
-    name = json.loads(done.stdout)["part"]["snapshot"] if done.returncode == 0 else sys.exit(2)
+    # A range without names: only the index is read.
+    done = subprocess.run(["snap-read", snapshot, "--range", r'{"until":"\u0001"}'], stdout=subprocess.PIPE, text=True)
+    name = json.loads(done.stdout.splitlines()[-1])["part"]["snapshot"] if done.returncode == 0 else sys.exit(2)
     return f"{name[:4]}/{name[5:7]}/{name}"
 
 

@@ -3,7 +3,7 @@
 # Results are checked; a wrong one is shown as failed. It asserts nothing.
 #
 #   BENCH_ROWS="A B"    only these rows: tree random text sparse diff far listing small empty growth memory counts queries
-#                       [all]
+#                       machines [all]
 #   BENCH_ONLY="A B"    only these programs: snapshooter restic rustic borg python [those installed, but python]
 #   BENCH_RUNS=N        the number of runs; the best time counts [1]
 #   BENCH_DIR=FOLDER    the folder of the row tree [the kernel sources in /usr/src, else /usr/share]
@@ -21,7 +21,7 @@ trap 'rm -rf "$place"' EXIT
 runs=${BENCH_RUNS:-1}
 scale=${BENCH_SCALE:-1}
 python=${BENCH_PYTHON:-$project/.venv/bin/snapshooter}
-read -r -a rows <<<"${BENCH_ROWS:-tree random text sparse diff far listing small empty growth memory counts queries}"
+read -r -a rows <<<"${BENCH_ROWS:-tree random text sparse diff far listing small empty growth memory counts queries machines}"
 
 programs=(snapshooter)
 for program in restic rustic borg; do
@@ -83,4 +83,8 @@ fi
 if wants listing; then
     echo
     "$bench/listing.sh"
+fi
+if wants machines; then
+    echo
+    "$bench/machines.sh"
 fi

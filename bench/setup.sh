@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 
 declare -A package=([restic]=restic [borg]=borgbackup [rclone]=rclone [hyperfine]=hyperfine [pigz]=pigz [valgrind]=valgrind
-    [jq]=jq [python3]=python3 [/usr/bin/time]=time)
+    [jq]=jq [python3]=python3 [/usr/bin/time]=time [parallel]=parallel [ssh]=openssh-client [/usr/sbin/sshd]=openssh-server)
 missing=()
 for command in "${!package[@]}"; do
     command -v "$command" >/dev/null || missing+=("${package[$command]}")

@@ -2,6 +2,7 @@
 //!
 //! - `tools`: what each tool promises; a change to a tool starts there
 //! - `hazards`: crashes, races, damage, hostile input, full disks
+//! - `machines`: backups that several machines share
 //! - `storages`: the contract of a storage, emulators, faulty services
 //! - `python`: the Python tool beside ours
 //! - `util`: a world for each test, trees, figures
@@ -9,6 +10,7 @@
 //! Each folder's `mod.rs` names its modules, a line each.
 
 mod hazards;
+mod machines;
 mod python;
 mod storages;
 mod tools;

@@ -60,8 +60,8 @@ pub fn expected(zsh: &str) -> BTreeSet<PathBuf> {
         all.insert(format!("share/man/man1/{tool}.1"));
     }
     all.insert("share/man/man5/snap-records.5".to_string());
-    for page in ["snapshooter", "snapshooter-data", "snapshooter-recipes", "snapshooter-storages", "snapshooter-switching"] {
-        all.insert(format!("share/man/man7/{page}.7"));
+    for page in ["", "-data", "-parallel", "-recipes", "-storages", "-switching"] {
+        all.insert(format!("share/man/man7/snapshooter{page}.7"));
     }
     all.into_iter().map(PathBuf::from).collect()
 }

@@ -24,7 +24,7 @@ pub use folder::http_server;
 pub use gcs::gcs;
 pub use remotes::{rclone_crypt, rclone_local, rclone_s3, rclone_webdav};
 pub use s3::moto;
-pub use sftp::{rclone_sftp, sshd};
+pub use sftp::{openssh, rclone_sftp, sshd};
 pub use webdav::{rclone, wsgidav, wsgidav_with_digest};
 
 use snapshooter::internals::storage::{Location, Options, Store};

@@ -45,20 +45,7 @@ fn prepare(folder: &Path) {
 
 impl Sftp {
     fn sshd() -> Sftp {
-        let running = Running::start("sshd", |folder, port| {
-            prepare(folder);
-            // Where root starts it, it wants that folder to be there.
-            let _ = fs::create_dir("/run/sshd");
-            let in_it = |name: &str| folder.join(name).display().to_string();
-            let config = format!(
-                "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
-                 UsePAM no\nPasswordAuthentication no\nMaxSessions 200\nMaxStartups 200\nSubsystem sftp internal-sftp\n",
-                in_it("host"),
-                in_it("authorized")
-            );
-            fs::write(folder.join("config"), config).expect("write the configuration");
-            vec![command("sshd").display().to_string(), "-D".into(), "-e".into(), "-f".into(), in_it("config")]
-        });
+        let running = Running::start("sshd", openssh);
         let user = Command::new("id").arg("-un").output().expect("run id").stdout;
         let shown = running.folder.join("served").display().to_string();
         Sftp { name: "sshd", running, shown, user: String::from_utf8_lossy(&user).trim().to_string() }
@@ -87,6 +74,22 @@ impl Sftp {
     pub fn folder(&self, root: &Root) -> PathBuf {
         folder::folder_of(&self.running.folder.join("served"), root)
     }
+}
+
+/// The command of an OpenSSH server for the user who runs the tests, with its keys and its configuration in this folder.
+pub fn openssh(folder: &Path, port: u16) -> Vec<String> {
+    prepare(folder);
+    // Where root starts it, it wants that folder to be there.
+    let _ = fs::create_dir("/run/sshd");
+    let in_it = |name: &str| folder.join(name).display().to_string();
+    let config = format!(
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
+         UsePAM no\nPasswordAuthentication no\nMaxSessions 200\nMaxStartups 200\nSubsystem sftp internal-sftp\n",
+        in_it("host"),
+        in_it("authorized")
+    );
+    fs::write(folder.join("config"), config).expect("write the configuration");
+    vec![command("sshd").display().to_string(), "-D".into(), "-e".into(), "-f".into(), in_it("config")]
 }
 
 fn keygen(path: &Path) {

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Measures the seconds for a backup from a bucket to a bucket that is far away: with one worker, with four hosts (examples/parallel) and
+# with four workers of Spark (examples/spark), which have a quarter of its requests at once each. Then one of the workers is killed in
+# the middle. Each snapshot is compared with that of the one worker. The store is s3s-fs on this machine, behind a proxy that delays
+# every byte (bench/delay.rs). The hosts are OpenSSH servers on this machine, so all workers share its processors.
+#
+#   MACHINES_OBJECTS=N    the number of objects [100000]
+#   MACHINES_BYTES=N      the size of an object [1000]
+#   MACHINES_REQUESTS=N   the number of requests at once, all in all [64]
+#   MACHINES_RUNS="A B"   only these: one slices ranges killed spark [all; spark if there is a spark-submit]
+#   FAR_DELAY, FAR_S3S, FAR_PROXY: as for bench/far.sh
+# The tools of this project come from PATH. The store is in TMPDIR: give a folder in memory (/dev/shm), or the disk counts too.
+set -euo pipefail
+export LC_ALL=C
+project=$(cd "$(dirname "$0")/.." && pwd)
+delay=${FAR_DELAY:-10} count=${MACHINES_OBJECTS:-100000} bytes=${MACHINES_BYTES:-1000} requests=${MACHINES_REQUESTS:-64}
+all='one slices ranges killed'
+if command -v spark-submit >/dev/null; then
+    all+=' spark'
+fi
+read -r -a runs <<<"${MACHINES_RUNS:-$all}"
+
+proxy=${FAR_PROXY:-}
+if [ -z "$proxy" ]; then
+    cargo build --quiet --release --locked --manifest-path "$project/Cargo.toml" --example delay
+    folder=$(cargo metadata --format-version 1 --no-deps --locked --manifest-path "$project/Cargo.toml" |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    proxy=$folder/release/examples/delay
+fi
+server=${FAR_S3S:-$(command -v s3s-fs || true)}
+if [ -z "$server" ]; then
+    cache=${XDG_CACHE_HOME:-$HOME/.cache}/snapshooter-bench
+    server=$cache/bin/s3s-fs
+    [ -x "$server" ] || cargo install s3s-fs --version 0.14.1 --features binary --locked --root "$cache" >&2
+fi
+
+place=$(mktemp -d "${TMPDIR:-/tmp}/snap-machines.XXXXXX")
+started=()
+finish() {
+    for process in "${started[@]}"; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
+    rm -rf "$place"
+}
+trap finish EXIT
+
+# address LOG: waits until a server has written the address on which it listens, and prints it
+address() {
+    local found
+    for _ in {1..200}; do
+        found=$(grep -aoE '(127\.0\.0\.1|localhost)( port |:)[0-9]+' "$1" | grep -oE '[0-9]+$' | tail -n 1 || true)
+        if [ -n "$found" ]; then
+            echo "127.0.0.1:$found"
+            return
+        fi
+        sleep 0.1
+    done
+    echo "machines: a server does not start:" >&2
+    cat "$1" >&2
+    return 1
+}
+
+mkdir -p "$place/store/files" "$place/store/backup" "$place/bin" "$place/work"
+touch "$place/server.log" "$place/proxy.log"
+RUST_LOG=info "$server" --host 127.0.0.1 --port 0 --access-key far --secret-key far-away "$place/store" >"$place/server.log" 2>&1 &
+started+=($!)
+service=$(address "$place/server.log")
+"$proxy" 127.0.0.1:0 "$service" "$delay" >"$place/proxy.log" 2>&1 &
+started+=($!)
+store=http://$(address "$place/proxy.log")
+
+echo "writing $count objects of $bytes bytes" >&2
+python3 - "$place/store/files" "$count" "$bytes" <<'END'
+import os
+import sys
+
+folder, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+for number in range(count):
+    if number % 1000 == 0:
+        os.mkdir(f"{folder}/{number // 1000:04}")
+    with open(f"{folder}/{number // 1000:04}/{number % 1000:03}", "wb") as file:
+        file.write(os.urandom(size))
+END
+
+# Hosts: one server of OpenSSH for each, for the user who runs this.
+sshd=$(PATH=$PATH:/usr/sbin:/sbin command -v sshd)
+ssh-keygen -q -t ed25519 -N '' -f "$place/key"
+{ [ -d /run/sshd ] || mkdir /run/sshd; } 2>/dev/null || true
+for host in h1 h2 h3 h4; do
+    # Another server may take a port first, so several are tried.
+    for ((try = 0; try < 20; try++)); do
+        port=$((10000 + RANDOM % 20000))
+        printf '%s\n' "Port $port" 'ListenAddress 127.0.0.1' "HostKey $place/key" "AuthorizedKeysFile $place/key.pub" \
+            'PidFile none' 'StrictModes no' 'UsePAM no' 'MaxSessions 200' 'MaxStartups 200' >"$place/$host.config"
+        "$sshd" -D -e -f "$place/$host.config" 2>"$place/$host.log" &
+        process=$!
+        until grep -q listening "$place/$host.log" || ! kill -0 $process 2>/dev/null; do sleep 0.1; done
+        if kill -0 $process 2>/dev/null; then
+            started+=("$process")
+            printf 'Host %s\n HostName 127.0.0.1\n Port %s\n' $host $port >>"$place/ssh.config"
+            break
+        fi
+    done
+done
+printf 'Host *\n IdentityFile %s\n UserKnownHostsFile /dev/null\n StrictHostKeyChecking no\n LogLevel ERROR\n' "$place/key" \
+    >>"$place/ssh.config"
+
+# The number of requests, and the worker that is killed, are matters of this tool alone.
+heapify=$(command -v snap-heapify)
+cat >"$place/bin/snap-heapify" <<END
+#!/bin/bash
+jobs=\$(cat "$place/jobs")
+if [ -e "$place/kill" ] && mkdir "$place/killed" 2>/dev/null; then
+    "$heapify" -j "\$jobs" "\$@" | head -n $((count / 50))
+    kill -KILL \$\$
+fi
+exec "$heapify" -j "\$jobs" "\$@"
+END
+chmod +x "$place/bin/snap-heapify"
+cat >"$place/env" <<END
+PATH=$place/bin:$PATH
+HOME=$HOME
+AWS_ENDPOINT_URL=$store AWS_ACCESS_KEY_ID=far AWS_SECRET_ACCESS_KEY=far-away AWS_DEFAULT_REGION=us-east-1
+FILE_ROOT=s3://files HEAP_ROOT=s3://backup/heap SNAP_ROOT=$place/snap
+END
+chmod 600 "$place/env"
+export HOSTS=h1,h2,h3,h4 SSH="ssh -F $place/ssh.config" ENV_FILE=$place/env JOBLOG=$place/joblog
+# The store has no certificates.
+unset AWS_CA_BUNDLE AWS_PROFILE
+set -a
+# shellcheck source=/dev/null
+. "$place/env"
+set +a
+
+quarter=$((requests / 4))
+run_one() { echo "$requests" >"$place/jobs"; snap-scan | snap-heapify | snap-write; }
+run_slices() { echo $quarter >"$place/jobs"; SHAPE=slices "$project/examples/parallel/backup"; }
+run_ranges() { echo $quarter >"$place/jobs"; "$project/examples/parallel/backup"; }
+run_killed() { touch "$place/kill"; run_ranges; rm "$place/kill" && rmdir "$place/killed"; }
+run_spark() {
+    echo $quarter >"$place/jobs"
+    # The workers put their logs into the folder of Spark.
+    local home
+    home=$(find-spark-home)
+    mkdir -p "$place/spark" && ln -sf "$home"/* "$place/spark"
+    SPARK_HOME=$place/spark SPARK_LOCAL_IP=127.0.0.1 SPARK_LOCAL_DIRS=$place/work \
+        spark-submit --master 'local-cluster[4,1,1024]' --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 \
+        "$project/examples/spark/snap_spark.py" --parts 16 backup --work "$place/work"
+}
+
+declare -A seconds
+for run in "${runs[@]}"; do
+    rm -rf "$place/store/backup" "$place/snap" && mkdir "$place/store/backup"
+    began=$EPOCHREALTIME
+    if ! "run_$run" >"$place/log" 2>&1 </dev/null; then
+        echo "machines: $run failed:" >&2
+        tail -n 20 "$place/log" >&2
+        exit 1
+    fi
+    seconds[$run]=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
+    snap-read -o "$place/$run.jsonl"
+    if [ "$(wc -l <"$place/$run.jsonl")" != $((count + 1)) ] || ! cmp "$place/$run.jsonl" "$place/${runs[0]}.jsonl"; then
+        echo "machines: $run: the snapshot is not the same" >&2
+        exit 1
+    fi
+    echo "$run: ${seconds[$run]} s" >&2
+done
+
+printf '\n%d objects of %d bytes in an S3 store %d ms away, %d requests at once, %s processors.\n\n' \
+    "$count" "$bytes" $((2 * delay)) "$requests" "$(nproc)"
+echo '| run | seconds | ratio to the first |'
+echo '|---|---:|---:|'
+for run in "${runs[@]}"; do
+    awk -v run="$run" -v s="${seconds[$run]}" -v one="${seconds[${runs[0]}]}" 'BEGIN { printf "| %s | %s | %.2f |\n", run, s, s / one }'
+done

@@ -1,5 +1,6 @@
 //! The heap: each content once, as `ab/<md5>.gz`, named by the md5 of the plain content.
 
+mod anew;
 pub mod aside;
 mod cache;
 pub mod condemned;
@@ -16,6 +17,7 @@ mod removal;
 pub mod roots;
 pub mod small;
 mod stage;
+mod store_lease;
 mod used;
 
 pub use cache::Cache;

@@ -4,7 +4,10 @@ mod header;
 mod parts;
 mod reader;
 
-pub use header::{BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, SHA256, TOTALS, read_header};
+pub use header::{
+    BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, PLAIN, SHA256, TOTALS, is_time, later,
+    read_header, set_time, time_of,
+};
 pub use parts::{Inflated, Part, Parts, ahead};
 pub use reader::GzipReader;
 

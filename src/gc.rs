@@ -5,6 +5,8 @@
 //! before they rely on it ([`crate::heap::Heap::renew`]), and publish within the grace period or not at all
 //! ([`crate::heap::Guard`]).
 
+mod plan;
+mod probe;
 mod references;
 mod remote;
 mod temps;
@@ -12,10 +14,9 @@ mod temps;
 use crate::digest::Md5;
 use crate::display::printable;
 use crate::error::{Error, Malformed, Refusal, Result};
-use crate::heap::condemned::{Condemned, Entry};
+use crate::heap::condemned::Identity;
 use crate::heap::{Lease, roots, small};
 use crate::monitor::Monitor;
-use crate::stat;
 use crate::storage::Location;
 use crate::time::Time;
 use rustix::fs::Stat;
@@ -105,8 +106,15 @@ pub struct Totals {
     pub temps: Sum,
 }
 
-/// The time of a newly condemned object: the list replaces it by its own.
-const NEW: Time = Time { sec: i64::MIN, nsec: 0 };
+impl Totals {
+    fn add(&mut self, outcome: &Outcome) {
+        match outcome.action {
+            Action::Condemned => self.condemned.add(outcome.stored_size),
+            Action::Deleted => self.deleted.add(outcome.stored_size),
+            Action::Kept(_) => self.kept.add(outcome.stored_size),
+        }
+    }
+}
 
 /// Looks at a heap and all snapshots that use it, and calls `report` for each object that is or was condemned.
 ///
@@ -132,26 +140,17 @@ pub fn gc(
     let condemned = lease.condemned();
     let referenced = references::gather(snap_roots, options.jobs, &*monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
-    let mut run = Run { options, now, condemned: &condemned, next: Vec::new() };
+    let mut plan = plan::Plan::new(options, now, &condemned);
     let recover = options.delete;
     lease.each(recover, &mut |md5, stat| {
         totals.objects.add(stat.st_size as u64);
-        let Some(action) = run.handle(&lease, &md5, &stat, referenced.contains(&md5))? else { return Ok(()) };
+        let Some(action) = handle(&mut plan, &lease, &md5, &stat, referenced.contains(&md5))? else { return Ok(()) };
         let outcome = Outcome { md5, stored_size: stat.st_size as u64, action };
-        match action {
-            Action::Condemned => totals.condemned.add(outcome.stored_size),
-            Action::Deleted => totals.deleted.add(outcome.stored_size),
-            Action::Kept(_) => totals.kept.add(outcome.stored_size),
-        }
+        totals.add(&outcome);
         report(&outcome)
     })?;
-    let mut next = run.next;
     if options.delete {
-        // The old lists stay until everything in them is deleted: until then no writer may rely on it.
-        let same = next.len() == condemned.len() && next.iter().all(|e| e.condemned != NEW) && condemned.lists().len() <= 1;
-        if !same {
-            condemned.replace(folder, &mut next)?;
-        }
+        plan.write(&lease.lists())?;
         let age = if options.exclusive { Duration::ZERO } else { temps::AGE };
         totals.temps = temps::sweep(heap, snap_roots, now, age)?;
     }
@@ -179,51 +178,20 @@ fn now(heap: &Path, options: Options) -> Result<Time> {
     if options.delete && !options.exclusive { small::clock(heap) } else { Ok(Time::now()) }
 }
 
-struct Run<'a> {
-    options: Options,
-    now: Time,
-    condemned: &'a Condemned,
-    next: Vec<Entry>,
-}
-
-impl Run<'_> {
-    /// Decides what happens to an object, and does it. Returns None if there is nothing to report.
-    fn handle(&mut self, lease: &Lease, md5: &Md5, stat: &Stat, referenced: bool) -> Result<Option<Action>> {
-        let Options { delete, exclusive, grace, .. } = self.options;
-        let old = self.condemned.of(md5);
-        let entry = old.iter().find(|e| e.is_of(stat));
-        if referenced {
-            // The entry stays as long as the object does not change: see the condemned module.
-            self.next.extend(entry.filter(|_| !exclusive));
-            let reason = if entry.is_some() { "referenced" } else { "stored anew" };
-            return Ok((!old.is_empty()).then_some(Action::Kept(reason)));
-        }
-        if exclusive {
-            return match !delete || lease.delete(md5)? {
-                true => Ok(Some(Action::Deleted)),
-                false => Ok(None),
-            };
-        }
-        match entry {
-            Some(entry) if entry.age(self.now) >= grace.as_secs_f64() => {
-                if !delete || lease.delete_unchanged(md5, entry)? {
-                    return Ok(Some(Action::Deleted));
-                }
-                Ok(Some(Action::Kept("stored anew")))
-            }
-            Some(entry) => {
-                self.next.push(*entry);
-                Ok(Some(Action::Kept("grace")))
-            }
-            None => {
-                let modified = stat::modified(stat);
-                let stored_size = stat.st_size as u64;
-                let grace = grace.as_secs();
-                self.next.push(Entry { md5: *md5, stored_size, modified, ino: stat.st_ino, condemned: NEW, grace });
-                Ok(Some(Action::Condemned))
-            }
-        }
-    }
+/// Decides what happens to an object in a folder of this machine, and does it. Returns None if there is nothing to report.
+fn handle(plan: &mut plan::Plan<'_>, lease: &Lease, md5: &Md5, stat: &Stat, referenced: bool) -> Result<Option<Action>> {
+    let need = if referenced { plan::Need::Referenced } else { plan::Need::Unreferenced };
+    let verdict = plan.decide(md5, stat.st_size as u64, Identity::of_file(stat), need);
+    let delete = plan.options.delete;
+    Ok(match verdict {
+        None => None,
+        Some(plan::Verdict::Stays(action)) => Some(action),
+        Some(plan::Verdict::Delete) => (!delete || lease.delete(md5)?).then_some(Action::Deleted),
+        Some(plan::Verdict::DeleteIf(entry)) => match !delete || lease.delete_unchanged(md5, &entry)? {
+            true => Some(Action::Deleted),
+            false => Some(plan::ANEW),
+        },
+    })
 }
 
 /// Parses a duration such as `0s`, `90m`, `24h` or `1d12h`.

@@ -38,6 +38,11 @@ impl Time {
         Time { sec: self.sec.saturating_sub(seconds), ..self }
     }
 
+    /// Returns the seconds from an earlier moment to this one; negative if it is later.
+    pub fn seconds_since(self, earlier: Time) -> f64 {
+        (self.sec - earlier.sec) as f64 + (f64::from(self.nsec) - f64::from(earlier.nsec)) * 1e-9
+    }
+
     /// Returns RFC 3339 in UTC, always with nine digits so that text order is time order. None outside the years 0 to 9999.
     pub fn rfc3339(self) -> Option<String> {
         let t = DateTime::from_timestamp(self.sec, self.nsec)?;

@@ -24,7 +24,7 @@ pub const SHA256: FieldId = *b"SH";
 pub const FIELDS_LIMIT: usize = u16::MAX as usize;
 
 /// The length of a gzip member's header without extra field, name and comment.
-pub(super) const PLAIN: usize = 10;
+pub const PLAIN: usize = 10;
 
 /// The offset of the second subfield's value in a member whose first subfield has the lengths.
 pub const BEHIND_LENGTHS: u64 = (PLAIN + 2 + 4 + 8 + 4) as u64;
@@ -100,6 +100,32 @@ pub(super) fn start<'a>(fields: impl IntoIterator<Item = (FieldId, &'a [u8])>, s
 pub(super) fn set_length(member: &mut [u8]) {
     let len = (member.len() as u32).to_le_bytes();
     member[PLAIN + 6..PLAIN + 10].copy_from_slice(&len);
+}
+
+/// Sets the time in the header of a gzip member. Readers ignore it. A header with a digest of itself is left as it is.
+pub fn set_time(member: &mut [u8], time: u32) {
+    if member.get(3).is_some_and(|flags| flags & 2 == 0) && member.len() >= PLAIN {
+        member[4..8].copy_from_slice(&time.to_le_bytes());
+    }
+}
+
+/// Returns the time in the header that starts with these bytes, in seconds since 1970; 0 stands for none.
+pub fn time_of(head: &[u8]) -> Option<u32> {
+    Some(u32::from_le_bytes(head.get(4..8)?.try_into().ok()?))
+}
+
+/// Returns a time that an object can have: `now`, or later than that of the object that it replaces.
+pub fn later(now: u32, replaced: Option<u32>) -> u32 {
+    let time = now.max(replaced.and_then(|time| time.checked_add(1)).unwrap_or(0)).max(FIRST_TIME);
+    if is_time(time) { time } else { time.wrapping_add(1) }
+}
+
+/// The start of the year 2020.
+const FIRST_TIME: u32 = 1_577_836_800;
+
+/// Whether an object of ours can have this time. Most have none, and a bit that flips there makes none of these times.
+pub fn is_time(time: u32) -> bool {
+    time == 0 || time >= FIRST_TIME && !time.is_power_of_two()
 }
 
 /// Reads a member's header; None at the end of the input.
@@ -202,6 +228,22 @@ mod tests {
         assert_eq!(with_extra(b"SN\x07\0\0\0\0\0\0\0\0").lengths(), None);
         // The largest number of subfields that fits.
         assert_eq!(with_extra(&b"ab\0\0".repeat(16_383)).fields.len(), 16_383);
+    }
+
+    #[test]
+    fn a_time_is_later_than_the_one_before_and_no_flipped_bit() {
+        assert!(is_time(0) && (0..32).all(|bit| !is_time(1 << bit)));
+        let now = 1_800_000_000;
+        for (replaced, expected) in [(None, now), (Some(0), now), (Some(now - 1), now), (Some(now), now + 1)] {
+            assert_eq!(later(now, replaced), expected);
+        }
+        for (now, replaced) in [(0, None), (now, Some(u32::MAX)), (1 << 31, None), (5, Some((1 << 31) - 1))] {
+            let time = later(now, replaced);
+            assert!(is_time(time) && time != 0 && Some(time) != replaced, "{now} {replaced:?} {time}");
+        }
+        let mut member = super::super::member(b"x", 1, None, false);
+        set_time(&mut member, now);
+        assert_eq!((time_of(&member), super::super::inflate_whole(&member, 1).as_deref()), (Some(now), Some(&b"x"[..])));
     }
 
     #[test]

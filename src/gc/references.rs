@@ -6,6 +6,7 @@ use crate::monitor::Monitor;
 use crate::parallel;
 use crate::snapshot::{self, Place};
 use crate::storage::{Gap, Location};
+use crate::time::Time;
 
 /// A folder that can't be listed may contain snapshots, whatever its name is.
 const UNLISTED: &str = "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder \
@@ -17,6 +18,8 @@ pub struct References {
     sorted: Vec<Md5>,
     /// The number of snapshots that were read.
     pub snapshots: u64,
+    /// The time of the latest of them: when the backup that made it began.
+    pub latest: Option<Time>,
 }
 
 impl References {
@@ -57,7 +60,8 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
         }
         all.extend(found);
     }
-    let mut references = References::default();
+    let latest = all.iter().filter_map(|place| snapshot::time_of(place.file_name())).max();
+    let mut references = References { latest, ..References::default() };
     let read = |place: Place| -> Result<Vec<Md5>> {
         let mut md5s = Vec::new();
         snapshot::references(&place, &mut |md5| md5s.push(md5))?;

@@ -1,63 +1,104 @@
 //! The objects that `snap-gc` condemned: lists in the heap name them, and they are deleted a grace period later unless they change.
 //!
-//! An entry names one object as it was: its size, time of change and inode number. A writer that wants to rely on a condemned
-//! object gives it a new time or stores it again ([`super::Heap::renew`]): the entry then no longer fits. An entry is dropped only
-//! if its object has changed or is gone, never because a snapshot refers to it: so a `snap-gc` that was stopped for a long time
-//! and continues with what it read before can delete only objects that no writer has relied on since.
+//! An entry names one object as it was. A writer that wants to rely on a condemned object gives it another [`Identity`]
+//! ([`super::Heap::renew`]): the entry then no longer fits. An entry is dropped only if its object has changed or is gone, never
+//! because a snapshot refers to it: so a `snap-gc` that was stopped for a long time and continues with what it read before can
+//! delete only objects that no writer has relied on since.
 
-use super::small;
+mod folder;
+mod objects;
+
+pub use folder::FolderLists;
+pub use objects::StoreLists;
+
 use crate::digest::Md5;
-use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
-use crate::files::NewFile;
+use crate::etag;
 use crate::stat;
+use crate::storage::Object;
 use crate::time::Time;
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// The folder of the lists below the heap root.
 pub const FOLDER: &str = "gc";
 
+/// What tells an object from others with the same content that were or will be in its place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// In a folder of this machine.
+    File {
+        /// The inode number.
+        ino: u64,
+        /// The time of the last change.
+        modified: Time,
+    },
+    /// In another storage: [`Object::identity`].
+    Etag(Box<str>),
+}
+
+impl Identity {
+    /// Returns the identity of a file.
+    pub fn of_file(stat: &Stat) -> Identity {
+        Identity::File { ino: stat.st_ino, modified: stat::modified(stat) }
+    }
+
+    /// Returns the identity of an object in another storage, if the storage tells it.
+    pub fn of(object: &Object) -> Option<Identity> {
+        object.identity().map(|etag| Identity::Etag(etag.into()))
+    }
+
+    fn is(&self, other: &Identity) -> bool {
+        match (self, other) {
+            (Identity::Etag(a), Identity::Etag(b)) => etag::same(a, b),
+            _ => self == other,
+        }
+    }
+}
+
 /// A condemned object, as it was then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The md5 of its content.
     pub md5: Md5,
     /// Its size in bytes.
     pub stored_size: u64,
-    /// The time of its last change.
-    pub modified: Time,
-    /// Its inode number.
-    pub ino: u64,
+    /// Its identity.
+    pub identity: Identity,
     /// When it was condemned.
     pub condemned: Time,
     /// The grace period of that run, in seconds.
     pub grace: u64,
 }
 
-/// A line of a list.
+/// A line of a list. An object has an etag, or else an inode number and a time.
 #[derive(Serialize, Deserialize)]
 struct Line {
     condemned: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
     grace: u64,
-    ino: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ino: Option<u64>,
     md5: String,
-    modified: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
     stored_size: u64,
 }
 
 impl Entry {
     fn parse(line: &[u8]) -> Option<Entry> {
         let line: Line = serde_json::from_slice(line).ok()?;
+        let identity = match (line.etag, line.ino, line.modified) {
+            (Some(etag), None, None) => Identity::Etag(etag.into()),
+            (None, Some(ino), Some(modified)) => Identity::File { ino, modified: Time::parse_rfc3339(&modified)? },
+            _ => return None,
+        };
         Some(Entry {
             md5: Md5::parse(&line.md5)?,
             stored_size: line.stored_size,
-            modified: Time::parse_rfc3339(&line.modified)?,
-            ino: line.ino,
+            identity,
             condemned: Time::parse_rfc3339(&line.condemned)?,
             grace: line.grace,
         })
@@ -65,35 +106,108 @@ impl Entry {
 
     /// Returns the line of a list; None for a time that RFC 3339 can't express: such an object is never condemned.
     fn line(&self) -> Option<String> {
+        let (etag, ino, modified) = match &self.identity {
+            Identity::Etag(etag) => (Some(etag.to_string()), None, None),
+            Identity::File { ino, modified } => (None, Some(*ino), Some(modified.rfc3339()?)),
+        };
         let line = Line {
             condemned: self.condemned.rfc3339()?,
+            etag,
             grace: self.grace,
-            ino: self.ino,
+            ino,
             md5: self.md5.to_string(),
-            modified: self.modified.rfc3339()?,
+            modified,
             stored_size: self.stored_size,
         };
         serde_json::to_string(&line).ok()
     }
 
-    /// Whether the object is still the one that was condemned.
-    pub fn is_of(&self, stat: &Stat) -> bool {
-        self.ino == stat.st_ino && self.stored_size == stat.st_size as u64 && self.modified == stat::modified(stat)
+    /// Whether an object with this size and identity is still the one that was condemned.
+    pub fn is_of(&self, stored_size: u64, identity: &Identity) -> bool {
+        self.stored_size == stored_size && self.identity.is(identity)
     }
 
     /// Returns the seconds from the condemnation to `now`.
     pub fn age(&self, now: Time) -> f64 {
-        (now.sec - self.condemned.sec) as f64 + (f64::from(now.nsec) - f64::from(self.condemned.nsec)) * 1e-9
+        now.seconds_since(self.condemned)
     }
+
+    /// Whether it was condemned longer ago than half of the grace period. The other half is left for a snapshot to appear.
+    pub fn is_old(&self, now: Time) -> bool {
+        self.age(now) > self.grace as f64 / 2.0
+    }
+}
+
+/// The lists of a heap, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// When the folder was changed last, in a folder of this machine: a list may have been created and deleted between two reads.
+    /// In other storages there is always a list, once there was one, and none has a name that another one had.
+    changed: Option<(i64, i64)>,
+    lists: Vec<List>,
+}
+
+/// A list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct List {
+    /// The name in the folder.
+    name: String,
+    /// When it got its name by the clock of the storage, if the listing tells that.
+    named: Option<Time>,
+}
+
+impl List {
+    /// Returns when the list was begun, by its name and the clock of the storage.
+    fn begun(&self) -> Option<Time> {
+        let (date, rest) = self.name.strip_prefix("condemned-")?.split_once('T')?;
+        let (time, _) = rest.rsplit_once('-')?;
+        Time::parse_rfc3339(&format!("{date}T{}", time.replace('-', ":")))
+    }
+
+    /// Returns the name of a list that is begun now, and the time that the list will be known to have. `tail` tells it from others.
+    fn name(now: Time, tail: &str) -> String {
+        format!("condemned-{}-{tail}.jsonl", now.rfc3339().unwrap_or_default().replace(':', "-"))
+    }
+
+    /// Whether a file of the folder is a list.
+    fn is_name(name: &str) -> bool {
+        name.starts_with("condemned-") && name.ends_with(".jsonl")
+    }
+}
+
+/// Whether the object of this key below the heap root is a list.
+pub fn is_list(key: &[u8]) -> bool {
+    let name = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(FOLDER)?.strip_prefix('/'));
+    name.is_some_and(List::is_name)
+}
+
+/// A list that is opened: its content, and when it got its name, by the clock of the storage.
+pub type Opened = (Box<dyn Read>, Option<Time>);
+
+/// The lists of a heap in its storage.
+pub trait Lists {
+    /// Returns their folder, for messages.
+    fn shown(&self) -> String;
+
+    /// Looks which there are; None if the heap never had one.
+    fn look(&self) -> io::Result<Option<State>>;
+
+    /// Opens a list; None if it has just been replaced.
+    fn open(&self, list: &List) -> io::Result<Option<Opened>>;
+
+    /// Writes entries to new lists. New entries (those with `condemned` before 1970) get the time at which the list was begun, by
+    /// the clock of the storage. `is_first` says that there is no list yet.
+    fn write(&self, entries: &mut [Entry], is_first: bool) -> Result<()>;
+
+    /// Removes lists. One that is gone is no error.
+    fn remove(&self, lists: &[List]) -> Result<()>;
 }
 
 /// All condemned objects of a heap.
 #[derive(Clone, Debug, Default)]
 pub struct Condemned {
     entries: Vec<Entry>,
-    /// When the folder of the lists was changed last: a list may have been created and deleted between two reads.
-    changed: Option<(i64, i64)>,
-    lists: Vec<PathBuf>,
+    state: State,
 }
 
 impl Condemned {
@@ -101,22 +215,27 @@ impl Condemned {
     ///
     /// # Errors
     /// If they can't be read.
-    pub fn load(heap: &Path) -> Result<Condemned> {
-        let folder = heap.join(FOLDER);
-        let what = || format!("read {}", printable(folder.as_os_str().as_encoded_bytes()));
+    pub fn load(lists: &dyn Lists) -> Result<Condemned> {
+        let what = || format!("read {}", lists.shown());
         for _ in 0..1000 {
             // A snap-gc may be replacing the lists: all of them have to be read in one state.
-            let Some(before) = listing(&folder).or_failed(what)? else { return Ok(Condemned::default()) };
-            let read = before.1.iter().map(|list| read(list)).collect::<Result<Option<Vec<_>>>>()?;
-            let after = listing(&folder).or_failed(what)?;
+            let Some(before) = lists.look().or_failed(what)? else { return Ok(Condemned::default()) };
+            if before.lists.is_empty() {
+                return Ok(Condemned { entries: Vec::new(), state: before });
+            }
+            let read = before.lists.iter().map(|list| read(lists, list)).collect::<Result<Option<Vec<_>>>>()?;
+            let after = lists.look().or_failed(what)?;
             let (Some(entries), true) = (read, after.as_ref() == Some(&before)) else { continue };
             let mut entries = entries.concat();
             // Several lists may name one object: the earliest entry counts.
-            entries.sort_unstable_by_key(|e| (e.md5, e.ino, e.stored_size, e.modified, e.condemned));
-            entries.dedup_by_key(|e| (e.md5, e.ino, e.stored_size, e.modified));
-            return Ok(Condemned { entries, changed: Some(before.0), lists: before.1 });
+            fn key(e: &Entry) -> (Md5, &Identity, u64) {
+                (e.md5, &e.identity, e.stored_size)
+            }
+            entries.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then(a.condemned.cmp(&b.condemned)));
+            entries.dedup_by(|a, b| key(a) == key(b));
+            return Ok(Condemned { entries, state: before });
         }
-        Err(Error::refused(format!("{}: it does not stop changing", printable(folder.as_os_str().as_encoded_bytes()))))
+        Err(Error::refused(format!("{}: it does not stop changing", lists.shown())))
     }
 
     /// Whether nothing is condemned.
@@ -129,9 +248,10 @@ impl Condemned {
         self.entries.len()
     }
 
-    /// Returns the lists that this was read from.
-    pub fn lists(&self) -> &[PathBuf] {
-        &self.lists
+    /// Returns the number of lists that this was read from. In another storage, it is not 0 once `snap-gc` has condemned
+    /// anything.
+    pub fn lists(&self) -> usize {
+        self.state.lists.len()
     }
 
     /// Returns the entries with an md5. There can be several, for objects that had it one after the other.
@@ -142,96 +262,53 @@ impl Condemned {
     }
 
     /// Returns the entry of exactly this object.
-    pub fn find(&self, md5: &Md5, stat: &Stat) -> Option<&Entry> {
-        self.of(md5).iter().find(|e| e.is_of(stat))
+    pub fn find(&self, md5: &Md5, stored_size: u64, identity: &Identity) -> Option<&Entry> {
+        self.of(md5).iter().find(|e| e.is_of(stored_size, identity))
+    }
+
+    /// Returns the shortest grace period of an entry in seconds.
+    pub fn least_grace(&self) -> Option<u64> {
+        self.entries.iter().map(|e| e.grace).min()
     }
 
     /// Whether another read saw the same lists, and none was created and deleted in between.
     pub fn is_same(&self, other: &Condemned) -> bool {
-        (self.changed, &self.lists) == (other.changed, &other.lists)
+        self.state == other.state
     }
 
-    /// Replaces the lists that this was read from by a new one. New entries (those with `condemned` before 1970) get the time at
-    /// which the list was begun, by the clock of the storage.
+    /// Replaces the lists that this was read from by others with these entries. See [`Lists::write`].
     ///
     /// # Errors
     /// If that fails: the old lists still exist then.
-    pub fn replace(&self, heap: &Path, entries: &mut [Entry]) -> Result<()> {
-        let folder = heap.join(FOLDER);
-        let what = || format!("write {}", printable(folder.as_os_str().as_encoded_bytes()));
-        if !entries.is_empty() {
-            let now = small::clock(heap)?;
-            let stamp = now.rfc3339().unwrap_or_default().replace(':', "-");
-            let name = format!("condemned-{stamp}-{}.jsonl", std::process::id());
-            let mut out = io::BufWriter::new(small::create(heap, FOLDER, &name)?);
-            for entry in entries {
-                if entry.condemned.sec < 0 {
-                    entry.condemned = now;
-                }
-                if let Some(line) = entry.line() {
-                    writeln!(out, "{line}").or_failed(what)?;
-                }
-            }
-            out.into_inner().map_err(|e| e.into_error()).and_then(NewFile::finish).or_failed(what)?;
-        }
-        for list in &self.lists {
-            match fs::remove_file(list) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).or_failed(what),
-                _ => {}
-            }
-        }
-        Ok(())
+    pub fn replace(&self, lists: &dyn Lists, entries: &mut [Entry]) -> Result<()> {
+        lists.write(entries, self.state.lists.is_empty())?;
+        lists.remove(&self.state.lists)
     }
 }
 
-/// Returns when a list was begun, by its name.
-fn begun(list: &Path) -> Option<Time> {
-    let (date, rest) = list.file_name()?.to_str()?.strip_prefix("condemned-")?.split_once('T')?;
-    let (time, _) = rest.rsplit_once('-')?;
-    Time::parse_rfc3339(&format!("{date}T{}", time.replace('-', ":")))
-}
-
-/// When the folder was changed last, and the lists in it.
-type Listing = ((i64, i64), Vec<PathBuf>);
-
-/// Lists the folder; None if it does not exist.
-fn listing(folder: &Path) -> io::Result<Option<Listing>> {
-    let changed = match fs::metadata(folder) {
-        Ok(meta) => (meta.mtime(), meta.mtime_nsec()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
-    };
-    let mut lists = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if name.starts_with("condemned-") && name.ends_with(".jsonl") {
-            lists.push(path);
+/// Returns the lines of these entries, after the new ones got their time. See [`Lists::write`].
+fn lines(entries: &mut [Entry], now: Time) -> impl Iterator<Item = String> {
+    entries.iter_mut().filter_map(move |entry| {
+        if entry.condemned.sec < 0 {
+            entry.condemned = now;
         }
-    }
-    lists.sort();
-    Ok(Some((changed, lists)))
+        entry.line().map(|line| line + "\n")
+    })
 }
 
 /// Reads the entries of a list; None if the list has just been replaced.
-fn read(list: &Path) -> Result<Option<Vec<Entry>>> {
-    let shown = || printable(list.as_os_str().as_encoded_bytes());
-    let file = match File::open(list) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e).or_failed(shown),
-    };
-    // New entries count from when the list got its name, which is its ctime: a snap-gc may have been stopped for a long time since
-    // it began the list, and no writer could see the list meanwhile.
-    let meta = file.metadata().or_failed(shown)?;
-    let named = Time { sec: meta.ctime(), nsec: meta.ctime_nsec() as u32 };
-    let begun = begun(list);
+fn read(lists: &dyn Lists, list: &List) -> Result<Option<Vec<Entry>>> {
+    let shown = || format!("{}/{}", lists.shown(), crate::display::printable(list.name.as_bytes()));
+    let Some((content, named)) = lists.open(list).or_failed(shown)? else { return Ok(None) };
+    let begun = list.begun();
     let mut entries = Vec::new();
-    for line in BufReader::new(file).split(b'\n') {
+    for line in BufReader::new(content).split(b'\n') {
         let line = line.or_failed(shown)?;
         let mut entry = Entry::parse(&line).ok_or_else(|| Error::refused(format!("{}: it is damaged", shown())))?;
+        // New entries count from when the list got its name: a snap-gc may have been stopped for a long time since it began the
+        // list, and no writer could see the list meanwhile.
         if begun == Some(entry.condemned) {
-            entry.condemned = entry.condemned.max(named);
+            entry.condemned = named.map_or(entry.condemned, |named| named.max(entry.condemned));
         }
         entries.push(entry);
     }

@@ -43,7 +43,7 @@ impl Heap {
     }
 
     /// Looks for the object of a record. One that is as large as its record says, or else as the one in the other heap, counts as
-    /// good. All others are inflated. A condemned one gets a new time, or counts as missing.
+    /// good. All others are inflated. A condemned one is renewed, or counts as missing.
     fn before_copy(&self, md5: &Md5, from: &Heap, record: &Record) -> Result<Existing, StoreError> {
         let fields = record.fields();
         let Some(now) = self.stored_size(md5)? else { return Ok(Existing::None) };
@@ -66,7 +66,7 @@ impl Heap {
         Ok(if self.renew(md5)? { Existing::Good(stored_size) } else { Existing::None })
     }
 
-    fn copy_anew(&self, from: &Heap, record: &Record, replace: bool) -> Result<Stored, Lack> {
+    pub(super) fn copy_anew(&self, from: &Heap, record: &Record, replace: bool) -> Result<Stored, Lack> {
         let _room = from.room_for(record.fields().size);
         let (mut reader, expected) = from.opened(record)?;
         // One of the digests is computed in any case: the other one has to be computed, too, if the record does not have it.

@@ -2,7 +2,7 @@
 //! gives the object a new time, or stores it again.
 
 use super::aside;
-use super::condemned::Condemned;
+use super::condemned::{Condemned, FolderLists, Identity};
 use super::path::object_path;
 use super::used::Used;
 use crate::access::Access;
@@ -46,12 +46,17 @@ impl Lease {
         move |e| Error::io(what.clone(), e.into())
     }
 
+    /// Returns the lists of what is condemned.
+    pub fn lists(&self) -> FolderLists<'_> {
+        FolderLists::new(&self.path)
+    }
+
     /// Reads what is condemned now. Writers do that before they look at the first object.
     ///
     /// # Errors
     /// If it can't be read.
     pub fn load_condemned(&self) -> Result<()> {
-        let condemned = Arc::new(Condemned::load(&self.path)?);
+        let condemned = Arc::new(Condemned::load(&self.lists())?);
         *lock(&self.condemned) = condemned;
         Ok(())
     }
@@ -101,7 +106,7 @@ impl Lease {
                 }
                 return Ok(false);
             };
-            if condemned.find(md5, &stat).is_none() {
+            if condemned.find(md5, stat.st_size as u64, &Identity::of_file(&stat)).is_none() {
                 return Ok(true);
             }
             match self.touch(md5, &stat, attempt) {

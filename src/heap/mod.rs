@@ -1,5 +1,6 @@
 //! The heap: each content once, as `ab/<md5>.gz`, named by the md5 of the plain content.
 
+mod anew;
 pub mod aside;
 mod cache;
 pub mod condemned;
@@ -17,6 +18,7 @@ pub mod roots;
 mod sizes;
 pub mod small;
 mod stage;
+mod store_lease;
 mod used;
 
 pub use cache::Cache;

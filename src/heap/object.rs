@@ -86,7 +86,7 @@ pub(super) fn header_fault(head: &[u8], sha256: Option<Sha256>) -> Option<&'stat
     const OURS: [usize; 3] = [12, 36, 48];
     let Ok(Some(header)) = codec::read_header(&mut &head[..]) else { return FAULT };
     let named = named_sha256(&header);
-    // Other writers put a time and a name there. An extra field with the length of ours that can't be read was ours.
+    // Other writers put a name there. An extra field with the length of ours that can't be read was ours.
     let flags = match (header.extra_len(), header.comment()) {
         (_, Some(_)) => 4 | 16,
         (Some(len), None) if OURS.contains(&len) || named.is_some() || header.lengths().is_some() => 4,
@@ -99,7 +99,8 @@ pub(super) fn header_fault(head: &[u8], sha256: Option<Sha256>) -> Option<&'stat
             48 => named.is_some() && header.lengths().is_some(),
             _ => true,
         });
-    let plain = header.bytes[3] & !flags == 0 && header.bytes[4..10] == [0, 0, 0, 0, 0, 255];
+    let has_time = codec::time_of(&header.bytes).is_some_and(codec::is_time);
+    let plain = header.bytes[3] & !flags == 0 && has_time && header.bytes[8..10] == [0, 255];
     let fits = match named {
         Some(named) => sha256.is_none_or(|s| s == named),
         None => header.comment().is_none(),

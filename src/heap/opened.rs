@@ -6,6 +6,7 @@ use super::object::{self, Ends, Health};
 use super::path::{WHOLE_LIMIT, object_path};
 use super::proof::Expected;
 use super::sizes::Sizes;
+use super::store_lease::StoreLease;
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
@@ -23,12 +24,14 @@ pub struct Heap {
     root: Location,
     pub(super) store: Arc<dyn Store>,
     pub(super) level: i32,
-    /// The agreement with `snap-gc`, for a folder of this machine. Other storages are cleaned only while nothing else uses them.
+    /// The agreement with `snap-gc`, for a folder of this machine.
     pub(super) lease: Option<Lease>,
+    /// The agreement with `snap-gc`, for another storage that was opened for storing.
+    pub(super) store_lease: Option<Arc<StoreLease>>,
     /// The objects of another storage, listed once.
     listed: Mutex<Option<Sizes>>,
     /// The listing that began when the heap was opened for storing.
-    listing: Mutex<Option<JoinHandle<io::Result<Sizes>>>>,
+    listing: Mutex<Option<JoinHandle<Result<Sizes>>>>,
     /// Stored size and sha256 of the objects that this process stored: until they have their names, or until the end if the
     /// heap is listed only once.
     pub(super) new: Mutex<HashMap<Md5, (u64, Sha256)>>,
@@ -64,12 +67,13 @@ impl Heap {
     /// If that fails.
     pub fn create(root: &Location, level: i32) -> Result<Heap> {
         root.make().or_failed(|| format!("make the heap root {root}"))?;
-        let heap = Heap::new(root, level)?;
+        let mut heap = Heap::new(root, level)?;
         heap.lease.iter().try_for_each(Lease::load_condemned)?;
         if heap.lease.is_none() {
+            let lease = Arc::new(StoreLease::new(heap.store.clone()));
+            heap.store_lease = Some(lease.clone());
             // It takes as long as reading the base does. If there is no thread, the objects are listed when the first is needed.
-            let store = heap.store.clone();
-            *lock(&heap.listing) = parallel::spawn(move || listing::list(&store)).ok();
+            *lock(&heap.listing) = parallel::spawn(move || list(&lease.store, Some(&lease))).ok();
         }
         Ok(heap)
     }
@@ -98,6 +102,7 @@ impl Heap {
             store,
             level,
             lease,
+            store_lease: None,
             listed: Mutex::default(),
             listing: Mutex::default(),
             new: Mutex::default(),
@@ -139,11 +144,9 @@ impl Heap {
         let mut listed = lock(&self.listed);
         if listed.is_none() {
             let begun = lock(&self.listing).take().and_then(|listing| listing.join().ok());
-            let all = begun.unwrap_or_else(|| listing::list(&self.store));
-            *listed = Some(all.or_failed(|| format!("list the heap root {}", self.root))?);
+            *listed = Some(begun.unwrap_or_else(|| list(&self.store, self.store_lease.as_deref()))?);
         }
-        let size = listed.as_ref().map_or(Ok(None), |listed| listed.size(md5));
-        size.or_failed(|| format!("list the heap root {}", self.root))
+        listed.as_ref().map_or(Ok(None), |listed| listed.size(md5))
     }
 
     /// Opens an object, also one that an interrupted `snap-gc` has put aside. None if there is none.
@@ -172,7 +175,7 @@ impl Heap {
 
     /// Reads a part of an object: at most `len` bytes from byte `from`, which is not behind its end. If there is no object, or it
     /// can't be read now, the inner error says so.
-    fn part(&self, md5: &Md5, from: u64, len: u64) -> Result<Result<Vec<u8>, Health>> {
+    pub(super) fn part(&self, md5: &Md5, from: u64, len: u64) -> Result<Result<Vec<u8>, Health>> {
         let mut bytes = Vec::with_capacity(len as usize);
         match self.store.open(&key(md5), from, Some(len), None) {
             // Deleted since it was listed.
@@ -265,7 +268,11 @@ impl Heap {
     /// # Errors
     /// If the heap can't be read or written.
     pub fn renew(&self, md5: &Md5) -> Result<bool> {
-        self.lease.as_ref().map_or(Ok(true), |lease| lease.renew(md5))
+        match (&self.lease, &self.store_lease) {
+            (Some(lease), _) => lease.renew(md5),
+            (None, Some(lease)) => self.renew_stored(lease, md5),
+            (None, None) => Ok(true),
+        }
     }
 
     /// Looks once more at everything that a run relied on, at its end, and renews what was condemned meanwhile.
@@ -273,7 +280,11 @@ impl Heap {
     /// # Errors
     /// If an object was deleted meanwhile, or the heap can't be read or written.
     pub fn confirm_used(&self, used: Used) -> Result<()> {
-        self.lease.as_ref().map_or(Ok(()), |lease| lease.confirm_used(used))
+        match (&self.lease, &self.store_lease) {
+            (Some(lease), _) => lease.confirm_used(used),
+            (None, Some(lease)) => self.confirm_stored(lease, used),
+            (None, None) => Ok(()),
+        }
     }
 }
 
@@ -296,6 +307,12 @@ impl Contents for Heap {
             false => Err(missing(&md5)),
         }
     }
+}
+
+/// Lists a heap in another storage. What is condemned is read before: what is deleted later is in the lists, or makes them others.
+fn list(store: &Arc<dyn Store>, lease: Option<&StoreLease>) -> Result<Sizes> {
+    lease.map_or(Ok(()), |lease| lease.condemned().map(drop))?;
+    listing::list(store).or_failed(|| format!("list the heap root {}", store.url()))
 }
 
 /// Returns the key of an object in the storage.

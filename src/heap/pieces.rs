@@ -31,6 +31,7 @@ pub struct Pieces<'a, R> {
     keep_place: bool,
     first: bool,
     claimed: Option<Md5>,
+    time: Option<u32>,
     out: Cursor<Vec<u8>>,
     sent: u64,
     failure: Option<io::Error>,
@@ -54,6 +55,7 @@ impl<'a, R: Read> Pieces<'a, R> {
             keep_place,
             first: true,
             claimed: None,
+            time: None,
             out: Cursor::default(),
             sent: 0,
             failure: None,
@@ -63,6 +65,11 @@ impl<'a, R: Read> Pieces<'a, R> {
     /// Makes reading fail at the end if the content does not have this md5.
     pub fn claim(&mut self, md5: Md5) {
         self.claimed = Some(md5);
+    }
+
+    /// Sets the time of the first header, if the members are read as one stream.
+    pub fn set_time(&mut self, time: u32) {
+        self.time = Some(time);
     }
 
     /// Returns the next members; none at the end. Other threads compress them and compute both digests, while the thread of the
@@ -129,7 +136,9 @@ impl<R: Read> Read for Pieces<'_, R> {
                     };
                 }
                 Ok(members) => {
-                    self.out = Cursor::new(members.concat());
+                    let mut members = members.concat();
+                    self.time.take().into_iter().for_each(|time| codec::set_time(&mut members, time));
+                    self.out = Cursor::new(members);
                     n = self.out.read(out)?;
                 }
                 Err(e) => {

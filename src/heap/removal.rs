@@ -2,7 +2,7 @@
 //! alone.
 
 use super::aside;
-use super::condemned::Entry;
+use super::condemned::{Entry, Identity};
 use super::lease::Lease;
 use super::path::object_path;
 use crate::digest::Md5;
@@ -77,7 +77,7 @@ impl Lease {
         let aside = aside::name(md5);
         let away = format!("{}/{aside}", &path[..2]);
         let is_unchanged = |path: &str| match fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(entry.is_of(&stat)),
+            Ok(stat) => Ok(entry.is_of(stat.st_size as u64, &Identity::of_file(&stat))),
             Err(Errno::NOENT) => Ok(false),
             Err(e) => Err(failed(e)),
         };

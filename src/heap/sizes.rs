@@ -1,7 +1,7 @@
 //! The stored sizes of all objects of a heap, by md5. Those of a large heap are in a temporary file.
 
 use crate::digest::Md5;
-use crate::error::named;
+use crate::error::{OrFailed, Result, named};
 use crate::files::temporaries;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -34,7 +34,7 @@ impl Sizes {
     ///
     /// # Errors
     /// If the temporary file can't be read.
-    pub fn size(&self, md5: &Md5) -> io::Result<Option<u64>> {
+    pub fn size(&self, md5: &Md5) -> Result<Option<u64>> {
         match self {
             Sizes::Held(all) => Ok(all.binary_search_by_key(md5, |(md5, _)| *md5).ok().map(|at| all[at].1)),
             Sizes::Spilled { file, blocks, count } => {
@@ -42,7 +42,7 @@ impl Sizes {
                 let start = (block * BLOCK) as u64;
                 let len = (*count - start).min(BLOCK as u64) as usize;
                 let mut bytes = [0; BLOCK * ENTRY];
-                file.read_exact_at(&mut bytes[..len * ENTRY], start * ENTRY as u64)?;
+                file.read_exact_at(&mut bytes[..len * ENTRY], start * ENTRY as u64).or_failed(temporaries)?;
                 let (entries, _) = bytes[..len * ENTRY].as_chunks::<ENTRY>();
                 let found = entries.binary_search_by(|entry| entry[..16].cmp(&md5.0));
                 let size = |at: usize| entries[at].last_chunk().map(|size| u64::from_le_bytes(*size));

@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
 use crate::files::NewFile;
+use crate::storage::{Body, Put, Store};
 use crate::time::Time;
 use std::fs::File;
 use std::io;
@@ -31,6 +32,19 @@ pub fn create(heap: &Path, folder: &str, name: &str) -> Result<NewFile> {
 fn time_of(file: &File) -> io::Result<Time> {
     let meta = file.metadata()?;
     Ok(Time { sec: meta.mtime(), nsec: meta.mtime_nsec() as u32 })
+}
+
+/// Returns the time by the clock of another storage with a heap. For that, it stores an object that writers replace each time.
+///
+/// # Errors
+/// If the heap can't be written, or the storage does not tell times.
+pub fn clock_of(store: &dyn Store) -> Result<Time> {
+    let key = format!("{}/clock", super::condemned::FOLDER).into_bytes();
+    let time = || {
+        store.put(&key, Body::Bytes(b"snap-write\n".to_vec()), &Put { stays_readable: true, ..Put::default() })?;
+        store.stat(&key)?.and_then(|object| object.modified).ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
+    };
+    time().or_failed(|| format!("write {}", printable(&store.name_of(&key))))
 }
 
 /// Returns the time by the clock of the heap's storage: the clocks of two machines can differ by days.

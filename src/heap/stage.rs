@@ -4,6 +4,7 @@ use super::object::{self, Health};
 use super::opened::{Heap, key};
 use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
+use super::store_lease::Claim;
 use super::used::Used;
 use crate::codec;
 use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
@@ -79,7 +80,8 @@ impl Heap {
     }
 
     /// Puts an object that is in memory.
-    pub(super) fn put_whole(&self, content: Stored, replace: bool, gzip: Vec<u8>) -> Result<Stored, StoreError> {
+    pub(super) fn put_whole(&self, content: Stored, replace: bool, mut gzip: Vec<u8>) -> Result<Stored, StoreError> {
+        self.stamp(&content.md5)?.into_iter().for_each(|time| codec::set_time(&mut gzip, time));
         let stored = Stored { stored_size: Some(gzip.len() as u64), ..content };
         let gzip_md5 = self.lease.is_none().then(|| md5_of(&gzip));
         self.put(stored, replace, gzip_md5, |store, key, how| store.put(key, Body::Bytes(gzip), how))
@@ -88,6 +90,12 @@ impl Heap {
     /// Puts an object that is in a draft.
     pub(super) fn put_draft(&self, stored: Stored, replace: bool, mut draft: Draft) -> Result<Stored, StoreError> {
         let what = || format!("write to {}", self.root());
+        if let Some(time) = self.stamp(&stored.md5)? {
+            let mut head = [0; codec::PLAIN];
+            draft.file.read_exact_at(&mut head, 0).or_failed(what)?;
+            codec::set_time(&mut head, time);
+            draft.file.write_all_at(&head, 0).or_failed(what)?;
+        }
         let gzip_md5 = match self.lease {
             Some(_) => None,
             None => Some(draft.file.rewind().and_then(|()| md5_of_all(&mut draft.file)).or_failed(what)?),
@@ -124,6 +132,7 @@ impl Heap {
     fn store_straight(&self, head: Vec<u8>, source: &mut (impl Read + Send), claimed: Md5) -> Result<Stored, StoreError> {
         let mut pieces = Pieces::new(head, source, self.level, false);
         pieces.claim(claimed);
+        self.stamp(&claimed)?.into_iter().for_each(|time| pieces.set_time(time));
         let how = Put { if_absent: true, attributes: attributes(), ..Put::default() };
         let put = self.store.put(&key(&claimed), Body::Stream(&mut pieces), &how);
         if let Some(e) = pieces.take_failure() {
@@ -171,6 +180,7 @@ impl Heap {
                 stored.is_new = is_first;
             }
         }
+        self.check_stored(&stored.md5)?;
         Ok(stored)
     }
 
@@ -190,11 +200,18 @@ impl Heap {
             // is another content with this md5, of any size; one that has not is damaged, whatever its header names.
             _ => self.intact(md5, Some(*sha256))?,
         };
-        match stored_size {
-            None => Ok(Existing::Bad),
-            Some(stored_size) if self.renew(md5)? => Ok(Existing::Good(stored_size)),
-            Some(_) => Ok(Existing::None),
-        }
+        let Some(stored_size) = stored_size else { return Ok(Existing::Bad) };
+        let claim = match &self.store_lease {
+            // The content is at hand: it need not be read from the heap.
+            Some(lease) => lease.claim(md5)?,
+            None if self.renew(md5)? => Claim::Kept,
+            None => Claim::Gone,
+        };
+        Ok(match claim {
+            Claim::Kept => Existing::Good(stored_size),
+            Claim::Condemned => Existing::Bad,
+            Claim::Gone => Existing::None,
+        })
     }
 
     /// Verifies an object, and returns its size in bytes; None if it is damaged or missing. One in an archive counts as intact. Its content has to have the sha256,

@@ -136,6 +136,21 @@ impl Store for Memory {
         true
     }
 
+    fn deletes_if(&self) -> bool {
+        true
+    }
+
+    fn delete_if(&self, key: &[u8], identity: &str) -> io::Result<bool> {
+        let path = self.path(key)?;
+        let mut held = self.lock();
+        let Some(there) = held.0.get(&path) else { return Ok(true) };
+        let is_it = self.object(&path, there).identity() == Some(identity);
+        if is_it {
+            held.0.remove(&path);
+        }
+        Ok(is_it)
+    }
+
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
         keys.iter().map(|key| self.path(key).map(|path| drop(self.lock().0.remove(&path)))).collect()
     }

@@ -30,6 +30,7 @@ mod percent;
 mod place;
 #[cfg(feature = "rclone")]
 mod rclone;
+mod refused;
 #[cfg(feature = "remote")]
 mod resume;
 #[cfg(feature = "remote")]
@@ -61,7 +62,8 @@ pub use attributes::Attributes;
 pub use cold::Cold;
 pub use location::{Location, as_path};
 pub use options::{Options, text_variable, variable};
-pub use store::{Body, Draft, Entry, Gap, Get, Got, Listing, LoginRefused, Object, ObjectVersion, Put, Store, check_key};
+pub use refused::LoginRefused;
+pub use store::{Body, Draft, Entry, Gap, Get, Got, Listing, Object, ObjectVersion, Put, Store, check_key};
 pub use temps::Temps;
 
 use crate::error::{Error, Malformed, Result};

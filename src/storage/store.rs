@@ -24,12 +24,22 @@ pub struct Object {
     pub modified: Option<Time>,
     /// The service's token for this version of the object, with its quotes. Another content has another etag.
     pub etag: Option<String>,
+    /// The number that the service gives to each content that it stores, if it counts them.
+    pub generation: Option<String>,
     /// The md5 that the storage claims for the content. Services may have it from a client, unchecked.
     pub md5: Option<Md5>,
     /// Further keys of the object's record, and their JSON values, in no order.
     pub more: Keys,
     /// The type of the entry. Only [`Store::entries`] and [`Store::entry`] return others than files.
     pub entry: Entry,
+}
+
+impl Object {
+    /// Returns what tells this object from others of the same key, for [`Store::delete_if`]: its generation, or else its etag. The
+    /// etags of some services are digests: there, an object with the same bytes has the same identity.
+    pub fn identity(&self) -> Option<&str> {
+        self.generation.as_deref().or(self.etag.as_deref())
+    }
 }
 
 /// The types of entries that a folder can have beside folders.
@@ -186,31 +196,6 @@ impl From<Gap> for io::Error {
     }
 }
 
-/// The storage refuses the login: it is wrong, or has expired. Every other request would fail too.
-#[derive(Debug)]
-pub struct LoginRefused(pub String);
-
-impl LoginRefused {
-    /// Whether an error is a refused login.
-    pub fn is(e: &io::Error) -> bool {
-        e.get_ref().is_some_and(|inner| inner.is::<LoginRefused>())
-    }
-}
-
-impl fmt::Display for LoginRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for LoginRefused {}
-
-impl From<LoginRefused> for io::Error {
-    fn from(refused: LoginRefused) -> io::Error {
-        io::Error::new(io::ErrorKind::PermissionDenied, refused)
-    }
-}
-
 /// A root in a storage. Implementations refuse keys with a part `.` or `..` ([`check_key`]).
 ///
 /// All calls block, and can be made from any number of threads at once. They try again after failures that may pass (broken
@@ -355,6 +340,23 @@ pub trait Store: Send + Sync {
     /// Deletes objects, in as few requests as the service allows. Returns one result for each key, in order. An object that is
     /// gone already is no error. One that is still there although the service claims to have deleted it is an error.
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>>;
+
+    /// Whether there is [`Store::delete_if`]. A service can ignore its condition all the same.
+    fn deletes_if(&self) -> bool {
+        false
+    }
+
+    /// Deletes an object, with one request, on the condition that it still has this [`Object::identity`]. Returns true if it
+    /// is deleted, and false if there is another one, which is left alone. If there was none, services answer one or the other.
+    ///
+    /// A service that ignores the condition deletes any object, and the result is true: a caller that relies on the condition has
+    /// to find that out first.
+    ///
+    /// # Errors
+    /// `Unsupported` without [`Store::deletes_if`], or if the service refuses the condition. Nothing is deleted then.
+    fn delete_if(&self, _key: &[u8], _identity: &str) -> io::Result<bool> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "the storage has no conditional deletions"))
+    }
 
     /// Returns the number of calls to make at once if the user gives none.
     fn jobs(&self) -> usize {

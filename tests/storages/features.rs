@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The rows, each with what asks a storage for it.
 type Row = (&'static str, fn(&dyn Store) -> bool);
 
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     ("stores", |store| put(store, b"stored").is_ok()),
     ("lists", |store| store.list(b"").all(|object| object.is_ok())),
     ("lists in order", |store| store.list(b"").all(|object| object.is_ok()) && store.lists_in_order()),
@@ -31,6 +31,16 @@ const ROWS: [Row; 13] = [
         let absent = Put { if_absent: true, ..Put::default() };
         let put = |content: &str| store.put(b"contested", Body::Bytes(content.into()), &absent).unwrap_or(false);
         put("first") && !put("second") && store.puts_if_absent()
+    }),
+    ("deletes if same", |store| {
+        let put = |content: &str| {
+            drop(store.put(b"deleted", Body::Bytes(content.into()), &Put::default()));
+            let found = store.stat(b"deleted").ok().flatten();
+            found.and_then(|object| object.identity().map(str::to_string)).unwrap_or_default()
+        };
+        let (old, new) = (put("old"), put("new"));
+        let is_deleted = |identity| store.delete_if(b"deleted", identity).ok();
+        store.deletes_if() && is_deleted(&old) == Some(false) && is_deleted(&new) == Some(true)
     }),
     // A folder of this machine is read through descriptors, not as a storage.
     ("links", |store| store.has_links() || !store.url().contains("://")),

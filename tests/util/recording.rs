@@ -18,6 +18,8 @@ pub enum Call {
     Put(Vec<u8>, bool),
     /// With the keys of one call.
     Delete(Vec<Vec<u8>>),
+    /// With the key.
+    DeleteIf(Vec<u8>),
 }
 
 /// Passes everything on to another store.
@@ -127,6 +129,15 @@ impl Store for Recording {
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
         self.lock().push(Call::Delete(keys.to_vec()));
         self.inner.delete(keys)
+    }
+
+    fn deletes_if(&self) -> bool {
+        self.inner.deletes_if()
+    }
+
+    fn delete_if(&self, key: &[u8], identity: &str) -> io::Result<bool> {
+        self.lock().push(Call::DeleteIf(key.to_vec()));
+        self.inner.delete_if(key, identity)
     }
 
     fn jobs(&self) -> usize {

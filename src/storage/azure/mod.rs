@@ -14,11 +14,12 @@ use super::attributes::{Attributes, Texts};
 use super::retry::Policy;
 use super::store::{Body, Object, Put, Store};
 use super::web::api::{Api, Ask, Deletions, Page, VersionPage};
-use super::web::multipart;
 use super::web::objects::Objects;
 use super::web::service::{Call, Failed, Good, Head, Service};
+use super::web::{multipart, unconditional};
 use super::{Cold, Options, percent, text_variable, xml as document};
 use crate::error::{Malformed, OrFailed, Result};
+use crate::etag;
 use http::{HeaderValue, Method};
 use std::io;
 use std::sync::Arc;
@@ -132,6 +133,17 @@ impl Api for Requests {
         match self.service.ask(&call, |head, _| is_done(head, 202).into()).await {
             Ok(()) => Ok(()),
             Err(Failed { status: 404, code, .. }) if code != "ContainerNotFound" => Ok(()),
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    async fn delete_if(&self, name: &str, identity: &str) -> io::Result<bool> {
+        let condition = etag::condition(identity).ok_or_else(unconditional)?;
+        let call = self.call(Method::DELETE, Some(name), &[], "word of a deletion").header("if-match", condition);
+        match self.service.ask(&call, |head, _| is_done(head, 202).into()).await {
+            Ok(()) => Ok(true),
+            Err(Failed { status: 404, code, .. }) if code != "ContainerNotFound" => Ok(true),
+            Err(Failed { status: 412, code, .. }) if code == "ConditionNotMet" => Ok(false),
             Err(failed) => Err(failed.into()),
         }
     }

@@ -70,6 +70,7 @@ impl Item {
             md5: self.md5_hash.as_deref().and_then(web::base64_md5),
             key: self.name.filter(|name| !name.is_empty())?.into_bytes(),
             etag: self.etag.filter(|etag| !etag.is_empty()),
+            generation: self.generation,
             more,
             ..Object::default()
         })

@@ -16,7 +16,7 @@ use super::upload::Upload;
 use super::web::api::{Api, Ask, Deletions, Page, VersionPage};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
-use super::web::{self, encode_all, multipart};
+use super::web::{self, encode_all, multipart, unconditional};
 use crate::error::{OrFailed, Result};
 use http::{Method, StatusCode};
 use std::collections::BTreeMap;
@@ -68,6 +68,11 @@ fn refusal(service: &Service, call: &Call, head: &Head, body: &[u8]) -> Failed {
         return Failed::new(head.status, "", io::Error::new(io::ErrorKind::NotFound, reason));
     }
     bucket::refusal(service, call, head, body)
+}
+
+/// Whether an answer confirms a deletion: "If successful, this method returns an empty response body."
+fn is_deleted(head: &Head, body: &[u8]) -> Good<()> {
+    (head.status == 204 || head.status == 200 && body.is_empty()).into()
 }
 
 impl Api for Gcs {
@@ -168,12 +173,23 @@ impl Api for Gcs {
         Ok((0..names.len()).map(done).collect())
     }
 
-    /// Deletes an object. "If successful, this method returns an empty response body."
     async fn delete_one(&self, name: &str) -> io::Result<()> {
         let call = Call::new(Method::DELETE, self.address(name), "word of a deletion");
-        let read = |head: &Head, body: &[u8]| (head.status == 204 || head.status == 200 && body.is_empty()).into();
-        match self.service.ask(&call, read).await {
+        match self.service.ask(&call, is_deleted).await {
             Ok(()) | Err(Failed { status: 404, .. }) => Ok(()),
+            Err(failed) => Err(self.service.bucket.failed(failed)),
+        }
+    }
+
+    async fn delete_if(&self, name: &str, identity: &str) -> io::Result<bool> {
+        if identity.is_empty() || !identity.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(unconditional());
+        }
+        let call =
+            Call::new(Method::DELETE, format!("{}?ifGenerationMatch={identity}", self.address(name)), "word of a deletion");
+        match self.service.ask(&call, is_deleted).await {
+            Ok(()) | Err(Failed { status: 404, .. }) => Ok(true),
+            Err(Failed { status: 412, .. }) => Ok(false),
             Err(failed) => Err(self.service.bucket.failed(failed)),
         }
     }

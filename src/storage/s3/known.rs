@@ -34,10 +34,10 @@ pub struct Known {
     pub encodes_names: Fact,
 }
 
-/// Whether a service refuses a request because of the condition that no object exists. It may refuse something else, which shows
-/// when the request is sent again without the condition.
-pub fn refuses_condition(failed: &Failed) -> bool {
-    let is_named = || failed.error.to_string().to_ascii_lowercase().contains("if-none-match");
+/// Whether a service refuses a request because of the condition in this header, such as `if-none-match`. It may refuse something
+/// else, which shows when the request is sent again without the condition.
+pub fn refuses_condition(failed: &Failed, header: &str) -> bool {
+    let is_named = || failed.error.to_string().to_ascii_lowercase().contains(header);
     match (failed.status, &*failed.code) {
         (501, _) | (405, "") | (_, "NotImplemented") => true,
         (400 | 405, _) => is_named(),
@@ -70,7 +70,7 @@ mod tests {
             (412, "PreconditionFailed", "If-None-Match", false),
         ] {
             let failed = Failed::new(StatusCode::from_u16(status).unwrap(), code, io::Error::other(message));
-            assert_eq!(refuses_condition(&failed), expected, "{status} {code} {message}");
+            assert_eq!(refuses_condition(&failed, "if-none-match"), expected, "{status} {code} {message}");
         }
     }
 }

@@ -22,9 +22,10 @@ use super::upload::Upload;
 use super::web::api::{Api, Ask, Deletions, Page, VersionPage};
 use super::web::objects::Objects;
 use super::web::service::{Bucket, Call, Failed, Good, Head, Service};
-use super::web::{self, encode, encode_all};
+use super::web::{self, encode, encode_all, unconditional};
 use super::{Cold, Options, xml};
 use crate::error::{OrFailed, Result};
+use crate::etag;
 use http::{Method, StatusCode};
 use std::io;
 use std::sync::Arc;
@@ -312,6 +313,22 @@ impl Api for S3 {
         match self.service.ask(&call, |head, _| (head.status == StatusCode::NO_CONTENT).into()).await {
             Ok(()) => Ok(()),
             Err(Failed { status: 404, code, .. }) if code == "NoSuchKey" => Ok(()),
+            Err(failed) => Err(self.service.bucket.failed(failed)),
+        }
+    }
+
+    async fn delete_if(&self, name: &str, identity: &str) -> io::Result<bool> {
+        let condition = etag::condition(identity).ok_or_else(unconditional)?;
+        let call = Call::new(Method::DELETE, self.address(name), "word of a deletion").header("if-match", condition);
+        match self.service.ask(&call, |head, _| (head.status == StatusCode::NO_CONTENT).into()).await {
+            Ok(()) => Ok(true),
+            Err(Failed { status: 404, code, .. }) if code == "NoSuchKey" => Ok(true),
+            // "409 ConditionalRequestConflict": another request changes it at this moment.
+            Err(Failed { status: 412, .. }) => Ok(false),
+            Err(Failed { status: 409, code, .. }) if code == "ConditionalRequestConflict" => Ok(false),
+            Err(failed) if known::refuses_condition(&failed, "if-match") => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, self.service.bucket.failed(failed).to_string()))
+            }
             Err(failed) => Err(self.service.bucket.failed(failed)),
         }
     }

@@ -106,7 +106,7 @@ impl Upload<'_, S3> {
         }
         if !known.refuses_conditions.is_known() {
             match self.ask(&call.clone().header("if-none-match", "*"), read)? {
-                Err(failed) if refuses_condition(&failed) => {}
+                Err(failed) if refuses_condition(&failed, "if-none-match") => {}
                 answered => {
                     if matches!(&answered, Err(Failed { status: 412, .. })) {
                         known.obeys_conditions.learn();

@@ -102,6 +102,9 @@ pub trait Api: Send + Sync + 'static {
     /// Deletes one name. It is no error if there is no such object.
     fn delete_one(&self, name: &str) -> impl Future<Output = io::Result<()>> + Send;
 
+    /// Deletes one name if its object has this identity. See [`Store::delete_if`].
+    fn delete_if(&self, name: &str, identity: &str) -> impl Future<Output = io::Result<bool>> + Send;
+
     /// Whether a batch can contain this name.
     fn batches(_name: &str) -> bool {
         true

@@ -203,6 +203,12 @@ pub(super) fn sent_from_elsewhere(asked: &Url, answer: &Response, what: &str) ->
     Err(io::Error::other(format!("{what}: the server sends elsewhere, and answers with an HTML page from there")))
 }
 
+/// Returns the error for an object whose identity can't be the condition of a request.
+#[cfg(feature = "signed")]
+pub(super) fn unconditional() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "the service gives the object no identity that a request can refer to")
+}
+
 /// Returns the kind of error for a status.
 pub(super) fn kind_of(status: StatusCode) -> io::ErrorKind {
     match status.as_u16() {

@@ -108,6 +108,14 @@ impl<A: Api> Store for Objects<A> {
         128
     }
 
+    fn deletes_if(&self) -> bool {
+        true
+    }
+
+    fn delete_if(&self, key: &[u8], identity: &str) -> io::Result<bool> {
+        block_on(self.api.delete_if(&self.api.name(key)?, identity))?
+    }
+
     fn delete(&self, keys: &[Vec<u8>]) -> Vec<io::Result<()>> {
         self.deleter.delete(keys)
     }

@@ -82,6 +82,40 @@ pub fn etags_are_conditions(backend: &Backend) {
     assert!(content.is_empty(), "some of it came");
 }
 
+pub fn deletes_if(backend: &Backend) {
+    let (root, store) = backend.fresh();
+    put(&*store, b"it", b"before");
+    let identity = || {
+        let found = store.stat(b"it").expect("stat").expect("it is there");
+        let listed = list(&*store, b"").remove(&b"it"[..]).expect("it is listed");
+        let bare = |identity: &str| identity.trim_matches('"').to_string();
+        assert_eq!(found.identity().map(bare), listed.identity().map(bare), "stat and list tell the same");
+        listed.identity().map(str::to_string)
+    };
+    if !store.deletes_if() {
+        let e = store.delete_if(b"it", &identity().unwrap_or_default()).expect_err("it is not supported");
+        assert_eq!(e.kind(), ErrorKind::Unsupported);
+        is_clear(&e);
+        return backend.holds(&root, &[(b"it", b"before")]);
+    }
+    let before = identity().expect("an identity");
+    put(&*store, b"it", b"after");
+    let after = identity().expect("an identity");
+    assert_ne!(before, after);
+    assert!(!store.delete_if(b"it", &before).expect("an answer"), "it is another one");
+    backend.holds(&root, &[(b"it", b"after")]);
+    assert!(store.delete_if(b"it", &after).expect("an answer"), "it is the same");
+    backend.holds(&root, &[]);
+    // It is gone: services answer one or the other.
+    store.delete_if(b"it", &after).expect("an answer");
+    // One in several parts.
+    put(&*store, "a b/\u{fc}".as_bytes(), &bytes(1, 20 << 20));
+    let large = store.stat("a b/\u{fc}".as_bytes()).expect("stat").expect("it is there");
+    assert!(!store.delete_if(&large.key, &after).expect("an answer"));
+    assert!(store.delete_if(&large.key, large.identity().expect("an identity")).expect("an answer"));
+    backend.holds(&root, &[]);
+}
+
 pub fn dropped_readers(backend: &Backend) {
     let (_, store) = backend.fresh();
     let content = bytes(1, 20 << 20);

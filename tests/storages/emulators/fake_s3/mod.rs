@@ -129,13 +129,23 @@ impl Shared {
             ("GET" | "HEAD", false) => self.read(&state, request, &name),
             ("PUT", false) if query.contains_key("partNumber") => parts::part(&self.odd, &mut state, request, &query),
             ("POST", false) => parts::end(&self.odd, &mut state, request, &name, &query),
-            ("DELETE", false) => {
-                state.objects.remove(&name).filter(|_| !query.contains_key("uploadId"));
-                Answer::new(204, "")
-            }
+            ("DELETE", false) => self.delete(&mut state, request, &name),
             ("PUT", false) => self.put(&mut state, request, &name),
             _ => error(405, "MethodNotAllowed", "not here"),
         }
+    }
+
+    fn delete(&self, state: &mut State, request: &Request, name: &str) -> Answer {
+        if let Some(etag) = request.header("if-match") {
+            let is_it = state.objects.get(name).is_some_and(|held| held.etag.trim_matches('"') == etag.trim_matches('"'));
+            if let Some(refused) = self.odd.deletions.failed(!is_it) {
+                return refused;
+            }
+        }
+        if !request.query().contains_key("uploadId") {
+            state.objects.remove(name);
+        }
+        Answer::new(204, "")
     }
 
     fn read(&self, state: &State, request: &Request, name: &str) -> Answer {

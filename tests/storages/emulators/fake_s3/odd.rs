@@ -17,6 +17,8 @@ pub struct Oddities {
     pub named: Option<&'static str>,
     /// What it does with `If-None-Match: *`.
     pub conditions: Conditions,
+    /// What it does with `If-Match` of a deletion.
+    pub deletions: Conditions,
     /// What its etags are.
     pub etags: Etags,
     /// It stores another content than the one that it has checked.
@@ -41,7 +43,7 @@ pub struct Oddities {
     pub host: Option<&'static str>,
 }
 
-/// What is done with `If-None-Match: *`.
+/// What is done with a condition.
 #[derive(Clone, Copy, Default)]
 pub enum Conditions {
     #[default]
@@ -139,8 +141,13 @@ impl Oddities {
 impl Conditions {
     pub(super) fn refused(&self, request: &Request, is_there: bool) -> Option<Answer> {
         request.header("if-none-match")?;
+        self.failed(is_there)
+    }
+
+    /// The answer to a request whose condition fails, or is refused whether it fails or not.
+    pub(super) fn failed(&self, fails: bool) -> Option<Answer> {
         match *self {
-            Conditions::Kept => is_there.then(|| error(412, "PreconditionFailed", "it is there")),
+            Conditions::Kept => fails.then(|| error(412, "PreconditionFailed", "the condition does not hold")),
             Conditions::Ignored => None,
             Conditions::Refused(status, "", _) => Some(Answer::new(status, "")),
             Conditions::Refused(status, code, message) => Some(error(status, code, message)),

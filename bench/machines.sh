@@ -82,6 +82,8 @@ for number in range(count):
     with open(f"{folder}/{number // 1000:04}/{number % 1000:03}", "wb") as file:
         file.write(os.urandom(size))
 END
+# The records of younger objects have a mark.
+sleep 3
 
 # Hosts: one server of OpenSSH for each, for the user who runs this.
 sshd=$(PATH=$PATH:/usr/sbin:/sbin command -v sshd)
@@ -93,6 +95,7 @@ for host in h1 h2 h3 h4; do
         port=$((10000 + RANDOM % 20000))
         printf '%s\n' "Port $port" 'ListenAddress 127.0.0.1' "HostKey $place/key" "AuthorizedKeysFile $place/key.pub" \
             'PidFile none' 'StrictModes no' 'UsePAM no' 'MaxSessions 200' 'MaxStartups 200' >"$place/$host.config"
+        touch "$place/$host.log"
         "$sshd" -D -e -f "$place/$host.config" 2>"$place/$host.log" &
         process=$!
         until grep -q listening "$place/$host.log" || ! kill -0 $process 2>/dev/null; do sleep 0.1; done
@@ -142,7 +145,7 @@ run_spark() {
     echo $quarter >"$place/jobs"
     # The workers put their logs into the folder of Spark.
     local home
-    home=$(find-spark-home)
+    home=${SPARK_HOME:-$("${PYSPARK_PYTHON:-python3}" -c 'import pyspark; print(pyspark.__path__[0])')}
     mkdir -p "$place/spark" && ln -sf "$home"/* "$place/spark"
     SPARK_HOME=$place/spark SPARK_LOCAL_IP=127.0.0.1 SPARK_LOCAL_DIRS=$place/work \
         spark-submit --master 'local-cluster[4,1,1024]' --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 \

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Measures the seconds for a backup from a bucket to a bucket that is far away: with one worker, with four hosts (examples/parallel) and
-# with four workers of Spark (examples/spark), which have a quarter of its requests at once each. Then one of the workers is killed in
+# with four workers of Spark (examples/spark), which have as many requests at once each. Then one of the workers is killed in
 # the middle. Each snapshot is compared with that of the one worker. The store is s3s-fs on this machine, behind a proxy that delays
 # every byte (bench/delay.rs). The hosts are OpenSSH servers on this machine, so all workers share its processors.
 #
 #   MACHINES_OBJECTS=N    the number of objects [100000]
 #   MACHINES_BYTES=N      the size of an object [1000]
-#   MACHINES_REQUESTS=N   the number of requests at once, all in all [64]
+#   MACHINES_REQUESTS=N   the number of requests at once of each worker [4]: with more, the processors are the limit
 #   MACHINES_RUNS="A B"   only these: one slices ranges killed spark [all; spark if there is a spark-submit]
 #   FAR_DELAY, FAR_S3S, FAR_PROXY: as for bench/far.sh
 # The tools of this project come from PATH. The store is in TMPDIR: give a folder in memory (/dev/shm), or the disk counts too.
 set -euo pipefail
 export LC_ALL=C
 project=$(cd "$(dirname "$0")/.." && pwd)
-delay=${FAR_DELAY:-10} count=${MACHINES_OBJECTS:-100000} bytes=${MACHINES_BYTES:-1000} requests=${MACHINES_REQUESTS:-64}
+delay=${FAR_DELAY:-10} count=${MACHINES_OBJECTS:-100000} bytes=${MACHINES_BYTES:-1000} requests=${MACHINES_REQUESTS:-4}
 all='one slices ranges killed'
 if command -v spark-submit >/dev/null; then
     all+=' spark'
@@ -136,13 +136,12 @@ set -a
 . "$place/env"
 set +a
 
-quarter=$((requests / 4))
 run_one() { echo "$requests" >"$place/jobs"; snap-scan | snap-heapify | snap-write; }
-run_slices() { echo $quarter >"$place/jobs"; SHAPE=slices "$project/examples/parallel/backup"; }
-run_ranges() { echo $quarter >"$place/jobs"; "$project/examples/parallel/backup"; }
+run_slices() { echo "$requests" >"$place/jobs"; SHAPE=slices "$project/examples/parallel/backup"; }
+run_ranges() { echo "$requests" >"$place/jobs"; "$project/examples/parallel/backup"; }
 run_killed() { touch "$place/kill"; run_ranges; rm "$place/kill" && rmdir "$place/killed"; }
 run_spark() {
-    echo $quarter >"$place/jobs"
+    echo "$requests" >"$place/jobs"
     # The workers put their logs into the folder of Spark.
     local home
     home=${SPARK_HOME:-$("${PYSPARK_PYTHON:-python3}" -c 'import pyspark; print(pyspark.__path__[0])')}
@@ -170,7 +169,7 @@ for run in "${runs[@]}"; do
     echo "$run: ${seconds[$run]} s" >&2
 done
 
-printf '\n%d objects of %d bytes in an S3 store %d ms away, %d requests at once, %s processors.\n\n' \
+printf '\n%d objects of %d bytes in an S3 store %d ms away, %d requests at once for each worker, %s processors.\n\n' \
     "$count" "$bytes" $((2 * delay)) "$requests" "$(nproc)"
 echo '| run | seconds | ratio to the first |'
 echo '|---|---:|---:|'

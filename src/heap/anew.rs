@@ -26,10 +26,10 @@ impl Heap {
     /// If the heap can't be read.
     pub(super) fn stamp(&self, md5: &Md5) -> Result<Option<u32>> {
         let Some(lease) = &self.store_lease else { return Ok(None) };
-        let condemned = lease.condemned()?;
-        if condemned.lists() == 0 {
+        if !lease.has_list()? {
             return Ok(None);
         }
+        let condemned = lease.condemned()?;
         let now = u32::try_from(Time::now().sec).unwrap_or_default();
         let there = match condemned.of(md5).is_empty() {
             true => None,

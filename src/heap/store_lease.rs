@@ -20,7 +20,12 @@ pub struct StoreLease {
     /// The objects that this process has stored anew since then, where the storage does not tell their identity.
     anew: Mutex<HashSet<Md5>>,
     began: Instant,
+    /// Whether there was a list when that was looked up last, and when that was.
+    has_list: Mutex<Option<(bool, Instant)>>,
 }
+
+/// A writer that knows of no list looks again after this time. It has to be shorter than a grace period.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
 /// What an object is to a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +41,13 @@ pub enum Claim {
 impl StoreLease {
     /// Returns the agreement about this heap. Sends no request yet.
     pub fn new(store: Arc<dyn Store>) -> StoreLease {
-        StoreLease { store, condemned: Mutex::default(), anew: Mutex::default(), began: Instant::now() }
+        StoreLease {
+            store,
+            condemned: Mutex::default(),
+            anew: Mutex::default(),
+            began: Instant::now(),
+            has_list: Mutex::default(),
+        }
     }
 
     /// Reads what is condemned now.
@@ -47,6 +58,7 @@ impl StoreLease {
         let mut held = lock(&self.condemned);
         let condemned = Arc::new(Condemned::load(&StoreLists::new(&*self.store))?);
         lock(&self.anew).clear();
+        *lock(&self.has_list) = Some((condemned.lists() > 0, Instant::now()));
         *held = Some(condemned.clone());
         Ok(condemned)
     }
@@ -59,6 +71,24 @@ impl StoreLease {
     pub fn condemned(&self) -> Result<Arc<Condemned>> {
         let known = lock(&self.condemned).clone();
         known.map_or_else(|| self.load_condemned(), Ok)
+    }
+
+    /// Whether `snap-gc` ever condemned anything, as was true some minutes ago at the latest: nothing that was condemned since then
+    /// is deleted yet.
+    ///
+    /// # Errors
+    /// If that can't be read.
+    pub fn has_list(&self) -> Result<bool> {
+        self.condemned()?;
+        let mut known = lock(&self.has_list);
+        if let Some((has_list, looked)) = *known
+            && (has_list || looked.elapsed() < LOOK_AGAIN)
+        {
+            return Ok(has_list);
+        }
+        let has_list = Condemned::load(&StoreLists::new(&*self.store))?.lists() > 0;
+        *known = Some((has_list, Instant::now()));
+        Ok(has_list)
     }
 
     /// Looks whether an object is the one that was condemned. One that no list names is not looked at.

@@ -32,6 +32,8 @@ mod kept;
 mod later;
 // All interleavings of writers and gc.
 mod model;
+// The same for a heap in a service.
+mod services;
 // What a dry run says is what the run does.
 mod plans;
 // Who may read what roots hold.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// The smallest number of files of a base whose index is used.
 const LONG: u64 = 50_000;
 /// The smallest number of bytes of a base that are skipped.
-const FAR: u64 = 2 << 20;
+const FAR: u64 = 1 << 20;
 
 /// A snapshot that records are compared with.
 pub struct Base {

@@ -4,8 +4,8 @@
 //! numbers pass through every stage. So a tool that publishes or deletes notices if a program in between left records out.
 
 use crate::json::whole;
-use crate::name::Name;
-use crate::part::PartOf;
+use crate::name::{Name, hash};
+use crate::part::{Part, PartOf};
 use crate::record::{Fields, Kind, Record, key};
 use crate::work::Work;
 use serde_json::{Map, Value, json};
@@ -39,15 +39,6 @@ impl Listing {
     pub fn without(self, other: Listing) -> Listing {
         Listing { records: self.records - other.records, names: self.names.wrapping_sub(other.names) }
     }
-}
-
-/// Returns the FNV-1a hash over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular
-/// differences in their last characters would have the same sum.
-pub fn hash(name: &[u8]) -> u64 {
-    let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
-    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    h ^ (h >> 31)
 }
 
 /// The contents of the end record of a stream.
@@ -195,6 +186,13 @@ impl End {
         }
     }
 
+    /// Returns the end record of a part of the listing or snapshot that this one is of. Alone, it is `filtered`.
+    #[must_use]
+    pub fn part_of(self, part: Part, snapshot: Option<String>) -> End {
+        let of = PartOf { part, filtered: self.filtered, rules: self.rules, snapshot };
+        End { filtered: true, rules: None, part: Some(Box::new(of)), ..self }
+    }
+
     /// Returns the end record of a stream that lacks listed records.
     fn short(self) -> End {
         let part = self.part.map(|of| Box::new(of.short()));
@@ -283,7 +281,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::part::Part;
 
     #[test]
     fn failures_are_counted_and_what_was_listed_passes_through() {

@@ -79,6 +79,7 @@ mod join;
 mod monitor;
 mod parallel;
 mod part;
+mod parts;
 mod sort;
 mod stream;
 

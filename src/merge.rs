@@ -6,7 +6,7 @@ use crate::end::{self, End};
 use crate::error::{Error, Refusal, Result};
 use crate::monitor::Monitor;
 use crate::parallel::lock;
-use crate::part;
+use crate::parts;
 use crate::record::Kind;
 use crate::sort::{self, Spool};
 use crate::stream::Records;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 /// Returns the records of all inputs in order. If several inputs have the same record, it is kept once.
 ///
 /// There is an end record if every input has one. It is `filtered` if one of them is, or if an input lacks listed records; parts of
-/// a listing are not filtered if all of them are there ([`part::joined`]). It has
+/// a listing are not filtered if all of them are there ([`parts::joined`]). It has
 /// all types that were requested of any input, the root if all inputs have the same one, and the `kept_out` of all. Inputs of
 /// `snap-put` have neither types nor a root, and change nothing of these.
 ///
@@ -72,7 +72,7 @@ fn closed(spool: &Spool, end: Option<End>) -> Records {
 
 /// Returns the combined end record, without the count of the listing, which the caller adds.
 fn join(ends: Vec<End>, monitor: &dyn Monitor) -> End {
-    let ends = &part::joined(ends, monitor)[..];
+    let ends = &parts::joined(ends, monitor)[..];
     let sides = ends.iter().map(|end| end.sides.clone()).collect::<Option<Vec<_>>>().filter(|sides| !sides.is_empty());
     let sides = sides.map(|sides| {
         let (left, right) = sides.into_iter().map(|both| <(End, End)>::from(*both)).unzip();

@@ -154,6 +154,15 @@ pub fn check(name: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Returns the FNV-1a hash over 64 bits, mixed as in SplitMix64. Without the mixing, different sets of names with regular
+/// differences in their last characters would have the same sum.
+pub fn hash(name: &[u8]) -> u64 {
+    let mut h = name.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+    h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    h ^ (h >> 31)
+}
+
 /// Compares names by code point. Bytes that are not UTF-8 count as U+DC80..U+DCFF.
 pub fn compare(a: &[u8], b: &[u8]) -> Ordering {
     units(a).cmp(units(b))

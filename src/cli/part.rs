@@ -5,7 +5,8 @@
 use super::Output;
 use crate::error::{Error, Result};
 use crate::name::Name;
-use crate::part::{self, Part};
+use crate::part::Part;
+use crate::parts;
 use crate::stream::Records;
 use clap::Args;
 use std::ffi::OsString;
@@ -42,7 +43,7 @@ impl PartArgs {
 /// # Errors
 /// Those of the records and of the output.
 pub fn print_ranges(records: Records, parts: NonZeroUsize, mut output: Output) -> Result<()> {
-    for range in part::split(records, parts.get())? {
+    for range in parts::split(records, parts.get())? {
         output.print((range.line() + "\n").as_bytes())?;
     }
     output.finish()

@@ -14,57 +14,13 @@
 set -euo pipefail
 export LC_ALL=C
 project=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=bench/servers.sh
+. "$project/bench/servers.sh"
 delay=${FAR_DELAY:-10} count=${FAR_FILES:-5000} bytes=${FAR_BYTES:-10000} runs=${BENCH_RUNS:-1}
 
-proxy=${FAR_PROXY:-}
-if [ -z "$proxy" ]; then
-    cargo build --quiet --release --locked --manifest-path "$project/Cargo.toml" --example delay
-    folder=$(cargo metadata --format-version 1 --no-deps --locked --manifest-path "$project/Cargo.toml" |
-        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    proxy=$folder/release/examples/delay
-fi
-server=${FAR_S3S:-$(command -v s3s-fs || true)}
-if [ -z "$server" ]; then
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/snapshooter-bench
-    server=$cache/bin/s3s-fs
-    [ -x "$server" ] || cargo install s3s-fs --version 0.14.1 --features binary --locked --root "$cache" >&2
-fi
-
-place=$(mktemp -d "${TMPDIR:-/tmp}/snap-far.XXXXXX")
-started=()
-finish() {
-    for process in "${started[@]}"; do
-        kill "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-    done
-    rm -rf "$place"
-}
-trap finish EXIT
-
-# address LOG: waits until a server has written the address on which it listens, and prints it
-address() {
-    local found
-    for _ in {1..200}; do
-        found=$(grep -aoE '(127\.0\.0\.1|localhost):[0-9]+' "$1" | tail -n 1 || true)
-        if [ -n "$found" ]; then
-            echo "$found"
-            return
-        fi
-        sleep 0.1
-    done
-    echo "far: a server does not start:" >&2
-    cat "$1" >&2
-    return 1
-}
-
+begin far
 mkdir "$place/store" "$place/files"
-touch "$place/server.log" "$place/proxy.log"
-RUST_LOG=info "$server" --host 127.0.0.1 --port 0 --access-key far --secret-key far-away "$place/store" >"$place/server.log" 2>&1 &
-started+=($!)
-service=$(address "$place/server.log")
-"$proxy" 127.0.0.1:0 "$service" "$delay" >"$place/proxy.log" 2>&1 &
-started+=($!)
-store=http://$(address "$place/proxy.log")
+far_store
 
 echo "writing $count files of $bytes bytes" >&2
 for ((first = 0; first < count; first += 100)); do

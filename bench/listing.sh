@@ -9,43 +9,20 @@
 set -euo pipefail
 export LC_ALL=C
 project=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=bench/servers.sh
+. "$project/bench/servers.sh"
 delay=${LISTING_DELAY:-20} count=${LISTING_OBJECTS:-200000}
 
-server=${LISTING_SERVER:-}
-if [ -z "$server" ]; then
-    cargo build --quiet --release --locked --manifest-path "$project/Cargo.toml" --example listing
-    folder=$(cargo metadata --format-version 1 --no-deps --locked --manifest-path "$project/Cargo.toml" |
-        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    server=$folder/release/examples/listing
-fi
-
-place=$(mktemp -d "${TMPDIR:-/tmp}/snap-listing.XXXXXX")
-started=()
-finish() {
-    for process in "${started[@]}"; do
-        kill "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-    done
-    rm -rf "$place"
-}
-trap finish EXIT
+server=${LISTING_SERVER:-$(example listing)}
+begin listing
 
 export AWS_ACCESS_KEY_ID=far AWS_SECRET_ACCESS_KEY=far-away AWS_DEFAULT_REGION=us-east-1
 unset AWS_CA_BUNDLE AWS_PROFILE
 
-# serve FORM [in-turn]: starts the server and sets AWS_ENDPOINT_URL
-serve() {
-    : >"$place/log"
-    "$server" "$1" "$count" "$delay" ${2:+"$2"} >"$place/log" 2>&1 &
-    started+=($!)
-    local found=
-    for _ in {1..200}; do
-        found=$(grep -aoE '127\.0\.0\.1:[0-9]+' "$place/log" || true)
-        [ -z "$found" ] || break
-        sleep 0.1
-    done
-    [ -n "$found" ] || { echo "listing: the server does not start" >&2; exit 1; }
-    export AWS_ENDPOINT_URL=http://$found
+# bucket FORM [in-turn]: starts the server and sets AWS_ENDPOINT_URL
+bucket() {
+    serve "$place/log" "$server" "$1" "$count" "$delay" ${2:+"$2"}
+    export AWS_ENDPOINT_URL=http://$address
 }
 
 # seconds COMMAND…: runs it, checks the number of lines that it prints, and prints the seconds
@@ -61,9 +38,9 @@ printf '\n%d objects in a bucket whose answers take %d ms, %s processors. Second
 echo '| names | snap-scan | its requests | one page after the other |'
 echo '|---|---:|---:|---:|'
 for form in flat folders hex; do
-    serve "$form" in-turn
+    bucket "$form" in-turn
     in_turn=$(seconds snap-scan --no-end s3://b)
-    serve "$form"
+    bucket "$form"
     ours=$(seconds snap-scan --no-end s3://b)
     requests=$(snap-scan -v -o "$place/records" s3://b 2>&1 | grep -aoE '[0-9,]+ requests?' | tr -dc 0-9 || true)
     echo "| $form | $ours | ${requests:-—} | $in_turn |"

@@ -13,6 +13,8 @@
 set -euo pipefail
 export LC_ALL=C
 project=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=bench/servers.sh
+. "$project/bench/servers.sh"
 delay=${FAR_DELAY:-10} count=${MACHINES_OBJECTS:-100000} bytes=${MACHINES_BYTES:-1000} requests=${MACHINES_REQUESTS:-4}
 all='one slices ranges killed'
 if command -v spark-submit >/dev/null; then
@@ -20,55 +22,9 @@ if command -v spark-submit >/dev/null; then
 fi
 read -r -a runs <<<"${MACHINES_RUNS:-$all}"
 
-proxy=${FAR_PROXY:-}
-if [ -z "$proxy" ]; then
-    cargo build --quiet --release --locked --manifest-path "$project/Cargo.toml" --example delay
-    folder=$(cargo metadata --format-version 1 --no-deps --locked --manifest-path "$project/Cargo.toml" |
-        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    proxy=$folder/release/examples/delay
-fi
-server=${FAR_S3S:-$(command -v s3s-fs || true)}
-if [ -z "$server" ]; then
-    cache=${XDG_CACHE_HOME:-$HOME/.cache}/snapshooter-bench
-    server=$cache/bin/s3s-fs
-    [ -x "$server" ] || cargo install s3s-fs --version 0.14.1 --features binary --locked --root "$cache" >&2
-fi
-
-place=$(mktemp -d "${TMPDIR:-/tmp}/snap-machines.XXXXXX")
-started=()
-finish() {
-    for process in "${started[@]}"; do
-        kill "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-    done
-    rm -rf "$place"
-}
-trap finish EXIT
-
-# address LOG: waits until a server has written the address on which it listens, and prints it
-address() {
-    local found
-    for _ in {1..200}; do
-        found=$(grep -aoE '(127\.0\.0\.1|localhost)( port |:)[0-9]+' "$1" | grep -oE '[0-9]+$' | tail -n 1 || true)
-        if [ -n "$found" ]; then
-            echo "127.0.0.1:$found"
-            return
-        fi
-        sleep 0.1
-    done
-    echo "machines: a server does not start:" >&2
-    cat "$1" >&2
-    return 1
-}
-
+begin machines
 mkdir -p "$place/store/files" "$place/store/backup" "$place/bin" "$place/work"
-touch "$place/server.log" "$place/proxy.log"
-RUST_LOG=info "$server" --host 127.0.0.1 --port 0 --access-key far --secret-key far-away "$place/store" >"$place/server.log" 2>&1 &
-started+=($!)
-service=$(address "$place/server.log")
-"$proxy" 127.0.0.1:0 "$service" "$delay" >"$place/proxy.log" 2>&1 &
-started+=($!)
-store=http://$(address "$place/proxy.log")
+far_store
 
 echo "writing $count objects of $bytes bytes" >&2
 python3 - "$place/store/files" "$count" "$bytes" <<'END'

@@ -7,45 +7,15 @@
 set -euo pipefail
 export LC_ALL=C
 project=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=bench/servers.sh
+. "$project/bench/servers.sh"
 read -r -a sizes <<<"${SCALE:-10000 100000 1000000}"
 
-server=${LISTING_SERVER:-}
-if [ -z "$server" ]; then
-    cargo build --quiet --release --locked --manifest-path "$project/Cargo.toml" --example listing
-    folder=$(cargo metadata --format-version 1 --no-deps --locked --manifest-path "$project/Cargo.toml" |
-        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    server=$folder/release/examples/listing
-fi
-
-place=$(mktemp -d "${TMPDIR:-/tmp}/snap-scale.XXXXXX")
+server=${LISTING_SERVER:-$(example listing)}
+begin scale
 export TMPDIR=$place
-started=
-end_server() {
-    [ -z "$started" ] || kill "$started" || true
-    [ -z "$started" ] || wait "$started" 2>/dev/null || true
-    started=
-}
-finish() {
-    end_server
-    rm -rf "$place"
-}
-trap finish EXIT
 export AWS_ACCESS_KEY_ID=scale AWS_SECRET_ACCESS_KEY=scale-key AWS_DEFAULT_REGION=us-east-1
 unset AWS_CA_BUNDLE AWS_PROFILE FILE_ROOT HEAP_ROOT SNAP_ROOT
-
-# serve FILE: starts a bucket with the names in a file, and sets AWS_ENDPOINT_URL
-serve() {
-    "$server" "$1" 0 0 >"$place/log" 2>&1 &
-    started=$!
-    local found=
-    for _ in {1..600}; do
-        found=$(grep -aoE '127\.0\.0\.1:[0-9]+' "$place/log" || true)
-        [ -z "$found" ] || break
-        sleep 0.1
-    done
-    [ -n "$found" ] || { echo "scale: the server does not start" >&2; exit 1; }
-    export AWS_ENDPOINT_URL=http://$found
-}
 
 # stage NAME COMMAND...: prints the seconds, the processor time and the most memory of a command. Status 1 is no failure: there are
 # differences.
@@ -94,10 +64,11 @@ for count in "${sizes[@]}"; do
     stage 'log of one name' 'snap-log --snap-root snap 0000/000/photo-500.jpg'
     rm -f log
     sed -nE 's/.*"md5":"((..)[0-9a-f]*)".*/\2\/\1.gz/p' <left | sort >names
-    serve names
+    serve "$place/log" "$server" names 0 0
+    export AWS_ENDPOINT_URL=http://$address
     rm names
     stage 'verify --quick, heap on S3' "snap-verify --quick --heap-root s3://b left"
-    end_server
+    end_servers
     du -k left "$snap" rows | awk -v count="$count" '{ kib[NR] = $1 }
         END { printf "| (bytes a record: as text %.0f, in the snapshot %.0f) | %d | | | |\n", kib[1] * 1024 / count, kib[2] * 1024 / count, count }'
     cd "$place"

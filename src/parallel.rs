@@ -3,8 +3,10 @@
 //!
 //! If the system provides fewer threads than requested, the available ones do the work, or else the thread of the caller.
 
+mod at_once;
 mod weigh;
 
+pub use at_once::at_once;
 pub use weigh::Weigh;
 
 use crate::error::named;

@@ -10,12 +10,11 @@ use crate::content::Lack;
 use crate::digest::Md5;
 use crate::error::{Error, OrFailed, Result};
 use crate::name::Name;
-use crate::parallel::lock;
+use crate::parallel::{self, lock};
 use crate::record::{Kind, Record, key};
 use crate::time::Time;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::thread;
 
 impl Heap {
     /// Returns the time for the header of an object that is about to be stored; None for no time. An object of the same content
@@ -109,24 +108,13 @@ impl Heap {
 
     /// Does this work for all objects, many at once. Returns the first error.
     fn at_once(&self, md5s: BTreeSet<Md5>, work: impl Fn(&Md5) -> Result<()> + Sync) -> Result<()> {
-        let jobs = self.store.jobs().min(md5s.len());
-        let (left, failed) = (Mutex::new(md5s.into_iter()), Mutex::new(None));
-        let run = || {
-            while lock(&failed).is_none() {
-                let Some(md5) = lock(&left).next() else { break };
-                if let Err(e) = work(&md5) {
-                    *lock(&failed) = Some(e);
-                }
+        let failed = Mutex::new(None);
+        parallel::at_once(self.store.jobs().min(md5s.len()), md5s.into_iter(), |md5| {
+            if lock(&failed).is_none()
+                && let Err(e) = work(&md5)
+            {
+                *lock(&failed) = Some(e);
             }
-        };
-        thread::scope(|scope| {
-            for _ in 1..jobs {
-                // Where there are no more threads, this one does the work.
-                if thread::Builder::new().spawn_scoped(scope, run).is_err() {
-                    break;
-                }
-            }
-            run();
         });
         failed.into_inner().unwrap_or_default().map_or(Ok(()), Err)
     }

@@ -24,7 +24,7 @@ use super::{LoginRefused, Options, tree, web};
 use crate::digest::Md5;
 use crate::error::{Result, named};
 use crate::files;
-use crate::parallel::lock;
+use crate::parallel::{self, lock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -305,21 +305,7 @@ impl Store for Rclone {
             Err(_) => Ok(()),
         };
         let mut done: Vec<io::Result<()>> = keys.iter().map(|_| Ok(())).collect();
-        let all = Mutex::new(done.iter_mut().zip(keys));
-        std::thread::scope(|scope| {
-            let work = || {
-                loop {
-                    let next = lock(&all).next();
-                    let Some((done, key)) = next else { break };
-                    *done = one(key);
-                }
-            };
-            for _ in 1..JOBS.min(keys.len()) {
-                // If there are no more threads, those that run do the work.
-                drop(std::thread::Builder::new().spawn_scoped(scope, work));
-            }
-            work();
-        });
+        parallel::at_once(JOBS.min(keys.len()), done.iter_mut().zip(keys), |(done, key)| *done = one(key));
         done
     }
 

@@ -5,7 +5,7 @@ mod parts;
 mod reader;
 
 pub use header::{
-    BEHIND_LAST, BEHIND_LENGTHS, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, PLAIN, SHA256, TOTALS, is_time, later,
+    BEHIND_LAST, BEHIND_LENGTHS, CODE, FIELDS_LIMIT, FieldId, Header, INDEX, LABEL, LAST, PLAIN, SHA256, TOTALS, is_time, later,
     read_header, set_time, time_of,
 };
 pub use parts::{Inflated, Part, Parts, ahead};

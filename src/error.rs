@@ -104,6 +104,16 @@ pub enum Refusal {
         /// The number of files and links that would be deleted.
         deleted: u64,
     },
+    /// What is to be read is encrypted, and there is no identity.
+    NoIdentity,
+    /// What is to be read is encrypted to other keys.
+    WrongIdentity,
+    /// What is to be written is encrypted, and there are no recipients.
+    NoRecipients,
+    /// Recipients are given for a root that has something in plain.
+    NotEncrypted,
+    /// The key of an encrypted heap is not known here.
+    NoHeapKey,
 }
 
 impl Error {

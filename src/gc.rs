@@ -13,9 +13,10 @@ mod temps;
 
 use crate::digest::Md5;
 use crate::display::printable;
+use crate::encryption;
 use crate::error::{Error, Malformed, Refusal, Result};
 use crate::heap::condemned::Identity;
-use crate::heap::{Lease, roots, small};
+use crate::heap::{Lease, Names, roots, small};
 use crate::monitor::Monitor;
 use crate::storage::Location;
 use crate::time::Time;
@@ -131,14 +132,16 @@ pub fn gc(
     check_roots(heap, snap_roots)?;
     let folder = match heap {
         Location::Folder(folder) => folder,
-        Location::Remote(store) => return remote::gc(store, snap_roots, options, report, &*monitor),
+        Location::Remote(store) => return remote::gc(heap, store, snap_roots, options, report, &*monitor),
     };
-    let lease = Lease::open(folder)?;
+    let names = Names::of(heap, &encryption::given())?;
+    check_readable(heap, &names)?;
+    let lease = Lease::open(folder, names.clone())?;
     // Ages count up to here: snapshots published later are not seen below.
     let now = now(folder, options)?;
     lease.load_condemned()?;
     let condemned = lease.condemned();
-    let referenced = references::gather(snap_roots, options.jobs, &*monitor)?;
+    let referenced = references::gather(snap_roots, &names, options.jobs, &*monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut plan = plan::Plan::new(options, now, &condemned);
     let recover = options.delete;
@@ -155,6 +158,11 @@ pub fn gc(
         totals.temps = temps::sweep(heap, snap_roots, now, age)?;
     }
     Ok(totals)
+}
+
+/// Refuses an encrypted heap without an identity: its snapshots could not be read.
+fn check_readable(heap: &Location, names: &Names) -> Result<()> {
+    names.cipher().map_or(Ok(()), |cipher| cipher.check_can_read(heap))
 }
 
 /// Checks that all snap roots that are noted in the heap were given.

@@ -50,7 +50,7 @@
 //! - Looking: [`list_snapshots`], [`choose_snapshot`], [`read_snapshot`], [`diff()`], [`cat()`]
 //! - Restoring: [`restore()`]
 //! - Keeping: [`verify()`], [`plan_forget`], [`gc()`]
-//! - Roots: [`Location`], [`Heap`]
+//! - Roots: [`Location`], [`Heap`]; keys for encrypted ones: [`Keys`], [`give_keys`]
 //!
 //! # Features
 //!
@@ -108,6 +108,7 @@ mod access;
 mod cleanup;
 mod codec;
 mod content;
+mod encryption;
 mod files;
 mod heap;
 mod rootdir;
@@ -132,6 +133,7 @@ pub use cat::cat;
 pub use content::{Content, Contents};
 pub use diff::{Diff, Options as DiffOptions, Row, Status, diff};
 pub use digest::{Md5, Sha256};
+pub use encryption::{Given as GivenKeys, KeyFile, Keys, give as give_keys};
 pub use end::End;
 pub use error::{Error, Malformed, Refusal, Result};
 pub use filter::Filter;

@@ -109,7 +109,7 @@ fn check(mut item: Item, heap: &Heap, options: Options, monitor: &dyn Monitor) -
 fn check_size(record: &Record, heap: &Heap) -> Result<Option<String>> {
     let fields = record.fields();
     let Some(md5) = &fields.md5 else { return Ok(Some(NO_MD5.to_string())) };
-    let fault = |text: &str| Some(format!("heap object {} {text}", Heap::object_path(md5)));
+    let fault = |text: &str| Some(format!("heap object {} {text}", heap.object_path(md5)));
     let health = match (heap.stored_size(md5)?, fields.stored_size) {
         (None, _) => return Ok(fault("is missing")),
         (Some(now), Some(then)) if now == then => return Ok(None),

@@ -1,9 +1,10 @@
 //! `snap-write`: publishes a stream as a snapshot, whole or not at all.
 
 use crate::display::counted;
+use crate::encryption::{self, Cipher};
 use crate::end::{End, Listing};
-use crate::error::{Error, Refusal, Result};
-use crate::heap::{Guard, roots};
+use crate::error::{Error, OrFailed, Refusal, Result};
+use crate::heap::{Guard, Names, roots};
 use crate::monitor::Monitor;
 use crate::record::{Kind, Record};
 use crate::snapshot::{self, Label, Place, Publisher, Taken};
@@ -76,7 +77,7 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     };
     if if_taken == Taken::Refuse {
         // It would be found out at the end, too, after all the work.
-        snapshot::refuse_taken(root, started)?;
+        snapshot::refuse_taken(root, started, encryption::given().recipients.is_some())?;
     }
     let model = options.like.as_ref().map(Model::of).transpose()?.unwrap_or_default();
     // The whole input is read before anything is written.
@@ -94,6 +95,8 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
     if publisher.records() == 0 && !may_be_empty {
         refuse_after_records(root, &label, options.like.as_ref(), monitor.clone())?;
     }
+    // By now, snap-heapify has made the heap.
+    let cipher = encryption_of(root, options.heap.as_ref(), options.dry_run)?;
     if let Some(heap) = &options.heap {
         outlasts(heap, root)?;
         if let Some(guard) = Guard::new(heap)? {
@@ -105,12 +108,38 @@ pub fn write(input: Records, root: &Location, started: Time, options: Options, m
         return Ok(Written { place: None, records, errors, short, work });
     }
     Publisher::ready(root, &label)?;
+    cipher.as_ref().map_or(Ok(()), |cipher| cipher.mark(&*root.store()))?;
     if let Some(heap) = &options.heap {
         roots::note(heap, root)?;
     }
-    let place = publisher.publish(root, started, if_taken, &label, errors)?;
+    let place = publisher.publish(root, started, if_taken, &label, errors, cipher.as_deref())?;
     warn_of_newer(root, &*monitor);
     Ok(Written { place: Some(place), records, errors, short, work })
+}
+
+/// Returns the keys of the snap root if it is to be an encrypted one: if its heap is one. A snap root without snapshots is new.
+fn encryption_of(root: &Location, heap: Option<&Location>, is_dry: bool) -> Result<Option<Arc<Cipher>>> {
+    let (keys, store) = (encryption::given(), root.store());
+    let Some(heap) = heap else {
+        let no_heap = || Err(Error::advise("a new encrypted snap root has the keys of a heap", "give the heap root, too"));
+        return Ok(Cipher::for_writing(&*store, &keys, no_heap, is_dry)?.map(Arc::new));
+    };
+    let (of_heap, there) = (Names::for_writing(heap, &keys, is_dry)?, Cipher::open(&*store, &keys)?);
+    match (of_heap.cipher(), there) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Error::refused(format!("the snapshots in {root} are encrypted, but the heap {heap} is not"))),
+        (Some(cipher), Some(there)) if there.is_of_same_heap(cipher) => Ok(Some(cipher.clone())),
+        (Some(_), Some(_)) => Err(Error::refused(format!("{root} has the snapshots of another encrypted heap than {heap}"))),
+        (Some(cipher), None) => {
+            match root.is_there().or_failed(|| format!("snap root {root}"))? && !snapshot::list(root)?.is_empty() {
+                true => Err(Error::rule(
+                    Refusal::NotEncrypted,
+                    format!("{root} was not encrypted from its making on, so nothing in it can be"),
+                )),
+                false => Ok(Some(cipher.clone())),
+            }
+        }
+    }
 }
 
 /// A whole stream, ready to be published.

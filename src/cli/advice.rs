@@ -56,6 +56,13 @@ pub fn options(refusal: &Refusal) -> Option<String> {
                 "leave --delete off, or say how many files it may delete: --max-delete {deleted}, or --max-delete 100%"
             ));
         }
+        Refusal::NoIdentity => "give --identity-file FILE or set HEAP_IDENTITY: the private key of one of the recipients",
+        Refusal::WrongIdentity => "--identity-file has to name the private key of one of the recipients in encryption.json",
+        Refusal::NoRecipients => "give --recipients-file FILE or set HEAP_RECIPIENTS: the public keys to encrypt to",
+        Refusal::NotEncrypted => "use a new root for what is to be encrypted; snap-copy converts a heap",
+        Refusal::NoHeapKey => {
+            "give --heap-key-file FILE or set HEAP_KEY_FILE: the file that the machine keeps that made the heap"
+        }
         Refusal::Other => return None,
     };
     Some(text.to_string())

@@ -7,6 +7,7 @@ pub mod color;
 pub mod completion;
 mod console;
 mod io;
+pub mod keys;
 mod like;
 pub mod long;
 pub mod part;
@@ -21,6 +22,8 @@ pub use console::{Console, LogLevel};
 pub use io::{Output, content_in, records_in, unless_none, without_end};
 pub use like::Like;
 pub use roots::{FileRoot, HeapRoot, LASTING, LASTING_OR_NONE, Network, Roots, SnapRoot, lasting};
+
+pub use keys::{Identity, Recipients};
 
 use crate::error::{Error, Refusal};
 use clap::error::{ContextKind, ErrorKind};
@@ -46,7 +49,7 @@ pub fn run<A: CommandFactory + FromArgMatches>(arguments: ArgsOs, work: fn(A, Ar
 /// The exit status, if there is nothing more to do: the help, the version or a usage message was printed.
 pub fn start<A: CommandFactory + FromArgMatches>(console: &Console, arguments: ArgsOs) -> Result<A, ExitCode> {
     let parse = |mut given| {
-        let limited = Network::limit(&given);
+        let limited = Network::limit(&given).and_then(|()| keys::give(&given));
         Ok((A::from_arg_matches_mut(&mut given)?, limited))
     };
     let args = match A::command().try_get_matches_from(arguments).and_then(parse) {

@@ -20,6 +20,9 @@ pub const LAST: FieldId = *b"SZ";
 /// The sha256 of a heap object's content, in its first member: 32 bytes.
 pub const SHA256: FieldId = *b"SH";
 
+/// The time and the authentication code of an encrypted snapshot, in the member behind its last one: 44 bytes.
+pub const CODE: FieldId = *b"SA";
+
 /// The largest length of all subfields of a member in bytes, including four bytes in front of each.
 pub const FIELDS_LIMIT: usize = u16::MAX as usize;
 

@@ -2,6 +2,7 @@
 
 use crate::digest::Md5;
 use crate::error::{Error, Result};
+use crate::heap::Names;
 use crate::monitor::Monitor;
 use crate::parallel;
 use crate::snapshot::{self, Place};
@@ -12,7 +13,7 @@ use crate::time::Time;
 const UNLISTED: &str = "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder \
                         (run it as a user who may), or move it out of the snap root";
 
-/// The md5 of all contents that snapshots refer to: sixteen bytes each.
+/// The ids of all contents that snapshots refer to: sixteen bytes each.
 #[derive(Debug, Default)]
 pub struct References {
     sorted: Vec<Md5>,
@@ -44,11 +45,11 @@ impl References {
     }
 }
 
-/// Reads every `*.jsonl.gz` below the snap roots, whatever its name.
+/// Reads every `*.jsonl.gz` and `*.jsonl.gz.age` below the snap roots, whatever its name.
 ///
 /// # Errors
 /// If a folder can't be listed, a snapshot can't be read or is damaged, or a root has none.
-pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<References> {
+pub fn gather(roots: &[Location], names: &Names, jobs: usize, monitor: &dyn Monitor) -> Result<References> {
     let mut all = Vec::new();
     for root in roots {
         let found = files(root)?;
@@ -62,9 +63,10 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
     }
     let latest = all.iter().filter_map(|place| snapshot::time_of(place.file_name())).max();
     let mut references = References { latest, ..References::default() };
-    let read = |place: Place| -> Result<Vec<Md5>> {
+    let names = names.clone();
+    let read = move |place: Place| -> Result<Vec<Md5>> {
         let mut md5s = Vec::new();
-        snapshot::references(&place, &mut |md5| md5s.push(md5))?;
+        snapshot::references(&place, &mut |md5| md5s.push(names.id(&md5)))?;
         md5s.sort_unstable();
         md5s.dedup();
         Ok(md5s)
@@ -94,7 +96,7 @@ pub fn gather(roots: &[Location], jobs: usize, monitor: &dyn Monitor) -> Result<
 /// Returns all places of possible snapshots, also those that symbolic links lead to.
 fn files(root: &Location) -> Result<Vec<Place>> {
     let store = root.store_beyond_links();
-    let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz");
+    let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz") || key.ends_with(b".jsonl.gz.age");
     let mut found = Vec::new();
     for object in store.list(b"") {
         match object {

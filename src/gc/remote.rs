@@ -4,10 +4,10 @@
 use super::plan::{ANEW, Need, Plan, Verdict};
 use super::{Action, Options, Outcome, Sum, Totals, probe, references, temps};
 use crate::display::printable;
+use crate::encryption;
 use crate::error::{OrFailed, Result};
-use crate::heap::Heap;
 use crate::heap::condemned::{Condemned, Entry, Identity, StoreLists, is_list};
-use crate::heap::{is_folder, md5_of, objects};
+use crate::heap::{Names, is_folder, objects};
 use crate::monitor::Monitor;
 use crate::parallel::{self, Weigh};
 use crate::storage::{Location, Object, Store};
@@ -20,35 +20,39 @@ const BATCH: usize = 1000;
 
 /// See [`super::gc`].
 pub fn gc(
+    heap: &Location,
     store: &Arc<dyn Store>,
     snap_roots: &[Location],
     options: Options,
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
+    let names = Names::of(heap, &encryption::given())?;
+    super::check_readable(heap, &names)?;
     // A dry run shows what a run could do there.
     match options.exclusive || !options.delete && !store.deletes_if() {
-        true => exclusive(store, snap_roots, options, report, monitor),
-        false => in_phases(store, snap_roots, options, report, monitor),
+        true => exclusive(store, &names, snap_roots, options, report, monitor),
+        false => in_phases(store, &names, snap_roots, options, report, monitor),
     }
 }
 
 /// Does both phases at once.
 fn exclusive(
     store: &Arc<dyn Store>,
+    names: &Names,
     snap_roots: &[Location],
     options: Options,
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
-    let referenced = references::gather(snap_roots, options.jobs, monitor)?;
+    let referenced = references::gather(snap_roots, names, options.jobs, monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut outcomes = Vec::new();
     let (mut leftovers, mut lists) = (Vec::new(), Vec::new());
     // The listing has to be complete before anything is deleted.
-    for object in listed(store) {
+    for object in listed(store, names) {
         let object = object?;
-        match md5_of(&object.key) {
+        match names.id_of(&object.key) {
             Some(md5) => {
                 totals.objects.add(object.size);
                 if !referenced.contains(&md5) {
@@ -80,6 +84,7 @@ fn exclusive(
 /// Condemns and deletes in two phases, as in a folder.
 fn in_phases(
     store: &Arc<dyn Store>,
+    names: &Names,
     snap_roots: &[Location],
     options: Options,
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
@@ -89,15 +94,15 @@ fn in_phases(
     let now = if options.delete { probe::prove(&**store)? } else { Time::now() };
     let lists = StoreLists::new(&**store).at(now);
     let condemned = Condemned::load(&lists)?;
-    let referenced = references::gather(snap_roots, options.jobs, monitor)?;
+    let referenced = references::gather(snap_roots, names, options.jobs, monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut plan = Plan::new(options, now, &condemned);
     let (mut due, mut leftovers) = (Vec::new(), Vec::new());
     let is_old = |time: Time| now.sec.saturating_sub(time.sec) as f64 >= temps::AGE.as_secs_f64();
     // The listing has to be complete before anything is deleted.
-    for object in listed(store) {
+    for object in listed(store, names) {
         let object = object?;
-        let Some(md5) = md5_of(&object.key) else {
+        let Some(md5) = names.id_of(&object.key) else {
             if temps::is_leftover(&object.key) && object.modified.is_some_and(is_old) {
                 leftovers.push(object);
             }
@@ -119,8 +124,8 @@ fn in_phases(
         };
         due.push(Due { outcome: Outcome { md5, stored_size: object.size, action }, entry: entry.filter(|_| options.delete) });
     }
-    let (jobs, deleting) = (store.jobs(), store.clone());
-    for done in parallel::ordered_map(due.into_iter(), jobs, jobs * 4, move |due| due.done(&*deleting)) {
+    let (jobs, deleting, named) = (store.jobs(), store.clone(), names.clone());
+    for done in parallel::ordered_map(due.into_iter(), jobs, jobs * 4, move |due| due.done(&*deleting, &named)) {
         let outcome = done?;
         totals.add(&outcome);
         report(&outcome)?;
@@ -155,18 +160,20 @@ impl Weigh for Due {
 
 impl Due {
     /// Deletes the object unless it has changed.
-    fn done(self, store: &dyn Store) -> Result<Outcome> {
+    fn done(self, store: &dyn Store, names: &Names) -> Result<Outcome> {
         let Due { outcome, entry } = self;
         let Some(Entry { identity: Identity::Etag(etag), md5, .. }) = entry else { return Ok(outcome) };
-        let key = Heap::object_path(&md5).into_bytes();
+        let key = names.path(&md5).into_bytes();
         let deleted = store.delete_if(&key, &etag).or_failed(|| format!("delete {}", printable(&store.name_of(&key))))?;
         Ok(if deleted { outcome } else { Outcome { action: ANEW, ..outcome } })
     }
 }
 
 /// Lists everything in a heap that concerns `snap-gc`.
-fn listed(store: &Arc<dyn Store>) -> impl Iterator<Item = Result<Object>> {
-    objects(store, b"", is_looked_at).map(|object| object.or_failed(|| format!("list the heap root {}", store.url())))
+fn listed<'a>(store: &'a Arc<dyn Store>, names: &'a Names) -> impl Iterator<Item = Result<Object>> + 'a {
+    let checked = |object: Object| names.check_form(&object.key).map(|()| object);
+    objects(store, names, b"", is_looked_at)
+        .map(move |object| object.and_then(checked).or_failed(|| format!("list the heap root {}", store.url())))
 }
 
 /// Deletes these leftovers of writers in a heap, and old ones in snap roots.

@@ -24,7 +24,8 @@ impl Heap {
     /// # Errors
     /// If the heap can't be read.
     pub(super) fn stamp(&self, md5: &Md5) -> Result<Option<u32>> {
-        let Some(lease) = &self.store_lease else { return Ok(None) };
+        // What is encrypted never has the same bytes again.
+        let Some(lease) = self.store_lease.as_ref().filter(|_| self.names.cipher.is_none()) else { return Ok(None) };
         if !lease.has_list()? {
             return Ok(None);
         }
@@ -40,8 +41,9 @@ impl Heap {
     /// Checks that an object that was just stored is not the condemned one, as it would be if the service ignored what was sent.
     pub(super) fn check_stored(&self, md5: &Md5) -> Result<()> {
         let Some(lease) = &self.store_lease else { return Ok(()) };
-        lease.stored(md5);
-        match lease.claim(md5)? {
+        let id = self.names.id(md5);
+        lease.stored(&id);
+        match lease.claim(&id)? {
             Claim::Kept => Ok(()),
             Claim::Condemned | Claim::Gone => Err(self.overtaken(md5)),
         }
@@ -56,16 +58,19 @@ impl Heap {
 
     /// Does what [`Heap::renew`] does, in another storage.
     pub(super) fn renew_stored(&self, lease: &StoreLease, md5: &Md5) -> Result<bool> {
-        match lease.claim(md5)? {
+        match lease.claim(&self.names.id(md5))? {
             Claim::Kept => Ok(true),
             Claim::Gone => Ok(false),
             Claim::Condemned => self.store_anew(md5),
         }
     }
 
-    /// Reads an object and stores it anew. Returns false if it is gone, damaged or in an archive.
+    /// Reads an object and stores it anew. Returns false if it is gone, damaged or in an archive, or can't be decrypted here.
     fn store_anew(&self, md5: &Md5) -> Result<bool> {
-        let record = Record::build(Name::new(Heap::object_path(md5).as_bytes()), Kind::File).set(key::MD5, *md5).finish();
+        if self.names.cipher.as_ref().is_some_and(|cipher| !cipher.can_read()) {
+            return Ok(false);
+        }
+        let record = Record::build(Name::new(self.object_path(md5).as_bytes()), Kind::File).set(key::MD5, *md5).finish();
         match self.copy_anew(self, &record, true) {
             Ok(_) => Ok(true),
             Err(Lack::Record(_)) => Ok(false),
@@ -83,15 +88,16 @@ impl Heap {
         }
         // While the lists stay the same, only objects that they name are deleted.
         let listed = match replaced {
-            true => Some(listing::list(&self.store).or_failed(|| format!("list the heap root {}", self.root()))?),
+            true => Some(listing::list(&self.store, &self.names).or_failed(|| format!("list the heap root {}", self.root()))?),
             false => None,
         };
         let mut named = BTreeSet::new();
         used.each(|md5| {
-            if !now.of(&md5).is_empty() {
+            let id = self.names.id(&md5);
+            if !now.of(&id).is_empty() {
                 named.insert(md5);
             } else if let Some(listed) = &listed
-                && listed.size(&md5)?.is_none()
+                && listed.size(&id)?.is_none()
             {
                 return Err(self.overtaken(&md5));
             }

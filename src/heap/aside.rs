@@ -1,7 +1,7 @@
 //! Objects that `snap-gc` is about to delete: it renames an object before it looks at it for the last time, and puts it back if it
 //! has changed. After a crash, a writer that needs the object puts it back, and so does every later `snap-gc`.
 
-use super::path::object_path;
+use super::path::Names;
 use crate::digest::Md5;
 use crate::system;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
@@ -10,15 +10,15 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Returns a name for an object aside, in its folder. It is unique over processes and crashes, and never looks like an md5.
-pub fn name(md5: &Md5) -> String {
+pub fn name(id: &Md5) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = crate::time::Time::now();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("gc-{md5}-{}-{}.{:09}-{count}", std::process::id(), now.sec, now.nsec)
+    format!("gc-{id}-{}-{}.{:09}-{count}", std::process::id(), now.sec, now.nsec)
 }
 
-/// Returns the md5 of the object that was put aside under this name.
-pub fn md5_of(name: &str) -> Option<Md5> {
+/// Returns the id of the object that was put aside under this name.
+pub fn id_of(name: &str) -> Option<Md5> {
     Md5::parse(name.strip_prefix("gc-")?.get(..32)?)
 }
 
@@ -26,8 +26,8 @@ pub fn md5_of(name: &str) -> Option<Md5> {
 ///
 /// # Errors
 /// What the system says.
-pub fn restore(heap: &OwnedFd, name: &str, md5: &Md5) -> Result<()> {
-    let path = object_path(md5);
+pub fn restore(heap: &OwnedFd, names: &Names, name: &str, id: &Md5) -> Result<()> {
+    let path = names.path(id);
     let from = format!("{}/{name}", &path[..2]);
     let result = match system::rename_new(heap, &from, heap, &path) {
         // The file system has no such rename.
@@ -48,34 +48,34 @@ pub fn restore(heap: &OwnedFd, name: &str, md5: &Md5) -> Result<()> {
     }
 }
 
-/// Returns the names of objects that were put aside with this md5, in their folder.
+/// Returns the names of objects that were put aside with this id, in their folder.
 ///
 /// # Errors
 /// What the system says.
-pub fn find(heap: &OwnedFd, md5: &Md5) -> Result<Vec<String>> {
+pub fn find(heap: &OwnedFd, id: &Md5) -> Result<Vec<String>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = match fs::openat(heap, &object_path(md5)[..2], flags, Mode::empty()) {
+    let folder = match fs::openat(heap, &id.to_string()[..2], flags, Mode::empty()) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Vec::new()),
         folder => folder?,
     };
     let mut found = Vec::new();
     for entry in fs::Dir::read_from(&folder)? {
         let entry = entry?;
-        if let Some(name) = entry.file_name().to_str().ok().filter(|name| md5_of(name) == Some(*md5)) {
+        if let Some(name) = entry.file_name().to_str().ok().filter(|name| id_of(name) == Some(*id)) {
             found.push(name.to_string());
         }
     }
     Ok(found)
 }
 
-/// Puts back all objects with this md5 that are aside. Returns whether there was one.
+/// Puts back all objects with this id that are aside. Returns whether there was one.
 ///
 /// # Errors
 /// What the system says.
-pub fn put_back(heap: &OwnedFd, md5: &Md5) -> Result<bool> {
-    let found = find(heap, md5)?;
+pub fn put_back(heap: &OwnedFd, names: &Names, id: &Md5) -> Result<bool> {
+    let found = find(heap, id)?;
     for name in &found {
-        restore(heap, name, md5)?;
+        restore(heap, names, name, id)?;
     }
     Ok(!found.is_empty())
 }

@@ -1,7 +1,7 @@
 //! Copying an object from another heap as it is: its content is inflated only to prove that it is the right one.
 
 use super::object;
-use super::opened::{Heap, lack, object_of};
+use super::opened::Heap;
 use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to};
 use super::proof::{Expected, explain};
 use super::stage::{Existing, same};
@@ -47,13 +47,16 @@ impl Heap {
     fn before_copy(&self, md5: &Md5, from: &Heap, record: &Record) -> Result<Existing, StoreError> {
         let fields = record.fields();
         let Some(now) = self.stored_size(md5)? else { return Ok(Existing::None) };
+        // Objects of the two heaps have the same size only if both are in plain.
+        let is_plain = self.names.cipher.is_none() && from.names.cipher.is_none();
         let right = match fields.stored_size {
-            Some(size) => Some(size),
-            None => size_in(from, md5)?,
+            Some(size) if is_plain => Some(size),
+            None if is_plain => size_in(from, md5)?,
+            _ => None,
         };
         let stored_size = match right == Some(now) {
             true => now,
-            false => match self.verify(md5, fields.size)? {
+            false => match if is_plain { self.verify(md5, fields.size)? } else { self.check_both_ends(md5, fields.size)? } {
                 Health::Missing => return Ok(Existing::None),
                 Health::Bad => return Ok(Existing::Bad),
                 Health::Cold { stored_size } => stored_size,
@@ -74,18 +77,18 @@ impl Heap {
         let mut gzip = Vec::new();
         if let Some(size) = expected.size.filter(|size| *size <= WHOLE_LIMIT) {
             let about = record.fields().stored_size.unwrap_or(size);
-            gzip = read_up_to(&mut reader, 2 * WHOLE_LIMIT, about).map_err(|e| lack(&expected.md5, e))?;
+            gzip = read_up_to(&mut reader, 2 * WHOLE_LIMIT, about).map_err(|e| from.lack(&expected.md5, e))?;
             if (gzip.len() as u64) < 2 * WHOLE_LIMIT {
-                return self.copy_whole(gzip, size, expected, replace);
+                return self.copy_whole(from, gzip, size, expected, replace);
             }
         }
-        self.copy_through(Box::new(Cursor::new(gzip).chain(reader)), expected, replace)
+        self.copy_through(from, Box::new(Cursor::new(gzip).chain(reader)), expected, replace)
     }
 
     /// Copies an object that is in memory.
-    fn copy_whole(&self, gzip: Vec<u8>, size: u64, expected: Expected, replace: bool) -> Result<Stored, Lack> {
+    fn copy_whole(&self, from: &Heap, gzip: Vec<u8>, size: u64, expected: Expected, replace: bool) -> Result<Stored, Lack> {
         let stored_size = gzip.len() as u64;
-        let bad = |reason: &dyn std::fmt::Display| Lack::Record(format!("{}: {reason}", object_of(&expected.md5)));
+        let bad = |reason: &dyn std::fmt::Display| Lack::Record(format!("{}: {reason}", from.object_of(&expected.md5)));
         let (_, sha256) = object::inflate(&gzip, size, expected).map_err(|reason| bad(&reason))?;
         let head = &gzip[..gzip.len().min(object::HEAD as usize)];
         if let Some(fault) = object::header_fault(head, expected.sha256) {
@@ -96,10 +99,10 @@ impl Heap {
     }
 
     /// Copies an object of any size through a draft, which is dropped if the object is not good.
-    fn copy_through(&self, reader: Box<dyn Read + Send>, expected: Expected, replace: bool) -> Result<Stored, Lack> {
+    fn copy_through(&self, from: &Heap, reader: Box<dyn Read + Send>, expected: Expected, replace: bool) -> Result<Stored, Lack> {
         let what = || format!("write to {}", self.root());
         let fatal = |e: io::Error| Lack::All(Error::io(what(), e));
-        let draft = self.store.draft().map_err(fatal)?;
+        let draft = self.draft().map_err(fatal)?;
         let failure = Arc::new(Mutex::new(None));
         let copying = Copying { reader, to: draft.file.try_clone().map_err(fatal)?, failure: failure.clone() };
         let proved = object::prove(Box::new(copying), expected);
@@ -107,8 +110,8 @@ impl Heap {
             return Err(fatal(e));
         }
         let proved = proved.map_err(|e| match LoginRefused::is(&e) {
-            true => lack(&expected.md5, e),
-            false => Lack::Record(format!("{}: {}", object_of(&expected.md5), explain(e))),
+            true => from.lack(&expected.md5, e),
+            false => Lack::Record(format!("{}: {}", from.object_of(&expected.md5), explain(e))),
         })?;
         let stored = stored(expected, proved)?;
         self.put_draft(stored, replace, draft).map_err(lacking)
@@ -176,7 +179,7 @@ mod tests {
 
     fn object(heap: &Heap, md5: &Md5) -> Vec<u8> {
         let mut bytes = Vec::new();
-        heap.store.open(Heap::object_path(md5).as_bytes(), 0, None, None).unwrap().read_to_end(&mut bytes).unwrap();
+        heap.store.open(heap.object_path(md5).as_bytes(), 0, None, None).unwrap().read_to_end(&mut bytes).unwrap();
         bytes
     }
 

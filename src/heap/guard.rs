@@ -4,11 +4,12 @@ use super::aside;
 use super::condemned::{self, Condemned, Identity};
 use super::lease::Lease;
 use super::listing;
-use super::path::object_path;
+use super::path::Names;
 use super::sizes::Sizes;
 use super::small;
 use super::store_lease::StoreLease;
 use crate::digest::Md5;
+use crate::encryption;
 use crate::error::{Error, OrFailed, Result};
 use crate::record::{Kind, Record};
 use crate::storage::Location;
@@ -21,6 +22,7 @@ use std::time::Duration;
 /// Looks at the object of every record that is to be published.
 pub struct Guard {
     heap: Guarded,
+    names: Names,
     condemned: Arc<Condemned>,
     now: Time,
 }
@@ -42,15 +44,16 @@ impl Guard {
     /// # Errors
     /// If the heap can't be read.
     pub fn new(root: &Location) -> Result<Option<Guard>> {
+        let names = || Names::of(root, &encryption::given());
         match root {
-            Location::Folder(folder) if folder.join(condemned::FOLDER).is_dir() => Guard::of_folder(folder).map(Some),
+            Location::Folder(folder) if folder.join(condemned::FOLDER).is_dir() => Guard::of_folder(folder, names()?).map(Some),
             Location::Folder(_) => Ok(None),
-            Location::Remote(_) => Guard::of_store(root),
+            Location::Remote(_) => Guard::of_store(root, names()?),
         }
     }
 
-    fn of_folder(folder: &Path) -> Result<Guard> {
-        let lease = Lease::open(folder)?;
+    fn of_folder(folder: &Path, names: Names) -> Result<Guard> {
+        let lease = Lease::open(folder, names.clone())?;
         lease.load_condemned()?;
         let condemned = lease.condemned();
         // Without the right to write to the heap, there is only the clock of this machine.
@@ -58,12 +61,12 @@ impl Guard {
             true => Time::now(),
             false => small::clock(folder).unwrap_or_else(|_| Time::now()),
         };
-        Ok(Guard { heap: Guarded::Folder(lease), condemned, now })
+        Ok(Guard { heap: Guarded::Folder(lease), names, condemned, now })
     }
 
-    fn of_store(root: &Location) -> Result<Option<Guard>> {
+    fn of_store(root: &Location, names: Names) -> Result<Option<Guard>> {
         let store = root.store();
-        let lease = StoreLease::new(store.clone());
+        let lease = StoreLease::new(store.clone(), names.clone());
         let condemned = match lease.load_condemned() {
             // A web server: nothing is deleted there.
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::Unsupported => return Ok(None),
@@ -76,8 +79,8 @@ impl Guard {
             true => Time::now(),
             false => small::clock_of(&*store).unwrap_or_else(|_| Time::now()),
         };
-        let listed = listing::list(&store).or_failed(|| format!("list the heap root {root}"))?;
-        Ok(Some(Guard { heap: Guarded::Store(lease, listed), condemned, now }))
+        let listed = listing::list(&store, &names).or_failed(|| format!("list the heap root {root}"))?;
+        Ok(Some(Guard { heap: Guarded::Store(lease, listed), names, condemned, now }))
     }
 
     /// Checks that a record can be published: its object exists, and was not condemned longer ago than half of the grace period.
@@ -87,9 +90,10 @@ impl Guard {
     /// If not, or the heap can't be read.
     pub fn check(&self, record: &Record) -> Result<()> {
         let Some(md5) = record.fields().md5.filter(|_| record.kind() == Kind::File) else { return Ok(()) };
+        let id = self.names.id(&md5);
         let fault = match &self.heap {
-            Guarded::Folder(lease) => self.fault_in_folder(lease, &md5)?,
-            Guarded::Store(lease, listed) => self.fault_in_store(lease, listed, &md5)?,
+            Guarded::Folder(lease) => self.fault_in_folder(lease, &id)?,
+            Guarded::Store(lease, listed) => self.fault_in_store(lease, listed, &id)?,
         };
         let why = match fault {
             None => return Ok(()),
@@ -97,7 +101,7 @@ impl Guard {
             Some(Fault::Gone) => "is not there; snap-gc may have deleted it since the records were made",
         };
         Err(Error::advise(
-            format!("{}: its heap object {} {why}", record.name().printable(), object_path(&md5)),
+            format!("{}: its heap object {} {why}", record.name().printable(), self.names.path(&id)),
             "run snap-heapify on the records again, which stores it again",
         ))
     }
@@ -113,7 +117,7 @@ impl Guard {
                 let is_old = self.is_old(md5, stat.st_size as u64, &Identity::of_file(&stat));
                 return Ok(is_old.then_some(Fault::Condemned));
             }
-            if aside::find(&lease.fd, md5).or_failed(|| format!("heap object {}", object_path(md5)))?.is_empty() {
+            if aside::find(&lease.fd, md5).or_failed(|| format!("heap object {}", self.names.path(md5)))?.is_empty() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -3,7 +3,7 @@
 
 use super::aside;
 use super::condemned::{Condemned, FolderLists, Identity};
-use super::path::object_path;
+use super::path::Names;
 use super::used::Used;
 use crate::access::Access;
 use crate::digest::Md5;
@@ -21,10 +21,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// A heap's folder, and what is condemned in it.
+/// A heap's folder, and what is condemned in it. Objects go by their ids.
 pub struct Lease {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) fd: OwnedFd,
+    pub(super) names: Names,
     /// What `snap-gc` has condemned, as it was when it was read last.
     condemned: Mutex<Arc<Condemned>>,
 }
@@ -34,10 +35,10 @@ impl Lease {
     ///
     /// # Errors
     /// If it does not exist or is not a folder.
-    pub fn open(heap: &Path) -> Result<Lease> {
+    pub fn open(heap: &Path, names: Names) -> Result<Lease> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = fs::open(heap, flags, Mode::empty()).or_failed(|| format!("heap root {}", shown(heap)))?;
-        Ok(Lease { path: heap.to_path_buf(), fd, condemned: Mutex::default() })
+        Ok(Lease { path: heap.to_path_buf(), fd, names, condemned: Mutex::default() })
     }
 
     /// Returns the error of an operation on a path below the heap root.
@@ -70,8 +71,8 @@ impl Lease {
     ///
     /// # Errors
     /// If the heap can't be read.
-    pub fn stat(&self, md5: &Md5) -> Result<Option<Stat>> {
-        let path = object_path(md5);
+    pub fn stat(&self, id: &Md5) -> Result<Option<Stat>> {
+        let path = self.names.path(id);
         match fs::statat(&self.fd, &path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
@@ -80,59 +81,59 @@ impl Lease {
     }
 
     /// Opens an object that an interrupted `snap-gc` has put aside.
-    pub fn open_aside(&self, md5: &Md5) -> Option<File> {
-        let name = aside::find(&self.fd, md5).ok()?.pop()?;
-        let path = format!("{}/{name}", &object_path(md5)[..2]);
+    pub fn open_aside(&self, id: &Md5) -> Option<File> {
+        let name = aside::find(&self.fd, id).ok()?.pop()?;
+        let path = format!("{}/{name}", &id.to_string()[..2]);
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         fs::openat(&self.fd, path, flags, Mode::empty()).ok().map(File::from)
     }
 
-    /// Makes sure that `snap-gc` does not delete the object of this md5, which the caller is about to rely on. Returns false if
+    /// Makes sure that `snap-gc` does not delete the object of this id, which the caller is about to rely on. Returns false if
     /// the object does not exist (any more) and has to be stored.
     ///
     /// # Errors
     /// If the heap can't be read or written.
-    pub fn renew(&self, md5: &Md5) -> Result<bool> {
+    pub fn renew(&self, id: &Md5) -> Result<bool> {
         let condemned = self.condemned();
-        if condemned.of(md5).is_empty() {
+        if condemned.of(id).is_empty() {
             return Ok(true);
         }
-        let failed = self.failed("renew", &object_path(md5));
+        let failed = self.failed("renew", &self.names.path(id));
         // After each change, look at the object once more: snap-gc may have put it aside already.
         for attempt in 0..100 {
-            let Some(stat) = self.stat(md5)? else {
-                if aside::put_back(&self.fd, md5).map_err(&failed)? {
+            let Some(stat) = self.stat(id)? else {
+                if aside::put_back(&self.fd, &self.names, id).map_err(&failed)? {
                     continue;
                 }
                 return Ok(false);
             };
-            if condemned.find(md5, stat.st_size as u64, &Identity::of_file(&stat)).is_none() {
+            if condemned.find(id, stat.st_size as u64, &Identity::of_file(&stat)).is_none() {
                 return Ok(true);
             }
-            match self.touch(md5, &stat, attempt) {
+            match self.touch(id, &stat, attempt) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 // The file of another user.
-                Err(Errno::PERM | Errno::ACCESS) => self.copy_anew(md5)?,
+                Err(Errno::PERM | Errno::ACCESS) => self.copy_anew(id)?,
                 Err(e) => return Err(failed(e)),
             }
         }
-        Err(Error::refused(format!("{}/{}: it does not keep its new time", shown(&self.path), object_path(md5))))
+        Err(Error::refused(format!("{}/{}: it does not keep its new time", shown(&self.path), self.names.path(id))))
     }
 
     /// Sets an object's time of change to now or later, but never to the time that it has. A file system may round the time: the
     /// next attempt goes further.
-    fn touch(&self, md5: &Md5, stat: &Stat, attempt: i64) -> rustix::io::Result<()> {
+    fn touch(&self, id: &Md5, stat: &Stat, attempt: i64) -> rustix::io::Result<()> {
         let (now, old) = (Time::now(), stat::modified(stat));
         let new = if now > old && attempt == 0 { now } else { Time { sec: old.sec.saturating_add(1 + attempt), nsec: old.nsec } };
         let time = Timespec { tv_sec: new.sec, tv_nsec: new.nsec.into() };
         let times = Timestamps { last_access: time, last_modification: time };
-        fs::utimensat(&self.fd, object_path(md5), &times, AtFlags::SYMLINK_NOFOLLOW)
+        fs::utimensat(&self.fd, self.names.path(id), &times, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Replaces an object by a copy of it.
-    fn copy_anew(&self, md5: &Md5) -> Result<()> {
+    fn copy_anew(&self, id: &Md5) -> Result<()> {
         let copy = || -> std::io::Result<()> {
-            let mut object = match File::open(self.path.join(object_path(md5))) {
+            let mut object = match File::open(self.path.join(self.names.path(id))) {
                 Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
                 object => object?,
             };
@@ -141,9 +142,9 @@ impl Lease {
             let mut file = temp.create(access)?;
             std::io::copy(&mut object, &mut file)?;
             file.sync_all()?;
-            Ok(fs::renameat(&temp.folder, &temp.name, &self.fd, object_path(md5))?)
+            Ok(fs::renameat(&temp.folder, &temp.name, &self.fd, self.names.path(id))?)
         };
-        copy().or_failed(|| format!("store {}/{} again", shown(&self.path), object_path(md5)))
+        copy().or_failed(|| format!("store {}/{} again", shown(&self.path), self.names.path(id)))
     }
 
     /// Looks once more at everything that a run relied on, at its end, and renews what was condemned meanwhile.
@@ -159,15 +160,16 @@ impl Lease {
             return Ok(());
         }
         used.each(|md5| {
+            let id = self.names.id(&md5);
             // While the lists stay the same, only objects that they name are deleted.
-            let exists = match now.of(&md5).is_empty() {
-                false => self.renew(&md5)?,
-                true => !replaced || self.stat(&md5)?.is_some(),
+            let exists = match now.of(&id).is_empty() {
+                false => self.renew(&id)?,
+                true => !replaced || self.stat(&id)?.is_some(),
             };
             match exists {
                 true => Ok(()),
                 false => Err(Error::advise(
-                    format!("{}/{}: snap-gc deleted it while this ran", shown(&self.path), object_path(&md5)),
+                    format!("{}/{}: snap-gc deleted it while this ran", shown(&self.path), self.names.path(&id)),
                     "run it again: missing objects are stored again",
                 )),
             }
@@ -175,6 +177,6 @@ impl Lease {
     }
 }
 
-fn shown(heap: &Path) -> String {
+pub(super) fn shown(heap: &Path) -> String {
     printable(heap.as_os_str().as_encoded_bytes())
 }

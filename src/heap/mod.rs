@@ -24,10 +24,10 @@ mod used;
 pub use cache::Cache;
 pub use guard::Guard;
 pub use lease::Lease;
-pub use listing::{is_folder, md5_of, objects};
+pub use listing::{is_folder, objects};
 pub use object::Health;
 pub use opened::Heap;
-pub use path::{LEVEL, StoreError, Stored};
+pub use path::{LEVEL, Names, StoreError, Stored};
 pub use stage::digest;
 pub use used::Used;
 

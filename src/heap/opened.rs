@@ -3,13 +3,14 @@
 use super::lease::Lease;
 use super::listing;
 use super::object::{self, Ends, Health};
-use super::path::{WHOLE_LIMIT, object_path};
+use super::path::{Names, WHOLE_LIMIT};
 use super::proof::Expected;
 use super::sizes::Sizes;
 use super::store_lease::StoreLease;
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
+use crate::encryption::{self, Cipher, HEADER, Keys};
 use crate::error::{Error, OrFailed, Reason, Result, reason};
 use crate::parallel::{self, Room, lock};
 use crate::record::{Fields, Record};
@@ -24,6 +25,7 @@ pub struct Heap {
     root: Location,
     pub(super) store: Arc<dyn Store>,
     pub(super) level: i32,
+    pub(super) names: Names,
     /// The agreement with `snap-gc`, for a folder of this machine.
     pub(super) lease: Option<Lease>,
     /// The agreement with `snap-gc`, for another storage that was opened for storing.
@@ -48,11 +50,24 @@ impl Heap {
     /// Opens a heap for reading.
     ///
     /// # Errors
-    /// If it does not exist, is not a folder, or the storage refuses to list it: then there is one error, not one for each object.
+    /// If it does not exist, is not a folder, or the storage refuses to list it: then there is one error, not one for each object. If
+    /// it is encrypted, and none of the identities that this process was given fits.
     pub fn open(root: &Location) -> Result<Heap> {
-        let heap = Heap::new(root, 0)?;
+        Heap::open_with(root, &encryption::given())
+    }
+
+    /// Does what [`Heap::open`] does, with these keys.
+    ///
+    /// # Errors
+    /// Those of [`Heap::open`].
+    pub fn open_with(root: &Location, keys: &Arc<Keys>) -> Result<Heap> {
+        let names = Names::of(root, keys)?;
+        if let Some(cipher) = &names.cipher {
+            cipher.check_can_read(root)?;
+        }
+        let heap = Heap::new(root, 0, names)?;
         if heap.lease.is_none() {
-            match listing::objects(&heap.store, b"00/", |_| false).next() {
+            match listing::objects(&heap.store, &heap.names, b"00/", |_| false).next() {
                 // A web server can't list, and can have objects all the same.
                 Some(Err(e)) if e.kind() != ErrorKind::Unsupported => Err(e).or_failed(|| format!("heap root {root}"))?,
                 _ => {}
@@ -61,19 +76,29 @@ impl Heap {
         Ok(heap)
     }
 
-    /// Opens a heap for storing, with a level of compression from 0 to 12. Creates the folder if it does not exist.
+    /// Opens a heap for storing, with a level of compression from 0 to 12. Creates the folder if it does not exist. If this process
+    /// was given recipients, a new heap is encrypted, and another one has to be.
     ///
     /// # Errors
     /// If that fails.
     pub fn create(root: &Location, level: i32) -> Result<Heap> {
+        Heap::create_with(root, level, &encryption::given())
+    }
+
+    /// Does what [`Heap::create`] does, with these keys.
+    ///
+    /// # Errors
+    /// Those of [`Heap::create`].
+    pub fn create_with(root: &Location, level: i32, keys: &Arc<Keys>) -> Result<Heap> {
         root.make().or_failed(|| format!("make the heap root {root}"))?;
-        let mut heap = Heap::new(root, level)?;
+        let names = Names::for_writing(root, keys, false)?;
+        let mut heap = Heap::new(root, level, names)?;
         heap.lease.iter().try_for_each(Lease::load_condemned)?;
         if heap.lease.is_none() {
-            let lease = Arc::new(StoreLease::new(heap.store.clone()));
+            let lease = Arc::new(StoreLease::new(heap.store.clone(), heap.names.clone()));
             heap.store_lease = Some(lease.clone());
             // It takes as long as reading the base does. If there is no thread, the objects are listed when the first is needed.
-            *lock(&heap.listing) = parallel::spawn(move || list(&lease.store, Some(&lease))).ok();
+            *lock(&heap.listing) = parallel::spawn(move || list(&lease.store, &lease.names, Some(&lease))).ok();
         }
         Ok(heap)
     }
@@ -86,7 +111,8 @@ impl Heap {
     pub fn dry(root: &Location, level: i32) -> Result<Heap> {
         let is_there = root.is_there().or_failed(|| format!("heap root {root}"))?;
         let root = if is_there { root.clone() } else { Location::nowhere() };
-        Ok(Heap { is_dry: true, ..Heap::new(&root, level)? })
+        let names = Names::for_writing(&root, &encryption::given(), true)?;
+        Ok(Heap { is_dry: true, ..Heap::new(&root, level, names)? })
     }
 
     /// Whether nothing is written.
@@ -94,13 +120,14 @@ impl Heap {
         self.is_dry
     }
 
-    fn new(root: &Location, level: i32) -> Result<Heap> {
+    fn new(root: &Location, level: i32, names: Names) -> Result<Heap> {
         let store = root.staging_store().or_failed(|| format!("heap root {root}"))?;
-        let lease = root.folder().map(Lease::open).transpose()?;
+        let lease = root.folder().map(|folder| Lease::open(folder, names.clone())).transpose()?;
         Ok(Heap {
             root: root.clone(),
             store,
             level,
+            names,
             lease,
             store_lease: None,
             listed: Mutex::default(),
@@ -116,13 +143,35 @@ impl Heap {
         &self.root
     }
 
-    /// Returns the path of an object below the heap root.
-    pub fn object_path(md5: &Md5) -> String {
-        object_path(md5)
+    /// Returns the path of the object of a content below the heap root.
+    pub fn object_path(&self, md5: &Md5) -> String {
+        self.names.path(&self.names.id(md5))
     }
 
     pub(super) fn shown_object(&self, md5: &Md5) -> String {
-        format!("{}/{}", self.root, object_path(md5))
+        format!("{}/{}", self.root, self.object_path(md5))
+    }
+
+    /// Returns the key of the object of a content in the storage.
+    pub(super) fn key(&self, md5: &Md5) -> Vec<u8> {
+        self.object_path(md5).into_bytes()
+    }
+
+    /// Returns the object of a content for messages.
+    pub(super) fn object_of(&self, md5: &Md5) -> String {
+        format!("heap object {}", self.object_path(md5))
+    }
+
+    fn missing(&self, md5: &Md5) -> Lack {
+        format!("{} is missing", self.object_of(md5)).into()
+    }
+
+    /// Why an object can't be read. If the login is refused, no other object can be read either.
+    pub(super) fn lack(&self, md5: &Md5, e: io::Error) -> Lack {
+        match LoginRefused::is(&e) {
+            true => Lack::All(Error::io(self.object_of(md5), e)),
+            false => format!("{}: {}", self.object_of(md5), reason(&e)).into(),
+        }
     }
 
     /// Returns stored size and sha256 of an object that this process stored.
@@ -139,24 +188,28 @@ impl Heap {
             return Ok(Some(stored_size));
         }
         if let Some(lease) = &self.lease {
-            return Ok(lease.stat(md5)?.map(|stat| stat.st_size as u64));
+            return Ok(lease.stat(&self.names.id(md5))?.map(|stat| stat.st_size as u64));
         }
         let mut listed = lock(&self.listed);
         if listed.is_none() {
             let begun = lock(&self.listing).take().and_then(|listing| listing.join().ok());
-            *listed = Some(begun.unwrap_or_else(|| list(&self.store, self.store_lease.as_deref()))?);
+            *listed = Some(begun.unwrap_or_else(|| list(&self.store, &self.names, self.store_lease.as_deref()))?);
         }
-        listed.as_ref().map_or(Ok(None), |listed| listed.size(md5))
+        listed.as_ref().map_or(Ok(None), |listed| listed.size(&self.names.id(md5)))
     }
 
-    /// Opens an object, also one that an interrupted `snap-gc` has put aside. None if there is none.
+    /// Opens an object, also one that an interrupted `snap-gc` has put aside, to read it decrypted. None if there is none.
     fn fetch(&self, md5: &Md5) -> io::Result<Option<Box<dyn Read + Send>>> {
-        match self.store.open(&key(md5), 0, None, None) {
+        let found = match self.store.open(&self.key(md5), 0, None, None) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                let aside = self.lease.as_ref().and_then(|lease| lease.open_aside(md5));
-                Ok(aside.map(|file| Box::new(file) as Box<dyn Read + Send>))
+                let aside = self.lease.as_ref().and_then(|lease| lease.open_aside(&self.names.id(md5)));
+                aside.map(|file| Box::new(file) as Box<dyn Read + Send>)
             }
-            opened => opened.map(Some),
+            opened => Some(opened?),
+        };
+        match (found, &self.names.cipher) {
+            (Some(found), Some(cipher)) => Ok(Some(Box::new(cipher.unseal(found)?))),
+            (found, _) => Ok(found),
         }
     }
 
@@ -169,7 +222,7 @@ impl Heap {
     pub(super) fn opened(&self, record: &Record) -> Result<(Box<dyn Read + Send>, Expected), Lack> {
         let &Fields { md5, sha256, size, .. } = record.fields();
         let md5 = md5.ok_or_else(|| NO_MD5.to_string())?;
-        let reader = self.fetch(&md5).map_err(|e| lack(&md5, e))?.ok_or_else(|| missing(&md5))?;
+        let reader = self.fetch(&md5).map_err(|e| self.lack(&md5, e))?.ok_or_else(|| self.missing(&md5))?;
         Ok((reader, Expected { md5, sha256, size, both: false }))
     }
 
@@ -177,13 +230,25 @@ impl Heap {
     /// can't be read now, the inner error says so.
     pub(super) fn part(&self, md5: &Md5, from: u64, len: u64) -> Result<Result<Vec<u8>, Health>> {
         let mut bytes = Vec::with_capacity(len as usize);
-        match self.store.open(&key(md5), from, Some(len), None) {
+        match self.store.open(&self.key(md5), from, Some(len), None) {
             // Deleted since it was listed.
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Err(Health::Missing)),
             Err(e) if Cold::is(&e) => return self.cold(md5).map(Err),
             opened => opened.and_then(|mut reader| reader.read_to_end(&mut bytes)).or_failed(|| self.shown_object(md5))?,
         };
         Ok(Ok(bytes))
+    }
+
+    /// Checks an encrypted object by the note in its header, without decrypting it: it has to be the object of this content and to
+    /// have the size that was noted.
+    pub(super) fn check_note(&self, cipher: &Cipher, md5: &Md5) -> Result<Health> {
+        let Some(stored_size) = self.stored_size(md5)? else { return Ok(Health::Missing) };
+        let head = match self.part(md5, 0, HEADER.min(stored_size))? {
+            Ok(head) => head,
+            Err(health) => return Ok(health),
+        };
+        let noted = cipher.noted_size(&self.names.id(md5), &head);
+        Ok(if noted == Some(stored_size) { Health::Good { stored_size, sha256: None } } else { Health::Bad })
     }
 
     /// Returns the state of an object in an archive.
@@ -215,11 +280,17 @@ impl Heap {
     /// # Errors
     /// If the heap can't be read.
     pub fn check_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
+        if let Some(cipher) = &self.names.cipher {
+            return self.check_note(cipher, md5);
+        }
         Ok(self.ends(md5, size)?.map_or_else(|health| health, |ends| ends.check(size)))
     }
 
     /// Like [`Heap::check_ends`], and always reports the sha256 that the object names.
     pub(super) fn check_both_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
+        if let Some(cipher) = &self.names.cipher {
+            return self.check_note(cipher, md5);
+        }
         Ok(self.ends(md5, None)?.map_or_else(|health| health, |ends| ends.check(size)))
     }
 
@@ -232,7 +303,7 @@ impl Heap {
         let _room = self.room_for(record.fields().size);
         let (mut reader, expected) = self.opened(record)?;
         let expected = Expected { both, ..expected };
-        let failed = |e: io::Error| lack(&expected.md5, e);
+        let failed = |e: io::Error| self.lack(&expected.md5, e);
         let mut head = Vec::new();
         reader.by_ref().take(object::HEAD).read_to_end(&mut head).map_err(failed)?;
         let all = Box::new(io::Cursor::new(head.clone()).chain(reader));
@@ -246,18 +317,26 @@ impl Heap {
             }
             Err(reason) => Some(reason),
         };
-        reason.map_or(Ok(()), |reason| Err(format!("{}: {reason}", object_of(&expected.md5)).into()))
+        reason.map_or(Ok(()), |reason| Err(format!("{}: {reason}", self.object_of(&expected.md5)).into()))
     }
 
     /// Checks the object of this md5 by inflating all of it.
     ///
     /// # Errors
-    /// If the heap can't be read.
+    /// If the heap can't be read, or is encrypted and there is no identity.
     pub fn verify(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
+        if let Some(cipher) = &self.names.cipher {
+            cipher.check_can_read(&self.root)?;
+        }
         let expected = Expected { md5: *md5, sha256: None, size, both: true };
         let check = |reader: Option<_>| reader.map_or(Ok(Health::Missing), |reader| object::verify(reader, expected));
         match self.fetch(md5).and_then(check) {
             Err(e) if Cold::is(&e) => self.cold(md5),
+            // What was counted is what came out of the encryption.
+            Ok(Health::Good { sha256, .. }) if self.names.cipher.is_some() => {
+                Ok(Health::Good { stored_size: self.stored_size(md5)?.unwrap_or_default(), sha256 })
+            }
+            Err(e) if self.names.cipher.is_some() && !super::proof::cant_read(&e) => Ok(Health::Bad),
             health => health.or_failed(|| self.shown_object(md5)),
         }
     }
@@ -269,7 +348,7 @@ impl Heap {
     /// If the heap can't be read or written.
     pub fn renew(&self, md5: &Md5) -> Result<bool> {
         match (&self.lease, &self.store_lease) {
-            (Some(lease), _) => lease.renew(md5),
+            (Some(lease), _) => lease.renew(&self.names.id(md5)),
             (None, Some(lease)) => self.renew_stored(lease, md5),
             (None, None) => Ok(true),
         }
@@ -295,43 +374,22 @@ impl Contents for Heap {
         let _room = self.room_for(record.fields().size);
         let (reader, expected) = self.opened(record)?;
         let content = object::content(reader, expected, record.fields().stored_size);
-        content.map_err(|reason| format!("{}: {reason}", object_of(&expected.md5)).into())
+        content.map_err(|reason| format!("{}: {reason}", self.object_of(&expected.md5)).into())
     }
 
     /// Asks for each object by itself: not every server lists.
     fn look(&self, record: &Record) -> Result<(), Lack> {
         let md5 = record.fields().md5.ok_or_else(|| NO_MD5.to_string())?;
-        let is_aside = || self.lease.as_ref().is_some_and(|lease| lease.open_aside(&md5).is_some());
-        match self.store.stat(&key(&md5)).map_err(|e| lack(&md5, e))?.is_some() || is_aside() {
+        let is_aside = || self.lease.as_ref().is_some_and(|lease| lease.open_aside(&self.names.id(&md5)).is_some());
+        match self.store.stat(&self.key(&md5)).map_err(|e| self.lack(&md5, e))?.is_some() || is_aside() {
             true => Ok(()),
-            false => Err(missing(&md5)),
+            false => Err(self.missing(&md5)),
         }
     }
 }
 
 /// Lists a heap in another storage. What is condemned is read before: what is deleted later is in the lists, or makes them others.
-fn list(store: &Arc<dyn Store>, lease: Option<&StoreLease>) -> Result<Sizes> {
+fn list(store: &Arc<dyn Store>, names: &Names, lease: Option<&StoreLease>) -> Result<Sizes> {
     lease.map_or(Ok(()), |lease| lease.condemned().map(drop))?;
-    listing::list(store).or_failed(|| format!("list the heap root {}", store.url()))
-}
-
-/// Returns the key of an object in the storage.
-pub(super) fn key(md5: &Md5) -> Vec<u8> {
-    object_path(md5).into_bytes()
-}
-
-pub(super) fn object_of(md5: &Md5) -> String {
-    format!("heap object {}", object_path(md5))
-}
-
-fn missing(md5: &Md5) -> Lack {
-    format!("{} is missing", object_of(md5)).into()
-}
-
-/// Why an object can't be read. If the login is refused, no other object can be read either.
-pub(super) fn lack(md5: &Md5, e: io::Error) -> Lack {
-    match LoginRefused::is(&e) {
-        true => Lack::All(Error::io(object_of(md5), e)),
-        false => format!("{}: {}", object_of(md5), reason(&e)).into(),
-    }
+    listing::list(store, names).or_failed(|| format!("list the heap root {}", store.url()))
 }

@@ -1,9 +1,12 @@
 //! What all parts of the heap share: paths, limits, and the result of storing a content.
 
 use crate::digest::{Md5, Sha256};
-use crate::error::Error;
+use crate::encryption::{Cipher, Keys};
+use crate::error::{Error, OrFailed, Result};
+use crate::storage::{Location, Object};
 use crate::work::Work;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// Contents of up to this many bytes are handled in memory as a whole; larger ones are streamed.
 pub const WHOLE_LIMIT: u64 = 2 << 20;
@@ -11,10 +14,104 @@ pub const WHOLE_LIMIT: u64 = 2 << 20;
 /// The level of compression by default.
 pub const LEVEL: i32 = 1;
 
-/// Returns the path of an object below the heap root.
-pub fn object_path(md5: &Md5) -> String {
-    let hex = md5.to_string();
-    format!("{}/{hex}.gz", &hex[..2])
+/// The end of the name of an object.
+const PLAIN: &str = ".gz";
+/// The end of the name of an encrypted object.
+const ENCRYPTED: &str = ".gz.age";
+
+/// How a heap names its objects: by the md5 of the content, or, if it is encrypted, by an id that only its writers and readers can
+/// compute from the md5. An id has the form of an md5.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    pub(super) cipher: Option<Arc<Cipher>>,
+}
+
+impl Names {
+    /// Returns the names of an encrypted heap, or of a plain one.
+    pub fn new(cipher: Option<Arc<Cipher>>) -> Names {
+        Names { cipher }
+    }
+
+    /// Returns the names of a heap that is read.
+    ///
+    /// # Errors
+    /// See [`Cipher::open`].
+    pub fn of(heap: &Location, keys: &Arc<Keys>) -> Result<Names> {
+        Ok(Names::new(Cipher::open(&*heap.store(), keys)?.map(Arc::new)))
+    }
+
+    /// Returns the names of a heap that is written. One without objects is new.
+    ///
+    /// # Errors
+    /// See [`Cipher::for_writing`].
+    pub fn for_writing(heap: &Location, keys: &Arc<Keys>, is_dry: bool) -> Result<Names> {
+        let store = heap.store();
+        let is_new = || {
+            let is_object = |object: &io::Result<Object>| match object {
+                Ok(object) => Names::is_object(&object.key),
+                Err(e) => e.kind() != io::ErrorKind::NotFound,
+            };
+            match store.list_in(b"", super::is_folder).find(is_object) {
+                None => Ok(true),
+                Some(object) => object.or_failed(|| format!("list the heap root {heap}")).map(|_| false),
+            }
+        };
+        Ok(Names::new(Cipher::for_writing(&*store, keys, is_new, is_dry)?.map(Arc::new)))
+    }
+
+    /// Whether a key is that of an object, in plain or encrypted.
+    fn is_object(key: &[u8]) -> bool {
+        let name = std::str::from_utf8(key).unwrap_or_default();
+        let id = name.strip_suffix(ENCRYPTED).or_else(|| name.strip_suffix(PLAIN)).and_then(|name| name.get(3..));
+        id.and_then(Md5::parse).is_some()
+    }
+
+    /// Returns the keys of an encrypted heap.
+    pub fn cipher(&self) -> Option<&Arc<Cipher>> {
+        self.cipher.as_ref()
+    }
+
+    fn ending(&self) -> &'static str {
+        if self.cipher.is_some() { ENCRYPTED } else { PLAIN }
+    }
+
+    /// Returns the id of a content: its md5 in a plain heap.
+    pub fn id(&self, md5: &Md5) -> Md5 {
+        self.cipher.as_ref().map_or(*md5, |cipher| cipher.id(md5))
+    }
+
+    /// Returns the path of the object of this id below the heap root.
+    pub fn path(&self, id: &Md5) -> String {
+        let hex = id.to_string();
+        format!("{}/{hex}{}", &hex[..2], self.ending())
+    }
+
+    /// Returns the id in the key of an object; None if the key is none of an object of this heap.
+    pub fn id_of(&self, key: &[u8]) -> Option<Md5> {
+        let name = std::str::from_utf8(key).ok()?;
+        let id = Md5::parse(name.get(3..)?.strip_suffix(self.ending())?)?;
+        (self.path(&id) == name).then_some(id)
+    }
+
+    /// Returns the id in the file name of an object in this folder.
+    pub fn id_in(&self, folder: &str, name: &str) -> Option<Md5> {
+        self.id_of(format!("{folder}/{name}").as_bytes())
+    }
+
+    /// Refuses a key that names an object of the other form: in an encrypted heap a plain one, in a plain heap an encrypted one.
+    ///
+    /// # Errors
+    /// If it does.
+    pub fn check_form(&self, key: &[u8]) -> io::Result<()> {
+        let form = match &self.cipher {
+            Some(_) => "a plain object in an encrypted heap",
+            None => "an encrypted object in a heap without encryption.json",
+        };
+        match Names::is_object(key) && self.id_of(key).is_none() {
+            true => Err(io::Error::new(io::ErrorKind::InvalidData, format!("{form}: {}", crate::display::printable(key)))),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Returns the message for two contents with the same md5.

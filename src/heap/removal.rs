@@ -1,12 +1,11 @@
-//! Listing and deleting the objects of a heap in a folder, for `snap-gc`. Only `ab/<md5>.gz` is an object; other files are left
-//! alone.
+//! Listing and deleting the objects of a heap in a folder, for `snap-gc`. Only `ab/<md5>.gz` is an object, or `ab/<id>.gz.age` in an
+//! encrypted heap; other files are left alone.
 
 use super::aside;
 use super::condemned::{Entry, Identity};
-use super::lease::Lease;
-use super::path::object_path;
+use super::lease::{Lease, shown};
 use crate::digest::Md5;
-use crate::error::Result;
+use crate::error::{OrFailed, Result};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
@@ -17,9 +16,9 @@ impl Lease {
     /// If a folder can't be listed, and those of `visit`.
     pub fn each(&self, recover: bool, visit: &mut dyn FnMut(Md5, Stat) -> Result<()>) -> Result<()> {
         for number in 0..=255u8 {
-            for md5 in self.objects(&format!("{number:02x}"), recover)? {
-                if let Some(stat) = self.stat(&md5)?.filter(|s| FileType::from_raw_mode(s.st_mode) == FileType::RegularFile) {
-                    visit(md5, stat)?;
+            for id in self.objects(&format!("{number:02x}"), recover)? {
+                if let Some(stat) = self.stat(&id)?.filter(|s| FileType::from_raw_mode(s.st_mode) == FileType::RegularFile) {
+                    visit(id, stat)?;
                 }
             }
         }
@@ -37,12 +36,15 @@ impl Lease {
         for entry in Dir::read_from(&open).map_err(self.failed("list", folder))? {
             let entry = entry.map_err(self.failed("list", folder))?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            let is_here = |md5: &Md5| object_path(md5)[..2] == *folder;
-            if let Some(md5) = name.strip_suffix(".gz").and_then(Md5::parse).filter(is_here) {
-                found.push(md5);
-            } else if let Some(md5) = aside::md5_of(name).filter(|md5| recover && is_here(md5)) {
-                aside::restore(&self.fd, name, &md5).map_err(self.failed("put back", &object_path(&md5)))?;
-                found.push(md5);
+            let is_here = |id: &Md5| id.to_string()[..2] == *folder;
+            if let Some(id) = self.names.id_in(folder, name) {
+                found.push(id);
+            } else if let Some(id) = aside::id_of(name).filter(|id| recover && is_here(id)) {
+                aside::restore(&self.fd, &self.names, name, &id).map_err(self.failed("put back", &self.names.path(&id)))?;
+                found.push(id);
+            } else {
+                let key = format!("{folder}/{name}");
+                self.names.check_form(key.as_bytes()).or_failed(|| shown(&self.path))?;
             }
         }
         found.sort_unstable();
@@ -54,15 +56,15 @@ impl Lease {
     ///
     /// # Errors
     /// What the system says.
-    pub fn delete(&self, md5: &Md5) -> Result<bool> {
-        self.unlink(&object_path(md5), md5)
+    pub fn delete(&self, id: &Md5) -> Result<bool> {
+        self.unlink(&self.names.path(id), id)
     }
 
-    fn unlink(&self, path: &str, md5: &Md5) -> Result<bool> {
+    fn unlink(&self, path: &str, id: &Md5) -> Result<bool> {
         match fs::unlinkat(&self.fd, path, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
-            Err(e) => Err(self.failed("delete", &object_path(md5))(e)),
+            Err(e) => Err(self.failed("delete", &self.names.path(id))(e)),
         }
     }
 
@@ -71,10 +73,10 @@ impl Lease {
     ///
     /// # Errors
     /// What the system says.
-    pub fn delete_unchanged(&self, md5: &Md5, entry: &Entry) -> Result<bool> {
-        let path = object_path(md5);
+    pub fn delete_unchanged(&self, id: &Md5, entry: &Entry) -> Result<bool> {
+        let path = self.names.path(id);
         let failed = self.failed("delete", &path);
-        let aside = aside::name(md5);
+        let aside = aside::name(id);
         let away = format!("{}/{aside}", &path[..2]);
         let is_unchanged = |path: &str| match fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(entry.is_of(stat.st_size as u64, &Identity::of_file(&stat))),
@@ -90,10 +92,10 @@ impl Lease {
             Err(e) => return Err(failed(e)),
         }
         if !is_unchanged(&away)? {
-            aside::restore(&self.fd, &aside, md5).map_err(self.failed("put back", &path))?;
+            aside::restore(&self.fd, &self.names, &aside, id).map_err(self.failed("put back", &path))?;
             return Ok(false);
         }
         // False: another run took it for the leftover of a crash and put it back.
-        self.unlink(&away, md5)
+        self.unlink(&away, id)
     }
 }

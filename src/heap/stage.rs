@@ -1,7 +1,7 @@
 //! Storing a content: it is read once, hashed and looked up, and only if it is new, compressed and put into the heap.
 
 use super::object::{self, Health};
-use super::opened::{Heap, key};
+use super::opened::Heap;
 use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
 use super::store_lease::Claim;
@@ -9,10 +9,12 @@ use super::used::Used;
 use crate::codec;
 use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
+use crate::files::temporaries;
 use crate::parallel::lock;
 use crate::storage::{Attributes, Body, Draft, Put, Store};
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 
 /// Reads a content and computes its digests, storing nothing.
@@ -62,7 +64,13 @@ impl Heap {
             // Of a large content, only pieces are held.
             drop(room);
             return match claimed {
-                Some(md5) if self.lease.is_none() && !self.is_dry() && self.stored_size(&md5)?.is_none() => {
+                // How much is encrypted has to be known before.
+                Some(md5)
+                    if self.lease.is_none()
+                        && self.names.cipher.is_none()
+                        && !self.is_dry()
+                        && self.stored_size(&md5)?.is_none() =>
+                {
                     self.store_straight(head, source, md5)
                 }
                 _ => self.store_large(head, source, verify),
@@ -82,14 +90,37 @@ impl Heap {
     /// Puts an object that is in memory.
     pub(super) fn put_whole(&self, content: Stored, replace: bool, mut gzip: Vec<u8>) -> Result<Stored, StoreError> {
         self.stamp(&content.md5)?.into_iter().for_each(|time| codec::set_time(&mut gzip, time));
+        if let Some(cipher) = &self.names.cipher {
+            let (id, len) = (cipher.id(&content.md5), gzip.len() as u64);
+            let sealed = Vec::with_capacity(gzip.len() + 2048);
+            gzip = cipher.seal_object(&id, len, &gzip[..], sealed).or_failed(|| self.sealing(&content.md5))?;
+        }
         let stored = Stored { stored_size: Some(gzip.len() as u64), ..content };
         let gzip_md5 = self.lease.is_none().then(|| md5_of(&gzip));
         self.put(stored, replace, gzip_md5, |store, key, how| store.put(key, Body::Bytes(gzip), how))
     }
 
+    fn sealing(&self, md5: &Md5) -> String {
+        format!("encrypt {}", self.shown_object(md5))
+    }
+
+    /// Returns a file for a large object in plain: in an encrypted heap, it does not lie where the heap is.
+    pub(super) fn draft(&self) -> io::Result<Draft> {
+        if self.names.cipher.is_some() { Draft::unnamed() } else { self.store.draft() }
+    }
+
     /// Puts an object that is in a draft.
-    pub(super) fn put_draft(&self, stored: Stored, replace: bool, mut draft: Draft) -> Result<Stored, StoreError> {
+    pub(super) fn put_draft(&self, stored: Stored, replace: bool, draft: Draft) -> Result<Stored, StoreError> {
         let what = || format!("write to {}", self.root());
+        let (mut draft, mut stored) = (draft, stored);
+        if let Some(cipher) = &self.names.cipher {
+            let (id, len) = (cipher.id(&stored.md5), draft.file.seek(io::SeekFrom::End(0)).or_failed(temporaries)?);
+            draft.file.rewind().or_failed(temporaries)?;
+            let mut sealed = self.store.draft().or_failed(what)?;
+            cipher.seal_object(&id, len, BufReader::new(&draft.file), BufWriter::new(&sealed.file)).or_failed(what)?;
+            stored.stored_size = Some(sealed.file.seek(io::SeekFrom::End(0)).or_failed(what)?);
+            draft = sealed;
+        }
         if let Some(time) = self.stamp(&stored.md5)? {
             let mut head = [0; codec::PLAIN];
             draft.file.read_exact_at(&mut head, 0).or_failed(what)?;
@@ -112,10 +143,16 @@ impl Heap {
             let content = write_pieces(&mut bytes, Pieces::new(head, source, self.level, true), what)?;
             return match self.existing(&content, verify)? {
                 Existing::Good(stored_size) => Ok(Stored { stored_size: Some(stored_size), ..content }),
-                Existing::Bad | Existing::None => self.was_put(Stored { stored_size: Some(bytes.0), ..content }, Ok(true)),
+                Existing::Bad | Existing::None => {
+                    let stored_size = match &self.names.cipher {
+                        Some(cipher) => cipher.sealed_size(&content.md5, bytes.0).or_failed(what)?,
+                        None => bytes.0,
+                    };
+                    self.was_put(Stored { stored_size: Some(stored_size), ..content }, Ok(true))
+                }
             };
         }
-        let mut draft = self.store.draft().or_failed(what)?;
+        let mut draft = self.draft().or_failed(what)?;
         let content = write_pieces(&mut draft.file, Pieces::new(head, source, self.level, true), what)?;
         let replace = match self.existing(&content, verify)? {
             Existing::Good(stored_size) => return Ok(Stored { stored_size: Some(stored_size), ..content }),
@@ -134,7 +171,7 @@ impl Heap {
         pieces.claim(claimed);
         self.stamp(&claimed)?.into_iter().for_each(|time| pieces.set_time(time));
         let how = Put { if_absent: true, attributes: attributes(), ..Put::default() };
-        let put = self.store.put(&key(&claimed), Body::Stream(&mut pieces), &how);
+        let put = self.store.put(&self.key(&claimed), Body::Stream(&mut pieces), &how);
         if let Some(e) = pieces.take_failure() {
             return Err(StoreError::Source(e));
         }
@@ -157,7 +194,7 @@ impl Heap {
         }
         let (if_absent, attributes) = (!replace, attributes());
         let how = Put { if_absent, md5: gzip_md5, size: stored.stored_size, attributes, ..Put::default() };
-        self.was_put(stored, put(&*self.store, &key(&stored.md5), &how))
+        self.was_put(stored, put(&*self.store, &self.key(&stored.md5), &how))
     }
 
     /// Takes note of an object that was put, or that another writer was first with: then it has to have the same content.
@@ -190,11 +227,15 @@ impl Heap {
         if let Some((stored_size, other)) = self.new_object(md5) {
             return same(md5, *sha256, other).map(|()| Existing::Good(stored_size));
         }
+        let is_noted = self.names.cipher.is_some() && !verify;
         let health = if verify { self.verify(md5, Some(*size))? } else { self.check_both_ends(md5, Some(*size))? };
         let stored_size = match health {
             Health::Missing => return Ok(Existing::None),
             // Nothing is known against it, and what can't be read is never replaced.
             Health::Cold { stored_size } => Some(stored_size),
+            // There may be no identity to read more of it.
+            Health::Good { stored_size, .. } if is_noted => Some(stored_size),
+            Health::Bad if is_noted => None,
             Health::Good { stored_size, sha256: Some(named) } if named == *sha256 => Some(stored_size),
             // An object of another writer, or one that does not fit: only its content can tell. One that has the md5 of its name
             // is another content with this md5, of any size; one that has not is damaged, whatever its header names.
@@ -203,7 +244,7 @@ impl Heap {
         let Some(stored_size) = stored_size else { return Ok(Existing::Bad) };
         let claim = match &self.store_lease {
             // The content is at hand: it need not be read from the heap.
-            Some(lease) => lease.claim(md5)?,
+            Some(lease) => lease.claim(&self.names.id(md5))?,
             None if self.renew(md5)? => Claim::Kept,
             None => Claim::Gone,
         };
@@ -217,7 +258,11 @@ impl Heap {
     /// Verifies an object, and returns its size in bytes; None if it is damaged or missing. One in an archive counts as intact. Its content has to have the sha256,
     /// where that is known.
     fn intact(&self, md5: &Md5, sha256: Option<Sha256>) -> Result<Option<u64>, StoreError> {
-        match (self.verify(md5, None)?, sha256) {
+        let health = match &self.names.cipher {
+            Some(cipher) if !cipher.can_read() => self.check_note(cipher, md5)?,
+            _ => self.verify(md5, None)?,
+        };
+        match (health, sha256) {
             (Health::Good { stored_size, sha256: Some(other) }, Some(ours)) => same(md5, ours, other).map(|()| Some(stored_size)),
             (Health::Good { stored_size, .. } | Health::Cold { stored_size }, _) => Ok(Some(stored_size)),
             (Health::Bad | Health::Missing, _) => Ok(None),
@@ -259,8 +304,13 @@ impl Heap {
     /// # Errors
     /// See [`Heap::commit`].
     pub fn sync(&self) -> Result<()> {
+        // The keys do not tell the md5 in an encrypted heap.
+        let new: HashMap<Vec<u8>, Md5> = match self.lease {
+            Some(_) => lock(&self.new).keys().map(|md5| (self.key(md5), *md5)).collect(),
+            None => HashMap::new(),
+        };
         let mut is_damaged = |key: &[u8]| -> io::Result<bool> {
-            let Some(md5) = super::md5_of(key) else { return Ok(false) };
+            let Some(md5) = new.get(key).copied() else { return Ok(false) };
             match self.intact(&md5, self.new_object(&md5).map(|(_, sha256)| sha256)) {
                 Ok(intact) => Ok(intact.is_none()),
                 Err(StoreError::Collision(reason)) => Err(io::Error::other(reason)),
@@ -314,13 +364,14 @@ fn attributes() -> Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heap::Names;
     use crate::storage::{Body, Location, Options, Put};
 
     fn write(heap: &Location, md5: &Md5, object: &[u8]) {
         match heap {
-            Location::Folder(folder) => std::fs::write(folder.join(Heap::object_path(md5)), object).unwrap(),
+            Location::Folder(folder) => std::fs::write(folder.join(Names::default().path(md5)), object).unwrap(),
             Location::Remote(store) => {
-                store.put(Heap::object_path(md5).as_bytes(), Body::Bytes(object.to_vec()), &Put::default()).unwrap();
+                store.put(Names::default().path(md5).as_bytes(), Body::Bytes(object.to_vec()), &Put::default()).unwrap();
             }
         }
     }
@@ -344,7 +395,7 @@ mod tests {
                 let object = |content: &[u8]| {
                     let apart = tempfile::tempdir().unwrap();
                     let stored = keep(&Location::Folder(apart.path().into()), content);
-                    std::fs::read(apart.path().join(Heap::object_path(&stored.md5))).unwrap()
+                    std::fs::read(apart.path().join(Names::default().path(&stored.md5))).unwrap()
                 };
                 let md5 = keep(&root, good).md5;
                 // A copy of another object, and what another tool would write.
@@ -365,7 +416,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let root = Location::Folder(temp.path().into());
         let stored = keep(&root, b"content");
-        let object = temp.path().join(Heap::object_path(&stored.md5));
+        let object = temp.path().join(Names::default().path(&stored.md5));
         std::fs::remove_file(&object).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, &object, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert_eq!(Heap::open(&root).unwrap().verify(&stored.md5, Some(7)).unwrap(), Health::Bad);

@@ -2,7 +2,7 @@
 //! condemned, it stores the object anew, with other bytes.
 
 use super::condemned::{Condemned, Identity, StoreLists};
-use super::path::object_path;
+use super::path::Names;
 use crate::digest::Md5;
 use crate::display::printable;
 use crate::error::{OrFailed, Result};
@@ -12,9 +12,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A heap in another storage, and what is condemned in it.
+/// A heap in another storage, and what is condemned in it. Objects go by their ids.
 pub struct StoreLease {
     pub(super) store: Arc<dyn Store>,
+    pub(super) names: Names,
     /// What `snap-gc` has condemned, as it was when it was read last.
     condemned: Mutex<Option<Arc<Condemned>>>,
     /// The objects that this process has stored anew since then, where the storage does not tell their identity.
@@ -40,9 +41,10 @@ pub enum Claim {
 
 impl StoreLease {
     /// Returns the agreement about this heap. Sends no request yet.
-    pub fn new(store: Arc<dyn Store>) -> StoreLease {
+    pub fn new(store: Arc<dyn Store>, names: Names) -> StoreLease {
         StoreLease {
             store,
+            names,
             condemned: Mutex::default(),
             anew: Mutex::default(),
             began: Instant::now(),
@@ -95,30 +97,30 @@ impl StoreLease {
     ///
     /// # Errors
     /// If the heap can't be read.
-    pub fn claim(&self, md5: &Md5) -> Result<Claim> {
+    pub fn claim(&self, id: &Md5) -> Result<Claim> {
         let condemned = self.condemned()?;
-        if condemned.of(md5).is_empty() {
+        if condemned.of(id).is_empty() {
             return Ok(Claim::Kept);
         }
-        let Some(object) = self.stat(md5)? else { return Ok(Claim::Gone) };
+        let Some(object) = self.stat(id)? else { return Ok(Claim::Gone) };
         let is_condemned = match self.identity(&object) {
-            Some(identity) => condemned.find(md5, object.size, &identity).is_some(),
-            None => !lock(&self.anew).contains(md5),
+            Some(identity) => condemned.find(id, object.size, &identity).is_some(),
+            None => !lock(&self.anew).contains(id),
         };
         Ok(if is_condemned { Claim::Condemned } else { Claim::Kept })
     }
 
     /// Takes note of an object that this process has stored.
-    pub fn stored(&self, md5: &Md5) {
-        lock(&self.anew).insert(*md5);
+    pub fn stored(&self, id: &Md5) {
+        lock(&self.anew).insert(*id);
     }
 
     /// Looks at an object; None if there is none.
     ///
     /// # Errors
     /// If the heap can't be read.
-    pub fn stat(&self, md5: &Md5) -> Result<Option<Object>> {
-        let key = object_path(md5).into_bytes();
+    pub fn stat(&self, id: &Md5) -> Result<Option<Object>> {
+        let key = self.names.path(id).into_bytes();
         self.store.stat(&key).or_failed(|| printable(&self.store.name_of(&key)))
     }
 

@@ -1,6 +1,7 @@
 //! Listing the snapshots of a snap root, and finding one by its path or URL.
 
-use super::{Found, Place, path_for, time_of};
+use super::place;
+use super::{ENCRYPTED, Found, Place, path_for, time_of};
 use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
 use crate::storage::{Gap, Location, Options, as_path, check_key};
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// If the root does not exist, or one of its folders can't be listed.
 pub fn list(root: &Location) -> Result<Vec<Found>> {
     let store = root.store();
-    let mut found = Vec::new();
+    let (mut found, keys) = (Vec::new(), place::Keys::default());
     for object in store.list_in(b"", has_snapshots) {
         let key = match object {
             Ok(object) => object.key,
@@ -26,8 +27,9 @@ pub fn list(root: &Location) -> Result<Vec<Found>> {
             Err(e) => return Err(unlisted(root, e)),
         };
         let Some(time) = time(&key) else { continue };
-        if path_for(time).is_some_and(|path| path.as_os_str().as_bytes() == key) {
-            found.push(Found { place: Place::new(store.clone(), key), time });
+        let plain = key.strip_suffix(ENCRYPTED.as_bytes()).unwrap_or(&key);
+        if path_for(time).is_some_and(|path| path.as_os_str().as_bytes() == plain) {
+            found.push(Found { place: Place::new(store.clone(), key).with_keys_of(&keys), time });
         }
     }
     found.sort_by_key(|f| Reverse(f.time));
@@ -95,7 +97,10 @@ pub(super) fn named(root: Option<&Location>, spec: &OsStr, options: &Options) ->
         Some(at) => {
             let (above, name) = (&spec.as_bytes()[..at], &spec.as_bytes()[at + 1..]);
             let root = Location::parse(OsStr::from_bytes(above), "SNAPSHOT", options)?;
-            Ok(Place::new(root.store(), name.to_vec()))
+            // The snap root is two folders above, if it is a snapshot of one.
+            let parts: Vec<&[u8]> = above.rsplitn(3, |b| *b == b'/').collect();
+            let snap_root = parts.get(2).and_then(|root| Location::parse(OsStr::from_bytes(root), "SNAPSHOT", options).ok());
+            Ok(Place::new(root.store(), name.to_vec()).below(snap_root))
         }
         None => Err(none()),
     }

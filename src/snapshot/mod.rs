@@ -2,9 +2,11 @@
 
 mod check;
 mod chosen;
+mod encrypted;
 mod ends;
 mod facts;
 mod index;
+mod kept;
 mod label;
 mod lines;
 mod list;
@@ -28,6 +30,7 @@ pub use publish::{Publisher, Taken, refuse_taken};
 pub use read::{Opened, any, open, plain, read, references};
 
 use crate::display::printable;
+use crate::encryption::{self, Cipher};
 use crate::error::{Error, OrFailed, Refusal, Result};
 use crate::storage::{Location, Options};
 use crate::time::{self, Time};
@@ -37,6 +40,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 const SUFFIX: &str = ".jsonl.gz";
+/// What comes behind in the name of an encrypted snapshot.
+const ENCRYPTED: &str = ".age";
 const NAME_FORMAT: &str = "%Y-%m-%d_%H-%M-%S_%6fZ";
 
 /// The largest number of snapshots to read at once: each takes some megabytes of memory.
@@ -64,15 +69,17 @@ pub fn path_for(time: Time) -> Option<PathBuf> {
     Some(PathBuf::from(format!("{}/{}{SUFFIX}", utc.format("%Y/%m"), utc.format(NAME_FORMAT))))
 }
 
-/// Returns the time in the file name of a snapshot; None unless the name has exactly that form.
+/// Returns the time in the file name of a snapshot, in plain or encrypted; None unless the name has exactly that form.
 pub fn time_of(file_name: &OsStr) -> Option<Time> {
-    let stem = file_name.to_str()?.strip_suffix(SUFFIX)?;
+    let plain = file_name.to_str()?;
+    let plain = plain.strip_suffix(ENCRYPTED).unwrap_or(plain);
+    let stem = plain.strip_suffix(SUFFIX)?;
     let format = "%Y-%m-%d_%H-%M-%S_%fZ";
     let time = NaiveDateTime::parse_from_str(stem, format).ok()?.and_utc();
     // chrono also accepts fewer digits, and reads them as nanoseconds. Only names that we would write are valid.
     let micros = stem.get(20..26)?.parse::<u32>().ok()?;
     let time = Time { sec: time.timestamp(), nsec: micros * 1000 };
-    (path_for(time)?.file_name()? == file_name).then_some(time)
+    (path_for(time)?.file_name()? == plain).then_some(time)
 }
 
 /// Returns the snapshot that the user chose: `latest`, `latest~N`, `@TIME` (the latest at or before that time), or a path or URL,
@@ -151,8 +158,12 @@ pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Res
     if !root.is_there().or_failed(|| format!("snap root {root}"))? {
         return Ok(None);
     }
+    let found = list(root)?;
+    if let Some(cipher) = unreadable(root, &found)? {
+        return kept::latest(&cipher, root, file_root, warn);
+    }
     let mut unlabelled = None;
-    for found in list(root)? {
+    for found in found {
         let of = match label(&found.place) {
             Ok(label) if label.as_ref().is_some_and(|l| l.before_restore || l.put) => continue,
             Ok(label) => label.and_then(|l| l.root),
@@ -181,6 +192,14 @@ pub fn base(root: &Location, file_root: &str, warn: &mut dyn FnMut(&str)) -> Res
         warn_of_future(found, warn);
     }
     Ok(unlabelled)
+}
+
+/// Returns the keys of a snap root whose snapshots can't be read here, because they are encrypted and there is no identity.
+fn unreadable(root: &Location, found: &[Found]) -> Result<Option<Cipher>> {
+    match found.iter().any(|found| found.place.is_encrypted()) {
+        true => Ok(Cipher::open(&*root.store(), &encryption::given())?.filter(|cipher| !cipher.can_read())),
+        false => Ok(None),
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,33 @@
 //! The place of a snapshot: an object of a storage, which can be a folder of this machine.
 
+use super::encrypted::{Plain, PlainReader};
+use super::{ENCRYPTED, time_of};
 use crate::display::printable;
-use crate::error::{OrFailed, Result};
+use crate::encryption::{self, Cipher};
+use crate::error::{Error, OrFailed, Result};
+use crate::parallel::lock;
 use crate::storage::{Location, Store};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 /// A place that a snapshot can be read from.
 #[derive(Clone)]
 pub struct Place {
     store: Arc<dyn Store>,
     key: Vec<u8>,
+    /// The snap root, if the store is not the snap root.
+    root: Option<Location>,
+    keys: Keys,
+    /// The decrypted snapshot, while somebody reads it.
+    plain: Arc<Mutex<Weak<Plain>>>,
 }
+
+/// The keys of a snap root, which are looked up when the first snapshot is decrypted.
+pub(super) type Keys = Arc<OnceLock<Arc<Cipher>>>;
 
 /// The reader of a snapshot's bytes.
 pub type Input = BufReader<Box<dyn Read + Send>>;
@@ -23,14 +35,66 @@ pub type Input = BufReader<Box<dyn Read + Send>>;
 impl Place {
     /// Returns the place of an object.
     pub fn new(store: Arc<dyn Store>, key: Vec<u8>) -> Place {
-        Place { store, key }
+        Place { store, key, root: None, keys: Keys::default(), plain: Arc::default() }
+    }
+
+    /// Sets the place in which all snapshots of a snap root look for its keys.
+    pub(super) fn with_keys_of(self, keys: &Keys) -> Place {
+        Place { keys: keys.clone(), ..self }
+    }
+
+    /// Sets the snap root, where the store is that of a folder in it.
+    pub(super) fn below(self, root: Option<Location>) -> Place {
+        Place { root, ..self }
+    }
+
+    /// Whether it is encrypted, by its name.
+    pub fn is_encrypted(&self) -> bool {
+        self.key.ends_with(ENCRYPTED.as_bytes())
+    }
+
+    /// Returns the keys to decrypt the snapshot: those of its root.
+    fn cipher(&self) -> Result<Arc<Cipher>> {
+        if let Some(cipher) = self.keys.get() {
+            return Ok(cipher.clone());
+        }
+        let given = encryption::given();
+        let mut cipher = Cipher::open(&*self.store, &given)?;
+        if let (None, Some(root)) = (&cipher, &self.root) {
+            cipher = Cipher::open(&*root.store(), &given)?;
+        }
+        let cipher = cipher.ok_or_else(|| {
+            Error::advise(
+                format!("snapshot {self} is encrypted, and there is no encryption.json of its snap root"),
+                "leave it where it is in its snap root, or copy encryption.json beside it",
+            )
+        })?;
+        cipher.check_can_read(format!("snapshot {self}"))?;
+        Ok(self.keys.get_or_init(|| Arc::new(cipher)).clone())
+    }
+
+    /// Decrypts the snapshot, unless that is done.
+    fn plain(&self) -> Result<Arc<Plain>> {
+        let mut known = lock(&self.plain);
+        if let Some(plain) = known.upgrade() {
+            return Ok(plain);
+        }
+        let cipher = self.cipher()?;
+        let what = || format!("snapshot {self}");
+        let sealed = self.store.open(&self.key, 0, None, None).or_failed(what)?;
+        let plain = Arc::new(Plain::unseal(&cipher, &self.to_string(), time_of(self.file_name()), sealed)?);
+        *known = Arc::downgrade(&plain);
+        Ok(plain)
     }
 
     /// Returns the place of a file of this machine, or of a pipe. If the path is anything else, opening fails.
     pub fn file(path: &Path) -> Place {
         let path = path.as_os_str().as_bytes();
         let (folder, name) = path.split_at(path.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1));
-        Place::new(Location::Folder(PathBuf::from(OsStr::from_bytes(folder))).store(), name.to_vec())
+        let folder = PathBuf::from(OsStr::from_bytes(folder));
+        // A snapshot of a snap root lies two folders below.
+        let root = Location::Folder(folder.join("../.."));
+        Place::new(Location::Folder(folder).store(), name.to_vec()).below(Some(root))
     }
 
     /// Returns the path, or the URL without secrets, as the tools print it and accept it.
@@ -51,11 +115,14 @@ impl Place {
         self.open_at(0, None)
     }
 
-    /// Returns its size in bytes.
+    /// Returns its size in bytes, decrypted.
     ///
     /// # Errors
     /// If it does not exist.
     pub fn size(&self) -> Result<u64> {
+        if self.is_encrypted() {
+            return Ok(self.plain()?.len());
+        }
         let what = || format!("snapshot {self}");
         let object = self.store.stat(&self.key).or_failed(what)?;
         object.map(|o| o.size).ok_or(io::Error::from(io::ErrorKind::NotFound)).or_failed(what)
@@ -80,6 +147,10 @@ impl Place {
     }
 
     fn open_at(&self, from: u64, len: Option<u64>) -> Result<Input> {
+        if self.is_encrypted() {
+            let reader = Box::new(PlainReader::new(self.plain()?, from, len));
+            return Ok(BufReader::with_capacity(64 << 10, reader));
+        }
         let reader = self.store.open(&self.key, from, len, None).or_failed(|| format!("snapshot {self}"))?;
         Ok(BufReader::with_capacity(64 << 10, reader))
     }

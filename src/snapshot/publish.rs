@@ -1,19 +1,22 @@
 //! Publishing a snapshot: a whole file in one step, or nothing.
 
+use super::encrypted;
 use super::index::Builder;
+use super::kept;
 use super::label::{Label, Totals, ascii};
-use super::{Place, path_for};
+use super::{ENCRYPTED, Place, path_for};
 use crate::codec::{self, GzipReader};
 use crate::digest::md5_of_all;
+use crate::encryption::Cipher;
 use crate::error::{Error, OrFailed, Refusal, Result};
 use crate::files::temporaries;
 use crate::name::Name;
 use crate::parallel;
 use crate::record::Record;
-use crate::storage::{Attributes, Body, Location, Put};
+use crate::storage::{Attributes, Body, Location, Put, Store};
 use crate::stream::Reader;
 use crate::time::Time;
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStringExt;
 use tempfile::SpooledTempFile;
 
@@ -41,8 +44,8 @@ pub enum Taken {
 ///
 /// # Errors
 /// If there is one, or the snap root can't be read.
-pub fn refuse_taken(root: &Location, time: Time) -> Result<()> {
-    let (store, key) = (root.store(), key_of(time)?);
+pub fn refuse_taken(root: &Location, time: Time, is_encrypted: bool) -> Result<()> {
+    let (store, key) = (root.store(), key_of(time, is_encrypted)?);
     match store.stat(&key).or_failed(|| format!("snap root {root}"))? {
         Some(_) => Err(taken(&Place::new(store, key))),
         None => Ok(()),
@@ -218,37 +221,53 @@ impl Publisher {
     /// Those of [`Publisher::publish`].
     #[cfg(any(test, feature = "internals"))]
     pub fn finish(self, root: &Location, time: Time, label: &Label, errors: u64) -> Result<Place> {
-        self.publish(root, time, Taken::Next, label, errors)
+        self.publish(root, time, Taken::Next, label, errors, None)
     }
 
-    /// Publishes the snapshot durably, in one step, under the name of its time. `errors` is the number of records that are
-    /// missing because they failed.
+    /// Publishes the snapshot durably, in one step, under the name of its time; encrypted, if there are keys for that. `errors` is the
+    /// number of records that are missing because they failed.
     ///
     /// # Errors
     /// If the label is too long, the time is taken and that is refused, or the snap root can't be written; nothing has changed
     /// then.
-    pub fn publish(mut self, root: &Location, mut time: Time, if_taken: Taken, label: &Label, errors: u64) -> Result<Place> {
-        let label = Publisher::ready(root, label)?;
+    pub fn publish(
+        mut self,
+        root: &Location,
+        mut time: Time,
+        if_taken: Taken,
+        label: &Label,
+        errors: u64,
+        cipher: Option<&Cipher>,
+    ) -> Result<Place> {
+        let label_text = Publisher::ready(root, label)?;
         let what = || format!("write a snapshot to {root}");
         if self.first.is_none() {
             self.first = self.texts.pop();
         }
         self.flush()?;
         self.totals.errors = errors;
-        let first = self.first(&label);
+        let first = self.first(&label_text);
         self.write_end()?;
-        let attributes = Attributes { content_type: Some("application/gzip".to_string()), ..Attributes::default() };
-        self.out.rewind().or_failed(temporaries)?;
-        let md5 = md5_of_all(&mut first.chain(&mut self.out)).or_failed(temporaries)?;
-        let if_absent = if_taken != Taken::Replace;
-        let how = Put { if_absent, md5: Some(md5), size: Some(self.written), attributes, stays_readable: true };
         let store = root.store();
+        // The name has microseconds.
+        time.nsec -= time.nsec % 1000;
         loop {
-            let key = key_of(time)?;
-            self.out.rewind().or_failed(temporaries)?;
-            // A storage may ignore the condition without a word. If it lets nobody look, the condition has to do.
-            let is_taken = how.if_absent && !store.puts_if_absent() && matches!(store.stat(&key), Ok(Some(_)));
-            if !is_taken && store.put(&key, Body::Stream(&mut first.chain(&mut self.out)), &how).or_failed(what)? {
+            let key = key_of(time, cipher.is_some())?;
+            let is_put = match cipher {
+                None => put(&*store, &key, Whole { first: &first, rest: &mut self.out, media: "application/gzip" }, if_taken)?,
+                Some(cipher) => {
+                    self.out.rewind().or_failed(temporaries)?;
+                    // The time is part of what is encrypted.
+                    let mut sealed = encrypted::seal(cipher, time, first.chain(&mut self.out))?;
+                    put(&*store, &key, Whole { first: b"", rest: &mut sealed, media: "application/octet-stream" }, if_taken)?
+                }
+            };
+            if is_put.or_failed(what)? {
+                if let Some(cipher) = cipher {
+                    self.out.rewind().or_failed(temporaries)?;
+                    let name = path_for(time).unwrap_or_default();
+                    kept::keep(cipher, root, label.root.as_deref(), &name, &mut first.chain(&mut self.out));
+                }
                 return Ok(Place::new(store, key));
             }
             if if_taken == Taken::Refuse {
@@ -259,10 +278,34 @@ impl Publisher {
     }
 }
 
+/// The bytes of a snapshot, and their media type.
+struct Whole<'a, R> {
+    first: &'a [u8],
+    rest: &'a mut R,
+    media: &'static str,
+}
+
+/// Puts a snapshot. Returns false if there is one of this key already, unless that is to be replaced.
+fn put(store: &dyn Store, key: &[u8], whole: Whole<'_, impl Read + Seek + Send>, if_taken: Taken) -> Result<io::Result<bool>> {
+    let Whole { first, rest, media } = whole;
+    rest.rewind().or_failed(temporaries)?;
+    let md5 = md5_of_all(&mut first.chain(&mut *rest)).or_failed(temporaries)?;
+    let size = first.len() as u64 + rest.stream_position().or_failed(temporaries)?;
+    rest.rewind().or_failed(temporaries)?;
+    let attributes = Attributes { content_type: Some(media.to_string()), ..Attributes::default() };
+    let if_absent = if_taken != Taken::Replace;
+    let how = Put { if_absent, md5: Some(md5), size: Some(size), attributes, stays_readable: true };
+    // A storage may ignore the condition without a word. If it lets nobody look, the condition has to do.
+    let is_taken = if_absent && !store.puts_if_absent() && matches!(store.stat(key), Ok(Some(_)));
+    Ok(if is_taken { Ok(false) } else { store.put(key, Body::Stream(&mut first.chain(rest)), &how) })
+}
+
 /// Returns the key of the snapshot of a time.
-fn key_of(time: Time) -> Result<Vec<u8>> {
+fn key_of(time: Time, is_encrypted: bool) -> Result<Vec<u8>> {
     let path = path_for(time).ok_or_else(|| Error::refused("the time of the snapshot is out of range"))?;
-    Ok(path.into_os_string().into_vec())
+    let mut key = path.into_os_string().into_vec();
+    key.extend_from_slice(if is_encrypted { ENCRYPTED.as_bytes() } else { b"" });
+    Ok(key)
 }
 
 /// Returns the next time that a snapshot can have.

@@ -113,7 +113,7 @@ fn start(place: &Place) -> Result<Start> {
     let mut input = place.open()?;
     let start = input.fill_buf().or_failed(|| format!("snapshot {shown}"))?;
     // A plain file with the name of a snapshot is a damaged snapshot.
-    let named_gzip = place.file_name().as_bytes().ends_with(b".gz");
+    let named_gzip = place.file_name().as_bytes().ends_with(b".gz") || place.is_encrypted();
     if !named_gzip && start.trim_ascii_start().first() == Some(&b'{') {
         return Ok(Start::Plain(Box::new(Reader::new(shown, input))));
     }

@@ -131,6 +131,19 @@ pub struct Draft {
     pub(super) temp: Option<TempFile>,
 }
 
+impl Draft {
+    /// Creates one in TMPDIR.
+    ///
+    /// # Errors
+    /// The error of the system.
+    pub fn unnamed() -> io::Result<Draft> {
+        match tempfile::tempfile() {
+            Ok(file) => Ok(Draft { file, temp: None }),
+            Err(e) => Err(named(&files::temporaries(), &e)),
+        }
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         self.temp.iter().for_each(TempFile::remove);
@@ -315,10 +328,7 @@ pub trait Store: Send + Sync {
 
     /// Creates a file for a large object, where [`Store::put_draft`] needs it: as a rule in TMPDIR.
     fn draft(&self) -> io::Result<Draft> {
-        match tempfile::tempfile() {
-            Ok(file) => Ok(Draft { file, temp: None }),
-            Err(e) => Err(named(&files::temporaries(), &e)),
-        }
+        Draft::unnamed()
     }
 
     /// Puts a draft, starting at its first byte. See [`Store::put`].

@@ -1,7 +1,7 @@
 //! `snap-cat`: prints the contents of the records.
 
 use crate::cat::cat;
-use crate::cli::{self, Console, HeapRoot, Network, Output};
+use crate::cli::{self, Console, HeapRoot, Identity, Network, Output};
 use crate::heap::Heap;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     /// Write to FILE, which appears only when the output is complete; - is standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Option<PathBuf>,

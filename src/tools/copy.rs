@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Jobs, Out};
 use crate::cli::progress::Report;
-use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output, work};
+use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output, Recipients, work};
 use crate::copy::{Options, copy};
 use crate::error::Error;
 use crate::heap::{Heap, LEVEL};
@@ -30,6 +30,8 @@ pub struct Args {
     pub to_heap_storage_options: Option<OsString>,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Recipients,
     #[command(flatten)]
     pub jobs: Jobs,
     #[command(flatten)]

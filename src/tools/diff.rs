@@ -2,7 +2,7 @@
 
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::color::Color;
-use crate::cli::{Console, Network, Output, SnapRoot};
+use crate::cli::{Console, Identity, Network, Output, SnapRoot};
 use crate::diff::{Key, Options, Printer, Row, Status, Style, moves, sides};
 use crate::display::counted;
 use crate::error::{Error, Result};
@@ -25,6 +25,8 @@ pub struct Args {
     pub snap: SnapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     /// How to show the differences
     #[arg(short, long, value_enum, default_value_t = Style::Jsonl)]
     pub format: Style,

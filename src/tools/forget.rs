@@ -1,7 +1,7 @@
 //! `snap-forget`: chooses the snapshots to drop, and drops them.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{Console, Network, Output, SnapRoot};
+use crate::cli::{Console, Identity, Network, Output, SnapRoot};
 use crate::display::counted;
 use crate::error::Result;
 use crate::forget::{self, Decision, Grouping, Policy};
@@ -19,6 +19,8 @@ pub struct Args {
     pub snap: SnapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     #[command(flatten)]
     pub how: How,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 use crate::archive::{FromOptions, from_tar};
 use crate::cli::args::{Jobs, Level, NoEnd, Out};
 use crate::cli::progress::Report;
-use crate::cli::{self, Console, HeapRoot, LASTING_OR_NONE, Network, Output, work};
+use crate::cli::{self, Console, HeapRoot, LASTING_OR_NONE, Network, Output, Recipients, work};
 use crate::display::printable;
 use crate::error::{Error, OrFailed};
 use crate::heap::Heap;
@@ -25,6 +25,8 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Recipients,
     /// Compute md5 only, without storing contents; no heap is needed
     #[arg(short, long)]
     pub no_store: bool,

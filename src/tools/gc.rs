@@ -1,7 +1,7 @@
 //! `snap-gc`: drops the objects that no snapshot refers to.
 
 use crate::cli::args::{Jobs, Out};
-use crate::cli::{Console, HeapRoot, Network, Output, SnapRoot};
+use crate::cli::{Console, HeapRoot, Identity, Network, Output, SnapRoot};
 use crate::display::counted;
 use crate::error::Result;
 use crate::gc::{self, Options, Sum};
@@ -25,6 +25,8 @@ pub struct Args {
     pub snap_storage_options: Option<OsString>,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     #[command(flatten)]
     pub how: How,
     #[command(flatten)]

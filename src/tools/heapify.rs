@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Jobs, Level, Out};
 use crate::cli::progress::Report;
-use crate::cli::{self, Console, LASTING_OR_NONE, Output, Roots, work};
+use crate::cli::{self, Console, LASTING_OR_NONE, Output, Recipients, Roots, work};
 use crate::error::Error;
 use crate::heap::{Cache, Heap};
 use crate::heapify::{self, Options};
@@ -22,6 +22,8 @@ pub struct Args {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub roots: Roots,
+    #[command(flatten)]
+    pub keys: Recipients,
     /// Use the md5 from this snapshot for files that did not change [default: the latest of the snap root]
     #[arg(short, long, value_name = "SNAPSHOT", conflicts_with = "no_base")]
     pub base: Option<OsString>,

@@ -4,7 +4,7 @@ use crate::cli::args::{Jobs, Order, Out};
 use crate::cli::color::{self, Color};
 use crate::cli::long::long;
 use crate::cli::plot::plot;
-use crate::cli::{Console, Network, Output, SnapRoot};
+use crate::cli::{Console, Identity, Network, Output, SnapRoot};
 use crate::snapshot;
 use anyhow::Result;
 use std::os::unix::ffi::OsStringExt;
@@ -19,6 +19,8 @@ pub struct Args {
     pub snap: SnapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     /// List at most N snapshots [default: all]
     #[arg(short, long, value_name = "N")]
     pub limit: Option<usize>,

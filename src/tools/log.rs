@@ -1,7 +1,7 @@
 //! `snap-log`: prints the versions of names over all snapshots.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{self, Console, Network, Output, SnapRoot};
+use crate::cli::{self, Console, Identity, Network, Output, SnapRoot};
 use crate::display::printable;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -29,6 +29,8 @@ pub struct Args {
     pub snap: SnapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     /// Print a version for a change of mode, owner or other metadata, too
     #[arg(help_heading = "Selection", short, long)]
     pub metadata: bool,

@@ -1,7 +1,7 @@
 //! `snap-patch`: applies changes to a snapshot or stream.
 
 use crate::cli::args::{NoEnd, Out};
-use crate::cli::{self, Console, Network, Output, SnapRoot};
+use crate::cli::{self, Console, Identity, Network, Output, SnapRoot};
 use crate::error::Error;
 use crate::patch::patch;
 use anyhow::bail;
@@ -24,6 +24,8 @@ pub struct Args {
     pub snap: SnapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     #[command(flatten)]
     pub out: Out,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Level, NoEnd, Out};
 use crate::cli::progress::Report;
-use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output, work};
+use crate::cli::{self, Console, HeapRoot, LASTING, Network, Output, Recipients, work};
 use crate::heap::Heap;
 use crate::name::Name;
 use crate::put::{self, put};
@@ -26,6 +26,8 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Recipients,
     #[command(flatten)]
     pub level: Level,
     #[command(flatten)]

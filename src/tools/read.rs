@@ -2,7 +2,7 @@
 
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::part::{self, PartArgs};
-use crate::cli::{self, Console, Network, Output, SnapRoot};
+use crate::cli::{self, Console, Identity, Network, Output, SnapRoot};
 use crate::filter::Filter;
 use crate::snapshot::{self, Choice};
 use anyhow::Result;
@@ -26,6 +26,8 @@ pub struct Args {
     pub part: PartArgs,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     #[command(flatten)]
     pub out: Out,
     #[command(flatten)]

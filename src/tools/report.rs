@@ -1,7 +1,7 @@
 //! `snap-report`: makes a page about a snapshot, a stream of records, or the rows of a comparison.
 
 use crate::cli::args::Out;
-use crate::cli::{self, Console, Network, Output, SnapRoot};
+use crate::cli::{self, Console, Identity, Network, Output, SnapRoot};
 use crate::monitor::Monitor;
 use crate::report::{Options, report};
 use crate::snapshot;
@@ -21,6 +21,8 @@ pub struct Args {
     pub snap: SnapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     /// Show the growth over the snapshots of the same folder, too; reads each of them
     #[arg(short, long)]
     pub growth: bool,

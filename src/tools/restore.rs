@@ -2,7 +2,7 @@
 
 use crate::cli::args::Jobs;
 use crate::cli::progress::Report;
-use crate::cli::{self, Console, Output, Roots};
+use crate::cli::{self, Console, Identity, Output, Roots};
 use crate::content::{Content, Contents};
 use crate::heap::Heap;
 use crate::join::Side;
@@ -24,6 +24,8 @@ pub struct Args {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub roots: Roots,
+    #[command(flatten)]
+    pub keys: Identity,
     /// Delete files, links and folders that have no record
     #[arg(long)]
     pub delete: bool,

@@ -2,7 +2,7 @@
 
 use crate::base;
 use crate::cli::args::Out;
-use crate::cli::{self, Console, FileRoot, Network, Output, SnapRoot};
+use crate::cli::{self, Console, FileRoot, Identity, Network, Output, SnapRoot};
 use crate::error::Error;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
@@ -23,6 +23,8 @@ pub struct Args {
     pub snap: SnapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     /// Use the md5 from this snapshot [default: the latest of the snap root]
     #[arg(short, long, value_name = "SNAPSHOT")]
     pub base: Option<OsString>,

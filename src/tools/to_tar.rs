@@ -3,7 +3,7 @@
 use crate::archive::to_tar;
 use crate::cli::args::Jobs;
 use crate::cli::progress::Report;
-use crate::cli::{self, Console, HeapRoot, Network, Output};
+use crate::cli::{self, Console, HeapRoot, Identity, Network, Output};
 use crate::error::Error;
 use crate::heap::Heap;
 use anyhow::{Result, bail};
@@ -23,6 +23,8 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     #[command(flatten)]
     pub jobs: Jobs,
     #[command(flatten)]

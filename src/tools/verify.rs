@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Jobs, Out};
 use crate::cli::progress::Report;
-use crate::cli::{self, Console, HeapRoot, Network, Output};
+use crate::cli::{self, Console, HeapRoot, Identity, Network, Output};
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::monitor::Monitor;
@@ -24,6 +24,8 @@ pub struct Args {
     pub heap: HeapRoot,
     #[command(flatten)]
     pub network: Network,
+    #[command(flatten)]
+    pub keys: Identity,
     #[command(flatten)]
     pub how: How,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! `snap-write`: publishes a stream as a snapshot.
 
 use crate::cli::progress::{self, Verbose};
-use crate::cli::{self, Console, Like, Roots, work};
+use crate::cli::{self, Console, Like, Recipients, Roots, work};
 use crate::display::{counted, many};
 use crate::monitor::Monitor;
 use crate::snapshot::Label;
@@ -24,6 +24,8 @@ pub struct Args {
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub roots: Roots,
+    #[command(flatten)]
+    pub keys: Recipients,
     /// Add a tag to the snapshot, for snap-forget and jq; repeatable
     #[arg(short, long, value_name = "TAG")]
     pub tag: Vec<String>,

@@ -50,7 +50,7 @@
 //! - Looking: [`list_snapshots`], [`choose_snapshot`], [`read_snapshot`], [`diff()`], [`cat()`]
 //! - Restoring: [`restore()`]
 //! - Keeping: [`verify()`], [`plan_forget`], [`gc()`]
-//! - Roots: [`Location`], [`Heap`]; keys for encrypted ones: [`Keys`], [`give_keys`]
+//! - Roots: [`Location`], [`Heap`]; [`Keys`] for encrypted ones
 //!
 //! # Features
 //!
@@ -133,7 +133,7 @@ pub use cat::cat;
 pub use content::{Content, Contents};
 pub use diff::{Diff, Options as DiffOptions, Row, Status, diff};
 pub use digest::{Md5, Sha256};
-pub use encryption::{Given as GivenKeys, KeyFile, Keys, give as give_keys};
+pub use encryption::Keys;
 pub use end::End;
 pub use error::{Error, Malformed, Refusal, Result};
 pub use filter::Filter;
@@ -148,7 +148,7 @@ pub use name::Name;
 pub use record::{Fields, Kind, Record};
 pub use restore::{MaxDelete, Options as RestoreOptions, restore};
 pub use scan::{scan, scan_names};
-pub use snapshot::{Index, Label, Place, choose as choose_snapshot, list as list_snapshots, read as read_snapshot};
+pub use snapshot::{Label, Place, choose as choose_snapshot, list as list_snapshots, read as read_snapshot};
 pub use source::{Options as ScanOptions, open as open_source};
 pub use storage::{Location, Options as StorageOptions};
 pub use stream::{Reader, Records, open as open_records, write as write_record};

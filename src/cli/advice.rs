@@ -61,7 +61,7 @@ pub fn options(refusal: &Refusal) -> Option<String> {
         Refusal::NoRecipients => "give --recipients-file FILE or set HEAP_RECIPIENTS: the public keys to encrypt to",
         Refusal::NotEncrypted => "use a new root for what is to be encrypted; snap-copy converts a heap",
         Refusal::NoHeapKey => {
-            "give --heap-key-file FILE or set HEAP_KEY_FILE: the file that the machine keeps that made the heap"
+            "copy the key file from the machine that made the heap, and give --heap-key-file FILE (HEAP_KEY_FILE), or give an identity"
         }
         Refusal::Other => return None,
     };

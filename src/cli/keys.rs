@@ -1,6 +1,6 @@
 //! The keys for encrypted heaps. Each file has a command-line option, or else an environment variable.
 
-use crate::encryption::{self, Given, KeyFile};
+use crate::encryption::Keys;
 use crate::error::Result;
 use crate::storage::variable;
 use clap::ArgMatches;
@@ -30,29 +30,50 @@ pub struct Recipients {
     pub identity: Identity,
 }
 
-/// Gives the process the keys that the user named for a tool that has the options.
+/// Gives the process the keys that the user named, for a tool that has the options.
 ///
 /// # Errors
 /// If a file can't be read, or has something else.
 pub fn give(given: &ArgMatches) -> Result<()> {
     let Ok(identities) = given.try_get_many::<PathBuf>("identity_file") else { return Ok(()) };
-    let file = |name: &str, option, variable_name| {
-        let named = given.try_get_one::<PathBuf>(name).ok().flatten().map(|path| KeyFile { path: path.clone(), option });
-        named.or_else(|| variable(variable_name).map(|path| KeyFile { path: path.into(), option: variable_name }))
-    };
-    let mut files: Vec<KeyFile> =
-        identities.into_iter().flatten().map(|path| identity(path.clone(), "--identity-file")).collect();
-    if files.is_empty() {
-        files.extend(variable("HEAP_IDENTITY").map(|path| identity(path.into(), "HEAP_IDENTITY")));
-    }
+    let named = |name| given.try_get_one::<PathBuf>(name).ok().flatten();
     // Only tools that write have the option.
     let writes = given.try_get_one::<PathBuf>("recipients_file").is_ok();
-    let recipients = file("recipients_file", "--recipients-file", "HEAP_RECIPIENTS").filter(|_| writes);
-    let heap_key = file("heap_key_file", "--heap-key-file", "HEAP_KEY_FILE");
-    encryption::give(encryption::Keys::read(&Given { recipients, identities: files, heap_key })?);
-    Ok(())
+    give_these(identities.into_iter().flatten(), named("recipients_file"), named("heap_key_file"), writes)
 }
 
-fn identity(path: PathBuf, option: &'static str) -> KeyFile {
-    KeyFile { path, option }
+/// Gives the process the keys that the environment names.
+///
+/// # Errors
+/// Those of [`give`].
+pub fn give_from_variables() -> Result<()> {
+    give_these(std::iter::empty(), None, None, true)
+}
+
+fn give_these<'a>(
+    identities: impl Iterator<Item = &'a PathBuf>,
+    recipients: Option<&PathBuf>,
+    heap_key: Option<&PathBuf>,
+    writes: bool,
+) -> Result<()> {
+    let or_variable = |named: Option<&PathBuf>, option: &'static str, name: &'static str| match named {
+        Some(path) => Some((path.clone(), option)),
+        None => variable(name).map(|path| (path.into(), name)),
+    };
+    let mut keys = Keys::none();
+    let mut identities = identities.peekable();
+    if let Some((path, called)) = or_variable(identities.peek().copied(), "--identity-file", "HEAP_IDENTITY") {
+        keys = keys.with_identities(&path, called)?;
+    }
+    for path in identities.skip(1) {
+        keys = keys.with_identities(path, "--identity-file")?;
+    }
+    if let Some((path, called)) = or_variable(recipients, "--recipients-file", "HEAP_RECIPIENTS").filter(|_| writes) {
+        keys = keys.with_recipients(&path, called)?;
+    }
+    if let Some((path, called)) = or_variable(heap_key, "--heap-key-file", "HEAP_KEY_FILE") {
+        keys = keys.with_heap_key(&path, called);
+    }
+    keys.give();
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a process can do with an encrypted heap: name its objects, encrypt if it has recipients, decrypt if it has identities.
 
 use super::keys::{Keys, Recipients};
-use super::marker::Marker;
+use super::marker::{self, Marker};
 use super::naming::{Coding, NamingKey, Use};
 pub use super::note::HEADER;
 use super::note::{self, Note};
@@ -12,7 +12,7 @@ use crate::storage::Store;
 use age::stream::{StreamReader, StreamWriter};
 use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The keys of an encrypted heap and its snapshots.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Cipher {
     marker: Marker,
     naming: NamingKey,
     keys: Arc<Keys>,
+    /// Whether one of the identities is that of a recipient, once it is known.
+    fits: OnceLock<bool>,
 }
 
 impl Cipher {
@@ -29,10 +31,14 @@ impl Cipher {
     /// If its naming key is not to be had: then neither can it be read. If `encryption.json` can't be read, or its writer did not have
     /// that naming key.
     pub fn open(store: &dyn Store, keys: &Arc<Keys>) -> Result<Option<Cipher>> {
-        let Some(marker) = Marker::read(store)? else { return Ok(None) };
+        let Some(marker) = Marker::read(store)? else { return keys.check_pin(store, None).map(|()| None) };
+        keys.check_pin(store, Some(&marker.heap))?;
         let shown = || printable(store.url().as_bytes());
         let naming = match keys.kept_key(&marker.heap)? {
             Some(naming) => naming,
+            None if !keys.can_read() && keys.recipients.is_some() => {
+                return Err(Error::rule(Refusal::NoHeapKey, format!("the naming key of {} is not on this machine", shown())));
+            }
             None if !keys.can_read() => {
                 return Err(Error::rule(Refusal::NoIdentity, format!("{} is encrypted, and no identity was given", shown())));
             }
@@ -46,7 +52,11 @@ impl Cipher {
                 "the heap root and each of its snap roots have the same file: copy it from another one",
             ));
         }
-        Ok(Some(Cipher { marker, naming, keys: keys.clone() }))
+        Ok(Some(Cipher::new(marker, naming, keys.clone())))
+    }
+
+    fn new(marker: Marker, naming: NamingKey, keys: Arc<Keys>) -> Cipher {
+        Cipher { marker, naming, keys, fits: OnceLock::new() }
     }
 
     /// Does what [`Cipher::open`] does, for a root that is written: recipients have to be given for an encrypted one, and may not be
@@ -94,6 +104,7 @@ impl Cipher {
         if !is_dry {
             // A heap whose key is lost to its writers would be of no use.
             keys.keep_key(&marker.heap, &naming)?;
+            keys.pin(store, &marker.heap)?;
             if !marker.write(store, false)? {
                 // Another writer was first.
                 return Cipher::open(store, keys)?.ok_or_else(|| {
@@ -101,25 +112,26 @@ impl Cipher {
                 });
             }
         }
-        Ok(Cipher { marker, naming, keys: keys.clone() })
+        Ok(Cipher::new(marker, naming, keys.clone()))
     }
 
     /// Lets all recipients read the naming key, and keeps it for this machine.
     fn with(self, store: &dyn Store, recipients: &Recipients, is_dry: bool) -> Result<Cipher> {
-        let Cipher { marker, naming, keys } = self;
-        if !is_dry && keys.kept_key(&marker.heap)?.is_none() {
+        let Cipher { marker, naming, keys, .. } = self;
+        if !is_dry {
             keys.keep_key(&marker.heap, &naming)?;
+            keys.pin(store, &marker.heap)?;
         }
         let new: Vec<&String> = recipients.texts.iter().filter(|text| !marker.recipients.contains(text)).collect();
         if is_dry || new.is_empty() {
-            return Ok(Cipher { marker, naming, keys });
+            return Ok(Cipher::new(marker, naming, keys));
         }
         // Who reads older objects needs the naming key still. What was there is from a writer of this heap.
         let all = Recipients::of(marker.recipients.iter().chain(new).map(String::as_str));
         let all = all.ok_or_else(|| Error::refused("encryption.json names a recipient of an unknown kind"))?;
         let marker = Marker::new(marker.heap, &naming, &all)?;
         marker.write(store, true)?;
-        Ok(Cipher { marker, naming, keys })
+        Ok(Cipher::new(marker, naming, keys))
     }
 
     /// Writes `encryption.json` to a snap root of this heap.
@@ -127,12 +139,16 @@ impl Cipher {
     /// # Errors
     /// If it can't be written, or the snap root is that of another encrypted heap.
     pub fn mark(&self, store: &dyn Store) -> Result<()> {
+        self.keys.pin(store, &self.marker.heap)?;
         match Marker::read(store)? {
             Some(there) if there == self.marker => Ok(()),
             Some(there) if there.heap != self.marker.heap => {
                 Err(Error::refused(format!("{} has the snapshots of another encrypted heap", printable(store.url().as_bytes()))))
             }
-            there => self.marker.write(store, there.is_some()).map(drop),
+            there => {
+                marker::stop_others(store)?;
+                self.marker.write(store, there.is_some()).map(drop)
+            }
         }
     }
 
@@ -149,11 +165,14 @@ impl Cipher {
     /// Returns an error unless there is an identity to decrypt with.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is none, or it is not that of a recipient.
     pub fn check_can_read(&self, what: impl std::fmt::Display) -> Result<()> {
-        match self.can_read() {
-            true => Ok(()),
-            false => Err(Error::rule(Refusal::NoIdentity, format!("{what} is encrypted, and no identity was given"))),
+        match (self.can_read(), self.fits.get_or_init(|| self.marker.naming(self.keys.identities()).is_some())) {
+            (false, _) => Err(Error::rule(Refusal::NoIdentity, format!("{what} is encrypted, and no identity was given"))),
+            (true, false) => {
+                Err(Error::rule(Refusal::WrongIdentity, format!("{what} is encrypted to other keys than the given ones")))
+            }
+            (true, true) => Ok(()),
         }
     }
 

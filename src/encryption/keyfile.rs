@@ -2,9 +2,12 @@
 
 use super::keys::{KeyFile, Keys};
 use super::naming::NamingKey;
+use crate::display::printable;
 use crate::error::{Error, OrFailed, Refusal, Result};
 use crate::files::NewFile;
+use crate::storage::Store;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -14,17 +17,10 @@ const FIRST: &str = "snapshooter-heap-key-1";
 /// Only the owner reads it.
 const MODE: u32 = 0o600;
 
-/// Returns the folder for the state of this program: `snapshooter` in `XDG_STATE_HOME`, or else in `~/.local/state`.
-pub fn state() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
-    state.or_else(|| Some(variable("HOME")?.join(".local/state"))).map(|state| state.join("snapshooter"))
-}
-
 impl Keys {
     /// Returns the key file of a heap.
     fn key_file(&self, id: &str) -> Option<KeyFile> {
-        let kept = || Some(KeyFile { path: self.state.as_ref()?.join(format!("{id}.key")), option: "the key file of the heap" });
+        let kept = || Some(KeyFile::new(&self.state.as_ref()?.join(format!("{id}.key")), "the key file of the heap"));
         self.heap_key.clone().or_else(kept)
     }
 
@@ -34,7 +30,8 @@ impl Keys {
     /// If it can't be read, or is that of another heap.
     pub(super) fn kept_key(&self, id: &str) -> Result<Option<NamingKey>> {
         let Some(file) = self.key_file(id) else { return Ok(None) };
-        if let Ok(false) = std::fs::exists(&file.path) {
+        // One that the user named has to be there.
+        if self.heap_key.is_none() && matches!(std::fs::exists(&file.path), Ok(false)) {
             return Ok(None);
         }
         let text = file.contents()?;
@@ -51,15 +48,52 @@ impl Keys {
         Ok(Some(key))
     }
 
-    /// Keeps the naming key of a heap in its key file.
+    /// Keeps the naming key of a heap in its key file, unless it is there.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// If it can't be written, or the file is that of another heap.
     pub(super) fn keep_key(&self, id: &str, key: &NamingKey) -> Result<()> {
         let none = || Error::rule(Refusal::NoHeapKey, "there is no place for the key file of the heap");
         let file = self.key_file(id).ok_or_else(none)?;
+        if !matches!(std::fs::exists(&file.path), Ok(false)) {
+            return self.kept_key(id).map(drop);
+        }
         let text = Zeroizing::new(format!("{FIRST} {id} {}\n", &*key.text()));
         keep(&file.path, &mut text.as_bytes()).or_failed(|| format!("write {}", file.shown()))
+    }
+
+    /// Returns the file that says which encrypted heap a root belongs to, as this machine knows it.
+    fn pin_of(&self, store: &dyn Store) -> Option<PathBuf> {
+        // A path is known by its canonical form.
+        let url =
+            std::fs::canonicalize(store.url()).map_or(store.url().as_bytes().to_vec(), |path| path.into_os_string().into_vec());
+        Some(self.state.as_ref()?.join("roots").join(crate::digest::md5_of(&url).to_string()))
+    }
+
+    /// Takes note that a root belongs to this heap: from now on, it may not be another one, or none.
+    ///
+    /// # Errors
+    /// If the note can't be written.
+    pub(super) fn pin(&self, store: &dyn Store, id: &str) -> Result<()> {
+        let Some(pin) = self.pin_of(store).filter(|pin| !pin.exists()) else { return Ok(()) };
+        keep(&pin, &mut format!("{id}\n").as_bytes()).or_failed(|| format!("write {}", printable(pin.as_os_str().as_bytes())))
+    }
+
+    /// Refuses a root that this machine knows as that of another encrypted heap than `id`: somebody may have replaced it.
+    ///
+    /// # Errors
+    /// If it is one.
+    pub(super) fn check_pin(&self, store: &dyn Store, id: Option<&str>) -> Result<()> {
+        let Some(pin) = self.pin_of(store) else { return Ok(()) };
+        // Who can't read the note knows nothing.
+        let Ok(known) = std::fs::read_to_string(&pin) else { return Ok(()) };
+        let (shown, pin) = (printable(store.url().as_bytes()), printable(pin.as_os_str().as_bytes()));
+        let reason = match id {
+            Some(id) if id == known.trim_end() => return Ok(()),
+            Some(_) => format!("{shown} is another encrypted heap than the one that this machine knows, or has its snapshots"),
+            None => format!("{shown} was encrypted when this machine wrote to it, and has no encryption.json now"),
+        };
+        Err(Error::advise(reason, format!("is its disk mounted? If you have replaced it yourself, delete {pin}")))
     }
 
     /// Returns the folder of the snapshot in plain that this machine keeps: the latest that it published in this snap root, of this

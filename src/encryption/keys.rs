@@ -5,29 +5,31 @@ use crate::error::{Error, OrFailed, Result};
 use std::fmt;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// The longest file of keys, in bytes.
-const LONGEST: u64 = 1 << 20;
+const LONGEST: u64 = 256 << 10;
 
-/// A file with keys, and the option that named it, for messages.
+/// A file with keys, and what messages call it: the option that named it.
 #[derive(Clone, Debug)]
-pub struct KeyFile {
-    /// The file. It can be a pipe.
+pub(super) struct KeyFile {
     pub path: PathBuf,
-    /// The option.
-    pub option: &'static str,
+    pub called: String,
 }
 
 impl KeyFile {
-    pub(super) fn shown(&self) -> String {
-        format!("{}: {}", self.option, printable(self.path.as_os_str().as_bytes()))
+    pub fn new(path: &Path, called: &str) -> KeyFile {
+        KeyFile { path: path.to_path_buf(), called: called.to_string() }
     }
 
-    /// Reads the file. What was read is overwritten in memory when it is dropped.
-    pub(super) fn contents(&self) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn shown(&self) -> String {
+        format!("{}: {}", self.called, printable(self.path.as_os_str().as_bytes()))
+    }
+
+    /// Reads the file, which can be a pipe. What was read is overwritten in memory when it is dropped.
+    pub fn contents(&self) -> Result<Zeroizing<Vec<u8>>> {
         let file = std::fs::File::open(&self.path).or_failed(|| self.shown())?;
         // A vector that grows would leave parts of the keys behind.
         let mut text = Zeroizing::new(Vec::with_capacity(LONGEST as usize));
@@ -35,34 +37,22 @@ impl KeyFile {
         Ok(text)
     }
 
-    pub(super) fn wrong(&self, reason: &str, help: &str) -> Error {
+    pub fn wrong(&self, reason: &str, help: &str) -> Error {
         Error::advise(format!("{}: {reason}", self.shown()), help)
     }
 }
 
-/// The files with keys that a user named.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// A file with recipients, one in each line.
-    pub recipients: Option<KeyFile>,
-    /// Files with identities.
-    pub identities: Vec<KeyFile>,
-    /// The file with the naming key of the heap.
-    pub heap_key: Option<KeyFile>,
-}
-
 /// Recipients to encrypt to.
-pub struct Recipients {
+pub(crate) struct Recipients {
     /// Their texts, in the order of the file.
     pub texts: Vec<String>,
     pub(super) keys: Vec<Box<dyn age::Recipient + Send + Sync>>,
 }
 
-/// The keys of a process.
+/// The keys for encrypted heaps: recipients to encrypt to, and identities to decrypt with. [`Keys::give`] gives them to the process.
 #[derive(Default)]
 pub struct Keys {
-    /// The recipients to encrypt to; None to encrypt nothing.
-    pub recipients: Option<Recipients>,
+    pub(crate) recipients: Option<Recipients>,
     pub(super) identities: Vec<Box<dyn age::Identity + Send + Sync>>,
     /// The file with the naming key that the user named.
     pub(super) heap_key: Option<KeyFile>,
@@ -79,35 +69,54 @@ impl fmt::Debug for Keys {
 
 static GIVEN: OnceLock<Arc<Keys>> = OnceLock::new();
 
-/// Sets the keys of this process. Only the first call counts.
-pub fn give(keys: Keys) {
-    if !keys.identities.is_empty() || keys.recipients.is_some() {
-        crate::system::refuse_core_dumps();
-    }
-    let _ = GIVEN.set(Arc::new(keys));
-}
-
 /// Returns the keys of this process: none, if none were given.
 pub fn given() -> Arc<Keys> {
-    GIVEN.get_or_init(Arc::default).clone()
+    GIVEN.get_or_init(|| Arc::new(Keys::none())).clone()
+}
+
+/// Returns the folder for the state of this program: `snapshooter` in `XDG_STATE_HOME`, or else in `~/.local/state`.
+fn state() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    state.or_else(|| Some(variable("HOME")?.join(".local/state"))).map(|state| state.join("snapshooter"))
 }
 
 impl Keys {
-    /// Reads the keys from files.
+    /// Returns no keys, but those that this machine keeps of encrypted heaps.
+    pub fn none() -> Keys {
+        Keys { state: state(), ..Keys::default() }
+    }
+
+    /// Adds the recipients in a file, one in each line. `called` is what messages call the file, such as an option.
     ///
     /// # Errors
-    /// If a file can't be read, or has something else.
-    pub fn read(given: &Given) -> Result<Keys> {
-        let mut identities = Vec::new();
-        for file in &given.identities {
-            identities.extend(identities_in(file)?);
+    /// If the file can't be read, or has something else.
+    pub fn with_recipients(self, path: &Path, called: &str) -> Result<Keys> {
+        Ok(Keys { recipients: Some(Recipients::read(&KeyFile::new(path, called))?), ..self })
+    }
+
+    /// Adds the identities in a file, as age-keygen or ssh-keygen write them.
+    ///
+    /// # Errors
+    /// If the file can't be read, or has something else.
+    pub fn with_identities(mut self, path: &Path, called: &str) -> Result<Keys> {
+        self.identities.extend(identities_in(&KeyFile::new(path, called))?);
+        Ok(self)
+    }
+
+    /// Sets the file with the naming key of the heap. It is read, or written, when a heap is opened.
+    #[must_use]
+    pub fn with_heap_key(self, path: &Path, called: &str) -> Keys {
+        Keys { heap_key: Some(KeyFile::new(path, called)), ..self }
+    }
+
+    /// Gives these keys to the process, for all heaps and snapshots. Only the first call counts, and only before the first heap is
+    /// opened. There are no core dumps then.
+    pub fn give(self) {
+        if !self.identities.is_empty() || self.recipients.is_some() {
+            crate::system::refuse_core_dumps();
         }
-        Ok(Keys {
-            recipients: given.recipients.as_ref().map(Recipients::read).transpose()?,
-            identities,
-            heap_key: given.heap_key.clone(),
-            state: super::keyfile::state(),
-        })
+        let _ = GIVEN.set(Arc::new(self));
     }
 
     /// Whether there is an identity.

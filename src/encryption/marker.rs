@@ -17,6 +17,22 @@ const VERSION: u32 = 1;
 /// The longest object that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
+/// An object in an encrypted snap root that looks like the latest snapshot to the Python tool, so that it stops instead of storing in
+/// plain. (It takes any `*/*/*.jsonl.gz` for a snapshot, and the last name for the latest.)
+pub const STOP: &str = "encrypted/encrypted/zzzz-these-snapshots-are-encrypted.jsonl.gz";
+
+/// Writes [`STOP`] to a snap root.
+///
+/// # Errors
+/// If it can't be written.
+pub fn stop_others(store: &dyn Store) -> Result<()> {
+    let text =
+        b"These snapshots are encrypted (*.jsonl.gz.age). This file is no snapshot, but makes tools stop that can't decrypt.\n";
+    let put =
+        store.put(STOP.as_bytes(), Body::Bytes(text.to_vec()), &Put { if_absent: true, stays_readable: true, ..Put::default() });
+    put.or_failed(|| format!("write {}", printable(&store.name_of(STOP.as_bytes())))).map(drop)
+}
+
 /// The content of `encryption.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {

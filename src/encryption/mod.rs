@@ -12,5 +12,6 @@ mod note;
 
 pub use cipher::{Cipher, HEADER};
 pub use keyfile::keep;
-pub use keys::{Given, KeyFile, Keys, give, given};
+pub use keys::{Keys, given};
+pub use marker::STOP;
 pub use naming::Code;

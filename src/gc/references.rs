@@ -1,6 +1,7 @@
 //! The contents that snapshots refer to.
 
 use crate::digest::Md5;
+use crate::encryption::STOP;
 use crate::error::{Error, Result};
 use crate::heap::Names;
 use crate::monitor::Monitor;
@@ -96,7 +97,7 @@ pub fn gather(roots: &[Location], names: &Names, jobs: usize, monitor: &dyn Moni
 /// Returns all places of possible snapshots, also those that symbolic links lead to.
 fn files(root: &Location) -> Result<Vec<Place>> {
     let store = root.store_beyond_links();
-    let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz") || key.ends_with(b".jsonl.gz.age");
+    let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz") && key != STOP.as_bytes() || key.ends_with(b".jsonl.gz.age");
     let mut found = Vec::new();
     for object in store.list(b"") {
         match object {

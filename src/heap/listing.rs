@@ -1,6 +1,6 @@
 //! What a heap in another storage has, by its listing.
 
-use super::path::Names;
+use super::path::{Names, is_folder};
 use super::sizes::{Builder, Sizes};
 use crate::digest::Md5;
 use crate::parallel;
@@ -97,11 +97,6 @@ fn sized(names: &Names, object: &Object) -> io::Result<Option<(Md5, u64)>> {
         Some(id) => Ok(Some((id, object.size))),
         None => names.check_form(&object.key).map(|()| None),
     }
-}
-
-/// Whether a folder, given with a `/` at its end, is one of those that contain objects.
-pub fn is_folder(key: &[u8]) -> bool {
-    matches!(key, [a, b, b'/'] if [a, b].iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Lists a heap below a prefix, with the folders that `enters` accepts. A name that can't be listed is an error only if an object

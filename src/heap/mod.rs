@@ -3,11 +3,13 @@
 mod anew;
 pub mod aside;
 mod cache;
+mod commit;
 pub mod condemned;
 mod copy;
 mod guard;
 mod lease;
 mod listing;
+mod noted;
 mod object;
 mod opened;
 mod path;
@@ -24,10 +26,10 @@ mod used;
 pub use cache::Cache;
 pub use guard::Guard;
 pub use lease::Lease;
-pub use listing::{is_folder, objects};
+pub use listing::objects;
 pub use object::Health;
 pub use opened::Heap;
-pub use path::{LEVEL, Names, StoreError, Stored};
+pub use path::{LEVEL, Names, StoreError, Stored, is_folder};
 pub use stage::digest;
 pub use used::Used;
 

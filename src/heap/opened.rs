@@ -10,7 +10,7 @@ use super::store_lease::StoreLease;
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
-use crate::encryption::{self, Cipher, HEADER, Keys};
+use crate::encryption::{self, Keys};
 use crate::error::{Error, OrFailed, Reason, Result, reason};
 use crate::parallel::{self, Room, lock};
 use crate::record::{Fields, Record};
@@ -237,18 +237,6 @@ impl Heap {
             opened => opened.and_then(|mut reader| reader.read_to_end(&mut bytes)).or_failed(|| self.shown_object(md5))?,
         };
         Ok(Ok(bytes))
-    }
-
-    /// Checks an encrypted object by the note in its header, without decrypting it: it has to be the object of this content and to
-    /// have the size that was noted.
-    pub(super) fn check_note(&self, cipher: &Cipher, md5: &Md5) -> Result<Health> {
-        let Some(stored_size) = self.stored_size(md5)? else { return Ok(Health::Missing) };
-        let head = match self.part(md5, 0, HEADER.min(stored_size))? {
-            Ok(head) => head,
-            Err(health) => return Ok(health),
-        };
-        let noted = cipher.noted_size(&self.names.id(md5), &head);
-        Ok(if noted == Some(stored_size) { Health::Good { stored_size, sha256: None } } else { Health::Bad })
     }
 
     /// Returns the state of an object in an archive.

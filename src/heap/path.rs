@@ -51,7 +51,7 @@ impl Names {
                 Ok(object) => Names::is_object(&object.key),
                 Err(e) => e.kind() != io::ErrorKind::NotFound,
             };
-            match store.list_in(b"", super::is_folder).find(is_object) {
+            match store.list_in(b"", is_folder).find(is_object) {
                 None => Ok(true),
                 Some(object) => object.or_failed(|| format!("list the heap root {heap}")).map(|_| false),
             }
@@ -112,6 +112,11 @@ impl Names {
             false => Ok(()),
         }
     }
+}
+
+/// Whether a folder, given with a `/` at its end, is one of those that contain objects.
+pub fn is_folder(key: &[u8]) -> bool {
+    matches!(key, [a, b, b'/'] if [a, b].iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Returns the message for two contents with the same md5.

@@ -5,14 +5,12 @@ use super::opened::Heap;
 use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
 use super::pieces::Pieces;
 use super::store_lease::Claim;
-use super::used::Used;
 use crate::codec;
 use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
 use crate::files::temporaries;
 use crate::parallel::lock;
 use crate::storage::{Attributes, Body, Draft, Put, Store};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -257,68 +255,12 @@ impl Heap {
 
     /// Verifies an object, and returns its size in bytes; None if it is damaged or missing. One in an archive counts as intact. Its content has to have the sha256,
     /// where that is known.
-    fn intact(&self, md5: &Md5, sha256: Option<Sha256>) -> Result<Option<u64>, StoreError> {
-        let health = match &self.names.cipher {
-            Some(cipher) if !cipher.can_read() => self.check_note(cipher, md5)?,
-            _ => self.verify(md5, None)?,
-        };
-        match (health, sha256) {
+    pub(super) fn intact(&self, md5: &Md5, sha256: Option<Sha256>) -> Result<Option<u64>, StoreError> {
+        match (self.recheck(md5, None)?, sha256) {
             (Health::Good { stored_size, sha256: Some(other) }, Some(ours)) => same(md5, ours, other).map(|()| Some(stored_size)),
             (Health::Good { stored_size, .. } | Health::Cold { stored_size }, _) => Ok(Some(stored_size)),
             (Health::Bad | Health::Missing, _) => Ok(None),
         }
-    }
-
-    /// Gives their names to the objects that were stored, and returns when all of them are permanent.
-    ///
-    /// # Errors
-    /// If the heap can't be written, or another writer put another content with the same md5 there.
-    pub fn commit(&self) -> Result<()> {
-        let batch: Vec<Md5> = lock(&self.new).keys().copied().collect();
-        // Other storages have no batches, and their listing does not show what is new.
-        if batch.is_empty() || self.lease.is_none() {
-            return Ok(());
-        }
-        self.sync()?;
-        let mut new = lock(&self.new);
-        for md5 in batch {
-            new.remove(&md5);
-        }
-        Ok(())
-    }
-
-    /// Completes the heap at the end of a run that relied on these objects: they are permanent then, and `snap-gc` does not
-    /// delete them.
-    ///
-    /// # Errors
-    /// If an object was deleted meanwhile, or the heap can't be read or written.
-    pub fn complete(&self, used: Used) -> Result<()> {
-        self.commit()?;
-        // Another writer can have stored some of the objects without syncing them yet.
-        self.sync()?;
-        self.confirm_used(used)
-    }
-
-    /// Makes everything permanent that any process wrote to the heap, in a folder of this machine.
-    ///
-    /// # Errors
-    /// See [`Heap::commit`].
-    pub fn sync(&self) -> Result<()> {
-        // The keys do not tell the md5 in an encrypted heap.
-        let new: HashMap<Vec<u8>, Md5> = match self.lease {
-            Some(_) => lock(&self.new).keys().map(|md5| (self.key(md5), *md5)).collect(),
-            None => HashMap::new(),
-        };
-        let mut is_damaged = |key: &[u8]| -> io::Result<bool> {
-            let Some(md5) = new.get(key).copied() else { return Ok(false) };
-            match self.intact(&md5, self.new_object(&md5).map(|(_, sha256)| sha256)) {
-                Ok(intact) => Ok(intact.is_none()),
-                Err(StoreError::Collision(reason)) => Err(io::Error::other(reason)),
-                Err(StoreError::Heap(e)) => Err(io::Error::other(e.to_string())),
-                Err(StoreError::Source(e)) => Err(e),
-            }
-        };
-        self.store.settle(&mut is_damaged).or_failed(|| format!("write to {}", self.root()))
     }
 }
 

@@ -23,7 +23,8 @@ pub fn main(arguments: std::env::ArgsOs) -> ExitCode {
     };
     let shown = args.shown.clone();
     // An error in the options is a usage error, as for the options that clap checks.
-    let prepared = settings::log_level(&args.global).and_then(|level| {
+    let keys = cli::keys::give_from_variables();
+    let prepared = keys.and_then(|()| settings::log_level(&args.global)).and_then(|level| {
         let log = Arc::new(console.with_log(level));
         Ok((prepare(args, &log)?, log))
     });
@@ -135,6 +136,11 @@ fn options(refusal: &Refusal) -> Option<String> {
                 "give --no-delete, or say how many files it may delete: --max-delete {deleted}, or --max-delete 100%"
             ));
         }
+        Refusal::NoIdentity | Refusal::WrongIdentity => {
+            "set HEAP_IDENTITY to the file with the private key of one of the recipients"
+        }
+        Refusal::NoRecipients => "set HEAP_RECIPIENTS to the file with the public keys to encrypt to",
+        Refusal::NoHeapKey => "set HEAP_KEY_FILE to the key file of the heap, from the machine that made it, or HEAP_IDENTITY",
         other => return advice::options(other),
     };
     Some(text.to_string())

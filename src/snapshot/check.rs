@@ -1,6 +1,7 @@
 //! The check that a snapshot is whole, without reading its records.
 
-use super::ends::{explain, totals_in};
+use super::damage::explain;
+use super::ends::totals_in;
 use super::index::Index;
 use super::label::Label;
 use super::place::Place;

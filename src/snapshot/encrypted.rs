@@ -4,7 +4,7 @@
 //! Encryption to a public key proves no sender. The code does: only who has the naming key of the heap can compute it. It covers the
 //! time of the snapshot and all bytes before it, among which is the label with the root.
 
-use super::ends::damaged;
+use super::damage::damaged;
 use crate::codec::{self, CODE};
 use crate::encryption::{Cipher, Code};
 use crate::error::{OrFailed, Result};
@@ -70,7 +70,7 @@ impl Plain {
     /// # Errors
     /// If it can't be read or decrypted, is damaged, was written by nobody of this heap, or has the name of another one.
     pub fn unseal(cipher: &Cipher, shown: &str, time: Option<Time>, from: impl Read) -> Result<Plain> {
-        let explain = |e| super::ends::explain(shown, e);
+        let explain = |e| super::damage::explain(shown, e);
         let mut reader = cipher.unseal(from).map_err(explain)?;
         let mut plain = Plain { held: Vec::new(), file: None, len: 0 };
         let mut code = cipher.snapshot_code();

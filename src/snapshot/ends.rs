@@ -1,32 +1,12 @@
-//! The two ends of a snapshot: the label in its first header and the totals in its last one; and what is said of a damaged one.
+//! The two ends of a snapshot: the label in its first header and the totals in its last one.
 
+use super::damage::{damaged, explain};
 use super::label::{Label, Totals};
 use super::place::Place;
 use crate::codec::{self, Header};
 use crate::display::counted;
 use crate::end::End;
-use crate::error::{Error, Result};
-
-pub(super) fn damaged(path: &str, reason: &str) -> Error {
-    Error::refused(format!("snapshot {path} is damaged: {reason}"))
-}
-
-/// Returns the error for a failure to read a snapshot: the snapshot is damaged, unless the system reported the failure.
-pub(super) fn explain(path: &str, e: std::io::Error) -> Error {
-    match e.kind() {
-        _ if e.raw_os_error().is_some() => Error::io(path, e),
-        std::io::ErrorKind::UnexpectedEof => damaged(path, "it is cut off"),
-        _ => damaged(path, &crate::error::reason(&e)),
-    }
-}
-
-/// Does what [`explain`] does, for an error of the reader of records.
-pub(super) fn explained(path: &str, e: Error) -> Error {
-    match e {
-        Error::Io { source, .. } => explain(path, source),
-        e => e,
-    }
-}
+use crate::error::Result;
 
 /// Returns the end record of one of our snapshots, without counts.
 pub(super) fn end_of(label: &Label, totals: Totals) -> End {

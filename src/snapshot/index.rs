@@ -7,7 +7,7 @@
 
 use super::label::Totals;
 use super::place::Place;
-use super::{ends, read};
+use super::{damage, ends, read};
 use crate::codec::{self, Header, INDEX};
 use crate::error::{Error, Result};
 use crate::filter::reach::Range as NameRange;
@@ -338,7 +338,7 @@ impl Index {
 }
 
 fn damaged(place: &Place) -> Error {
-    ends::damaged(&place.to_string(), "its index is wrong")
+    damage::damaged(&place.to_string(), "its index is wrong")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The lines of a gzip file with records: a snapshot, or a compressed stream. Other threads inflate it.
 
-use super::ends::{damaged, end_of, explain, explained, label_of, totals_of};
+use super::damage::{damaged, explain, explained};
+use super::ends::{end_of, label_of, totals_of};
 use super::label::{Label, Totals};
 use super::place::{Input, Place};
 use crate::codec::GzipReader;

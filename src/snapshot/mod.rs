@@ -2,6 +2,7 @@
 
 mod check;
 mod chosen;
+mod damage;
 mod encrypted;
 mod ends;
 mod facts;

@@ -1,6 +1,7 @@
 //! Reading snapshots, our own and the Python tool's.
 
-use super::ends::{damaged, explain, explained, label_of, totals_of};
+use super::damage::{damaged, explain, explained};
+use super::ends::{label_of, totals_of};
 use super::label::Label;
 use super::lines::{Lines, with_bytes};
 use super::place::{Input, Place};

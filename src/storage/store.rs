@@ -137,10 +137,7 @@ impl Draft {
     /// # Errors
     /// The error of the system.
     pub fn unnamed() -> io::Result<Draft> {
-        match tempfile::tempfile() {
-            Ok(file) => Ok(Draft { file, temp: None }),
-            Err(e) => Err(named(&files::temporaries(), &e)),
-        }
+        tempfile::tempfile().map(|file| Draft { file, temp: None }).map_err(|e| named(&files::temporaries(), &e))
     }
 }
 

@@ -15,3 +15,6 @@ pub use keyfile::keep;
 pub use keys::{Keys, given};
 pub use marker::STOP;
 pub use naming::Code;
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ fn store(folder: &Path) -> (Heap, Stored, std::path::PathBuf) {
     let stored = heap.store(&mut opened.content, opened.version.size.unwrap(), None, false).unwrap();
     assert_eq!(opened.content.settle(&stored).unwrap(), source::Settled::Whole);
     heap.commit().unwrap();
-    let path = folder.join("heap").join(Heap::object_path(&stored.md5));
+    let path = folder.join("heap").join(super::Names::default().path(&stored.md5));
     (heap, stored, path)
 }
 
@@ -115,7 +115,7 @@ proptest! {
         let whole = Heap::create(&Location::Folder(again.path().into()), 1).unwrap();
         whole.store(&mut &content[..], stored.size, None, false).unwrap();
         whole.commit().unwrap();
-        prop_assert!(std::fs::read(again.path().join(Heap::object_path(&stored.md5))).unwrap() == std::fs::read(&path).unwrap());
+        prop_assert!(std::fs::read(again.path().join(super::Names::default().path(&stored.md5))).unwrap() == std::fs::read(&path).unwrap());
     }
 }
 

@@ -5,6 +5,7 @@ pub mod aside;
 mod cache;
 pub mod condemned;
 mod copy;
+mod existing;
 mod guard;
 mod lease;
 mod listing;

@@ -10,7 +10,7 @@ use super::store_lease::StoreLease;
 use super::used::Used;
 use crate::content::{Content, Contents, Lack, NO_MD5};
 use crate::digest::{Md5, Sha256};
-use crate::encryption::{self, Cipher, HEADER, Keys};
+use crate::encryption::{self, Keys};
 use crate::error::{Error, OrFailed, Reason, Result, reason};
 use crate::parallel::{self, Room, lock};
 use crate::record::{Fields, Record};
@@ -199,7 +199,7 @@ impl Heap {
     }
 
     /// Opens an object, also one that an interrupted `snap-gc` has put aside, to read it decrypted. None if there is none.
-    fn fetch(&self, md5: &Md5) -> io::Result<Option<Box<dyn Read + Send>>> {
+    pub(super) fn fetch(&self, md5: &Md5) -> io::Result<Option<Box<dyn Read + Send>>> {
         let found = match self.store.open(&self.key(md5), 0, None, None) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let aside = self.lease.as_ref().and_then(|lease| lease.open_aside(&self.names.id(md5)));
@@ -239,20 +239,8 @@ impl Heap {
         Ok(Ok(bytes))
     }
 
-    /// Checks an encrypted object by the note in its header, without decrypting it: it has to be the object of this content and to
-    /// have the size that was noted.
-    pub(super) fn check_note(&self, cipher: &Cipher, md5: &Md5) -> Result<Health> {
-        let Some(stored_size) = self.stored_size(md5)? else { return Ok(Health::Missing) };
-        let head = match self.part(md5, 0, HEADER.min(stored_size))? {
-            Ok(head) => head,
-            Err(health) => return Ok(health),
-        };
-        let noted = cipher.noted_size(&self.names.id(md5), &head);
-        Ok(if noted == Some(stored_size) { Health::Good { stored_size, sha256: None } } else { Health::Bad })
-    }
-
     /// Returns the state of an object in an archive.
-    fn cold(&self, md5: &Md5) -> Result<Health> {
+    pub(super) fn cold(&self, md5: &Md5) -> Result<Health> {
         Ok(Health::Cold { stored_size: self.stored_size(md5)?.unwrap_or_default() })
     }
 
@@ -286,10 +274,10 @@ impl Heap {
         Ok(self.ends(md5, size)?.map_or_else(|health| health, |ends| ends.check(size)))
     }
 
-    /// Like [`Heap::check_ends`], and always reports the sha256 that the object names.
+    /// Like [`Heap::check_ends`], and always reports the sha256 that the object names, if that can be read.
     pub(super) fn check_both_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
         if let Some(cipher) = &self.names.cipher {
-            return self.check_note(cipher, md5);
+            return self.check_note_and_name(cipher, md5);
         }
         Ok(self.ends(md5, None)?.map_or_else(|health| health, |ends| ends.check(size)))
     }

@@ -58,6 +58,10 @@ impl Keys {
     pub(super) fn keep_key(&self, id: &str, key: &NamingKey) -> Result<()> {
         let none = || Error::rule(Refusal::NoHeapKey, "there is no place for the key file of the heap");
         let file = self.key_file(id).ok_or_else(none)?;
+        // A file that was named for all heaps can have the key of another one.
+        if !matches!(std::fs::exists(&file.path), Ok(false)) {
+            return Err(file.wrong("it is there already, and is not that of this heap", "name another file for a new heap"));
+        }
         let text = Zeroizing::new(format!("{FIRST} {id} {}\n", &*key.text()));
         keep(&file.path, &mut text.as_bytes()).or_failed(|| format!("write {}", file.shown()))
     }

@@ -13,4 +13,5 @@ mod note;
 pub use cipher::{Cipher, HEADER};
 pub use keyfile::keep;
 pub use keys::{Given, KeyFile, Keys, give, given};
+pub use marker::FILE as MARKER;
 pub use naming::Code;

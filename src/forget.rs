@@ -43,7 +43,7 @@ pub fn plan(root: &Location, policy: &Policy, by: Grouping, jobs: usize, monitor
     if policy.is_empty() {
         return Err(Error::rule(Refusal::NoRules, "no rule says what to keep, so all snapshots would be dropped"));
     }
-    let found = snapshot::list(root)?;
+    let found = snapshot::list_to_read(root)?;
     let mut groups: BTreeMap<Group, Vec<(Found, Label)>> = BTreeMap::new();
     let places: Vec<_> = found.iter().map(|found| found.place.clone()).collect();
     let jobs = jobs.min(snapshot::MOST_AT_ONCE);

@@ -37,7 +37,7 @@ pub struct Options {
 /// # Errors
 /// If the snap root can't be listed, or a temporary file can't be written.
 pub fn log(root: &Location, options: Options, monitor: Arc<dyn Monitor>) -> Result<Records> {
-    let mut found = snapshot::list(root)?;
+    let mut found = snapshot::list_to_read(root)?;
     found.reverse();
     let Options { choice, metadata } = options;
     let is_same = move |a: &Record, b: &Record| diff::same_content(a, b) && (!metadata || diff::same_metadata(a, b));

@@ -15,7 +15,7 @@ fi
 # A command of each package; python3-venv has no command and is checked below.
 declare -A package=([jq]=jq [mandoc]=mandoc [strace]=strace [shellcheck]=shellcheck [setfattr]=attr [faketime]=faketime [setfacl]=acl [python3]=python3 [/usr/bin/time]=time [patch]=patch [git]=git [busybox]=busybox [pigz]=pigz [bsdtar]=libarchive-tools [java]=default-jre-headless)
 # Those of the recipes, and tools whose commands are compared with ours.
-package+=([curl]=curl [ssh-keygen]=openssh-client [fdfind]=fd-find [fzf]=fzf [systemd-analyze]=systemd [rclone]=rclone [restic]=restic [borg]=borgbackup [pgrep]=procps [parallel]=parallel)
+package+=([curl]=curl [ssh-keygen]=openssh-client [fdfind]=fd-find [fzf]=fzf [systemd-analyze]=systemd [rclone]=rclone [restic]=restic [borg]=borgbackup [pgrep]=procps [parallel]=parallel [age]=age)
 if [ -n "$with_emulators" ]; then
     package+=([node]=nodejs [npm]=npm [/usr/sbin/sshd]=openssh-server)
 fi

@@ -13,7 +13,7 @@ mod note;
 pub use cipher::{Cipher, HEADER};
 pub use keyfile::keep;
 pub use keys::{Keys, given};
-pub use marker::STOP;
+pub use marker::{FILE as MARKER, STOP};
 pub use naming::Code;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The contents that snapshots refer to.
 
 use crate::digest::Md5;
-use crate::encryption::STOP;
+use crate::encryption::{self, Cipher, STOP};
 use crate::error::{Error, Result};
 use crate::heap::Names;
 use crate::monitor::Monitor;
@@ -62,6 +62,9 @@ pub fn gather(roots: &[Location], names: &Names, jobs: usize, monitor: &dyn Moni
         }
         all.extend(found);
     }
+    if let Some(cipher) = names.cipher() {
+        roots.iter().try_for_each(|root| check_same_heap(root, cipher))?;
+    }
     let latest = all.iter().filter_map(|place| snapshot::time_of(place.file_name())).max();
     let mut references = References { latest, ..References::default() };
     let names = names.clone();
@@ -91,6 +94,17 @@ pub fn gather(roots: &[Location], names: &Names, jobs: usize, monitor: &dyn Moni
     match trouble {
         Some(e) => Err(Error::advise(e.to_string(), "nothing was deleted: what that snapshot refers to is not known")),
         None => Ok(references),
+    }
+}
+
+/// Refuses a snap root of another encrypted heap: every object would have another id than its snapshots seem to refer to.
+fn check_same_heap(root: &Location, cipher: &Cipher) -> Result<()> {
+    match Cipher::open(&*root.store(), &encryption::given())? {
+        Some(there) if there.is_of_same_heap(cipher) => Ok(()),
+        _ => Err(Error::advise(
+            format!("the snap root {root} and the heap do not have the same encryption.json"),
+            "nothing was deleted: the heap root and each of its snap roots have to have the same file",
+        )),
     }
 }
 

@@ -199,7 +199,7 @@ impl Heap {
     }
 
     /// Opens an object, also one that an interrupted `snap-gc` has put aside, to read it decrypted. None if there is none.
-    fn fetch(&self, md5: &Md5) -> io::Result<Option<Box<dyn Read + Send>>> {
+    pub(super) fn fetch(&self, md5: &Md5) -> io::Result<Option<Box<dyn Read + Send>>> {
         let found = match self.store.open(&self.key(md5), 0, None, None) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let aside = self.lease.as_ref().and_then(|lease| lease.open_aside(&self.names.id(md5)));
@@ -240,7 +240,7 @@ impl Heap {
     }
 
     /// Returns the state of an object in an archive.
-    fn cold(&self, md5: &Md5) -> Result<Health> {
+    pub(super) fn cold(&self, md5: &Md5) -> Result<Health> {
         Ok(Health::Cold { stored_size: self.stored_size(md5)?.unwrap_or_default() })
     }
 
@@ -274,10 +274,10 @@ impl Heap {
         Ok(self.ends(md5, size)?.map_or_else(|health| health, |ends| ends.check(size)))
     }
 
-    /// Like [`Heap::check_ends`], and always reports the sha256 that the object names.
+    /// Like [`Heap::check_ends`], and always reports the sha256 that the object names, if that can be read.
     pub(super) fn check_both_ends(&self, md5: &Md5, size: Option<u64>) -> Result<Health> {
         if let Some(cipher) = &self.names.cipher {
-            return self.check_note(cipher, md5);
+            return self.check_note_and_name(cipher, md5);
         }
         Ok(self.ends(md5, None)?.map_or_else(|health| health, |ends| ends.check(size)))
     }

@@ -1,10 +1,10 @@
 //! Storing a content: it is read once, hashed and looked up, and only if it is new, compressed and put into the heap.
 
-use super::object::{self, Health};
+use super::existing::Existing;
+use super::object;
 use super::opened::Heap;
-use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
+use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to, same};
 use super::pieces::Pieces;
-use super::store_lease::Claim;
 use crate::codec;
 use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
@@ -32,13 +32,6 @@ pub fn digest(source: &mut impl Read) -> io::Result<Stored> {
     }
     let (md5, sha256, size) = digests.finish();
     Ok(Stored { md5, sha256, size, stored_size: None, is_new: false })
-}
-
-/// What the heap has of a content.
-pub(super) enum Existing {
-    None,
-    Bad,
-    Good(u64),
 }
 
 impl Heap {
@@ -209,7 +202,12 @@ impl Heap {
         let new = (stored.stored_size.unwrap_or_default(), stored.sha256);
         match lock(&self.new).entry(stored.md5) {
             // Another thread stored the same content meanwhile.
-            Entry::Occupied(other) => same(&stored.md5, stored.sha256, other.get().1)?,
+            Entry::Occupied(other) => {
+                let (stored_size, sha256) = *other.get();
+                same(&stored.md5, stored.sha256, sha256)?;
+                // The first object stays, and what is encrypted does not have the same size again.
+                stored.stored_size = Some(stored_size);
+            }
             Entry::Vacant(place) => {
                 place.insert(new);
                 stored.is_new = is_first;
@@ -217,50 +215,6 @@ impl Heap {
         }
         self.check_stored(&stored.md5)?;
         Ok(stored)
-    }
-
-    /// Returns what the heap has of a content that was just read.
-    fn existing(&self, content: &Stored, verify: bool) -> Result<Existing, StoreError> {
-        let Stored { md5, sha256, size, .. } = content;
-        if let Some((stored_size, other)) = self.new_object(md5) {
-            return same(md5, *sha256, other).map(|()| Existing::Good(stored_size));
-        }
-        let is_noted = self.names.cipher.is_some() && !verify;
-        let health = if verify { self.verify(md5, Some(*size))? } else { self.check_both_ends(md5, Some(*size))? };
-        let stored_size = match health {
-            Health::Missing => return Ok(Existing::None),
-            // Nothing is known against it, and what can't be read is never replaced.
-            Health::Cold { stored_size } => Some(stored_size),
-            // There may be no identity to read more of it.
-            Health::Good { stored_size, .. } if is_noted => Some(stored_size),
-            Health::Bad if is_noted => None,
-            Health::Good { stored_size, sha256: Some(named) } if named == *sha256 => Some(stored_size),
-            // An object of another writer, or one that does not fit: only its content can tell. One that has the md5 of its name
-            // is another content with this md5, of any size; one that has not is damaged, whatever its header names.
-            _ => self.intact(md5, Some(*sha256))?,
-        };
-        let Some(stored_size) = stored_size else { return Ok(Existing::Bad) };
-        let claim = match &self.store_lease {
-            // The content is at hand: it need not be read from the heap.
-            Some(lease) => lease.claim(&self.names.id(md5))?,
-            None if self.renew(md5)? => Claim::Kept,
-            None => Claim::Gone,
-        };
-        Ok(match claim {
-            Claim::Kept => Existing::Good(stored_size),
-            Claim::Condemned => Existing::Bad,
-            Claim::Gone => Existing::None,
-        })
-    }
-
-    /// Verifies an object, and returns its size in bytes; None if it is damaged or missing. One in an archive counts as intact. Its content has to have the sha256,
-    /// where that is known.
-    pub(super) fn intact(&self, md5: &Md5, sha256: Option<Sha256>) -> Result<Option<u64>, StoreError> {
-        match (self.recheck(md5, None)?, sha256) {
-            (Health::Good { stored_size, sha256: Some(other) }, Some(ours)) => same(md5, ours, other).map(|()| Some(stored_size)),
-            (Health::Good { stored_size, .. } | Health::Cold { stored_size }, _) => Ok(Some(stored_size)),
-            (Health::Bad | Health::Missing, _) => Ok(None),
-        }
     }
 }
 
@@ -294,11 +248,6 @@ fn write_pieces(
     }
 }
 
-/// Two contents with the same md5 are the same content only if they have the same sha256.
-pub(super) fn same(md5: &Md5, ours: Sha256, other: Sha256) -> Result<(), StoreError> {
-    if ours == other { Ok(()) } else { Err(StoreError::Collision(collision(md5))) }
-}
-
 fn attributes() -> Attributes {
     Attributes { content_type: Some("application/octet-stream".to_string()), ..Attributes::default() }
 }
@@ -306,7 +255,7 @@ fn attributes() -> Attributes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heap::Names;
+    use crate::heap::{Health, Names};
     use crate::storage::{Body, Location, Options, Put};
 
     fn write(heap: &Location, md5: &Md5, object: &[u8]) {

@@ -3,7 +3,7 @@
 use super::object::PIECE;
 use super::path::{Stored, WHOLE_LIMIT};
 use super::proof::LARGE;
-use super::{Health, Heap};
+use super::{Health, Heap, Names};
 use crate::content::{Content, Contents};
 use crate::digest::Digests;
 use crate::record::Record;
@@ -65,7 +65,7 @@ fn store(folder: &Path) -> (Heap, Stored, std::path::PathBuf) {
     let stored = heap.store(&mut opened.content, opened.version.size.unwrap(), None, false).unwrap();
     assert_eq!(opened.content.settle(&stored).unwrap(), source::Settled::Whole);
     heap.commit().unwrap();
-    let path = folder.join("heap").join(super::Names::default().path(&stored.md5));
+    let path = folder.join("heap").join(Names::default().path(&stored.md5));
     (heap, stored, path)
 }
 
@@ -115,7 +115,7 @@ proptest! {
         let whole = Heap::create(&Location::Folder(again.path().into()), 1).unwrap();
         whole.store(&mut &content[..], stored.size, None, false).unwrap();
         whole.commit().unwrap();
-        prop_assert!(std::fs::read(again.path().join(super::Names::default().path(&stored.md5))).unwrap() == std::fs::read(&path).unwrap());
+        prop_assert!(std::fs::read(again.path().join(Names::default().path(&stored.md5))).unwrap() == std::fs::read(&path).unwrap());
     }
 }
 

@@ -172,9 +172,9 @@ impl Worker {
                 (None, _) => None,
                 (Some(now), Some(then)) if now == then => Some(now),
                 // Without a recorded size, the end of the object is checked. If that fails, or if the size has changed, the whole
-                // object is checked, if it can be decrypted.
+                // object is checked, if it can be read.
                 (Some(now), None) if good(heap.check_ends(&md5, size)?).is_some() => Some(now),
-                (Some(_), _) => good(heap.recheck(&md5, size)?),
+                (Some(_), _) => good(heap.check_changed(&md5, size)?),
             }
         };
         // An object that snap-gc is about to delete is renewed. If that fails, it counts as missing.

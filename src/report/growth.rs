@@ -38,7 +38,7 @@ pub struct Growth {
 /// If the snap root can't be listed.
 pub fn growth(root: &Location, of: Option<&str>, monitor: &Arc<dyn Monitor>) -> Result<Growth> {
     let mut growth = Growth { points: Vec::new(), skipped: 0, failed: 0 };
-    for found in snapshot::list(root)?.into_iter().rev() {
+    for found in snapshot::list_to_read(root)?.into_iter().rev() {
         match point(&found, of, monitor) {
             Ok(Some(point)) => growth.points.push(point),
             Ok(None) => growth.skipped += 1,

@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use tempfile::SpooledTempFile;
 
 /// A decrypted snapshot of up to this many bytes is held in memory. A larger one goes to an unnamed file in TMPDIR.
 const HELD: usize = 4 << 20;
@@ -34,14 +35,13 @@ fn time_bytes(time: Time) -> [u8; TIME] {
     bytes
 }
 
-/// Encrypts a snapshot of this time to a file, which is at its start then.
+/// Encrypts a snapshot of this time to memory or a temporary file, which is at its start then.
 ///
 /// # Errors
 /// If a temporary file can't be read or written.
-pub fn seal(cipher: &Cipher, time: Time, mut plain: impl Read) -> Result<File> {
-    let mut sealing = || -> io::Result<File> {
-        let mut file = tempfile::tempfile()?;
-        let (mut code, mut writer) = (cipher.snapshot_code(), cipher.seal(BufWriter::new(&file))?);
+pub fn seal(cipher: &Cipher, time: Time, mut plain: impl Read) -> Result<SpooledTempFile> {
+    let mut sealing = || -> io::Result<SpooledTempFile> {
+        let (mut code, mut writer) = (cipher.snapshot_code(), cipher.seal(BufWriter::new(SpooledTempFile::new(HELD)))?);
         let mut piece = vec![0; PIECE];
         while let n @ 1.. = plain.read(&mut piece)? {
             code.update(&piece[..n]);
@@ -49,7 +49,7 @@ pub fn seal(cipher: &Cipher, time: Time, mut plain: impl Read) -> Result<File> {
         }
         code.update(&time_bytes(time));
         writer.write_all(&last_member(time, &code.finish()))?;
-        writer.finish()?.into_inner().map_err(|e| e.into_error())?;
+        let mut file = writer.finish()?.into_inner().map_err(|e| e.into_error())?;
         file.seek(SeekFrom::Start(0))?;
         Ok(file)
     };

@@ -3,6 +3,7 @@
 use super::place;
 use super::{ENCRYPTED, Found, Place, path_for, time_of};
 use crate::display::printable;
+use crate::encryption::{self, Cipher};
 use crate::error::{Error, OrFailed, Result};
 use crate::storage::{Gap, Location, Options, as_path, check_key};
 use crate::time::Time;
@@ -15,10 +16,10 @@ use std::path::{Path, PathBuf};
 /// Returns all snapshots below a snap root, newest first. Files with other names are ignored.
 ///
 /// # Errors
-/// If the root does not exist, or one of its folders can't be listed.
+/// If the root does not exist, or one of its folders can't be listed. If it has a snapshot in plain among encrypted ones.
 pub fn list(root: &Location) -> Result<Vec<Found>> {
     let store = root.store();
-    let (mut found, keys) = (Vec::new(), place::Keys::default());
+    let (mut found, keys, mut is_marked) = (Vec::new(), place::Keys::default(), false);
     for object in store.list_in(b"", has_snapshots) {
         let key = match object {
             Ok(object) => object.key,
@@ -26,13 +27,33 @@ pub fn list(root: &Location) -> Result<Vec<Found>> {
             Err(e) if Gap::of(&e).is_some_and(|gap| !gap.is_folder && time(&gap.key).is_none()) => continue,
             Err(e) => return Err(unlisted(root, e)),
         };
+        is_marked |= key == encryption::MARKER.as_bytes();
         let Some(time) = time(&key) else { continue };
         let plain = key.strip_suffix(ENCRYPTED.as_bytes()).unwrap_or(&key);
         if path_for(time).is_some_and(|path| path.as_os_str().as_bytes() == plain) {
             found.push(Found { place: Place::new(store.clone(), key).with_keys_of(&keys), time });
         }
     }
-    found.sort_by_key(|f| Reverse(f.time));
+    match found.iter().find(|found: &&Found| is_marked && !found.place.is_encrypted()) {
+        Some(plain) => Err(plain.place.is_in_plain()),
+        None => {
+            found.sort_by_key(|f| Reverse(f.time));
+            Ok(found)
+        }
+    }
+}
+
+/// Does what [`list`] does, for who reads the snapshots: if they are encrypted, there is one error, not one for each of them.
+///
+/// # Errors
+/// Those of [`list`]. If the snapshots are encrypted, and there is no identity that fits.
+pub fn list_to_read(root: &Location) -> Result<Vec<Found>> {
+    let found = list(root)?;
+    if found.iter().any(|found| found.place.is_encrypted())
+        && let Some(cipher) = Cipher::open(&*root.store(), &encryption::given())?
+    {
+        cipher.check_can_read(root)?;
+    }
     Ok(found)
 }
 

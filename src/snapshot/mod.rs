@@ -24,8 +24,8 @@ pub use index::Index;
 pub use label::LABEL_LIMIT;
 pub use label::{Label, Totals, VERSION};
 pub use lines::Lines;
-pub use list::list;
 pub(crate) use list::unlisted;
+pub use list::{list, list_to_read};
 pub use place::Place;
 pub use publish::{Publisher, Taken, refuse_taken};
 pub use read::{Opened, any, open, plain, read, references};
@@ -106,7 +106,7 @@ pub fn choose(root: Option<&Location>, spec: &OsStr, options: &Options, warn: &m
     } else if let Some(n) = text.strip_prefix("latest~") {
         (n.parse().map_err(|_| Error::refused(format!("{shown}: expected a number behind the ~")))?, None)
     } else {
-        return list::named(root, spec, options);
+        return list::named(root, spec, options)?.in_form();
     };
     let root = root.ok_or_else(|| Error::rule(Refusal::NoSnapRoot, format!("{shown}: no snap root given")))?;
     let mut has_warned = until.is_some();

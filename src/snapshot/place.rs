@@ -53,6 +53,26 @@ impl Place {
         self.key.ends_with(ENCRYPTED.as_bytes())
     }
 
+    /// Refuses a snapshot in plain among encrypted ones. Who has no identity, and so no encrypted snapshots, does not look.
+    ///
+    /// # Errors
+    /// If it is one.
+    pub(super) fn in_form(self) -> Result<Place> {
+        let is_marked = |store: &dyn Store| matches!(store.stat(encryption::MARKER.as_bytes()), Ok(Some(_)));
+        let is_strange = !self.is_encrypted()
+            && encryption::given().can_read()
+            && (is_marked(&*self.store) || self.root.as_ref().is_some_and(|root| is_marked(&*root.store())));
+        if is_strange { Err(self.is_in_plain()) } else { Ok(self) }
+    }
+
+    /// Returns the error for a snapshot in plain among encrypted ones: who can write to the storage could have made it.
+    pub(super) fn is_in_plain(&self) -> Error {
+        Error::advise(
+            format!("snapshot {self} is not encrypted, as those of its snap root are: nobody who writes to this heap wrote it"),
+            "move it out of the snap root",
+        )
+    }
+
     /// Returns the keys to decrypt the snapshot: those of its root.
     fn cipher(&self) -> Result<Arc<Cipher>> {
         if let Some(cipher) = self.keys.get() {

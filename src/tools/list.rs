@@ -51,7 +51,8 @@ pub struct Args {
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
     let root = args.snap.require()?;
-    let mut found = snapshot::list(&root)?;
+    let reads = args.json || args.long || args.plot;
+    let mut found = if reads { snapshot::list_to_read(&root)? } else { snapshot::list(&root)? };
     if args.order == Order::Asc {
         found.reverse();
     }

@@ -1,6 +1,7 @@
 //! Stages killed at random moments of a backup. Whatever was published is whole, and the next run completes.
 
 use crate::util::World;
+use crate::util::heap::{heap, is_snapshot};
 use crate::util::measure::{figure, many, state};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
@@ -31,7 +32,7 @@ fn progress(world: &World) -> usize {
 }
 
 fn snapshots(world: &World) -> BTreeSet<PathBuf> {
-    world.files_below("snap").into_iter().filter(|p| p.extension().is_some_and(|e| e == "gz")).collect()
+    world.files_below("snap").into_iter().filter(|p| is_snapshot(p)).collect()
 }
 
 /// Whether a snapshot is begun: its temporary file is there.
@@ -160,8 +161,7 @@ fn killing_gc_loses_nothing() {
     }
     world.sh("snap-gc --delete --grace 0s > /dev/null && snap-gc --delete --grace 0s > /dev/null").ok();
     world.sh("snap-read | snap-verify").ok();
-    let left = world.files_below("heap").iter().filter(|p| p.extension().is_some_and(|e| e == "gz")).count();
-    assert_eq!(left, 50, "what nobody needs is gone in the end");
+    assert_eq!(heap(&world).len(), 50, "what nobody needs is gone in the end");
     figure(2, &format!("killed gc {killed} times in {round} rounds, lost 0"));
 }
 

@@ -1,6 +1,7 @@
 //! Hostile snapshots, streams and rows, restored to a folder with planted links to a canary: nothing outside is changed.
 
 use crate::util::World;
+use crate::util::encrypted;
 use crate::util::measure::{figure, many, measured, state, well_behaved};
 use snapshooter::internals::{codec, json};
 use std::fs::{self, Permissions};
@@ -15,7 +16,10 @@ const MEMORY: u64 = 200 << 10;
 /// Stores a content as an object of the heap.
 pub fn store(world: &World, content: &[u8]) -> String {
     let md5 = snapshooter::internals::digest::md5_of(content).to_string();
-    world.put(&format!("heap/{}/{md5}.gz", &md5[..2]), codec::member(content, 6, None, false));
+    match encrypted::is_on() {
+        true => drop(world.run(&["snap-put", "x"], content).ok()),
+        false => drop(world.put(&format!("heap/{}/{md5}.gz", &md5[..2]), codec::member(content, 6, None, false))),
+    }
     md5
 }
 

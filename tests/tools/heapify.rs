@@ -1,7 +1,7 @@
 //! snap-heapify: what is stored, what is read, and what is believed.
 
 use crate::util::World;
-use crate::util::heap::{heap, md5_of, object};
+use crate::util::heap::{heap, id_of, md5_of, object};
 use std::fs;
 
 fn world() -> World {
@@ -18,7 +18,7 @@ fn each_content_is_stored_once_and_named_by_its_md5() {
     let world = world();
     world.sh("snap-heapify list -o stored").ok().silent();
     assert_eq!(heap(&world).into_iter().collect::<Vec<_>>(), {
-        let mut both = vec![md5_of(&world, "same"), md5_of(&world, "other")];
+        let mut both = vec![id_of(&world, "same"), id_of(&world, "other")];
         both.sort();
         both
     });

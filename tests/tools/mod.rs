@@ -6,6 +6,8 @@ mod bad_input;
 mod color;
 // snap-diff.
 mod diff;
+// Encrypted heaps.
+mod encryption;
 // Documents: options, examples and figures are as they say.
 mod docs;
 // Import circles, lengths and public names in `src`.

@@ -13,7 +13,10 @@ const DAMAGES: [&str; 8] = ["missing", "empty", "truncated", "flipped", "swapped
 
 fn damage(path: &Path, other: &Path, way: &str, seed: u64) {
     let good = fs::read(path).unwrap();
-    let header = snapshooter::internals::codec::read_header(&mut &good[..]).unwrap().unwrap().bytes.len();
+    let header = match good.windows(5).position(|bytes| bytes == b"\n--- ") {
+        Some(end) if good.starts_with(b"age-encryption.org/") => end,
+        _ => snapshooter::internals::codec::read_header(&mut &good[..]).unwrap().unwrap().bytes.len(),
+    };
     match way {
         "missing" => fs::remove_file(path).unwrap(),
         "empty" => fs::write(path, b"").unwrap(),
@@ -122,10 +125,9 @@ fn verify_is_a_filter_like_the_others() {
     world.sh(BACKUP).ok();
     let md5 = md5_of(&world, "a");
     fs::remove_file(object(&world, &md5)).unwrap();
-    let expected = format!(
-        "{{\"error\":\"heap object {}/{md5}.gz is missing\",\"md5\":\"{md5}\",\"name\":\"a\",\"type\":\"error\"}}\n",
-        &md5[..2]
-    );
+    let path = object(&world, &md5).strip_prefix(world.path("heap")).unwrap().display().to_string();
+    let expected =
+        format!("{{\"error\":\"heap object {path} is missing\",\"md5\":\"{md5}\",\"name\":\"a\",\"type\":\"error\"}}\n",);
     world.sh("snap-read --no-end | snap-verify").status(1).says(&expected).complains("a: heap object");
     let wrong = format!("{{\"name\":\"b\",\"md5\":\"{}\",\"size\":2}}\n", md5_of(&world, "b"));
     assert!(world.run(&["snap-verify"], wrong.as_bytes()).status(1).out().contains("1 bytes, not 2"));

@@ -1,9 +1,10 @@
 //! What is in a heap: objects, their paths, and what a list says of them.
 
+use super::encrypted::Naming;
 use super::{Done, World};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A whole backup.
 pub const BACKUP: &str = "snap-scan | snap-heapify | snap-write";
@@ -18,9 +19,37 @@ pub fn objects(world: &World) -> BTreeMap<String, PathBuf> {
     lines.iter().map(pair).collect()
 }
 
-/// The path of an object.
+/// The path of an object in the heap, which is there.
 pub fn object(world: &World, md5: &str) -> PathBuf {
-    world.path(format!("heap/{}/{md5}.gz", &md5[..2]))
+    let heap = world.path("heap");
+    let (id, ending) = match Naming::of(&heap) {
+        None => (md5.to_string(), "gz"),
+        Some(naming) => (naming.id(md5), "gz.age"),
+    };
+    heap.join(format!("{}/{id}.{ending}", &id[..2]))
+}
+
+/// How the heap, which is there, names a content: by its md5, unless it is encrypted.
+pub fn id(world: &World, md5: &str) -> String {
+    id_in(&object(world, md5)).expect("the name of an object has an id")
+}
+
+/// How the heap names a text.
+pub fn id_of(world: &World, content: &str) -> String {
+    id(world, &md5_of(world, content))
+}
+
+/// Whether a file has the name of a snapshot.
+pub fn is_snapshot(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.strip_suffix(".age").unwrap_or(&name).ends_with(".jsonl.gz")
+}
+
+/// The id in the name of an object.
+pub fn id_in(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let id = name.strip_suffix(".age").unwrap_or(name).strip_suffix(".gz")?;
+    (id.len() == 32).then(|| id.to_string())
 }
 
 /// The md5 of a text.
@@ -28,10 +57,9 @@ pub fn md5_of(world: &World, content: &str) -> String {
     world.run(&["md5sum"], content.as_bytes()).ok().out()[..32].to_string()
 }
 
-/// The objects in the heap, by md5.
+/// The objects in the heap, by the names that it has for them.
 pub fn heap(world: &World) -> BTreeSet<String> {
-    let gz = world.files_below("heap").into_iter().filter(|p| p.extension().is_some_and(|e| e == "gz"));
-    gz.map(|p| p.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+    world.files_below("heap").iter().filter_map(|path| id_in(path)).collect()
 }
 
 /// What a list of JSON objects has under a key, for those where another key has a value.

@@ -1,5 +1,6 @@
 //! What all tests share: a world of its own for each test, running commands in it, trees and what is in them.
 
+pub mod encrypted;
 pub mod heap;
 pub mod measure;
 pub mod random;
@@ -39,7 +40,20 @@ impl World {
         for (key, folder) in [("FILE_ROOT", "files"), ("HEAP_ROOT", "heap"), ("SNAP_ROOT", "snap")] {
             world.set(key, world.path(folder));
         }
+        if encrypted::is_on() {
+            world.give_keys();
+        }
         world
+    }
+
+    /// Gives all commands to come a recipient and its identity.
+    pub fn give_keys(&mut self) {
+        let (identity, recipient) = encrypted::keys();
+        for (key, name, text) in [("HEAP_IDENTITY", "keys/identity", identity), ("HEAP_RECIPIENTS", "keys/recipients", recipient)]
+        {
+            let path = self.put(name, text);
+            self.set(key, path);
+        }
     }
 
     /// A world with one of the trees as its `files`.

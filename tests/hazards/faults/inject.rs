@@ -5,6 +5,7 @@
 
 use super::trace::{self, Event, strace};
 use super::{audit, files, tree, world};
+use crate::util::heap::is_snapshot;
 use crate::util::measure::many;
 use crate::util::{Done, World};
 use std::collections::{BTreeMap, HashMap};
@@ -50,7 +51,7 @@ impl Ground {
         tree(&world.path("files"), 8, 6);
         world.sh("snap-scan > list.jsonl && snap-heapify < list.jsonl > heapified.jsonl").ok();
         world.sh("mv heap heap.1").ok();
-        let before = files(&world.path("snap"));
+        let before: Vec<PathBuf> = files(&world.path("snap")).into_iter().filter(|path| is_snapshot(path)).collect();
         assert_eq!(before.len(), 1);
         Ground { world, before: before.into_iter().next().expect("the first snapshot") }
     }

@@ -11,6 +11,8 @@ mod race;
 mod trace;
 
 use crate::util::World;
+use crate::util::encrypted::{self, Naming};
+use crate::util::heap::{id_in, is_snapshot};
 use md5::Digest;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -83,27 +85,28 @@ struct Audit {
     dangling: Vec<String>,
     /// Temporary files and folders.
     temps: Vec<PathBuf>,
+    /// Names the objects of an encrypted heap.
+    naming: Option<Naming>,
 }
 
 impl Audit {
     fn of(heap: &Path, snap: &Path) -> Audit {
-        let mut audit = Audit::default();
+        let mut audit = Audit { naming: Naming::of(heap), ..Audit::default() };
         for path in files(heap) {
-            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-            match name.strip_suffix(".gz").filter(|md5| md5.len() == 32 && !path.starts_with(heap.join("temp"))) {
+            match id_in(&path).filter(|_| !path.starts_with(heap.join("temp"))) {
                 None if path.starts_with(heap.join("temp")) => audit.temps.push(path),
                 None => {}
-                Some(md5) => {
-                    let right = inflate(&path).is_ok_and(|content| hex(&md5::Md5::digest(content)) == md5);
+                Some(id) => {
+                    let right = inflate(&path).is_ok_and(|content| audit.id(&hex(&md5::Md5::digest(content))) == id);
                     if !right {
-                        audit.torn.push(md5.to_string());
+                        audit.torn.push(id.clone());
                     }
-                    audit.objects.insert(md5.to_string());
+                    audit.objects.insert(id);
                 }
             }
         }
-        for path in files(snap) {
-            if !path.to_string_lossy().ends_with(".jsonl.gz") {
+        for path in files(snap).into_iter().filter(|path| !path.ends_with("encryption.json")) {
+            if !is_snapshot(&path) {
                 audit.temps.push(path);
                 continue;
             }
@@ -113,6 +116,11 @@ impl Audit {
         audit
     }
 
+    /// How the heap names a content.
+    fn id(&self, md5: &str) -> String {
+        self.naming.as_ref().map_or_else(|| md5.to_string(), |naming| naming.id(md5))
+    }
+
     fn look_into(&mut self, path: &Path) {
         let bad = |what: &str| format!("{}: {what}", path.display());
         let Ok(text) = inflate(path) else { return self.dangling.push(bad("not whole")) };
@@ -120,9 +128,9 @@ impl Audit {
             let Ok(record) = serde_json::from_slice::<serde_json::Value>(line) else {
                 return self.dangling.push(bad("a line that is no record"));
             };
-            let md5 = record["md5"].as_str().unwrap_or_default();
-            if record["type"] == "file" && (!self.objects.contains(md5) || self.torn.iter().any(|t| t == md5)) {
-                self.dangling.push(bad(&format!("{}: no object {md5}", record["name"])));
+            let Some(id) = record["md5"].as_str().map(|md5| self.id(md5)) else { continue };
+            if record["type"] == "file" && (!self.objects.contains(&id) || self.torn.contains(&id)) {
+                self.dangling.push(bad(&format!("{}: no object {id}", record["name"])));
             }
         }
     }
@@ -149,7 +157,11 @@ fn inflate(path: &Path) -> std::io::Result<Vec<u8>> {
     if fs::metadata(path)?.len() == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
-    flate2::read::MultiGzDecoder::new(File::open(path)?).read_to_end(&mut content)?;
+    let mut gzip = fs::read(path)?;
+    if path.extension().is_some_and(|e| e == "age") {
+        gzip = encrypted::decrypt(&gzip)?;
+    }
+    flate2::read::MultiGzDecoder::new(&gzip[..]).read_to_end(&mut content)?;
     Ok(content)
 }
 

@@ -6,7 +6,10 @@
 use super::trace::{self, CALLS, Event, STRACE};
 use super::{audit, tree, world};
 use crate::util::World;
+use crate::util::encrypted::Naming;
+use crate::util::heap::{id_in, is_snapshot};
 use crate::util::measure::many;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// How many names were given, and what was wrong with the order.
@@ -104,14 +107,19 @@ fn observe(world: &World, options: &str, snap: &str, inject: &str) -> Order {
     let events = trace::read(&world.path("heapify.trace"));
     let records = std::fs::read_to_string(world.path("heapified.jsonl")).expect("records");
     let written = when_written(&events);
-    let md5_of = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".gz").filter(|md5| md5.len() == 32).map(str::to_string);
-    let told = |path: &Path| written(records.find(&md5_of(path)?)?);
-    Seen { events: &events, root: &world.path("heap") }.check(|path| md5_of(path).is_some(), told, &mut order);
+    // Where each md5 is told, by the name of its object.
+    let naming = Naming::of(&world.path("heap"));
+    let mut ids: HashMap<String, usize> = HashMap::new();
+    for (at, key) in records.match_indices("\"md5\":\"") {
+        let md5 = &records[at + key.len()..][..32];
+        ids.entry(naming.as_ref().map_or_else(|| md5.to_string(), |naming| naming.id(md5))).or_insert(at);
+    }
+    let told = |path: &Path| written(*ids.get(&id_in(path)?)?);
+    Seen { events: &events, root: &world.path("heap") }.check(|path| id_in(path).is_some(), told, &mut order);
 
     let events = trace::read(&world.path("write.trace"));
     let written = when_written(&events);
     let before = order.names;
-    let is_snapshot = |path: &Path| path.to_string_lossy().ends_with(".jsonl.gz");
     let first = Path::new(snap).components().next().expect("a folder");
     let root: PathBuf = world.path(first);
     Seen { events: &events, root: &root }.check(is_snapshot, |_| written(0), &mut order);

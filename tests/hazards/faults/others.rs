@@ -4,6 +4,7 @@
 use super::inject::{self, Ending, ending, plans};
 use super::trace::{self, Event, strace};
 use super::{audit, tree, world};
+use crate::util::encrypted;
 use crate::util::measure::figure;
 use crate::util::{Done, World};
 use std::fs;
@@ -28,7 +29,7 @@ const fn filter(name: &'static str, script: &'static str, good: i32) -> Case {
 }
 
 const TREE: &str = "(diff -r --no-dereference files back && diff <(cd files && show) <(cd back && show)) 2>&1";
-const WHOLE: &str = "for s in $(find snap -name '*.jsonl.gz'); do snap-read $PWD/$s | snap-verify > /dev/null || echo $s; done";
+const WHOLE: &str = "for s in $(find snap -name '*.jsonl.gz*'); do snap-read $PWD/$s | snap-verify > /dev/null || echo $s; done";
 
 const CASES: [Case; 14] = [
     filter("scan", "STRACE snap-scan > out", 0),
@@ -76,7 +77,7 @@ const CASES: [Case; 14] = [
         script: "STRACE snap-gc --delete > out",
         good: 0,
         after: WHOLE,
-        done: "grep -q ${GARBAGE%.gz} heap/gc/condemned-* || echo nothing condemned",
+        done: "grep -q ${GARBAGE%%.gz*} heap/gc/condemned-* || echo nothing condemned",
     },
     Case {
         name: "gc, the second time",
@@ -99,8 +100,8 @@ const CASES: [Case; 14] = [
 /// Two snapshots, one of a damaged heap, garbage, and the trees that they are of.
 fn ground() -> World {
     let mut world = world();
-    let garbage = "ff3c2f2b6e4cdd2f0d1a3b5e7c9a8b10.gz";
-    world.set("GARBAGE", garbage);
+    let garbage = format!("ff3c2f2b6e4cdd2f0d1a3b5e7c9a8b10.gz{}", if encrypted::is_on() { ".age" } else { "" });
+    world.set("GARBAGE", &garbage);
     tree(&world.path("files"), 7, 3);
     world.sh("ln -s medium files/link; chmod 750 files/d00; snap-scan | snap-heapify | snap-write && cp -a files older").ok();
     tree(&world.path("files"), 8, 3);
@@ -109,7 +110,7 @@ fn ground() -> World {
     world.sh("snap-scan | snap-heapify | snap-write; snap-scan > scanned; snap-read > list2").ok();
     world.put(&format!("garbage/{garbage}"), "garbage");
     world.sh("snap-scan --file-root files/d00 > part1; snap-scan --file-root garbage > part2").ok();
-    world.sh("cp -a snap snap.0; cp -a heap heap.good; cp -a heap heap.bad; for o in $(ls -d heap.bad/*/*.gz | sed -n '2p;4p'); do \
+    world.sh("cp -a snap snap.0; cp -a heap heap.good; cp -a heap heap.bad; for o in $(ls -d heap.bad/??/*.gz* | sed -n '2p;4p'); do \
               chmod u+w $o; truncate -s -1 $o; done").ok();
     world
 }

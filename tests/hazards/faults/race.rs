@@ -1,6 +1,7 @@
 //! Row 11: writers that store and publish the same thing at the same instant.
 
 use super::{audit, tree, world};
+use crate::util::heap::id_in;
 use crate::util::measure::many;
 use rayon::prelude::*;
 use snapshooter::internals::record::Record;
@@ -28,7 +29,7 @@ fn writers_of_the_same_new_objects_store_each_once() {
             let ended = child.try_wait().expect("wait").is_some();
             for path in super::files(&world.path("heap")).into_iter().filter(|p| !p.starts_with(world.path("heap/temp"))) {
                 // The heap's note of the snap root may be written twice, with the same text.
-                let Some(meta) = path.metadata().ok().filter(|_| path.extension().is_some_and(|e| e == "gz")) else { continue };
+                let Some(meta) = path.metadata().ok().filter(|_| id_in(&path).is_some()) else { continue };
                 let inode = *seen.entry(path).or_insert(meta.ino());
                 replaced += usize::from(inode != meta.ino());
             }

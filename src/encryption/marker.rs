@@ -17,9 +17,9 @@ const VERSION: u32 = 1;
 /// The longest object that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// An object in an encrypted snap root that looks like the latest snapshot to the Python tool, so that it stops instead of storing in
-/// plain. (It takes any `*/*/*.jsonl.gz` for a snapshot, and the last name for the latest.)
-pub const STOP: &str = "encrypted/encrypted/zzzz-these-snapshots-are-encrypted.jsonl.gz";
+/// An object in an encrypted snap root that looks like a snapshot to the Python tool, so that it stops instead of storing in plain. (It
+/// takes any `*/*/*.jsonl.gz` for a snapshot, and reads the last one whose name is not behind the present time.)
+pub const STOP: &str = "encrypted/encrypted/0000-00-00_these-snapshots-are-encrypted.jsonl.gz";
 
 /// Writes [`STOP`] to a snap root.
 ///

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::heap::Names;
 use crate::monitor::Monitor;
 use crate::parallel;
-use crate::snapshot::{self, Place};
+use crate::snapshot::{self, Place, RootKeys};
 use crate::storage::{Gap, Location};
 use crate::time::Time;
 
@@ -112,10 +112,10 @@ fn check_same_heap(root: &Location, cipher: &Cipher) -> Result<()> {
 fn files(root: &Location) -> Result<Vec<Place>> {
     let store = root.store_beyond_links();
     let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz") && key != STOP.as_bytes() || key.ends_with(b".jsonl.gz.age");
-    let mut found = Vec::new();
+    let (mut found, keys) = (Vec::new(), RootKeys::default());
     for object in store.list(b"") {
         match object {
-            Ok(object) if is_snapshot(&object.key) => found.push(Place::new(store.clone(), object.key)),
+            Ok(object) if is_snapshot(&object.key) => found.push(Place::new(store.clone(), object.key).with_keys_of(&keys)),
             Ok(_) => {}
             Err(e) => match Gap::of(&e) {
                 Some(gap) if !gap.is_folder && !is_snapshot(&gap.key) => {}

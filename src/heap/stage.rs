@@ -6,7 +6,7 @@ use super::opened::Heap;
 use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to, same};
 use super::pieces::Pieces;
 use crate::codec;
-use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
+use crate::digest::{Digests, Md5, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
 use crate::files::temporaries;
 use crate::parallel::lock;

@@ -1,7 +1,6 @@
 //! Listing the snapshots of a snap root, and finding one by its path or URL.
 
-use super::place;
-use super::{ENCRYPTED, Found, Place, path_for, time_of};
+use super::{ENCRYPTED, Found, Place, RootKeys, path_for, time_of};
 use crate::display::printable;
 use crate::encryption::{self, Cipher};
 use crate::error::{Error, OrFailed, Result};
@@ -19,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// If the root does not exist, or one of its folders can't be listed. If it has a snapshot in plain among encrypted ones.
 pub fn list(root: &Location) -> Result<Vec<Found>> {
     let store = root.store();
-    let (mut found, keys, mut is_marked) = (Vec::new(), place::Keys::default(), false);
+    let (mut found, keys, mut is_marked) = (Vec::new(), RootKeys::default(), false);
     for object in store.list_in(b"", has_snapshots) {
         let key = match object {
             Ok(object) => object.key,

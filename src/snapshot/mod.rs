@@ -26,7 +26,7 @@ pub use label::{Label, Totals, VERSION};
 pub use lines::Lines;
 pub(crate) use list::unlisted;
 pub use list::{list, list_to_read};
-pub use place::Place;
+pub use place::{Place, RootKeys};
 pub use publish::{Publisher, Taken, refuse_taken};
 pub use read::{Opened, any, open, plain, read, references};
 

@@ -21,13 +21,13 @@ pub struct Place {
     key: Vec<u8>,
     /// The snap root, if the store is not the snap root.
     root: Option<Location>,
-    keys: Keys,
+    keys: RootKeys,
     /// The decrypted snapshot, while somebody reads it.
     plain: Arc<Mutex<Weak<Plain>>>,
 }
 
 /// The keys of a snap root, which are looked up when the first snapshot is decrypted.
-pub(super) type Keys = Arc<OnceLock<Arc<Cipher>>>;
+pub type RootKeys = Arc<OnceLock<Arc<Cipher>>>;
 
 /// The reader of a snapshot's bytes.
 pub type Input = BufReader<Box<dyn Read + Send>>;
@@ -35,11 +35,11 @@ pub type Input = BufReader<Box<dyn Read + Send>>;
 impl Place {
     /// Returns the place of an object.
     pub fn new(store: Arc<dyn Store>, key: Vec<u8>) -> Place {
-        Place { store, key, root: None, keys: Keys::default(), plain: Arc::default() }
+        Place { store, key, root: None, keys: RootKeys::default(), plain: Arc::default() }
     }
 
     /// Sets the place in which all snapshots of a snap root look for its keys.
-    pub(super) fn with_keys_of(self, keys: &Keys) -> Place {
+    pub fn with_keys_of(self, keys: &RootKeys) -> Place {
         Place { keys: keys.clone(), ..self }
     }
 

@@ -104,13 +104,13 @@ impl Cipher {
         if !is_dry {
             // A heap whose key is lost to its writers would be of no use.
             keys.keep_key(&marker.heap, &naming)?;
-            keys.pin(store, &marker.heap)?;
             if !marker.write(store, false)? {
                 // Another writer was first.
                 return Cipher::open(store, keys)?.ok_or_else(|| {
                     Error::refused(format!("{}: encryption.json comes and goes", printable(store.url().as_bytes())))
                 });
             }
+            keys.pin(store, &marker.heap)?;
         }
         Ok(Cipher::new(marker, naming, keys.clone()))
     }

@@ -61,7 +61,10 @@ impl Names {
             };
             match store.list_in(b"", is_folder).find(is_object) {
                 None => Ok(true),
-                Some(object) => object.or_failed(|| format!("list the heap root {heap}")).map(|_| false),
+                Some(object) => {
+                    let in_plain = object.and_then(|object| Names::default().check_form(&object.key));
+                    in_plain.or_failed(|| format!("list the heap root {heap}")).map(|()| false)
+                }
             }
         };
         Ok(Names::new(Cipher::for_writing(&*store, keys, is_new, is_dry)?.map(Arc::new)))

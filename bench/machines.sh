@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Measures the seconds for a backup from a bucket to a bucket that is far away: with one worker, with four hosts (examples/parallel) and
 # with four workers of Spark (examples/spark), which have as many requests at once each. Then one of the workers is killed in
-# the middle. Each snapshot is compared with that of the one worker. The store is s3s-fs on this machine, behind a proxy that delays
-# every byte (bench/delay.rs). The hosts are OpenSSH servers on this machine, so all workers share its processors.
+# the middle. Each snapshot is compared with that of the one worker. The store is on this machine and in memory (bench/store.rs), behind
+# a proxy that delays every byte (bench/delay.rs). The hosts are OpenSSH servers on this machine, so all workers share its processors.
 #
 #   MACHINES_OBJECTS=N    the number of objects [100000]
 #   MACHINES_BYTES=N      the size of an object [1000]
 #   MACHINES_REQUESTS=N   the number of requests at once of each worker [4]: with more, the processors are the limit
 #   MACHINES_RUNS="A B"   only these: one slices ranges killed spark [all; spark if there is a spark-submit]
-#   FAR_DELAY, FAR_S3S, FAR_PROXY: as for bench/far.sh
-# The tools of this project come from PATH. The store is in TMPDIR: give a folder in memory (/dev/shm), or the disk counts too.
+#   MACHINES_STORE=PATH   the store [the example store, which cargo builds]
+#   FAR_DELAY, FAR_PROXY: as for bench/far.sh
+# The tools of this project come from PATH.
 set -euo pipefail
 export LC_ALL=C
 project=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,7 +25,6 @@ read -r -a runs <<<"${MACHINES_RUNS:-$all}"
 
 begin machines
 mkdir -p "$place/store/files" "$place/store/backup" "$place/bin" "$place/work"
-far_store
 
 echo "writing $count objects of $bytes bytes" >&2
 python3 - "$place/store/files" "$count" "$bytes" <<'END'
@@ -38,8 +38,10 @@ for number in range(count):
     with open(f"{folder}/{number // 1000:04}/{number % 1000:03}", "wb") as file:
         file.write(os.urandom(size))
 END
-# The records of younger objects have a mark.
-sleep 3
+# Not s3s-fs, which walks through the whole bucket for each page of a listing.
+serve "$place/server.log" "${MACHINES_STORE:-$(example store)}" "$place/store"
+serve "$place/proxy.log" "${FAR_PROXY:-$(example delay)}" 127.0.0.1:0 "$address" "$delay"
+store=http://$address
 
 # Hosts: one server of OpenSSH for each, for the user who runs this.
 sshd=$(PATH=$PATH:/usr/sbin:/sbin command -v sshd)
@@ -77,20 +79,24 @@ fi
 exec "$heapify" -j "\$jobs" "\$@"
 END
 chmod +x "$place/bin/snap-heapify"
-cat >"$place/env" <<END
-PATH=$place/bin:$PATH
+# env_of RUN: writes and reads the environment of a run, which has a heap of its own
+env_of() {
+    cat >"$place/env" <<END
+PATH=$place/bin:$path
 HOME=$HOME
 AWS_ENDPOINT_URL=$store AWS_ACCESS_KEY_ID=far AWS_SECRET_ACCESS_KEY=far-away AWS_DEFAULT_REGION=us-east-1
-FILE_ROOT=s3://files HEAP_ROOT=s3://backup/heap SNAP_ROOT=$place/snap
+FILE_ROOT=s3://files HEAP_ROOT=s3://backup/$1 SNAP_ROOT=$place/snap.$1
 END
-chmod 600 "$place/env"
+    chmod 600 "$place/env"
+    set -a
+    # shellcheck source=/dev/null
+    . "$place/env"
+    set +a
+}
+path=$PATH
 export HOSTS=h1,h2,h3,h4 SSH="ssh -F $place/ssh.config" ENV_FILE=$place/env JOBLOG=$place/joblog
 # The store has no certificates.
 unset AWS_CA_BUNDLE AWS_PROFILE
-set -a
-# shellcheck source=/dev/null
-. "$place/env"
-set +a
 
 run_one() { echo "$requests" >"$place/jobs"; snap-scan | snap-heapify | snap-write; }
 run_slices() { echo "$requests" >"$place/jobs"; SHAPE=slices "$project/examples/parallel/backup"; }
@@ -109,7 +115,7 @@ run_spark() {
 
 declare -A seconds
 for run in "${runs[@]}"; do
-    rm -rf "$place/store/backup" "$place/snap" && mkdir "$place/store/backup"
+    env_of "$run"
     began=$EPOCHREALTIME
     if ! "run_$run" >"$place/log" 2>&1 </dev/null; then
         echo "machines: $run failed:" >&2

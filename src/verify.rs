@@ -28,16 +28,19 @@ pub struct Options {
 
 /// The largest number of records that go through the workers together.
 const TASK: usize = 16;
-/// The number of contents that a quick check remembers: about ten megabytes.
-const REMEMBERED: usize = 400_000;
+/// The number of contents that a quick check remembers: about five megabytes.
+const REMEMBERED: usize = 200_000;
 /// The maximum number of records in flight.
 const WINDOW: usize = 4096;
 
 /// Returns the failures among a stream's records: an error record with `name` and `md5` for each file whose content is missing or
 /// wrong. Error records of the input are passed on, and so is its end record, with its counts brought up to date.
 pub fn verify(input: Records, heap: Arc<Heap>, options: Options, monitor: Arc<dyn Monitor>) -> Records {
-    let mut seen = HashSet::new();
-    let most = if options.quick { REMEMBERED } else { usize::MAX };
+    // A set that grows is in memory twice for a while.
+    let (mut seen, most) = match options.quick {
+        true => (HashSet::with_capacity(REMEMBERED), REMEMBERED),
+        false => (HashSet::new(), usize::MAX),
+    };
     let items = input.map(move |record| record.map(|record| Item::new(record, &mut seen, most)));
     let progress = monitor.clone();
     let task = parallel::task_of(TASK, WINDOW, options.jobs);

@@ -18,6 +18,10 @@ const PARTS: usize = 8;
 /// The number of objects in a part that is not divided further, about. A part is held in memory.
 const PART: usize = 32_000;
 
+/// The number of objects that a part has room for from the start: that of most parts of a large heap. Without it, each part would
+/// leave the copies of a growing vector behind.
+const ROOM: usize = 4 * PAGE;
+
 /// Lists a heap: its first page, and if there is more, the rest in parallel.
 ///
 /// # Errors
@@ -43,7 +47,11 @@ pub fn list(store: &Arc<dyn Store>, names: &Names) -> io::Result<Sizes> {
     let (listed, named) = (store.clone(), names.clone());
     let list = move |prefix: String| -> io::Result<Vec<(Md5, u64)>> {
         let objects = objects(&listed, &named, prefix.as_bytes(), is_folder);
-        objects.filter_map(|object| object.and_then(|object| sized(&named, &object)).transpose()).collect()
+        let mut some = Vec::with_capacity(ROOM);
+        for object in objects {
+            some.extend(sized(&named, &object?)?);
+        }
+        Ok(some)
     };
     // Where listings have no order, the first page says nothing about the rest.
     let parts = match store.lists_in_order() {

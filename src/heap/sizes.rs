@@ -85,16 +85,26 @@ impl Builder {
         more.dedup_by_key(|(md5, _)| *md5);
         let last = self.held.last().map(|(md5, _)| *md5).or(self.last);
         let from = last.map_or(0, |last| more.partition_point(|(md5, _)| *md5 <= last));
-        self.held.extend_from_slice(&more[from..]);
-        if self.held.len() > HELD { self.spill() } else { Ok(()) }
+        let more = &more[from..];
+        if self.spilled.is_none() && self.held.len() + more.len() <= HELD {
+            if self.held.len() + more.len() > self.held.capacity() {
+                // Room for all at once: copies of a growing vector would take as much again.
+                self.held.reserve_exact(if self.held.is_empty() { more.len() } else { HELD - self.held.len() });
+            }
+            self.held.extend_from_slice(more);
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        self.spill(&held)?;
+        self.spill(more)
     }
 
-    fn spill(&mut self) -> io::Result<()> {
+    fn spill(&mut self, more: &[(Md5, u64)]) -> io::Result<()> {
         let (file, blocks, count) = match &mut self.spilled {
             Some(spilled) => spilled,
             none => none.insert((BufWriter::with_capacity(1 << 16, temporary()?), Vec::new(), 0)),
         };
-        for (md5, size) in self.held.drain(..) {
+        for &(md5, size) in more {
             if count.is_multiple_of(BLOCK as u64) {
                 blocks.push(md5);
             }
@@ -111,9 +121,6 @@ impl Builder {
     /// # Errors
     /// If the temporary file can't be written.
     pub fn finish(mut self) -> io::Result<Sizes> {
-        if self.spilled.is_some() {
-            self.spill()?;
-        }
         match self.spilled {
             None => {
                 self.held.shrink_to_fit();

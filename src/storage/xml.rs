@@ -63,14 +63,27 @@ impl Element {
 /// # Errors
 /// If the text is no XML document, or ends early.
 pub(super) fn parse(document: &str) -> Result<Element, Malformed> {
-    let (root, outcome) = parse_some(document);
+    parse_with(document, Some)
+}
+
+/// Does what [`parse`] does, and gives each child of the root to `keep` as soon as it has ended. The root has only those that come
+/// back, so that a long document is never in memory as a whole tree.
+///
+/// # Errors
+/// Those of [`parse`]. Then `keep` has seen a part of the document.
+pub(super) fn parse_with(document: &str, keep: impl FnMut(Element) -> Option<Element>) -> Result<Element, Malformed> {
+    let (root, outcome) = read_all(document, keep);
     outcome.map(|()| root)
 }
 
 /// Reads a document as far as possible. Returns the part that was read, and the outcome of [`parse`]. Elements that did not end
 /// have no text.
 pub(super) fn parse_some(document: &str) -> (Element, Result<(), Malformed>) {
-    let mut tree = Tree::default();
+    read_all(document, Some)
+}
+
+fn read_all(document: &str, keep: impl FnMut(Element) -> Option<Element>) -> (Element, Result<(), Malformed>) {
+    let mut tree = Tree { element: Element::default(), above: Vec::new(), keep };
     let outcome = tree.read(document);
     while !tree.above.is_empty() {
         tree.element.text.clear();
@@ -80,15 +93,16 @@ pub(super) fn parse_some(document: &str) -> (Element, Result<(), Malformed>) {
 }
 
 /// A document while it is read.
-#[derive(Default)]
-struct Tree {
+struct Tree<K> {
     /// The innermost element that has not ended. The outermost one stands for the document, and its only child is the root.
     element: Element,
     /// The elements around it, from the outside in.
     above: Vec<Element>,
+    /// What becomes of the children of the root.
+    keep: K,
 }
 
-impl Tree {
+impl<K: FnMut(Element) -> Option<Element>> Tree<K> {
     fn read(&mut self, document: &str) -> Result<(), Malformed> {
         let mut reader = Reader::from_str(document.trim_start_matches('\u{feff}'));
         loop {
@@ -127,8 +141,10 @@ impl Tree {
         let Some(parent) = self.above.pop() else { return };
         let ended = std::mem::replace(&mut self.element, parent);
         self.element.text.clear();
-        if self.above.len() < DEEPEST {
-            self.element.children.push(ended);
+        match self.above.len() {
+            1 => self.element.children.extend((self.keep)(ended)),
+            DEEPEST.. => {}
+            _ => self.element.children.push(ended),
         }
     }
 }
@@ -163,6 +179,20 @@ mod tests {
         assert_eq!(root.child("b").and_then(|b| b.attribute("c")), Some("d"));
         assert!(parse("<a><b></b>").is_err() && parse("").is_err() && parse("<a/><b/>").is_err());
         assert!(parse("<a/>").is_ok());
+    }
+
+    #[test]
+    fn the_root_has_only_the_children_that_come_back() {
+        let mut seen = Vec::new();
+        let keep = |child: Element| {
+            seen.push((child.name.clone(), child.value("c").map(str::to_string)));
+            (child.name != "b").then_some(child)
+        };
+        let root = parse_with("<a><b><c>1</c></b><d>2</d><b><b/><c>3</c></b>4</a>", keep).unwrap();
+        let named = |name: &str, text: Option<&str>| (name.to_string(), text.map(str::to_string));
+        assert_eq!(seen, [named("b", Some("1")), named("d", None), named("b", Some("3"))]);
+        assert_eq!((root.name.as_str(), root.children.len(), root.value("d")), ("a", 1, Some("2")));
+        assert!(parse_with("<a><b/>", |_| None).is_err());
     }
 
     #[test]

@@ -28,7 +28,7 @@ fn bucket(count: usize, starts: Starts, fails: fn(usize) -> Option<Answer>) -> B
     let number = requests.clone();
     let port = serve(move |request| {
         let number = number.fetch_add(1, Ordering::Relaxed);
-        fails(number).unwrap_or_else(|| page(request, count, starts))
+        fails(number).unwrap_or_else(|| page(request, count, starts, |n| format!("data/{n:07}")))
     });
     let mut world = World::new();
     world.set("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
@@ -46,37 +46,42 @@ impl Bucket {
     }
 }
 
-fn page(request: &Request, count: usize, starts: Starts) -> Answer {
+/// Returns a page of the names that start with the prefix that is asked for. `name` gives them in order, by number.
+fn page(request: &Request, count: usize, starts: Starts, name: impl Fn(usize) -> String) -> Answer {
     let query = request.query();
     let behind = query.get("start-after").filter(|_| starts != Starts::Ignored);
     if starts == Starts::Refused && behind.is_some() {
         return Answer::new(400, "<Error><Code>InvalidArgument</Code><Message>start-after</Message></Error>");
     }
+    // The number of names at the beginning for which this is true.
+    let number = |is: &dyn Fn(&str) -> bool| {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = (low + high) / 2;
+            if is(&name(middle)) { low = middle + 1 } else { high = middle }
+        }
+        low
+    };
+    let prefix = query.get("prefix").map_or("", String::as_str);
     let first = match query.get("continuation-token") {
         Some(token) => token.parse().expect("a token of this server"),
-        // Names are in order, so the number of those up to a name is found by halves.
-        None => behind.map_or(0, |name| {
-            let (mut low, mut high) = (0, count);
-            while low < high {
-                let middle = (low + high) / 2;
-                if format!("data/{middle:07}") <= *name { low = middle + 1 } else { high = middle }
-            }
-            low
-        }),
+        None => number(&|name| name < prefix || behind.is_some_and(|behind| name <= behind.as_str())),
     };
-    let end = (first + 1000).min(count);
+    let all = number(&|name| name < prefix || name.starts_with(prefix));
+    let end = (first + 1000).min(all);
     let object = |n| {
         format!(
-            "<Contents><Key>data/{n:07}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
-             <ETag>&quot;9a0364b9e99bb480dd25e1f0284c8555&quot;</ETag><Size>7</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            "<Contents><Key>{}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
+             <ETag>&quot;9a0364b9e99bb480dd25e1f0284c8555&quot;</ETag><Size>7</Size><StorageClass>STANDARD</StorageClass></Contents>",
+            name(n)
         )
     };
     let objects: String = (first..end).map(object).collect();
-    let next = match end < count {
+    let next = match end < all {
         true => format!("<IsTruncated>true</IsTruncated><NextContinuationToken>{end}</NextContinuationToken>"),
         false => "<IsTruncated>false</IsTruncated>".to_string(),
     };
-    Answer::new(200, format!("<ListBucketResult><Name>b</Name><Prefix>data/</Prefix>{next}{objects}</ListBucketResult>"))
+    Answer::new(200, format!("<ListBucketResult><Name>b</Name><Prefix>{prefix}</Prefix>{next}{objects}</ListBucketResult>"))
         .with("content-type", "application/xml")
 }
 
@@ -104,6 +109,30 @@ fn a_million_objects_are_listed_in_order_and_in_constant_memory() {
     assert!(run.memory < 64 << 10, "{} KiB of memory", run.memory);
     let asked = bucket.asked();
     assert!((1000..=1300).contains(&asked), "{asked} requests for 1000 pages");
+}
+
+#[test]
+fn a_heap_of_more_objects_than_memory_has_room_for_is_verified_in_constant_memory() {
+    // More than a quick check remembers.
+    const COUNT: usize = 500_000;
+    // The md5s are spread evenly, and in order.
+    let md5 = |n: usize| format!("{:032x}", u128::MAX / COUNT as u128 * n as u128 + 1);
+    let object = move |n: usize| format!("heap/{}/{}.gz", &md5(n)[..2], md5(n));
+    let mut bucket = bucket(0, Starts::Right, |_| None);
+    let port = serve(move |request| page(request, COUNT, Starts::Right, object));
+    bucket.world.set("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
+    bucket.world.set("HEAP_ROOT", "s3://b/heap");
+    // One content is missing.
+    let file =
+        |n: usize| format!("{{\"md5\":\"{}\",\"name\":\"{n:07}\",\"size\":9,\"stored_size\":7,\"type\":\"file\"}}\n", md5(n));
+    let missing = file(0).replace("0001\"", "0002\"");
+    let input = (0..COUNT).map(file).chain([missing]).collect::<String>()
+        + "{\"errors\":0,\"name\":\"\",\"records\":500001,\"type\":\"end\"}\n";
+    let run = measured(&bucket.world, &["snap-verify", "--quick"], input.as_bytes());
+    let failed = run.done.status(1);
+    println!("{} MiB, {:?}", run.memory >> 10, run.time);
+    assert!(run.memory < 64 << 10, "{} KiB of memory", run.memory);
+    assert_eq!(failed.out().matches("is missing").count(), 1, "{failed}");
 }
 
 #[test]

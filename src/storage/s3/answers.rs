@@ -20,12 +20,21 @@ pub const MARKER: char = '\0';
 /// and all services send it), and if not, where the next one starts. If `Prefix` and `Name` are sent, they have to repeat the
 /// request. A page of `ListObjects`, the first version, is accepted, too. The next page begins after its last name.
 pub fn page(body: &[u8], bucket: &str, prefix: &str, token: &str) -> Good<Page> {
-    document(body, "ListBucketResult").and_then(|listing| {
+    // A vector that grows leaves its copies behind, and a page has no more than a thousand objects.
+    let (mut objects, mut is_whole) = (Vec::with_capacity(1000.min(body.len() / 64)), true);
+    let listed = |contents: &Element| {
+        let object = object(contents, false);
+        is_whole &= object.is_some();
+        objects.extend(object);
+    };
+    listing(body, listed).and_then(|listing| {
         let wrong = |reason: &str| Good::Wrong(reason.to_string());
         let text = |name: &str| listing.child(name).map(|child| child.text.as_str());
+        // This element may come behind the names.
         let is_encoded = is_encoded(&listing);
-        let objects: Option<Vec<Object>> = listing.all("Contents").map(|contents| object(contents, is_encoded)).collect();
-        let Some(objects) = objects else { return wrong("has an object without a name or a size") };
+        if !is_whole || is_encoded && !objects.iter_mut().all(decode_key) {
+            return wrong("has an object without a name or a size");
+        }
         if let Some(reason) = is_elsewhere(&listing, bucket, prefix) {
             return wrong(reason);
         }
@@ -65,7 +74,19 @@ pub fn is_encoded(listing: &Element) -> bool {
 
 /// Whether the names in a listing are encoded, if it is a listing.
 pub fn has_encoded_names(body: &[u8]) -> bool {
-    matches!(document(body, "ListBucketResult"), Good::Yes(listing) if is_encoded(&listing))
+    matches!(listing(body, |_| {}), Good::Yes(listing) if is_encoded(&listing))
+}
+
+/// Reads a listing. Each `Contents` goes to `listed`, and is not in the listing that is returned: as a tree, the thousand of a page
+/// take some megabytes.
+fn listing(body: &[u8], mut listed: impl FnMut(&Element)) -> Good<Element> {
+    document_with(body, "ListBucketResult", |child| match child.name.as_str() {
+        "Contents" => {
+            listed(&child);
+            None
+        }
+        _ => Some(child),
+    })
 }
 
 /// Returns a name that may be encoded, or None if it is no text then. Amazon writes a space as `+`, others as `%20`.
@@ -74,6 +95,14 @@ pub fn decoded(text: &str, is_encoded: bool) -> Option<Cow<'_, str>> {
         true => String::from_utf8(web::decode(&text.replace('+', " "))).ok().map(Cow::Owned),
         false => Some(Cow::Borrowed(text)),
     }
+}
+
+/// Decodes the key of an object. Returns false if it is no text then.
+fn decode_key(object: &mut Object) -> bool {
+    let key = std::str::from_utf8(&object.key).ok().and_then(|key| Some(decoded(key, true)?.into_owned()));
+    let is_text = key.is_some();
+    object.key = key.unwrap_or_default().into();
+    is_text
 }
 
 /// Returns the token of the page after one of the first version: `NextMarker`, or else the last name.
@@ -129,10 +158,15 @@ pub fn element(body: &[u8], root: &str, name: &str) -> Good<String> {
 
 /// Reads a document with this root.
 pub fn document(body: &[u8], root: &str) -> Good<Element> {
+    document_with(body, root, Some)
+}
+
+/// Reads a document with this root, of which only the children stay that `keep` returns.
+fn document_with(body: &[u8], root: &str, keep: impl FnMut(Element) -> Option<Element>) -> Good<Element> {
     let Some(text) = std::str::from_utf8(body).ok().filter(|text| xml::root(text).as_deref() == Some(root)) else {
         return Good::No;
     };
-    match xml::parse(text.trim_start()) {
+    match xml::parse_with(text.trim_start(), keep) {
         Ok(element) => Good::Yes(element),
         Err(malformed) => Good::Broken(malformed.reason),
     }

@@ -168,12 +168,17 @@ pub(super) fn asked_wait(answer: &Response) -> Option<Duration> {
     retry_after(header(answer.headers(), "retry-after")?, Time::now())
 }
 
+/// The most room that is made beforehand for an answer that says its length.
+const EXPECTED: u64 = 1 << 20;
+
 /// Reads the whole body of an answer that is small.
 ///
 /// # Errors
 /// If the connection breaks, or the body is longer than `most` bytes.
 pub(super) async fn whole(mut answer: Response, most: usize, policy: &Policy, host: &str) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
+    // A longer one, or one that does not say its length, grows.
+    let expected = answer.content_length().unwrap_or(0).min(EXPECTED);
+    let mut body = Vec::with_capacity(expected as usize);
     loop {
         // The first bytes are there together with the head.
         if !body.is_empty() {

@@ -15,7 +15,8 @@ const TWO: &str = "d131dd02c5e6eec4693d9a0698aff95c2fcab50712467eab4004583eb8fb7
                    e99f33420f577ee8ce54b67080280d1ec69821bcb6a8839396f965ab6ff72a70";
 const MD5: &str = "79054025255fb1a26e4bc422aef54eb4";
 
-fn blocks() -> [Vec<u8>; 2] {
+/// The two contents.
+pub fn blocks() -> [Vec<u8>; 2] {
     let [one, two] = [ONE, TWO].map(|hex| snapshooter::internals::digest::unhex::<128>(hex).expect("128 bytes in hex").to_vec());
     assert!(one != two && [&one, &two].map(|b| snapshooter::internals::digest::md5_of(b).to_string()) == [MD5, MD5]);
     [one, two]

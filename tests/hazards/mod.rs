@@ -7,7 +7,7 @@ mod changing;
 // Clocks that were wrong.
 mod clocks;
 // Two contents with one md5.
-mod collide;
+pub mod collide;
 // Processes killed at random moments.
 mod crash;
 // What `--delete` may delete.

@@ -178,6 +178,11 @@ fn key_files_that_are_missing_or_of_another_heap_are_told() {
     // The right name, and the key of the other heap.
     let forged = format!("sed -i \"s|[^ ]*$|$(cut -d ' ' -f 3 keys/other)|\" {key}");
     each_refused(&world, &forged, &[(BACKUP_ALONE, "is damaged"), ("snap-read", "is damaged")]);
+    // One that is named for all heaps keeps the key that it has.
+    world.sh(&format!("cp {key} keys/mine; cp {key} keys/copy")).ok();
+    let new = "export HEAP_KEY_FILE=keys/mine; snap-heapify --no-base --heap-root newer list";
+    refused(world.sh(new), "is there already").complains("name another file");
+    world.sh("cmp keys/mine keys/copy && ! ls newer/encryption.json 2> /dev/null").ok();
     let none = "unset HOME XDG_STATE_HOME; snap-scan > scanned; snap-heapify --no-base --heap-root new scanned";
     refused(world.sh(none), "no place for the key file").complains("--heap-key-file");
     world.sh("unset HOME; XDG_STATE_HOME=$PWD/state; export XDG_STATE_HOME; snap-heapify --no-base --heap-root new list > /dev/null").ok();

@@ -145,3 +145,17 @@ fn stock_age_and_gzip_give_contents_and_records() {
     world.sh("age -d -i \"$IDENTITY\" $(cat path) | gzip -dc | cmp - <(snap-read --no-end)").ok().silent();
     world.sh("[ $(snap-read --no-end | wc -l) = 20000 ] && snap-read | tail -n 1 | jq -e .records").ok();
 }
+
+#[test]
+fn archives_and_what_is_put_are_encrypted_too() {
+    let world = world();
+    world.put("files/a", "a");
+    world.put("files/large", text(2).repeat(3000));
+    world.sh("tar -C files -cf in.tar a large && snap-from-tar in.tar | snap-write > path").ok().silent();
+    world.sh("snap-put dump -- cat files/large | snap-write > put").ok().silent();
+    // The second one is the content that is there.
+    assert_eq!(world.files_below("heap").iter().filter(|path| id_in(path).is_some()).count(), 2);
+    assert!(world.files_below("heap").iter().all(|path| path.extension().is_none_or(|e| e != "gz")));
+    reading(&world, "mkdir back && snap-read $(cat path) | snap-to-tar | tar -C back -x && diff -r files back").ok();
+    reading(&world, "snap-read $(cat put) | snap-cat | cmp - files/large").ok().silent();
+}

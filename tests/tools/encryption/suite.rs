@@ -37,6 +37,7 @@ fn what_was_backed_up_comes_back() {
         "hazards::kept::a_heap_that_is_not_there_yet_is_left_out_of_the_first_backup",
         "hazards::hardships::a_tmpdir_that_is_not_there_is_named",
         "hazards::hardships::a_system_without_proc_can_back_up_and_restore",
+        "tools::put::an_interrupted_put_leaves_nothing",
         "tools::cat::contents_come_in_the_order_of_the_records_and_links_have_none",
         "tools::diff::snapshots_are_compared_by_content",
         "tools::diff::a_difference_is_restored_by_either_side",
@@ -52,6 +53,7 @@ fn damage_is_found_and_mends() {
         "tools::verify::all_damage_is_found_and_mends",
         "tools::verify::verify_is_a_filter_like_the_others",
         "tools::log::a_damaged_snapshot_is_told_and_the_others_are_read",
+        "hazards::collide::the_second_content_of_an_md5_is_refused",
     ]);
 }
 

@@ -42,7 +42,8 @@ pub fn id_of(world: &World, content: &str) -> String {
 /// Whether a file has the name of a snapshot.
 pub fn is_snapshot(path: &Path) -> bool {
     let name = path.to_string_lossy();
-    name.strip_suffix(".age").unwrap_or(&name).ends_with(".jsonl.gz")
+    // One only stops the Python tool.
+    name.strip_suffix(".age").unwrap_or(&name).ends_with(".jsonl.gz") && !name.starts_with("0000-")
 }
 
 /// The id in the name of an object.

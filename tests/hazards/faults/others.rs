@@ -29,7 +29,7 @@ const fn filter(name: &'static str, script: &'static str, good: i32) -> Case {
 }
 
 const TREE: &str = "(diff -r --no-dereference files back && diff <(cd files && show) <(cd back && show)) 2>&1";
-const WHOLE: &str = "for s in $(find snap -name '*.jsonl.gz*'); do snap-read $PWD/$s | snap-verify > /dev/null || echo $s; done";
+const WHOLE: &str = "for s in $(find snap -name '2*.jsonl.gz*'); do snap-read $PWD/$s | snap-verify > /dev/null || echo $s; done";
 
 const CASES: [Case; 14] = [
     filter("scan", "STRACE snap-scan > out", 0),

@@ -33,19 +33,26 @@ fn each_refused(world: &World, change: &str, commands: &[(&str, &str)]) {
 }
 
 const BACKUP_ALONE: &str = "unset HEAP_IDENTITY; snap-scan > scanned; snap-heapify --no-base scanned";
+/// The machine forgets which heap its roots belong to.
+const FORGET: &str = "rm -r home/.local/state/snapshooter/roots";
 const STORE: &str = "snap-scan > scanned; snap-heapify --no-base scanned";
 
 #[test]
 fn without_its_encryption_json_or_with_another_nothing_is_written_and_nothing_misread() {
     let world = repository();
     world.sh(&format!("export HEAP_ROOT=$PWD/heap2 SNAP_ROOT=$PWD/snap2 HOME=$PWD/home2; {BACKUP}")).ok();
+    // A machine that wrote to the roots knows that they have one; others see what is there.
+    let gone = "has no encryption.json now";
+    let all = [(STORE, gone), (BACKUP_ALONE, gone), ("snap-write list", gone), ("snap-verify list", gone)];
+    each_refused(&world, "rm heap/encryption.json", &all);
+    each_refused(&world, "rm snap/encryption.json", &[("snap-read", gone), ("snap-write list", gone)]);
     each_refused(
         &world,
-        "rm heap/encryption.json",
+        &format!("rm heap/encryption.json; {FORGET}"),
         &[
-            (STORE, "was not encrypted from its making on"),
-            (BACKUP_ALONE, "was not encrypted from its making on"),
-            ("snap-write list", "was not encrypted from its making on"),
+            (STORE, "without encryption.json"),
+            (BACKUP_ALONE, "without encryption.json"),
+            ("snap-write list", "without encryption.json"),
             ("snap-restore --file-root back list", "without encryption.json"),
             ("snap-verify list", "without encryption.json"),
             ("snap-cat list", "without encryption.json"),
@@ -55,7 +62,7 @@ fn without_its_encryption_json_or_with_another_nothing_is_written_and_nothing_mi
     let no_marker = "there is no encryption.json of its snap root";
     each_refused(
         &world,
-        "rm snap/encryption.json",
+        &format!("rm snap/encryption.json; {FORGET}"),
         &[
             ("snap-read", no_marker),
             ("snap-diff latest latest", no_marker),
@@ -85,13 +92,16 @@ fn without_its_encryption_json_or_with_another_nothing_is_written_and_nothing_mi
     let later = "jq -c '.version = 2' heap.good/encryption.json > heap/encryption.json";
     each_refused(&world, later, &[(STORE, "later version"), ("snap-verify list", "later version")]);
     // That of another heap: who has no key of that one can't write, and who has an identity publishes nothing.
-    let other = [(BACKUP_ALONE, "no identity was given"), ("snap-write list", "another encrypted heap")];
-    each_refused(&world, "cp heap2/encryption.json heap/", &other);
+    let other = [(BACKUP_ALONE, "is not on this machine"), ("snap-write list", "another encrypted heap")];
+    each_refused(&world, &format!("cp heap2/encryption.json heap/; {FORGET}"), &other);
+    let other = "another encrypted heap";
+    each_refused(&world, "cp heap2/encryption.json heap/", &[(BACKUP_ALONE, other), (STORE, other), ("snap-verify list", other)]);
     each_refused(
         &world,
-        "cp heap2/encryption.json snap/",
-        &[("snap-read", "nobody who writes"), ("snap-write list", "another encrypted heap")],
+        &format!("cp heap2/encryption.json snap/; {FORGET}"),
+        &[("snap-read", "nobody who writes"), ("snap-write list", other)],
     );
+    each_refused(&world, "cp heap2/encryption.json snap/", &[("snap-read", other), ("snap-write list", other)]);
 }
 
 #[test]
@@ -169,7 +179,7 @@ fn key_files_that_are_missing_or_of_another_heap_are_told() {
     world.sh("(cd home/.local/state/snapshooter; k=$(jq -r .heap ../../../../heap2/encryption.json).key; mv $k ../../../../keys/other)").ok();
     world.sh("rm -r home.good; cp -a home home.good").ok();
     let key = "home/.local/state/snapshooter/*.key";
-    each_refused(&world, &format!("rm {key}"), &[(BACKUP_ALONE, "no identity was given")]);
+    each_refused(&world, &format!("rm {key}"), &[(BACKUP_ALONE, "is not on this machine")]);
     each_refused(&world, &format!("cp keys/other {key}"), &[(BACKUP_ALONE, "another heap"), ("snap-read", "another heap")]);
     each_refused(&world, &format!("truncate -s 70 {key}"), &[(BACKUP_ALONE, "is damaged"), ("snap-read", "is damaged")]);
     each_refused(&world, &format!(": > {key}"), &[(BACKUP_ALONE, "no key file"), ("snap-read", "no key file")]);
@@ -181,7 +191,8 @@ fn key_files_that_are_missing_or_of_another_heap_are_told() {
     // One that is named for all heaps keeps the key that it has.
     world.sh(&format!("cp {key} keys/mine; cp {key} keys/copy")).ok();
     let new = "export HEAP_KEY_FILE=keys/mine; snap-heapify --no-base --heap-root newer list";
-    refused(world.sh(new), "is there already").complains("name another file");
+    refused(world.sh(new), "is the key file of another heap");
+    refused(reading(&world, "snap-read --heap-key-file keys/nowhere"), "keys/nowhere");
     world.sh("cmp keys/mine keys/copy && ! ls newer/encryption.json 2> /dev/null").ok();
     let none = "unset HOME XDG_STATE_HOME; snap-scan > scanned; snap-heapify --no-base --heap-root new scanned";
     refused(world.sh(none), "no place for the key file").complains("--heap-key-file");

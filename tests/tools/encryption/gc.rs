@@ -78,6 +78,9 @@ fn the_encryption_json_of_another_heap_deletes_nothing() {
     world.sh("cp heap/encryption.json good").ok();
     // By mistake, or by somebody who can write to the storage: with it, all objects have other ids than those referred to.
     world.sh("cp heap2/encryption.json heap/").ok();
+    deletes_nothing(&world, ":", "another encrypted heap");
+    // The same on a machine that never wrote to the roots.
+    world.sh("rm -r home/.local/state/snapshooter/roots").ok();
     deletes_nothing(&world, ":", "do not have the same encryption.json");
     world.sh("cp good heap/encryption.json; cp heap2/encryption.json snap/").ok();
     deletes_nothing(&world, ":", "do not have the same encryption.json");

@@ -86,7 +86,7 @@ fn a_second_machine_writes_with_a_copy_of_the_key_file_and_finds_the_objects_of_
     world.sh("mkdir second; cp home/.local/state/snapshooter/*.key second/copy").ok();
     world.set("HOME", world.path("second"));
     let scan = "snap-scan | snap-heapify --no-base";
-    refused(world.sh(&format!("snap-scan > list; {} list", "snap-heapify --no-base")), "no identity was given");
+    refused(world.sh(&format!("snap-scan > list; {} list", "snap-heapify --no-base")), "is not on this machine");
     world.sh(&format!("{scan} --heap-key-file second/copy | snap-write --heap-key-file second/copy")).ok();
     // With an identity it writes its own key file, and needs none of both the next time.
     world.set("HOME", world.path("third"));

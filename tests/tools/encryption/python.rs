@@ -44,14 +44,17 @@ fn what_is_put_there_in_plain_is_refused_by_name() {
 }
 
 #[test]
-fn the_command_that_has_its_options_says_that_the_heap_is_encrypted() {
+fn the_command_that_has_its_options_takes_the_keys_from_the_environment() {
     let world = world();
     world.put("files/a", "a");
-    world.sh(BACKUP).ok();
-    let before = world.files_below("heap").len();
-    for command in ["make-snapshot", "restore-snapshot"] {
-        let done = world.sh(&format!("snapshooter {command}")).status(1);
-        assert!((done.out() + &done.err()).contains("is encrypted, and no identity was given"), "{done}");
+    world.sh("snapshooter make-snapshot").ok();
+    for (script, why, variable) in [
+        ("unset HEAP_RECIPIENTS; snapshooter make-snapshot", "no recipients were given", "HEAP_RECIPIENTS"),
+        ("snapshooter restore-snapshot", "no identity was given", "HEAP_IDENTITY"),
+    ] {
+        let done = world.sh(script).status(1);
+        assert!((done.out() + &done.err()).contains(why) && done.err().contains(variable), "{done}");
     }
-    assert_eq!((world.files_below("heap").len(), world.files_below("files").len()), (before, 1));
+    reading(&world, "snap-read | snap-verify > /dev/null; rm files/a; snapshooter restore-snapshot && cat files/a").ok();
+    assert_eq!(std::fs::read(world.path("files/a")).expect("it is back"), b"a");
 }

@@ -1,11 +1,10 @@
 //! Copying an object from another heap as it is: its content is inflated only to prove that it is the right one.
 
-use super::existing::Existing;
+use super::existing::{Existing, same};
 use super::object;
 use super::opened::Heap;
 use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to};
 use super::proof::{Expected, explain};
-use super::stage::same;
 use super::{Health, object::Proved};
 use crate::content::{Lack, NO_MD5};
 use crate::digest::Md5;

@@ -1,13 +1,13 @@
 //! Storing a content: it is read once, hashed and looked up, and only if it is new, compressed and put into the heap.
 
-use super::existing::Existing;
+use super::existing::{Existing, same};
 use super::object;
 use super::opened::Heap;
-use super::path::{StoreError, Stored, WHOLE_LIMIT, collision, read_up_to};
+use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to};
 use super::pieces::Pieces;
 use super::used::Used;
 use crate::codec;
-use crate::digest::{Digests, Md5, Sha256, md5_of, md5_of_all};
+use crate::digest::{Digests, Md5, md5_of, md5_of_all};
 use crate::error::{Error, OrFailed, Result};
 use crate::files::temporaries;
 use crate::parallel::lock;
@@ -300,11 +300,6 @@ fn write_pieces(
             return Ok(pieces.finish());
         }
     }
-}
-
-/// Two contents with the same md5 are the same content only if they have the same sha256.
-pub(super) fn same(md5: &Md5, ours: Sha256, other: Sha256) -> Result<(), StoreError> {
-    if ours == other { Ok(()) } else { Err(StoreError::Collision(collision(md5))) }
 }
 
 fn attributes() -> Attributes {

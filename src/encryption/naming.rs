@@ -87,7 +87,7 @@ impl NamingKey {
     /// Begins a code whose parts are added one after the other.
     pub fn begin(&self, what: Use) -> Coding {
         let derived = Zeroizing::new(code(self.0.expose_secret(), &[what.label()]));
-        Coding(started(&*derived))
+        Coding(started(&derived))
     }
 }
 

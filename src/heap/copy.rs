@@ -1,9 +1,9 @@
 //! Copying an object from another heap as it is: its content is inflated only to prove that it is the right one.
 
-use super::existing::Existing;
+use super::existing::{Existing, same};
 use super::object;
 use super::opened::Heap;
-use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to, same};
+use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to};
 use super::proof::{Expected, explain};
 use super::{Health, object::Proved};
 use crate::content::{Lack, NO_MD5};

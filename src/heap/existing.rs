@@ -2,7 +2,7 @@
 
 use super::object::{self, Health};
 use super::opened::Heap;
-use super::path::{StoreError, Stored, same};
+use super::path::{StoreError, Stored, collision};
 use super::proof;
 use super::store_lease::Claim;
 use crate::codec;
@@ -17,6 +17,11 @@ pub(super) enum Existing {
     None,
     Bad,
     Good(u64),
+}
+
+/// Two contents with the same md5 are the same content only if they have the same sha256.
+pub(super) fn same(md5: &Md5, ours: Sha256, other: Sha256) -> Result<(), StoreError> {
+    if ours == other { Ok(()) } else { Err(StoreError::Collision(collision(md5))) }
 }
 
 impl Heap {

@@ -180,8 +180,3 @@ impl From<Error> for StoreError {
         StoreError::Heap(e)
     }
 }
-
-/// Two contents with the same md5 are the same content only if they have the same sha256.
-pub(super) fn same(md5: &Md5, ours: Sha256, other: Sha256) -> Result<(), StoreError> {
-    if ours == other { Ok(()) } else { Err(StoreError::Collision(collision(md5))) }
-}

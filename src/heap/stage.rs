@@ -1,9 +1,9 @@
 //! Storing a content: it is read once, hashed and looked up, and only if it is new, compressed and put into the heap.
 
-use super::existing::Existing;
+use super::existing::{Existing, same};
 use super::object;
 use super::opened::Heap;
-use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to, same};
+use super::path::{StoreError, Stored, WHOLE_LIMIT, read_up_to};
 use super::pieces::Pieces;
 use crate::codec;
 use crate::digest::{Digests, Md5, md5_of, md5_of_all};

@@ -38,9 +38,9 @@ enum Held {
 ///
 /// # Errors
 /// Those of [`snapshot::matching`], with the snapshot.
-pub fn look(found: Found, choice: &Arc<Choice>, monitor: &Arc<dyn Monitor>) -> Result<Look, (Place, crate::Error)> {
+pub fn look(found: Found, choice: &Arc<Choice>, monitor: &Arc<dyn Monitor>) -> Result<Look, Box<(Place, crate::Error)>> {
     let place = found.place.clone();
-    looked(found, choice, monitor).map_err(|e| (place, e))
+    looked(found, choice, monitor).map_err(|e| Box::new((place, e)))
 }
 
 fn looked(found: Found, choice: &Arc<Choice>, monitor: &Arc<dyn Monitor>) -> Result<Look> {
@@ -143,7 +143,7 @@ struct Current {
 
 impl<I, S> Walk<I, S>
 where
-    I: Iterator<Item = Result<Look, (Place, crate::Error)>>,
+    I: Iterator<Item = Result<Look, Box<(Place, crate::Error)>>>,
     S: Fn(&Record, &Record) -> bool,
 {
     pub fn new(looks: I, is_same: S, monitor: Arc<dyn Monitor>) -> Walk<I, S> {
@@ -161,7 +161,8 @@ where
                 match self.looks.next() {
                     None => return Ok(None),
                     Some(Ok(look)) => self.begin(look)?,
-                    Some(Err((place, e))) => {
+                    Some(Err(failed)) => {
+                        let (place, e) = *failed;
                         self.monitor.failure(&Name::new(place.as_given().as_bytes()), &e.to_string());
                         self.seen.failures.fetch_add(1, Ordering::Relaxed);
                     }
@@ -232,7 +233,7 @@ where
 
 impl<I, S> Iterator for Walk<I, S>
 where
-    I: Iterator<Item = Result<Look, (Place, crate::Error)>>,
+    I: Iterator<Item = Result<Look, Box<(Place, crate::Error)>>>,
     S: Fn(&Record, &Record) -> bool,
 {
     type Item = Result<Record>;

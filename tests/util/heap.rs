@@ -43,7 +43,7 @@ pub fn id_of(world: &World, content: &str) -> String {
 pub fn is_snapshot(path: &Path) -> bool {
     let name = path.to_string_lossy();
     // One only stops the Python tool.
-    name.strip_suffix(".age").unwrap_or(&name).ends_with(".jsonl.gz") && !name.starts_with("0000-")
+    name.strip_suffix(".age").unwrap_or(&name).ends_with(".jsonl.gz") && !name.contains("/0000-")
 }
 
 /// The id in the name of an object.

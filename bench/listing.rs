@@ -47,8 +47,12 @@ async fn talk(client: TcpStream, names: Arc<Vec<String>>, delay: Duration, is_in
     while let Ok(Some(line)) = lines.next_line().await {
         while lines.next_line().await.is_ok_and(|line| line.is_some_and(|line| !line.is_empty())) {}
         tokio::time::sleep(delay).await;
-        let body = page(&line, &names, is_in_turn);
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n\r\n", body.len());
+        // There is no content, and so no encryption.json.
+        let (status, body) = match line.contains("list-type=2") {
+            true => ("200 OK", page(&line, &names, is_in_turn)),
+            false => ("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>".to_string()),
+        };
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/xml\r\ncontent-length: {}\r\n\r\n", body.len());
         if output.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
             return;
         }

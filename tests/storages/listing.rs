@@ -119,7 +119,11 @@ fn a_heap_of_more_objects_than_memory_has_room_for_is_verified_in_constant_memor
     let md5 = |n: usize| format!("{:032x}", u128::MAX / COUNT as u128 * n as u128 + 1);
     let object = move |n: usize| format!("heap/{}/{}.gz", &md5(n)[..2], md5(n));
     let mut bucket = bucket(0, Starts::Right, |_| None);
-    let port = serve(move |request| page(request, COUNT, Starts::Right, object));
+    // There is no content, and so no encryption.json.
+    let port = serve(move |request| match request.query().contains_key("list-type") {
+        true => page(request, COUNT, Starts::Right, object),
+        false => Answer::new(404, "<Error><Code>NoSuchKey</Code></Error>"),
+    });
     bucket.world.set("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
     bucket.world.set("HEAP_ROOT", "s3://b/heap");
     // One content is missing.

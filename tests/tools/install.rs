@@ -60,7 +60,7 @@ pub fn expected(zsh: &str) -> BTreeSet<PathBuf> {
         all.insert(format!("share/man/man1/{tool}.1"));
     }
     all.insert("share/man/man5/snap-records.5".to_string());
-    for page in ["", "-data", "-parallel", "-recipes", "-storages", "-switching"] {
+    for page in ["", "-data", "-encryption", "-parallel", "-recipes", "-storages", "-switching"] {
         all.insert(format!("share/man/man7/snapshooter{page}.7"));
     }
     all.into_iter().map(PathBuf::from).collect()

@@ -46,6 +46,11 @@ pub fn is_snapshot(path: &Path) -> bool {
     name.strip_suffix(".age").unwrap_or(&name).ends_with(".jsonl.gz") && !name.contains("/0000-")
 }
 
+/// Whether an encrypted snap root has this file beside its snapshots.
+pub fn is_of_encryption(path: &Path) -> bool {
+    path.ends_with("encryption.json") || path.parent().is_some_and(|folder| folder.ends_with("encrypted/encrypted"))
+}
+
 /// The id in the name of an object.
 pub fn id_in(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;

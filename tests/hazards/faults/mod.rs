@@ -12,7 +12,7 @@ mod trace;
 
 use crate::util::World;
 use crate::util::encrypted::{self, Naming};
-use crate::util::heap::{id_in, is_snapshot};
+use crate::util::heap::{id_in, is_of_encryption, is_snapshot};
 use md5::Digest;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -105,7 +105,7 @@ impl Audit {
                 }
             }
         }
-        for path in files(snap).into_iter().filter(|path| !path.ends_with("encryption.json")) {
+        for path in files(snap).into_iter().filter(|path| !is_of_encryption(path)) {
             if !is_snapshot(&path) {
                 audit.temps.push(path);
                 continue;

@@ -139,17 +139,21 @@ impl Cipher {
     /// # Errors
     /// If it can't be written, or the snap root is that of another encrypted heap.
     pub fn mark(&self, store: &dyn Store) -> Result<()> {
-        self.keys.pin(store, &self.marker.heap)?;
         match Marker::read(store)? {
-            Some(there) if there == self.marker => Ok(()),
+            Some(there) if there == self.marker => {}
             Some(there) if there.heap != self.marker.heap => {
-                Err(Error::refused(format!("{} has the snapshots of another encrypted heap", printable(store.url().as_bytes()))))
+                return Err(Error::refused(format!(
+                    "{} has the snapshots of another encrypted heap",
+                    printable(store.url().as_bytes())
+                )));
             }
             there => {
                 marker::stop_others(store)?;
-                self.marker.write(store, there.is_some()).map(drop)
+                self.marker.write(store, there.is_some())?;
             }
         }
+        // Not before: a root that could not be marked is no encrypted one.
+        self.keys.pin(store, &self.marker.heap)
     }
 
     /// Returns the id of a content.

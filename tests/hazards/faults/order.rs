@@ -156,7 +156,7 @@ fn every_name_is_given_after_the_sync_and_told_after_the_folders() {
     }
     add("healing", observe(&world, "--verify-existing --jobs 2", "new/root/snap", ""), 20);
     // A file system that says it is FUSE, where syncfs does nothing: all is synced one by one, from the new heap root on.
-    world.sh("rm -r heap snap").ok();
+    world.sh("rm -rf heap snap home/.local/state/snapshooter/roots").ok();
     let fuse = "-e inject=fstatfs:poke_exit=@arg2=4655736500000000";
     let order = observe(&world, "", "snap", fuse);
     let synced = trace::read(&world.path("heapify.trace")).into_iter().filter(|e| e.name == "fsync").count();

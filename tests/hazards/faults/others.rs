@@ -110,8 +110,10 @@ fn ground() -> World {
     world.sh("snap-scan | snap-heapify | snap-write; snap-scan > scanned; snap-read > list2").ok();
     world.put(&format!("garbage/{garbage}"), "garbage");
     world.sh("snap-scan --file-root files/d00 > part1; snap-scan --file-root garbage > part2").ok();
-    world.sh("cp -a snap snap.0; cp -a heap heap.good; cp -a heap heap.bad; for o in $(ls -d heap.bad/??/*.gz* | sed -n '2p;4p'); do \
-              chmod u+w $o; truncate -s -1 $o; done").ok();
+    world
+        .sh("cp -a snap snap.0; cp -a heap heap.good; cp -a heap heap.bad; for o in $(ls -d heap.bad/??/*.gz* | sed 1d); do \
+              chmod u+w $o; truncate -s -1 $o; done")
+        .ok();
     world
 }
 

@@ -39,12 +39,8 @@ impl Cipher {
             None if !keys.can_read() && keys.recipients.is_some() => {
                 return Err(Error::rule(Refusal::NoHeapKey, format!("the naming key of {} is not on this machine", shown())));
             }
-            None if !keys.can_read() => {
-                return Err(Error::rule(Refusal::NoIdentity, format!("{} is encrypted, and no identity was given", shown())));
-            }
-            None => marker.naming(keys.identities()).ok_or_else(|| {
-                Error::rule(Refusal::WrongIdentity, format!("{} is encrypted to other keys than the given ones", shown()))
-            })?,
+            None if !keys.can_read() => return Err(no_identity(shown())),
+            None => marker.naming(keys.identities()).ok_or_else(|| wrong_identity(shown()))?,
         };
         if !marker.is_of(&naming) {
             return Err(Error::advise(
@@ -172,10 +168,8 @@ impl Cipher {
     /// If there is none, or it is not that of a recipient.
     pub fn check_can_read(&self, what: impl std::fmt::Display) -> Result<()> {
         match (self.can_read(), self.fits.get_or_init(|| self.marker.naming(self.keys.identities()).is_some())) {
-            (false, _) => Err(Error::rule(Refusal::NoIdentity, format!("{what} is encrypted, and no identity was given"))),
-            (true, false) => {
-                Err(Error::rule(Refusal::WrongIdentity, format!("{what} is encrypted to other keys than the given ones")))
-            }
+            (false, _) => Err(no_identity(what)),
+            (true, false) => Err(wrong_identity(what)),
             (true, true) => Ok(()),
         }
     }
@@ -253,4 +247,12 @@ impl Cipher {
         // Only a passphrase would take long, and nothing of ours is encrypted with one.
         decryptor.decrypt(self.keys.identities()).map_err(explain)
     }
+}
+
+fn no_identity(what: impl std::fmt::Display) -> Error {
+    Error::rule(Refusal::NoIdentity, format!("{what} is encrypted, and no identity was given"))
+}
+
+fn wrong_identity(what: impl std::fmt::Display) -> Error {
+    Error::rule(Refusal::WrongIdentity, format!("{what} is encrypted to other keys than the given ones"))
 }

@@ -20,7 +20,7 @@ TOOLS := $(basename $(notdir $(wildcard src/bin/*.rs)))
 # The executable that contains all tools. BUILT=FILE installs FILE as it is, without a build.
 ALL := snapshooter-all
 BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/$(ALL)
-SCRIPTS := .ci/run $(wildcard bench/*.sh) demo/run.sh $(addprefix examples/parallel/,backup diff hosts.sh restore verify) $(wildcard packaging/*.sh) tests/setup.sh $(wildcard tests/torture/*.sh)
+SCRIPTS := .ci/run $(wildcard bench/*.sh) demo/run.sh $(addprefix examples/parallel/,backup diff gc hosts.sh restore verify) $(wildcard packaging/*.sh) tests/setup.sh $(wildcard tests/torture/*.sh)
 
 BIN := $(DESTDIR)$(PREFIX)/bin
 SHARE := $(DESTDIR)$(PREFIX)/share

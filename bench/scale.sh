@@ -69,6 +69,15 @@ for count in "${sizes[@]}"; do
     rm names
     stage 'verify --quick, heap on S3' "snap-verify --quick --heap-root s3://b left"
     end_servers
+    mkdir heap
+    for k in 1 2 3 4 5 6 7; do snap-write --snap-root many left; done >/dev/null
+    snap-write --snap-root many right >/dev/null
+    gc='snap-gc --heap-root heap --snap-root many'
+    for k in 1 2 3 4 5 6 7 8; do $gc --shard "$k/8" -o "part.$k"; done
+    stage 'gc of 8 snapshots' "$gc 2>/dev/null"
+    stage 'gc, a part of 8' "$gc --shard 1/8"
+    stage 'gc, 8 parts given' "$gc --references <(cat part.*) 2>/dev/null"
+    rm part.*
     du -k left "$snap" rows | awk -v count="$count" '{ kib[NR] = $1 }
         END { printf "| (bytes a record: as text %.0f, in the snapshot %.0f) | %d | | | |\n", kib[1] * 1024 / count, kib[2] * 1024 / count, count }'
     cd "$place"

@@ -5,6 +5,7 @@
 //! before they rely on it ([`crate::heap::Heap::renew`]), and publish within the grace period or not at all
 //! ([`crate::heap::Guard`]).
 
+mod claim;
 mod plan;
 mod probe;
 mod references;
@@ -18,17 +19,21 @@ use crate::error::{Error, Malformed, Refusal, Result};
 use crate::heap::condemned::Identity;
 use crate::heap::{Lease, Names, roots, small};
 use crate::monitor::Monitor;
+use crate::part::Part;
 use crate::storage::Location;
+use crate::stream;
 use crate::time::Time;
+use references::Wanted;
 use rustix::fs::Stat;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How to clean a heap.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// Delete and condemn; otherwise only report.
     pub delete: bool,
     /// Nothing else uses the heap: delete at once.
@@ -37,6 +42,15 @@ pub struct Options {
     pub grace: Duration,
     /// The number of snapshots that are read at once.
     pub jobs: usize,
+    /// Files that [`print_references`] wrote. Snapshots that they name, in the version that they name, are not read again.
+    pub references: &'a [PathBuf],
+}
+
+impl<'a> Options<'a> {
+    /// Returns which snapshots are read for this run.
+    fn wanted(self, roots: &'a [Location], names: &'a Names) -> Wanted<'a> {
+        Wanted { roots, names, jobs: self.jobs, shard: None, given: self.references }
+    }
 }
 
 /// What happens to an object.
@@ -125,7 +139,7 @@ impl Totals {
 pub fn gc(
     heap: &Location,
     snap_roots: &[Location],
-    options: Options,
+    options: Options<'_>,
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Totals> {
@@ -141,7 +155,7 @@ pub fn gc(
     let now = now(folder, options)?;
     lease.load_condemned()?;
     let condemned = lease.condemned();
-    let referenced = references::gather(snap_roots, &names, options.jobs, &*monitor)?;
+    let referenced = references::gather(options.wanted(snap_roots, &names), &*monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut plan = plan::Plan::new(options, now, &condemned);
     let recover = options.delete;
@@ -158,6 +172,26 @@ pub fn gc(
         totals.temps = temps::sweep(heap, snap_roots, now, age)?;
     }
     Ok(totals)
+}
+
+/// Reads the snapshots of a shard, and prints what they refer to, for [`Options::references`] of another process.
+///
+/// # Errors
+/// Those of [`gc`] about snapshots, and those of the output.
+pub fn print_references(
+    heap: &Location,
+    snap_roots: &[Location],
+    shard: &Part,
+    jobs: usize,
+    out: &mut dyn Write,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    check_roots(heap, snap_roots)?;
+    let names = Names::of(heap, &encryption::given())?;
+    check_readable(heap, &names)?;
+    let wanted = Wanted { roots: snap_roots, names: &names, jobs, shard: Some(shard), given: &[] };
+    let references = references::gather(wanted, monitor)?;
+    claim::print(&references.read, references.ids(), names.cipher().map(|cipher| cipher.heap()), out).map_err(stream::write_error)
 }
 
 /// Refuses an encrypted heap without an identity: its snapshots could not be read.
@@ -182,7 +216,7 @@ fn check_roots(heap: &Location, snap_roots: &[Location]) -> Result<()> {
 }
 
 /// Returns the time by the clock of the heap's storage, which also dates the lists of condemned objects.
-fn now(heap: &Path, options: Options) -> Result<Time> {
+fn now(heap: &Path, options: Options<'_>) -> Result<Time> {
     if options.delete && !options.exclusive { small::clock(heap) } else { Ok(Time::now()) }
 }
 

@@ -49,7 +49,11 @@ pub fn print_ranges(records: Records, parts: NonZeroUsize, mut output: Output) -
     output.finish()
 }
 
-fn shard(text: &str) -> Result<Part> {
+/// Reads `K/N`, a shard.
+///
+/// # Errors
+/// If it is none.
+pub fn shard(text: &str) -> Result<Part> {
     Part::shard(text).ok_or_else(|| Error::refused("not K/N with whole numbers and K from 1 to N"))
 }
 

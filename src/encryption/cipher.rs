@@ -152,6 +152,11 @@ impl Cipher {
         self.keys.pin(store, &self.marker.heap)
     }
 
+    /// Returns the id of the heap.
+    pub fn heap(&self) -> &str {
+        &self.marker.heap
+    }
+
     /// Returns the id of a content.
     pub fn id(&self, md5: &Md5) -> Md5 {
         self.naming.id(md5)

@@ -35,7 +35,7 @@ pub enum Need {
 
 /// The decisions of a run.
 pub struct Plan<'a> {
-    pub options: Options,
+    pub options: Options<'a>,
     now: Time,
     condemned: &'a Condemned,
     /// What stays or becomes condemned.
@@ -44,7 +44,7 @@ pub struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Returns the plan of a run at this time, by the clock of the heap's storage.
-    pub fn new(options: Options, now: Time, condemned: &'a Condemned) -> Plan<'a> {
+    pub fn new(options: Options<'a>, now: Time, condemned: &'a Condemned) -> Plan<'a> {
         Plan { options, now, condemned, next: Vec::new() }
     }
 

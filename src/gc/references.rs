@@ -1,33 +1,49 @@
 //! The contents that snapshots refer to.
 
+use super::claim::{Claim, Claims, Version};
 use crate::digest::Md5;
+use crate::display::{counted, printable};
 use crate::encryption::{self, Cipher, STOP};
 use crate::error::{Error, Result};
 use crate::heap::Names;
 use crate::monitor::Monitor;
 use crate::parallel;
+use crate::part::Part;
 use crate::snapshot::{self, Place, RootKeys};
 use crate::storage::{Gap, Location};
 use crate::time::Time;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// A folder that can't be listed may contain snapshots, whatever its name is.
 const UNLISTED: &str = "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder \
                         (run it as a user who may), or move it out of the snap root";
 
+/// The number of contents of a snapshot that are looked for in the references that another process has printed.
+const LOOKED_FOR: usize = 10_000;
+
 /// The ids of all contents that snapshots refer to: sixteen bytes each.
 #[derive(Debug, Default)]
 pub struct References {
     sorted: Vec<Md5>,
-    /// The number of snapshots that were read.
+    /// The number of snapshots whose references are known.
     pub snapshots: u64,
     /// The time of the latest of them: when the backup that made it began.
     pub latest: Option<Time>,
+    /// The snapshots that this process has read.
+    pub read: Vec<Version>,
 }
 
 impl References {
     /// Whether any snapshot refers to this content.
     pub fn contains(&self, md5: &Md5) -> bool {
         self.sorted.binary_search(md5).is_ok()
+    }
+
+    /// Returns all ids, sorted.
+    pub fn ids(&self) -> &[Md5] {
+        &self.sorted
     }
 
     /// Adds the references of one snapshot, which are sorted and unique.
@@ -46,11 +62,31 @@ impl References {
     }
 }
 
+/// A snapshot in a listing.
+type Listed = (Place, Option<Version>);
+
+/// Which snapshots to read, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The roots.
+    pub roots: &'a [Location],
+    /// The names of the objects in the heap.
+    pub names: &'a Names,
+    /// The number of snapshots to read at once.
+    pub jobs: usize,
+    /// Only those of this shard.
+    pub shard: Option<&'a Part>,
+    /// Files with the references of snapshots that other processes have read. The others are read.
+    pub given: &'a [PathBuf],
+}
+
 /// Reads every `*.jsonl.gz` and `*.jsonl.gz.age` below the snap roots, whatever its name.
 ///
 /// # Errors
-/// If a folder can't be listed, a snapshot can't be read or is damaged, or a root has none.
-pub fn gather(roots: &[Location], names: &Names, jobs: usize, monitor: &dyn Monitor) -> Result<References> {
+/// If a folder can't be listed, a snapshot can't be read or is damaged, or a root has none. If a file of references is not one of
+/// these snapshots and this heap.
+pub fn gather(wanted: Wanted<'_>, monitor: &dyn Monitor) -> Result<References> {
+    let Wanted { roots, names, .. } = wanted;
     let mut all = Vec::new();
     for root in roots {
         let found = files(root)?;
@@ -65,22 +101,77 @@ pub fn gather(roots: &[Location], names: &Names, jobs: usize, monitor: &dyn Moni
     if let Some(cipher) = names.cipher() {
         roots.iter().try_for_each(|root| check_same_heap(root, cipher))?;
     }
-    let latest = all.iter().filter_map(|place| snapshot::time_of(place.file_name())).max();
+    let latest = all.iter().filter_map(|(place, _)| snapshot::time_of(place.file_name())).max();
     let mut references = References { latest, ..References::default() };
-    let names = names.clone();
-    let read = move |place: Place| -> Result<Vec<Md5>> {
+    if let Some(Part::Shard { number, of }) = wanted.shard {
+        // One after the other, because a few snapshots would not be even by a hash of their names.
+        let mut position = (0..*of).cycle();
+        all.retain(|_| position.next() == Some(number - 1));
+    }
+    take_given(&mut references, &mut all, wanted, monitor)?;
+    read(&mut references, all, wanted, monitor)?;
+    Ok(references)
+}
+
+/// Takes the references that other processes have printed, and drops the snapshots that they have read from `all`.
+fn take_given(references: &mut References, all: &mut Vec<Listed>, wanted: Wanted<'_>, monitor: &dyn Monitor) -> Result<()> {
+    let heap = wanted.names.cipher().map(|cipher| cipher.heap());
+    for path in wanted.given {
+        for claim in Claims::open(path, heap)? {
+            let claim = claim?;
+            let (known, rest): (Vec<_>, Vec<_>) =
+                all.drain(..).partition(|(_, version)| version.as_ref().is_some_and(|version| claim.versions.contains(version)));
+            *all = rest;
+            if let Some((place, _)) = known.last() {
+                check_given(place, &claim, wanted.names, path)?;
+            }
+            references.snapshots += known.len() as u64;
+            references.merge(claim.ids);
+        }
+    }
+    if !wanted.given.is_empty() {
+        let known = counted(references.snapshots, "snapshot");
+        monitor.note(&format!("{known} read by other processes, {} to be read", all.len()));
+    }
+    Ok(())
+}
+
+/// Refuses references that lack a content of a snapshot that they claim to be of. Only the start of the snapshot is read.
+fn check_given(place: &Place, claim: &Claim, names: &Names, path: &Path) -> Result<()> {
+    let (mut left, mut lacks) = (LOOKED_FOR, None);
+    snapshot::references(place, &mut |md5| {
+        left -= 1;
+        lacks = Some(md5).filter(|md5| claim.ids.binary_search(&names.id(md5)).is_err());
+        if left == 0 || lacks.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    lacks.map_or(Ok(()), |md5| {
+        Err(Error::advise(
+            format!("references {}: snapshot {place} refers to {md5}, which they lack", printable(path.as_os_str().as_bytes())),
+            "nothing was deleted; print the references anew with snap-gc --shard",
+        ))
+    })
+}
+
+/// Reads these snapshots.
+fn read(references: &mut References, all: Vec<Listed>, wanted: Wanted<'_>, monitor: &dyn Monitor) -> Result<()> {
+    let names = wanted.names.clone();
+    let read = move |(place, version): Listed| -> Result<(Vec<Md5>, Option<Version>)> {
         let mut md5s = Vec::new();
-        snapshot::references(&place, &mut |md5| md5s.push(names.id(&md5)))?;
+        snapshot::references(&place, &mut |md5| {
+            md5s.push(names.id(&md5));
+            ControlFlow::Continue(())
+        })?;
         md5s.sort_unstable();
         md5s.dedup();
-        Ok(md5s)
+        Ok((md5s, version))
     };
     let mut trouble = None;
-    let jobs = jobs.min(snapshot::MOST_AT_ONCE);
-    for md5s in parallel::ordered_map(all.into_iter(), jobs, jobs, read) {
-        match md5s {
-            Ok(md5s) => {
+    let jobs = wanted.jobs.min(snapshot::MOST_AT_ONCE);
+    for done in parallel::ordered_map(all.into_iter(), jobs, jobs, read) {
+        match done {
+            Ok((md5s, version)) => {
                 references.snapshots += 1;
+                references.read.extend(version);
                 references.merge(md5s);
             }
             // All errors are reported in one run.
@@ -93,7 +184,7 @@ pub fn gather(roots: &[Location], names: &Names, jobs: usize, monitor: &dyn Moni
     }
     match trouble {
         Some(e) => Err(Error::advise(e.to_string(), "nothing was deleted: what that snapshot refers to is not known")),
-        None => Ok(references),
+        None => Ok(()),
     }
 }
 
@@ -108,14 +199,18 @@ fn check_same_heap(root: &Location, cipher: &Cipher) -> Result<()> {
     }
 }
 
-/// Returns all places of possible snapshots, also those that symbolic links lead to.
-fn files(root: &Location) -> Result<Vec<Place>> {
+/// Returns all places of possible snapshots, also those that symbolic links lead to, and their versions.
+fn files(root: &Location) -> Result<Vec<Listed>> {
     let store = root.store_beyond_links();
+    let identity = root.identity();
     let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz") && key != STOP.as_bytes() || key.ends_with(b".jsonl.gz.age");
     let (mut found, keys) = (Vec::new(), RootKeys::default());
     for object in store.list(b"") {
         match object {
-            Ok(object) if is_snapshot(&object.key) => found.push(Place::new(store.clone(), object.key).with_keys_of(&keys)),
+            Ok(object) if is_snapshot(&object.key) => {
+                let version = Version::of(&identity, &object);
+                found.push((Place::new(store.clone(), object.key).with_keys_of(&keys), version));
+            }
             Ok(_) => {}
             Err(e) => match Gap::of(&e) {
                 Some(gap) if !gap.is_folder && !is_snapshot(&gap.key) => {}
@@ -124,6 +219,8 @@ fn files(root: &Location) -> Result<Vec<Place>> {
             },
         }
     }
+    // The order of a listing can be another one on another machine.
+    found.sort_by_cached_key(|(place, _)| place.as_given());
     Ok(found)
 }
 

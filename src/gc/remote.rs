@@ -23,7 +23,7 @@ pub fn gc(
     heap: &Location,
     store: &Arc<dyn Store>,
     snap_roots: &[Location],
-    options: Options,
+    options: Options<'_>,
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
@@ -41,11 +41,11 @@ fn exclusive(
     store: &Arc<dyn Store>,
     names: &Names,
     snap_roots: &[Location],
-    options: Options,
+    options: Options<'_>,
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
-    let referenced = references::gather(snap_roots, names, options.jobs, monitor)?;
+    let referenced = references::gather(options.wanted(snap_roots, names), monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut outcomes = Vec::new();
     let (mut leftovers, mut lists) = (Vec::new(), Vec::new());
@@ -86,7 +86,7 @@ fn in_phases(
     store: &Arc<dyn Store>,
     names: &Names,
     snap_roots: &[Location],
-    options: Options,
+    options: Options<'_>,
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
@@ -94,7 +94,7 @@ fn in_phases(
     let now = if options.delete { probe::prove(&**store)? } else { Time::now() };
     let lists = StoreLists::new(&**store).at(now);
     let condemned = Condemned::load(&lists)?;
-    let referenced = references::gather(snap_roots, names, options.jobs, monitor)?;
+    let referenced = references::gather(options.wanted(snap_roots, names), monitor)?;
     let mut totals = Totals { snapshots: referenced.snapshots, ..Totals::default() };
     let mut plan = Plan::new(options, now, &condemned);
     let (mut due, mut leftovers) = (Vec::new(), Vec::new());

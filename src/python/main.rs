@@ -106,7 +106,7 @@ fn work(command: Command, global: &Global, log: Arc<Console>) -> Result<Work> {
             let roots = std::iter::once(Ok(snap)).chain(others).collect::<Result<Vec<_>>>()?;
             Box::new(move || {
                 args.how.delete &= !args.dry_run;
-                gc::gc(&heap, &roots, &args.how, Output::new(None)?, log)
+                gc::gc(&heap, &roots, &args.how, &[], Output::new(None)?, log)
             })
         }
     })

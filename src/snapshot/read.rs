@@ -14,6 +14,7 @@ use crate::record::{Kind, Record};
 use crate::sort::{self, Spool};
 use crate::stream::{Reader, Records};
 use std::io::BufRead;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -139,12 +140,12 @@ fn in_order(lines: Box<Lines>, monitor: Arc<dyn Monitor>) -> Result<(Opened, Opt
     Ok((Opened::Others(Box::new(spool.read().chain(std::iter::once(Ok(end.record()))))), types))
 }
 
-/// Calls `take` with each md5 in a snapshot, or in another file among the snapshots. Error records, end records and rows of
-/// snap-diff are accepted here, because the caller wants to know which objects must not be deleted.
+/// Calls `take` with each md5 in a snapshot, or in another file among the snapshots, until it breaks. Error records, end records
+/// and rows of snap-diff are accepted here, because the caller wants to know which objects must not be deleted.
 ///
 /// # Errors
-/// If the file is damaged or can't be read, or a line is no record.
-pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
+/// If the file is damaged or can't be read, or a line is no record, up to where `take` broke.
+pub fn references(place: &Place, take: &mut dyn FnMut(Md5) -> ControlFlow<()>) -> Result<()> {
     let shown = place.to_string();
     let (gzip, label) = begin(&shown, place.open()?)?;
     if label.as_ref().is_some_and(Label::is_later) {
@@ -157,11 +158,15 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5)) -> Result<()> {
     for record in reader.by_ref() {
         let record = record.map_err(|e| explained(&shown, e))?;
         count += 1;
-        record.fields().md5.into_iter().for_each(&mut *take);
+        if record.fields().md5.map_or(ControlFlow::Continue(()), &mut *take).is_break() {
+            return Ok(());
+        }
         for side in ["left", "right"].iter().filter(|_| record.kind() == Kind::Change) {
             let Some(side) = record.raw(side).filter(|json| json != "null") else { continue };
             let side = Record::parse_owned(side.into_bytes()).map_err(|e| damaged(&shown, &e.reason))?;
-            side.fields().md5.into_iter().for_each(&mut *take);
+            if side.fields().md5.map_or(ControlFlow::Continue(()), &mut *take).is_break() {
+                return Ok(());
+            }
         }
     }
     if label.is_some() {

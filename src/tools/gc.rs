@@ -1,13 +1,16 @@
 //! `snap-gc`: drops the objects that no snapshot refers to.
 
 use crate::cli::args::{Jobs, Out};
+use crate::cli::part::shard;
 use crate::cli::{Console, HeapRoot, Identity, Network, Output, SnapRoot};
 use crate::display::counted;
 use crate::error::Result;
 use crate::gc::{self, Options, Sum};
 use crate::monitor::Monitor;
+use crate::part::Part;
 use crate::storage::Location;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Delete objects that no snapshot refers to
@@ -30,6 +33,8 @@ pub struct Args {
     #[command(flatten)]
     pub how: How,
     #[command(flatten)]
+    pub machines: Machines,
+    #[command(flatten)]
     pub out: Out,
 }
 
@@ -50,6 +55,19 @@ pub struct How {
     pub jobs: Jobs,
 }
 
+/// Several processes that read the snapshots.
+#[allow(missing_docs)] // clap shows the text of each option.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Several machines")]
+pub struct Machines {
+    /// Read only the part K of N parts of the snapshots, K from 1 to N, and print what they refer to, for --references
+    #[arg(long, value_name = "K/N", value_parser = shard, conflicts_with_all = ["delete", "exclusive", "references"])]
+    pub shard: Option<Part>,
+    /// Take from FILE what snapshots refer to, as --shard printed it, and read only the other snapshots; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub references: Vec<PathBuf>,
+}
+
 /// Does the work of the tool.
 ///
 /// # Errors
@@ -64,17 +82,36 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
             args.snap_root.iter().map(|r| Location::parse(r, "--snap-root", &options)).collect::<Result<_>>()?
         }
     };
-    Ok(gc(&heap, &roots, &args.how, Output::new(args.out.output.as_deref())?, console)?)
+    let mut output = Output::new(args.out.output.as_deref())?;
+    if let Some(shard) = args.machines.shard {
+        let jobs = args.how.jobs.among(&roots.iter().map(Some).collect::<Vec<_>>());
+        gc::print_references(&heap, &roots, &shard, jobs, output.writer(), &*console)?;
+        return Ok(output.finish()?);
+    }
+    let files: Vec<_> = args.machines.references.into_iter().map(file_or_stdin).collect();
+    Ok(gc(&heap, &roots, &args.how, &files, output, console)?)
 }
 
-/// Drops objects, and prints a line for each.
+/// Returns the path of a file, or of standard input for `-`.
+fn file_or_stdin(path: PathBuf) -> PathBuf {
+    if path.as_os_str() == "-" { PathBuf::from("/dev/stdin") } else { path }
+}
+
+/// Drops objects, and prints a line for each. `references` are files of other processes, see [`Options::references`].
 ///
 /// # Errors
 /// Errors of [`gc::gc`] and of writing.
-pub fn gc(heap: &Location, roots: &[Location], how: &How, mut output: Output, monitor: Arc<dyn Monitor>) -> Result<()> {
+pub fn gc(
+    heap: &Location,
+    roots: &[Location],
+    how: &How,
+    references: &[PathBuf],
+    mut output: Output,
+    monitor: Arc<dyn Monitor>,
+) -> Result<()> {
     let all: Vec<_> = std::iter::once(heap).chain(roots).map(Some).collect();
     let jobs = how.jobs.among(&all);
-    let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs };
+    let options = Options { delete: how.delete, exclusive: how.exclusive, grace: how.grace, jobs, references };
     let mut gone = false;
     let mut report = |outcome: &gc::Outcome| {
         // The reader of the report may have closed it. The work continues without it.

@@ -182,3 +182,24 @@ fn a_snapshot_is_verified_compared_and_restored_on_hosts() {
     world.sh("md5=$(snap-read | jq -r 'select(.name == \"d 1/new\").md5'); rm heap/${md5:0:2}/$md5.gz").ok();
     world.sh("$SCRIPTS/verify | jq -r .name").status(1).says("d 1/new\n");
 }
+
+#[test]
+fn the_snapshots_are_read_on_hosts_and_one_of_them_may_die() {
+    let Some(world) = world() else { return };
+    for n in 0..6 {
+        world.put("files/new", format!("new {n}"));
+        world.sh("snap-scan | snap-heapify | snap-write").ok();
+    }
+    world.sh("snap-forget --keep-last 4 --delete && snap-gc > alone && test $(wc -l < alone) = 2").ok();
+    instead(&world, "snap-gc", &format!("echo $host >> shards; if once; then {DIES}; else real \"$@\"; fi"));
+    let known = "4 snapshots read by other processes, 0 to be read";
+    world.sh("PARTS=5 $SCRIPTS/gc | cmp - alone && test $(grep -c . shards) = 6").ok().complains(known);
+    world.sh("$SCRIPTS/gc --snap-root $PWD/snap --delete --exclusive").ok().complains(known);
+    world.sh("snap-gc && for n in 0 1 2 3; do snap-read latest~$n | snap-verify; done").ok();
+    // If a part fails everywhere, nothing is done.
+    world.put("files/more", "more");
+    world.sh("snap-scan | snap-heapify > list").ok();
+    instead(&world, "snap-gc", "case $* in *2/*) exit 2;; *) real \"$@\";; esac");
+    world.sh("$SCRIPTS/gc --delete --exclusive").status(2).complains("failed on each host").says("");
+    world.sh("rm -r bin; snap-gc | wc -l").ok().says("1\n");
+}

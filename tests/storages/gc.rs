@@ -18,7 +18,7 @@ use std::time::Duration;
 const GC: &str = "snap-gc --delete --grace 0s";
 
 /// The services whose deletions have conditions.
-fn services() -> Vec<&'static dyn Emulator> {
+pub fn services() -> Vec<&'static dyn Emulator> {
     let mut all: Vec<&'static dyn Emulator> = vec![emulators::fake_gcs()];
     all.extend(emulators::moto().map(|e| e as &dyn Emulator));
     all.extend(emulators::azurite().map(|e| e as &dyn Emulator));
@@ -187,6 +187,19 @@ fn gc_says_first_and_deletes_in_two_phases() {
         assert!(time(&heaped.object(&c).expect("it is stored again")) > 1_577_836_800);
         assert_eq!(time(&heaped.object(&md5_of(world, "a")).expect("it is there")), 0);
         world.sh("snap-read | snap-verify --both && snap-read | snap-restore --file-root back && diff -r files back").ok();
+        // Several processes read the snapshots. One of these is new when they are ready.
+        world.put("files/d", "d");
+        world.sh("snap-scan | snap-heapify > list; for k in 1 2; do snap-gc --shard $k/2; done > parts").ok();
+        world.sh(BACKUP).ok();
+        world.put("files/e", "e");
+        world.sh("snap-scan | snap-heapify > list").ok();
+        let given = "--delete --grace 0s --references parts";
+        let known = "2 snapshots read by other processes, 1 to be read";
+        for action in ["condemned", "deleted"] {
+            assert_eq!(heaped.gc(given, action), [md5_of(world, "e")].into(), "{}", emulator.name());
+        }
+        world.sh("snap-gc --references parts").ok().complains(known);
+        world.sh("snap-read | snap-verify --both && snap-read latest~1 | snap-verify").ok();
         // Snap roots are registered there too.
         world.sh("snap-read | snap-write --snap-root other --snap-storage-options '{}'").ok();
         world.sh(GC).status(2).complains("uses this heap too");
@@ -350,7 +363,7 @@ fn with_gc(
 
 fn gc_in(heap: Arc<dyn Store>, world: &World) -> snapshooter::Result<Vec<String>> {
     let mut lines = Vec::new();
-    let options = GcOptions { delete: true, exclusive: false, grace: Duration::ZERO, jobs: 2 };
+    let options = GcOptions { delete: true, exclusive: false, grace: Duration::ZERO, jobs: 2, references: &[] };
     let snap = Location::Folder(world.path("snap"));
     let mut report = |line: String| {
         lines.push(line);

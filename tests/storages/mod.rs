@@ -19,7 +19,7 @@ mod filters;
 // Listings of large buckets.
 mod listing;
 // Cleaning a heap in a service beside its writers.
-mod gc;
+pub mod gc;
 // Services that are like Amazon's S3, but not quite.
 mod services;
 // Roots in memory.

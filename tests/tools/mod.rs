@@ -40,6 +40,8 @@ mod copy;
 mod forget;
 // snap-gc.
 mod gc;
+// snap-gc by several processes.
+mod references;
 // snap-heapify.
 mod heapify;
 // snap-log, and parts of snap-read.

@@ -2,14 +2,19 @@
 
 use super::{reading, refused, world};
 use crate::storages::emulators::{self, Emulator, Planted, Root};
+use crate::storages::gc::services;
 use crate::util::World;
-use crate::util::heap::{BACKUP, text};
+use crate::util::heap::{BACKUP, column, text};
 use std::collections::BTreeMap;
 
 /// A world whose heap and snapshots are in a bucket of moto, both below it.
 fn bucket() -> Option<(World, Root)> {
-    let moto = emulators::moto()?;
-    let root = moto.fresh();
+    Some(repository(emulators::moto()?))
+}
+
+/// A world whose heap and snapshots are in a service, both below one root.
+fn repository(emulator: &dyn Emulator) -> (World, Root) {
+    let root = emulator.fresh();
     let mut world = world();
     for (key, options, folder) in [("HEAP_ROOT", "HEAP_STORAGE_OPTIONS", "heap"), ("SNAP_ROOT", "SNAP_STORAGE_OPTIONS", "snap")] {
         world.set(key, root.below(folder).url);
@@ -20,12 +25,16 @@ fn bucket() -> Option<(World, Root)> {
     }
     world.put("files/large", text(1).repeat(8000));
     world.settle();
-    Some((world, root))
+    (world, root)
 }
 
-/// The objects of the heap, by key.
+/// The objects of a heap in moto, by key.
 fn objects(root: &Root) -> BTreeMap<String, Vec<u8>> {
-    let all = emulators::moto().expect("moto").there(&root.below("heap"));
+    objects_in(emulators::moto().expect("moto"), root)
+}
+
+fn objects_in(emulator: &dyn Emulator, root: &Root) -> BTreeMap<String, Vec<u8>> {
+    let all = emulator.there(&root.below("heap"));
     let text = all.into_iter().map(|(key, content)| (String::from_utf8(key).expect("text"), content));
     text.filter(|(key, _)| key.ends_with(".gz.age")).collect()
 }
@@ -106,4 +115,36 @@ fn gc_in_a_bucket_deletes_what_nobody_refers_to() {
     reading(&world, "snap-gc --exclusive --delete").status(2).complains("a plain object in an encrypted heap");
     world.sh(BACKUP).status(2).complains("a plain object in an encrypted heap");
     assert_eq!(objects(&root).len(), 3);
+}
+
+#[test]
+fn gc_works_in_two_phases_beside_a_writer_without_an_identity() {
+    for emulator in services() {
+        let (world, root) = repository(emulator);
+        let there = || objects_in(emulator, &root);
+        let count = |options: &str, action: &str| {
+            let done = reading(&world, &format!("snap-gc {options}")).ok();
+            column(&done, "md5", ("action", action)).len()
+        };
+        world.sh(BACKUP).ok();
+        let first = there();
+        world.sh("mkdir away && mv files/0[0-5] away && snap-scan | snap-heapify | snap-write").ok();
+        reading(&world, "snap-forget --keep-last 1 --delete > /dev/null").ok();
+        refused(world.sh("snap-gc --delete"), "no identity was given");
+        assert_eq!((count("--delete", "condemned"), count("--delete", "kept")), (6, 6), "{}", emulator.name());
+        // A writer needs three of them again. It can't know that their contents are good, and stores them anew.
+        world.sh("mv away/0[0-2] files && snap-scan | snap-heapify | snap-write").ok();
+        let now = there();
+        let anew = first.iter().filter(|(key, content)| now.get(*key) != Some(content)).count();
+        assert_eq!((now.len(), anew), (13, 3), "{}", emulator.name());
+        // Another one is stored anew, and condemned again before the list is published.
+        world.sh("mv away/03 files && snap-scan | snap-heapify > list").ok();
+        assert_eq!(count("--delete --grace 0s", "deleted"), 2, "{}", emulator.name());
+        assert_eq!(there().len(), 11);
+        world.sh("snap-heapify list | snap-write").ok();
+        reading(&world, "snap-read | snap-verify > /dev/null && snap-read | snap-restore --file-root back").ok();
+        world.sh("diff -r files back").ok();
+        reading(&world, "snap-gc --shard 1/1 > part; snap-gc --delete --grace 0s --references part").ok();
+        assert_eq!(there().len(), 11);
+    }
 }

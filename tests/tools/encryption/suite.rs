@@ -82,6 +82,10 @@ fn gc_deletes_what_nobody_refers_to_and_nothing_else() {
         "tools::gc::what_is_new_in_a_list_counts_from_when_the_list_is_there",
         "tools::gc::clocks_that_are_wrong_delete_nothing_young",
         "tools::gc::two_writers_and_a_gc_lose_nothing",
+        "tools::references::references_of_several_processes_give_what_one_finds",
+        "tools::references::what_a_part_does_not_cover_is_read",
+        "tools::references::references_that_are_not_what_was_printed_are_refused",
+        "tools::references::a_shard_deletes_nothing_and_prints_all_or_nothing",
     ]);
 }
 

@@ -25,9 +25,10 @@ use crate::stream;
 use crate::time::Time;
 use references::Wanted;
 use rustix::fs::Stat;
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +43,9 @@ pub struct Options<'a> {
     pub grace: Duration,
     /// The number of snapshots that are read at once.
     pub jobs: usize,
-    /// Files that [`print_references`] wrote. Snapshots that they name, in the version that they name, are not read again.
-    pub references: &'a [PathBuf],
+    /// Files that [`print_references`] wrote, and what messages call them. Snapshots that they name, in the version that they name,
+    /// are not read again.
+    pub references: &'a [(String, File)],
 }
 
 impl<'a> Options<'a> {
@@ -107,7 +109,7 @@ impl Sum {
 /// The totals of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
-    /// The number of snapshots that were read.
+    /// The number of snapshots whose references are known.
     pub snapshots: u64,
     /// Objects in the heap.
     pub objects: Sum,

@@ -11,7 +11,10 @@ use crate::scan::Own;
 use crate::stream::{self, Reader, Records};
 use crate::system;
 use rustix::fs::FileType;
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +51,27 @@ pub fn content_in() -> Result<io::Stdin> {
         )),
         false => Ok(stdin),
     }
+}
+
+/// Opens a file, or standard input for `-`, that is read to its end. Returns what messages call it, too.
+///
+/// # Errors
+/// If it can't be opened, or standard input is a terminal.
+pub fn file_in(path: &Path, what: &str) -> Result<(String, File)> {
+    if path.as_os_str() != "-" {
+        let shown = printable(path.as_os_str().as_bytes());
+        return File::open(path).map(|file| (shown.clone(), file)).or_failed(|| format!("{what} {shown}"));
+    }
+    let stdin = stdin()?;
+    if stdin.is_terminal() {
+        return Err(Error::advise(
+            format!("standard input is a terminal, not {what}"),
+            format!("pipe the {what} in, or name a file"),
+        ));
+    }
+    let shown = "standard input".to_string();
+    let file = stdin.as_fd().try_clone_to_owned().map(File::from).or_failed(|| shown.clone())?;
+    Ok((shown, file))
 }
 
 /// Removes the end record if `no_end` is set.

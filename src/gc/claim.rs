@@ -5,47 +5,48 @@
 //! The end record has a SHA-256 of all lines before it, so lines that are cut off or altered are refused.
 
 use crate::digest::{Md5, Sha256};
-use crate::display::printable;
 use crate::error::{Error, OrFailed, Result};
 use crate::name::Name;
 use crate::parallel::Weigh;
-use crate::storage::Object;
+use crate::storage::{Location, Object};
 use crate::stream::LINE_LIMIT;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256 as Hasher};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 /// The version of the form.
 const FORM: u32 = 1;
 
-const ANEW: &str = "nothing was deleted; print the references anew with snap-gc --shard";
+/// Where a storage has only times, a snapshot that was written less than this many seconds ago could be replaced without a change
+/// of its size and time, as times can be whole seconds.
+const YOUNG: f64 = 60.0;
 
 /// A version of a snapshot, as a listing of its root describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version {
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     modified: Option<String>,
-    root: String,
+    root: Name,
     size: u64,
     snapshot: Name,
 }
 
 impl Version {
-    /// Returns the version in a listing of this root. None if the storage says nothing that would tell it from another one.
-    pub fn of(root: &str, object: &Object) -> Option<Version> {
+    /// Returns the version in a listing of this root at this time. None if what the storage says could also be true of another
+    /// version.
+    pub fn of(root: &Location, object: &Object, now: Time) -> Option<Version> {
         let identity = object.identity().map(str::to_string);
-        let modified = object.modified.map(Time::text);
-        (identity.is_some() || modified.is_some()).then(|| Version {
+        let is_old = |modified: Time| now.seconds_since(modified) >= YOUNG;
+        (identity.is_some() || object.modified.is_some_and(is_old)).then(|| Version {
             identity,
-            modified,
-            root: root.to_string(),
+            modified: object.modified.map(Time::text),
+            root: Name::new(root.absolute().as_os_str().as_bytes()),
             size: object.size,
             snapshot: Name::new(object.key.as_slice()),
         })
@@ -54,7 +55,7 @@ impl Version {
 
 impl Weigh for Version {
     fn weight(&self) -> usize {
-        size_of::<Version>() + self.root.len() + self.snapshot.as_bytes().len()
+        size_of::<Version>() + self.root.as_bytes().len() + self.snapshot.as_bytes().len()
     }
 }
 
@@ -77,11 +78,11 @@ struct End {
     v: u32,
 }
 
-/// Prints what these snapshots refer to: ids in order, each once. `heap` is the id of an encrypted heap.
+/// Prints what these snapshots, of which no two are the same, refer to: ids in order, each once. `heap` is the id of an encrypted heap.
 ///
 /// # Errors
 /// Those of the output.
-pub fn print(snapshots: &[Version], ids: &[Md5], heap: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
+pub fn print(snapshots: &BTreeSet<Version>, ids: &[Md5], heap: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let mut hasher = Hasher::new();
     let mut line = |text: String| {
         hasher.update(text.as_bytes());
@@ -108,34 +109,28 @@ pub fn print(snapshots: &[Version], ids: &[Md5], heap: Option<&str>, out: &mut d
 #[derive(Debug, Default)]
 pub struct Claim {
     /// The snapshots that were read.
-    pub versions: HashSet<Version>,
+    pub versions: BTreeSet<Version>,
     /// What they refer to: sorted, each id once.
     pub ids: Vec<Md5>,
 }
 
-/// A file of what one process has printed, or of what several have, one after the other.
+/// An open file of what one process has printed, or of what several have, one after the other.
 pub struct Claims<'a> {
-    input: BufReader<File>,
-    shown: String,
+    input: BufReader<&'a File>,
+    shown: &'a str,
     heap: Option<&'a str>,
 }
 
 impl<'a> Claims<'a> {
-    /// Opens a file. `heap` is the id of the heap, if it is encrypted.
-    ///
-    /// # Errors
-    /// If it can't be opened.
-    pub fn open(path: &Path, heap: Option<&'a str>) -> Result<Claims<'a>> {
-        let shown = match path.to_str() {
-            Some("/dev/stdin") => "standard input".to_string(),
-            _ => printable(path.as_os_str().as_bytes()),
-        };
-        let file = File::open(path).or_failed(|| format!("references {shown}"))?;
-        Ok(Claims { input: BufReader::with_capacity(1 << 18, file), shown, heap })
+    /// Reads from a file, which messages call `shown`. `heap` is the id of the heap, if it is encrypted.
+    pub fn new((shown, file): &'a (String, File), heap: Option<&'a str>) -> Claims<'a> {
+        Claims { input: BufReader::with_capacity(1 << 18, file), shown, heap }
     }
 
-    fn refused(&self, reason: &str) -> Error {
-        Error::advise(format!("references {}: {reason}", self.shown), ANEW)
+    /// Returns the error that the lines are not what the snapshots refer to.
+    pub fn refused(&self, reason: &str) -> Error {
+        let help = "nothing was deleted; print the references anew with snap-gc --shard";
+        Error::advise(format!("references {}: {reason}", self.shown), help)
     }
 
     /// Reads the next one. None at the end of the file.

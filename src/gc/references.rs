@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Claims, Version};
 use crate::digest::Md5;
-use crate::display::{counted, printable};
+use crate::display::counted;
 use crate::encryption::{self, Cipher, STOP};
 use crate::error::{Error, Result};
 use crate::heap::Names;
@@ -12,9 +12,10 @@ use crate::part::Part;
 use crate::snapshot::{self, Place, RootKeys};
 use crate::storage::{Gap, Location};
 use crate::time::Time;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 
 /// A folder that can't be listed may contain snapshots, whatever its name is.
 const UNLISTED: &str = "every *.jsonl.gz below the snap root counts, whatever its folder is called: let snap-gc read that folder \
@@ -32,7 +33,7 @@ pub struct References {
     /// The time of the latest of them: when the backup that made it began.
     pub latest: Option<Time>,
     /// The snapshots that this process has read.
-    pub read: Vec<Version>,
+    pub read: BTreeSet<Version>,
 }
 
 impl References {
@@ -76,8 +77,8 @@ pub struct Wanted<'a> {
     pub jobs: usize,
     /// Only those of this shard.
     pub shard: Option<&'a Part>,
-    /// Files with the references of snapshots that other processes have read. The others are read.
-    pub given: &'a [PathBuf],
+    /// Files, and what messages call them, with the references of snapshots that other processes have read. The others are read.
+    pub given: &'a [(String, File)],
 }
 
 /// Reads every `*.jsonl.gz` and `*.jsonl.gz.age` below the snap roots, whatever its name.
@@ -89,7 +90,7 @@ pub fn gather(wanted: Wanted<'_>, monitor: &dyn Monitor) -> Result<References> {
     let Wanted { roots, names, .. } = wanted;
     let mut all = Vec::new();
     for root in roots {
-        let found = files(root)?;
+        let found = files(root, wanted.shard.is_some())?;
         if found.is_empty() {
             return Err(Error::advise(
                 format!("no snapshot found in the snap root {root}"),
@@ -116,14 +117,16 @@ pub fn gather(wanted: Wanted<'_>, monitor: &dyn Monitor) -> Result<References> {
 /// Takes the references that other processes have printed, and drops the snapshots that they have read from `all`.
 fn take_given(references: &mut References, all: &mut Vec<Listed>, wanted: Wanted<'_>, monitor: &dyn Monitor) -> Result<()> {
     let heap = wanted.names.cipher().map(|cipher| cipher.heap());
-    for path in wanted.given {
-        for claim in Claims::open(path, heap)? {
-            let claim = claim?;
+    for file in wanted.given {
+        let mut claims = Claims::new(file, heap);
+        while let Some(claim) = claims.next().transpose()? {
             let (known, rest): (Vec<_>, Vec<_>) =
                 all.drain(..).partition(|(_, version)| version.as_ref().is_some_and(|version| claim.versions.contains(version)));
             *all = rest;
-            if let Some((place, _)) = known.last() {
-                check_given(place, &claim, wanted.names, path)?;
+            if let Some((place, _)) = known.last()
+                && let Some(md5) = lacking(place, &claim, wanted.names)?
+            {
+                return Err(claims.refused(&format!("snapshot {place} refers to {md5}, which they lack")));
             }
             references.snapshots += known.len() as u64;
             references.merge(claim.ids);
@@ -136,20 +139,24 @@ fn take_given(references: &mut References, all: &mut Vec<Listed>, wanted: Wanted
     Ok(())
 }
 
-/// Refuses references that lack a content of a snapshot that they claim to be of. Only the start of the snapshot is read.
-fn check_given(place: &Place, claim: &Claim, names: &Names, path: &Path) -> Result<()> {
+/// Returns a content to which the beginning of a snapshot refers, and which a claim about that snapshot lacks.
+fn lacking(place: &Place, claim: &Claim, names: &Names) -> Result<Option<Md5>> {
     let (mut left, mut lacks) = (LOOKED_FOR, None);
-    snapshot::references(place, &mut |md5| {
+    let read = snapshot::references(place, &mut |md5| {
         left -= 1;
         lacks = Some(md5).filter(|md5| claim.ids.binary_search(&names.id(md5)).is_err());
         if left == 0 || lacks.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    lacks.map_or(Ok(()), |md5| {
-        Err(Error::advise(
-            format!("references {}: snapshot {place} refers to {md5}, which they lack", printable(path.as_os_str().as_bytes())),
-            "nothing was deleted; print the references anew with snap-gc --shard",
-        ))
-    })
+    });
+    match read {
+        // It was deleted since the listing.
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(|()| lacks).map_err(unread),
+    }
+}
+
+/// Returns the error of a snapshot that can't be read.
+fn unread(e: Error) -> Error {
+    Error::advise(e.to_string(), "nothing was deleted: what that snapshot refers to is not known")
 }
 
 /// Reads these snapshots.
@@ -183,7 +190,7 @@ fn read(references: &mut References, all: Vec<Listed>, wanted: Wanted<'_>, monit
         }
     }
     match trouble {
-        Some(e) => Err(Error::advise(e.to_string(), "nothing was deleted: what that snapshot refers to is not known")),
+        Some(e) => Err(unread(e)),
         None => Ok(()),
     }
 }
@@ -199,17 +206,19 @@ fn check_same_heap(root: &Location, cipher: &Cipher) -> Result<()> {
     }
 }
 
-/// Returns all places of possible snapshots, also those that symbolic links lead to, and their versions.
-fn files(root: &Location) -> Result<Vec<Listed>> {
+/// Returns all places of possible snapshots, also those that symbolic links lead to, and their versions. With `fixed`, no other
+/// version can be read, if the storage has etags.
+fn files(root: &Location, fixed: bool) -> Result<Vec<Listed>> {
     let store = root.store_beyond_links();
-    let identity = root.identity();
+    let now = Time::now();
     let is_snapshot = |key: &[u8]| key.ends_with(b".jsonl.gz") && key != STOP.as_bytes() || key.ends_with(b".jsonl.gz.age");
     let (mut found, keys) = (Vec::new(), RootKeys::default());
     for object in store.list(b"") {
         match object {
             Ok(object) if is_snapshot(&object.key) => {
-                let version = Version::of(&identity, &object);
-                found.push((Place::new(store.clone(), object.key).with_keys_of(&keys), version));
+                let version = Version::of(root, &object, now);
+                let place = Place::new(store.clone(), object.key).with_keys_of(&keys);
+                found.push((place.of_version(object.etag.filter(|_| fixed)), version));
             }
             Ok(_) => {}
             Err(e) => match Gap::of(&e) {
@@ -227,6 +236,7 @@ fn files(root: &Location) -> Result<Vec<Listed>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::{Body, Options, Put};
 
     #[test]
     fn merged_sets_know_all_members() {
@@ -237,5 +247,25 @@ mod tests {
         all.merge(vec![md5(3)]);
         assert_eq!(all.sorted, [1, 3, 5, 9].map(md5));
         assert!(all.contains(&md5(5)) && !all.contains(&md5(4)));
+    }
+
+    #[test]
+    fn what_is_printed_is_true_of_the_listed_version_only() {
+        let root = Location::parse("memory://gc-references/snap".as_ref(), "root", &Options::default()).unwrap();
+        let put = |text: &str| root.store().put(b"a.jsonl.gz", Body::Bytes(text.into()), &Put::default()).unwrap();
+        put("one");
+        let (fixed, any) = (files(&root, true).unwrap(), files(&root, false).unwrap());
+        assert!(fixed[0].1.is_some() && fixed[0].1 == any[0].1);
+        assert!(fixed[0].0.open().is_ok());
+        put("two");
+        assert!(fixed[0].0.open().is_err() && any[0].0.open().is_ok());
+        assert_ne!(files(&root, false).unwrap()[0].1, any[0].1);
+    }
+
+    #[test]
+    fn a_claim_about_a_snapshot_that_is_gone_is_no_error() {
+        let root = Location::parse("memory://gc-references/gone".as_ref(), "root", &Options::default()).unwrap();
+        let gone = Place::new(root.store(), b"a.jsonl.gz".to_vec());
+        assert_eq!(lacking(&gone, &Claim::default(), &Names::default()).unwrap(), None);
     }
 }

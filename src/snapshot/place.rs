@@ -22,6 +22,8 @@ pub struct Place {
     /// The snap root, if the store is not the snap root.
     root: Option<Location>,
     keys: RootKeys,
+    /// The version to read, if no other will do.
+    etag: Option<String>,
     /// The decrypted snapshot, while somebody reads it.
     plain: Arc<Mutex<Weak<Plain>>>,
 }
@@ -35,12 +37,17 @@ pub type Input = BufReader<Box<dyn Read + Send>>;
 impl Place {
     /// Returns the place of an object.
     pub fn new(store: Arc<dyn Store>, key: Vec<u8>) -> Place {
-        Place { store, key, root: None, keys: RootKeys::default(), plain: Arc::default() }
+        Place { store, key, root: None, keys: RootKeys::default(), etag: None, plain: Arc::default() }
     }
 
     /// Sets the place in which all snapshots of a snap root look for its keys.
     pub fn with_keys_of(self, keys: &RootKeys) -> Place {
         Place { keys: keys.clone(), ..self }
+    }
+
+    /// Sets the version that is read. If there is another one by then, reading fails.
+    pub fn of_version(self, etag: Option<String>) -> Place {
+        Place { etag, ..self }
     }
 
     /// Sets the snap root, where the store is that of a folder in it.
@@ -101,7 +108,7 @@ impl Place {
         }
         let cipher = self.cipher()?;
         let what = || format!("snapshot {self}");
-        let sealed = self.store.open(&self.key, 0, None, None).or_failed(what)?;
+        let sealed = self.store.open(&self.key, 0, None, self.etag.as_deref()).or_failed(what)?;
         let plain = Arc::new(Plain::unseal(&cipher, &self.to_string(), time_of(self.file_name()), sealed)?);
         *known = Arc::downgrade(&plain);
         Ok(plain)
@@ -171,7 +178,7 @@ impl Place {
             let reader = Box::new(PlainReader::new(self.plain()?, from, len));
             return Ok(BufReader::with_capacity(64 << 10, reader));
         }
-        let reader = self.store.open(&self.key, from, len, None).or_failed(|| format!("snapshot {self}"))?;
+        let reader = self.store.open(&self.key, from, len, self.etag.as_deref()).or_failed(|| format!("snapshot {self}"))?;
         Ok(BufReader::with_capacity(64 << 10, reader))
     }
 

@@ -2,14 +2,16 @@
 
 use crate::cli::args::{Jobs, Out};
 use crate::cli::part::shard;
-use crate::cli::{Console, HeapRoot, Identity, Network, Output, SnapRoot};
+use crate::cli::{self, Console, HeapRoot, Identity, Network, Output, SnapRoot};
 use crate::display::counted;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gc::{self, Options, Sum};
 use crate::monitor::Monitor;
 use crate::part::Part;
 use crate::storage::Location;
+use anyhow::bail;
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -88,13 +90,11 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
         gc::print_references(&heap, &roots, &shard, jobs, output.writer(), &*console)?;
         return Ok(output.finish()?);
     }
-    let files: Vec<_> = args.machines.references.into_iter().map(file_or_stdin).collect();
+    if args.machines.references.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        bail!(Error::refused("only one of the files of references can be standard input"));
+    }
+    let files = args.machines.references.iter().map(|path| cli::file_in(path, "references")).collect::<Result<Vec<_>>>()?;
     Ok(gc(&heap, &roots, &args.how, &files, output, console)?)
-}
-
-/// Returns the path of a file, or of standard input for `-`.
-fn file_or_stdin(path: PathBuf) -> PathBuf {
-    if path.as_os_str() == "-" { PathBuf::from("/dev/stdin") } else { path }
 }
 
 /// Drops objects, and prints a line for each. `references` are files of other processes, see [`Options::references`].
@@ -105,7 +105,7 @@ pub fn gc(
     heap: &Location,
     roots: &[Location],
     how: &How,
-    references: &[PathBuf],
+    references: &[(String, File)],
     mut output: Output,
     monitor: Arc<dyn Monitor>,
 ) -> Result<()> {

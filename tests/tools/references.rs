@@ -9,6 +9,9 @@ use std::path::PathBuf;
 /// Prints the references of three shards, each into a file.
 const SHARDS: &str = "for k in 1 2 3; do snap-gc --shard $k/3 -o part.$k; done";
 
+/// Makes all snapshots old: nothing but the time tells one from another that was written in the last minute.
+const AGE: &str = "find snap -name '*.jsonl.gz*' -exec touch -d '10 minutes ago' {} +";
+
 /// A world with seven snapshots, of which the first has no file that the others do not have, and with two objects that no snapshot
 /// refers to.
 fn world() -> World {
@@ -22,6 +25,7 @@ fn world() -> World {
     world.put("files/none", "in none");
     world.put("files/only", "in none either");
     world.sh("snap-scan | snap-heapify > list").ok();
+    world.sh(AGE).ok();
     world
 }
 
@@ -125,6 +129,8 @@ fn references_that_are_not_what_was_printed_are_refused() {
         }
     }
     world.sh("snap-gc --delete --exclusive --references nowhere").status(2).complains("references nowhere");
+    world.sh("snap-gc --delete --exclusive --references - <&-").status(2).complains("standard input is closed");
+    world.sh("snap-gc --delete --exclusive --references - --references - < all").status(2).complains("only one of the files");
     assert_eq!(heap(&world), before);
     figure(38, &format!("{refused} of {refused} refused, nothing deleted"));
     // The files that were printed are accepted, so each of the changes above was the reason.
@@ -152,4 +158,26 @@ fn a_shard_deletes_nothing_and_prints_all_or_nothing() {
     world.sh("snap-gc --shard 1/1 -o all").status(2).complains(path.file_name().unwrap().to_str().unwrap());
     assert!(!world.path("all").exists());
     assert_eq!(world.files_below("heap"), before);
+}
+
+#[test]
+fn what_could_be_replaced_within_a_second_is_read() {
+    let world = world();
+    let one = world.sh("snap-gc").ok().out();
+    // A folder says of a snapshot only its size and time.
+    world.sh("touch snap/*/*/*.jsonl.gz* && snap-gc --shard 1/1 > all").ok();
+    world.sh("jq -e 'select(.type == \"end\") | .snapshots == 0 and .references > 0' all").ok();
+    world.sh("snap-gc --references all").ok().says(&one).complains("0 snapshots read by other processes, 7 to be read");
+}
+
+#[test]
+fn a_root_that_is_given_twice_is_one() {
+    let world = world();
+    let one = world.sh("snap-gc").ok().out();
+    world.sh("ln -s snap same").ok();
+    let roots = "--snap-root snap --snap-root ./snap/../same";
+    world
+        .sh(&format!("for k in 1 2 3; do snap-gc --shard $k/3 {roots}; done > parts; snap-gc {roots} --references parts"))
+        .ok()
+        .says(&one);
 }

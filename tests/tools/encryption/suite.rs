@@ -86,6 +86,8 @@ fn gc_deletes_what_nobody_refers_to_and_nothing_else() {
         "tools::references::what_a_part_does_not_cover_is_read",
         "tools::references::references_that_are_not_what_was_printed_are_refused",
         "tools::references::a_shard_deletes_nothing_and_prints_all_or_nothing",
+        "tools::references::what_could_be_replaced_within_a_second_is_read",
+        "tools::references::a_root_that_is_given_twice_is_one",
     ]);
 }
 

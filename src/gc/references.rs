@@ -84,8 +84,8 @@ pub struct Wanted<'a> {
 /// Reads every `*.jsonl.gz` and `*.jsonl.gz.age` below the snap roots, whatever its name.
 ///
 /// # Errors
-/// If a folder can't be listed, a snapshot can't be read or is damaged, or a root has none. If a file of references is not one of
-/// these snapshots and this heap.
+/// If a folder can't be listed, a snapshot can't be read or is damaged, or a root has none. If a file of references is cut off or
+/// altered, or is one of another heap.
 pub fn gather(wanted: Wanted<'_>, monitor: &dyn Monitor) -> Result<References> {
     let Wanted { roots, names, .. } = wanted;
     let mut all = Vec::new();

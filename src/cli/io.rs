@@ -53,25 +53,24 @@ pub fn content_in() -> Result<io::Stdin> {
     }
 }
 
-/// Opens a file, or standard input for `-`, that is read to its end. Returns what messages call it, too.
+/// Opens a file of `what`, or standard input for `-`. Returns its name in messages, too.
 ///
 /// # Errors
 /// If it can't be opened, or standard input is a terminal.
 pub fn file_in(path: &Path, what: &str) -> Result<(String, File)> {
     if path.as_os_str() != "-" {
         let shown = printable(path.as_os_str().as_bytes());
-        return File::open(path).map(|file| (shown.clone(), file)).or_failed(|| format!("{what} {shown}"));
+        let file = File::open(path).or_failed(|| shown.clone())?;
+        return Ok((shown, file));
     }
     let stdin = stdin()?;
     if stdin.is_terminal() {
-        return Err(Error::advise(
-            format!("standard input is a terminal, not {what}"),
-            format!("pipe the {what} in, or name a file"),
-        ));
+        let reason = format!("standard input is a terminal, not {what}");
+        return Err(Error::advise(reason, format!("pipe {what} in, or name a file")));
     }
     let shown = "standard input".to_string();
-    let file = stdin.as_fd().try_clone_to_owned().map(File::from).or_failed(|| shown.clone())?;
-    Ok((shown, file))
+    let file = stdin.as_fd().try_clone_to_owned().or_failed(|| shown.clone())?;
+    Ok((shown, File::from(file)))
 }
 
 /// Removes the end record if `no_end` is set.

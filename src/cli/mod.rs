@@ -17,7 +17,7 @@ mod roots;
 mod terminal;
 pub mod work;
 
-pub use closed::{stdin, stdout};
+pub use closed::stdout;
 pub use console::{Console, LogLevel};
 pub use io::{Output, content_in, file_in, records_in, unless_none, without_end};
 pub use like::Like;

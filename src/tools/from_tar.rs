@@ -4,12 +4,9 @@ use crate::archive::{FromOptions, from_tar};
 use crate::cli::args::{Jobs, Level, NoEnd, Out};
 use crate::cli::progress::Report;
 use crate::cli::{self, Console, HeapRoot, LASTING_OR_NONE, Network, Output, Recipients, work};
-use crate::display::printable;
-use crate::error::{Error, OrFailed};
 use crate::heap::Heap;
-use anyhow::{Result, bail};
-use std::fs::File;
-use std::io::{IsTerminal, Read};
+use anyhow::Result;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,30 +47,13 @@ pub struct Args {
 /// # Errors
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> Result<()> {
-    let (input, from) = archive(args.input.as_deref())?;
+    let (from, file) = cli::file_in(args.input.as_deref().unwrap_or(Path::new("-")), "an archive")?;
     let root = if args.no_store { None } else { Some(cli::lasting(args.heap.require()?, LASTING_OR_NONE)?) };
     let jobs = args.jobs.among(&[root.as_ref()]);
     let heap = root.map(|root| Heap::create(&root, args.level.level)).transpose()?.map(Arc::new);
     console.show(&args.report);
     let output = Output::new(args.out.output.as_deref())?;
     let options = FromOptions { heap, verify_existing: args.verify_existing, jobs };
-    let records = from_tar(input, from, options, console)?;
+    let records = from_tar(BufReader::with_capacity(1 << 16, file), from, options, console)?;
     Ok(output.write_all(work::worked(cli::without_end(records, args.no_end.no_end)))?)
-}
-
-/// Opens the archive. Returns its name for messages, too.
-fn archive(path: Option<&Path>) -> Result<(Box<dyn Read + Send>, String)> {
-    let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-        let stdin = cli::stdin()?;
-        if stdin.is_terminal() {
-            bail!(Error::advise(
-                "standard input is a terminal, not an archive",
-                "pipe an archive in, as in: tar -c FOLDER | snap-from-tar"
-            ));
-        }
-        return Ok((Box::new(stdin), "standard input".to_string()));
-    };
-    let shown = printable(path.as_os_str().as_encoded_bytes());
-    let file = File::open(path).or_failed(|| shown.clone())?;
-    Ok((Box::new(file), shown))
 }

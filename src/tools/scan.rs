@@ -4,14 +4,13 @@ use crate::cli::args::{NoEnd, Out};
 use crate::cli::part::{self, PartArgs};
 use crate::cli::progress::Verbose;
 use crate::cli::{self, Console, Output, Roots, work};
-use crate::error::{Error, OrFailed, Result};
+use crate::error::{Error, Result};
 use crate::record::Kind;
 use crate::scan::{self, Filter, Options, Versions};
 use crate::storage::Location;
 use crate::time::{self, Time};
-use anyhow::bail;
 use std::ffi::OsString;
-use std::io::{BufReader, IsTerminal};
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -97,16 +96,8 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
     let records = match (&args.files_from, &args.records) {
         (None, None) => scan::scan(&root, options, console)?,
         (None, Some(path)) => scan::scan_records(&root, cli::records_in(Some(path))?, options, console)?,
-        (Some(path), _) if path.as_os_str() == "-" => {
-            let stdin = cli::stdin()?;
-            if stdin.is_terminal() {
-                bail!(Error::advise("standard input is a terminal, not a list of names", "pipe names in, or name a file"));
-            }
-            scan::scan_names(&root, BufReader::new(stdin), "standard input", args.null, options, console)?
-        }
         (Some(path), _) => {
-            let shown = path.display().to_string();
-            let file = std::fs::File::open(path).or_failed(|| shown.clone())?;
+            let (shown, file) = cli::file_in(path, "a list of names")?;
             scan::scan_names(&root, BufReader::new(file), &shown, args.null, options, console)?
         }
     };

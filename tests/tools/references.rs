@@ -128,7 +128,7 @@ fn references_that_are_not_what_was_printed_are_refused() {
             refused += 1;
         }
     }
-    world.sh("snap-gc --delete --exclusive --references nowhere").status(2).complains("references nowhere");
+    world.sh("snap-gc --delete --exclusive --references nowhere").status(2).complains("nowhere");
     world.sh("snap-gc --delete --exclusive --references - <&-").status(2).complains("standard input is closed");
     world.sh("snap-gc --delete --exclusive --references - --references - < all").status(2).complains("only one of the files");
     assert_eq!(heap(&world), before);

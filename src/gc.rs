@@ -150,8 +150,7 @@ pub fn gc(
         Location::Folder(folder) => folder,
         Location::Remote(store) => return remote::gc(heap, store, snap_roots, options, report, &*monitor),
     };
-    let names = Names::of(heap, &encryption::given())?;
-    check_readable(heap, &names)?;
+    let names = names_of(heap)?;
     let lease = Lease::open(folder, names.clone())?;
     // Ages count up to here: snapshots published later are not seen below.
     let now = now(folder, options)?;
@@ -189,16 +188,17 @@ pub fn print_references(
     monitor: &dyn Monitor,
 ) -> Result<()> {
     check_roots(heap, snap_roots)?;
-    let names = Names::of(heap, &encryption::given())?;
-    check_readable(heap, &names)?;
+    let names = names_of(heap)?;
     let wanted = Wanted { roots: snap_roots, names: &names, jobs, shard: Some(shard), given: &[] };
     let references = references::gather(wanted, monitor)?;
     claim::print(&references.read, references.ids(), names.cipher().map(|cipher| cipher.heap()), out).map_err(stream::write_error)
 }
 
-/// Refuses an encrypted heap without an identity: its snapshots could not be read.
-fn check_readable(heap: &Location, names: &Names) -> Result<()> {
-    names.cipher().map_or(Ok(()), |cipher| cipher.check_can_read(heap))
+/// Returns the names of the objects in the heap. Refuses an encrypted one without an identity: its snapshots could not be read.
+fn names_of(heap: &Location) -> Result<Names> {
+    let names = Names::of(heap, &encryption::given())?;
+    names.cipher().map_or(Ok(()), |cipher| cipher.check_can_read(heap))?;
+    Ok(names)
 }
 
 /// Checks that all snap roots that are noted in the heap were given.

@@ -50,6 +50,12 @@ on_hosts() {
     fi
 }
 
+# shards: prints the names of all shards, a line each
+shards() {
+    local k
+    for ((k = 1; k <= parts; k++)); do echo "$k/$parts"; done
+}
+
 # fixed SNAPSHOT: prints the path of a snapshot, so that all jobs read the same one
 fixed() {
     local name

@@ -73,6 +73,17 @@ pub fn file_in(path: &Path, what: &str) -> Result<(String, File)> {
     Ok((shown, File::from(file)))
 }
 
+/// Refuses more than one `-` among several files, which the message calls `what`.
+///
+/// # Errors
+/// If there are more.
+pub fn check_one_stdin(files: &[PathBuf], what: &str) -> Result<()> {
+    match files.iter().filter(|path| path.as_os_str() == "-").count() {
+        0 | 1 => Ok(()),
+        _ => Err(Error::refused(format!("only one of the {what} can be standard input"))),
+    }
+}
+
 /// Removes the end record if `no_end` is set.
 pub fn without_end(records: Records, no_end: bool) -> Records {
     match no_end {

@@ -19,7 +19,7 @@ pub mod work;
 
 pub use closed::stdout;
 pub use console::{Console, LogLevel};
-pub use io::{Output, content_in, file_in, records_in, unless_none, without_end};
+pub use io::{Output, check_one_stdin, content_in, file_in, records_in, unless_none, without_end};
 pub use like::Like;
 pub use roots::{FileRoot, HeapRoot, LASTING, LASTING_OR_NONE, Network, Roots, SnapRoot, lasting};
 

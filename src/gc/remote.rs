@@ -4,7 +4,6 @@
 use super::plan::{ANEW, Need, Plan, Verdict};
 use super::{Action, Options, Outcome, Sum, Totals, probe, references, temps};
 use crate::display::printable;
-use crate::encryption;
 use crate::error::{OrFailed, Result};
 use crate::heap::condemned::{Condemned, Entry, Identity, StoreLists, is_list};
 use crate::heap::{Names, is_folder, objects};
@@ -27,8 +26,7 @@ pub fn gc(
     report: &mut dyn FnMut(&Outcome) -> Result<()>,
     monitor: &dyn Monitor,
 ) -> Result<Totals> {
-    let names = Names::of(heap, &encryption::given())?;
-    super::check_readable(heap, &names)?;
+    let names = super::names_of(heap)?;
     // A dry run shows what a run could do there.
     match options.exclusive || !options.delete && !store.deletes_if() {
         true => exclusive(store, &names, snap_roots, options, report, monitor),

@@ -158,15 +158,13 @@ pub fn references(place: &Place, take: &mut dyn FnMut(Md5) -> ControlFlow<()>) -
     for record in reader.by_ref() {
         let record = record.map_err(|e| explained(&shown, e))?;
         count += 1;
-        if record.fields().md5.map_or(ControlFlow::Continue(()), &mut *take).is_break() {
-            return Ok(());
-        }
+        let mut sides = Vec::new();
         for side in ["left", "right"].iter().filter(|_| record.kind() == Kind::Change) {
             let Some(side) = record.raw(side).filter(|json| json != "null") else { continue };
-            let side = Record::parse_owned(side.into_bytes()).map_err(|e| damaged(&shown, &e.reason))?;
-            if side.fields().md5.map_or(ControlFlow::Continue(()), &mut *take).is_break() {
-                return Ok(());
-            }
+            sides.push(Record::parse_owned(side.into_bytes()).map_err(|e| damaged(&shown, &e.reason))?);
+        }
+        if std::iter::once(&record).chain(&sides).filter_map(|record| record.fields().md5).try_for_each(&mut *take).is_break() {
+            return Ok(());
         }
     }
     if label.is_some() {

@@ -4,12 +4,11 @@ use crate::cli::args::{Jobs, Out};
 use crate::cli::part::shard;
 use crate::cli::{self, Console, HeapRoot, Identity, Network, Output, SnapRoot};
 use crate::display::counted;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gc::{self, Options, Sum};
 use crate::monitor::Monitor;
 use crate::part::Part;
 use crate::storage::Location;
-use anyhow::bail;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
@@ -90,9 +89,7 @@ pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
         gc::print_references(&heap, &roots, &shard, jobs, output.writer(), &*console)?;
         return Ok(output.finish()?);
     }
-    if args.machines.references.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        bail!(Error::refused("only one of the files of references can be standard input"));
-    }
+    cli::check_one_stdin(&args.machines.references, "files of references")?;
     let files = args.machines.references.iter().map(|path| cli::file_in(path, "references")).collect::<Result<Vec<_>>>()?;
     Ok(gc(&heap, &roots, &args.how, &files, output, console)?)
 }

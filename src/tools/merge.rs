@@ -2,10 +2,8 @@
 
 use crate::cli::args::{NoEnd, Out};
 use crate::cli::{self, Console, Output};
-use crate::error::Error;
 use crate::merge::{merge, slices};
 use crate::stream::Records;
-use anyhow::bail;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,9 +35,7 @@ fn opened_later(path: PathBuf) -> Records {
 /// # Errors
 /// The error that stops it.
 pub fn work(args: Args, console: Arc<Console>) -> anyhow::Result<()> {
-    if args.inputs.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
-        bail!(Error::refused("only one of the inputs can be standard input"));
-    }
+    cli::check_one_stdin(&args.inputs, "inputs")?;
     let inputs = args.inputs.into_iter().map(opened_later).collect();
     let records = if args.slices { slices(inputs, console)? } else { merge(inputs, console)? };
     Ok(Output::new(args.out.output.as_deref())?.write_all(cli::without_end(records, args.no_end.no_end))?)
